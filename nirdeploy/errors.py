@@ -1,0 +1,181 @@
+"""Every error a user can meet: one class per cause, with an exit code, a place and a hint.
+
+Exit codes are a promise to scripts (see ``docs/errors.md``); an infrastructure failure
+(codes 5 to 7) is never reported as a verification failure (code 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class NirdeployError(Exception):
+    """Base class. ``str(error)`` is the one-paragraph message: what, where, what to do.
+
+    Args:
+        message: what is wrong, expected and found, in lower case, without a full stop.
+        where: file, node, key or port concerned.
+        hint: what the user can do about it.
+    """
+
+    exit_code: ClassVar[int] = 8
+    code: ClassVar[str] = "E800"
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.where:
+            text += f" (in {self.where})"
+        if self.hint:
+            text += f"; {self.hint}"
+        return text
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as the ``error`` object of ``--json``."""
+        return {
+            "code": self.code,
+            "exit_code": self.exit_code,
+            "message": self.message,
+            "where": self.where,
+            "hint": self.hint,
+        }
+
+
+# --- 1: the spikes differ -------------------------------------------------------------
+
+
+class SpikesDiffer(NirdeployError):
+    """Two records that must be equal are not; or a regression against a golden."""
+
+    exit_code, code = 1, "E101"
+
+
+# --- 2: usage -------------------------------------------------------------------------
+
+
+class UsageProblem(NirdeployError):
+    """An option, path or argument makes no sense."""
+
+    exit_code, code = 2, "E201"
+
+
+class InputShapeError(NirdeployError):
+    """The stimulus does not have the shape (T, B, *input shape), or holds wrong values."""
+
+    exit_code, code = 2, "E202"
+
+
+class UnknownPopulation(NirdeployError):
+    """A probe or a look-up names a population that the network does not have."""
+
+    exit_code, code = 2, "E203"
+
+
+class UnknownTarget(NirdeployError):
+    """No target file of that name."""
+
+    exit_code, code = 2, "E204"
+
+
+class DialectError(NirdeployError):
+    """A dialect string names an unknown preset, field or value."""
+
+    exit_code, code = 2, "E205"
+
+
+class ExportError(NirdeployError):
+    """A PyTorch module cannot be expressed in NIR."""
+
+    exit_code, code = 2, "E206"
+
+
+# --- 3: bad file ----------------------------------------------------------------------
+
+
+class ModelFileError(NirdeployError):
+    """The ``.nir`` file cannot be read: not HDF5, truncated, hostile, or not NIR."""
+
+    exit_code, code = 3, "E301"
+
+
+class GraphError(NirdeployError):
+    """The graph contradicts itself: dangling edge, wrong shape, NaN, tau = 0."""
+
+    exit_code, code = 3, "E302"
+
+
+class TargetFileError(NirdeployError):
+    """A target's TOML file is malformed; names file, key and what is allowed."""
+
+    exit_code, code = 3, "E303"
+
+
+class CorruptFile(NirdeployError):
+    """One of nirdeploy's own files (image, record, build product) is damaged."""
+
+    exit_code, code = 3, "E304"
+
+
+# --- 4: does not fit the target -------------------------------------------------------
+
+
+class DoesNotFit(NirdeployError):
+    """The network needs something the target does not have; lists every violation."""
+
+    exit_code, code = 4, "E401"
+
+
+# --- 5: tool or environment -----------------------------------------------------------
+
+
+class ToolMissing(NirdeployError):
+    """An external tool or Python package that this step needs is not there, or failed."""
+
+    exit_code, code = 5, "E501"
+
+
+# --- 6: port --------------------------------------------------------------------------
+
+
+class PortError(NirdeployError):
+    """No such port, or no permission."""
+
+    exit_code, code = 6, "E601"
+
+
+class PortBusy(PortError):
+    """Another process holds the port."""
+
+    code = "E602"
+
+
+# --- 7: transfer or device ------------------------------------------------------------
+
+
+class DeviceSilent(NirdeployError):
+    """Nobody answers on the port."""
+
+    exit_code, code = 7, "E701"
+
+
+class DeviceMismatch(NirdeployError):
+    """The device is not the hardware that the image was built for, or holds another image."""
+
+    exit_code, code = 7, "E702"
+
+
+class TransferError(NirdeployError):
+    """The link failed more often than retries can mend, or the device refused."""
+
+    exit_code, code = 7, "E703"
+
+
+class InternalError(NirdeployError):
+    """A broken invariant: a bug in nirdeploy."""
+
+    exit_code, code = 8, "E801"
