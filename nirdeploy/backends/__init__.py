@@ -1,0 +1,1 @@
+"""Backends: what a target's TOML file cannot say."""

@@ -1,0 +1,1 @@
+"""Simulators: the float reference, the integer definition of the device, and the RTL itself."""
