@@ -1,0 +1,160 @@
+// Cores, the bus that joins them, and their configuration space. One message a cycle crosses the bus,
+// and only when every core that listens to its group has room for that step (two steps are buffered):
+// nothing can overflow and no result depends on timing.
+module fabric #(
+    parameter CORES       = 4,
+    parameter LANES       = 32,
+    parameter UPDATE      = 2,
+    parameter WEIGHT_BITS = 8,
+    parameter ACC_BITS    = 20,
+    parameter STATE_BITS  = 24,
+    parameter DECAY_BITS  = 16,
+    parameter WEIGHT_ROWS = 2048,
+    parameter NEURONS     = 512,
+    parameter JOBS        = 64,
+    parameter GROUPS      = 32,
+    parameter SPIKE_WORDS = 256,
+    parameter OUT_WORDS   = 1024,
+    parameter AW          = $clog2(OUT_WORDS),
+    parameter GW          = $clog2(GROUPS)
+) (
+    input  wire                clk,
+    input  wire                run,
+    // configuration: addresses as in docs/link.md
+    input  wire                cfg_we,
+    input  wire [31:0]         cfg_addr,
+    input  wire [31:0]         cfg_wdata,
+    output wire                cfg_in_range,
+    output reg  [31:0]         cfg_rdata,   // four cycles after cfg_addr
+    output reg  [AW-1:0]       input_words,
+    // input bitmap: group 0, word by word
+    input  wire                in_valid,
+    output wire                in_ready,
+    input  wire [AW-1:0]       in_addr,
+    input  wire [31:0]         in_data,
+    input  wire                in_first,
+    input  wire                in_last,
+    // every message on the bus, and the groups the listener outside still has to read
+    output reg                 bus_valid,
+    output reg  [GW-1:0]       bus_group,
+    output reg                 bus_parity,
+    output reg  [AW-1:0]       bus_addr,
+    output reg  [31:0]         bus_data,
+    output reg                 bus_first,
+    output reg                 bus_last,
+    input  wire [2*GROUPS-1:0] occupied_outside,
+    // status
+    output wire                busy,
+    output reg  [31:0]         saturations
+);
+    localparam MW = GW + AW + 35;
+    localparam SOURCES = CORES + 1;  // the cores, then the input
+
+    wire [7:0] cfg_core = cfg_addr[31:24];
+    wire [3:0] cfg_kind = cfg_addr[23:20];
+    wire       cfg_global = cfg_core == 8'hFF && cfg_addr[23:0] == 24'd0;
+
+    // ---------------------------------------------------------------- cores
+    wire [SOURCES*MW-1:0]         messages;
+    wire [SOURCES-1:0]            offered, granted, blocked;
+    wire [CORES*2*GROUPS-1:0]     occupied;
+    wire [CORES-1:0]              cores_busy, in_range;
+    wire [CORES*32-1:0]           rdata;
+    wire [CORES*4-1:0]            saturated;
+    reg                           in_parity;
+
+    genvar c;
+    generate
+        for (c = 0; c < CORES; c = c + 1) begin : node
+            localparam [7:0] NUMBER = c;
+            wire mine = cfg_core == NUMBER && cfg_kind[3:2] == 2'd0;
+            wire fits;
+            assign in_range[c] = mine && fits;
+            core #(
+                .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
+                .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
+                .NEURONS(NEURONS), .JOBS(JOBS), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
+            ) core (
+                .clk(clk), .run(run),
+                .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[1:0]), .cfg_addr(cfg_addr[19:0]),
+                .cfg_wdata(cfg_wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
+                .bus_valid(bus_valid), .bus_group(bus_group), .bus_parity(bus_parity), .bus_addr(bus_addr),
+                .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
+                .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
+                .out_valid(offered[c]), .out_ready(granted[c]), .out_message(messages[c*MW +: MW]),
+                .busy(cores_busy[c]), .saturations(saturated[c*4 +: 4])
+            );
+        end
+    endgenerate
+
+    assign offered[CORES] = in_valid;
+    assign messages[CORES*MW +: MW] = {{GW{1'b0}}, in_parity, in_addr, in_data, in_first, in_last};
+    assign in_ready = granted[CORES];
+    assign busy = |cores_busy || bus_valid;
+
+    // ---------------------------------------------------------------- bus
+    reg [2*GROUPS-1:0] taken;
+    integer i;
+    always @* begin
+        taken = occupied_outside;
+        for (i = 0; i < CORES; i = i + 1) taken = taken | occupied[i*2*GROUPS +: 2*GROUPS];
+    end
+
+    generate
+        for (c = 0; c < SOURCES; c = c + 1) begin : source
+            wire [GW-1:0] group  = messages[c*MW + AW + 35 +: GW];
+            wire          parity = messages[c*MW + AW + 34];
+            assign blocked[c] = taken[{parity, group}];
+            if (c == 0) begin : priority_top
+                assign granted[c] = offered[c] && !blocked[c];
+            end else begin : priority_below
+                assign granted[c] = offered[c] && !blocked[c] && granted[c-1:0] == 0;
+            end
+        end
+    endgenerate
+
+    reg [MW-1:0] chosen;
+    always @* begin
+        chosen = 0;
+        for (i = 0; i < SOURCES; i = i + 1) chosen = chosen | (messages[i*MW +: MW] & {MW{granted[i]}});
+    end
+
+    integer s;
+    reg [31:0] total;
+    always @* begin
+        total = saturations;
+        for (s = 0; s < CORES; s = s + 1) total = total + {28'd0, saturated[s*4 +: 4]};
+    end
+
+    always @(posedge clk) begin
+        {bus_group, bus_parity, bus_addr, bus_data, bus_first, bus_last} <= chosen;
+        if (!run) begin
+            bus_valid   <= 1'b0;
+            in_parity   <= 1'b0;
+            saturations <= 32'd0;
+        end else begin
+            bus_valid   <= granted != 0;
+            saturations <= total;
+            if (in_valid && in_ready && in_last) in_parity <= !in_parity;
+        end
+    end
+
+    // ---------------------------------------------------------------- configuration
+    reg [7:0]  core1, core2, core3;
+    reg [31:0] picked;
+    integer r;
+    always @* begin
+        picked = core3 == 8'hFF ? {{(32-AW){1'b0}}, input_words} : 32'd0;
+        for (r = 0; r < CORES; r = r + 1) if (core3 == r[7:0]) picked = picked | rdata[r*32 +: 32];
+    end
+
+    assign cfg_in_range = cfg_global || in_range != 0;
+
+    always @(posedge clk) begin
+        core1     <= cfg_core;
+        core2     <= core1;
+        core3     <= core2;
+        cfg_rdata <= picked;
+        if (cfg_we && cfg_global) input_words <= cfg_wdata[AW-1:0];
+    end
+endmodule

@@ -1,0 +1,63 @@
+// The lanes that share one 32-bit slice of the weight memory: per lane one accumulator, and one
+// hold register that shifts the finished sums to the update unit while the next row accumulates.
+//
+// Timing: `read` with `raddr` now, `weights` registered two cycles later, `add` then sums them.
+module lane_bank #(
+    parameter WEIGHT_BITS = 8,
+    parameter ACC_BITS    = 20,
+    parameter ROWS        = 2048,
+    parameter UPDATE      = 2,
+    parameter AW          = $clog2(ROWS)
+) (
+    input  wire                       clk,
+    input  wire                       rst,
+    // configuration
+    input  wire                       we,
+    input  wire [AW-1:0]              waddr,
+    input  wire [31:0]                wdata,
+    output reg  [31:0]                weights,
+    // walk
+    input  wire                       enable,
+    input  wire                       read,
+    input  wire [AW-1:0]              raddr,
+    input  wire                       add,
+    input  wire                       take,
+    // hold chain
+    input  wire                       shift,
+    input  wire [UPDATE*ACC_BITS-1:0] chain_in,
+    output wire [UPDATE*ACC_BITS-1:0] chain_out
+);
+    localparam LANES = 32 / WEIGHT_BITS;
+
+    wire [31:0] row;
+    wire [(LANES+UPDATE)*ACC_BITS-1:0] chain;
+
+    ram #(.WIDTH(32), .DEPTH(ROWS)) memory (
+        .clk(clk), .we(we), .waddr(waddr), .wdata(wdata), .re(read && enable), .raddr(raddr), .rdata(row)
+    );
+
+    always @(posedge clk) if (enable) weights <= row;
+
+    assign chain[LANES*ACC_BITS +: UPDATE*ACC_BITS] = chain_in;
+    assign chain_out = chain[0 +: UPDATE*ACC_BITS];
+
+    genvar i;
+    generate
+        for (i = 0; i < LANES; i = i + 1) begin : lane
+            wire signed [WEIGHT_BITS-1:0] weight = weights[i*WEIGHT_BITS +: WEIGHT_BITS];
+            reg signed [ACC_BITS-1:0] acc;
+            reg signed [ACC_BITS-1:0] hold;
+
+            assign chain[i*ACC_BITS +: ACC_BITS] = hold;
+
+            always @(posedge clk) begin
+                if (rst) acc <= 0;
+                else if (enable && take) acc <= 0;
+                else if (enable && add) acc <= acc + {{(ACC_BITS-WEIGHT_BITS){weight[WEIGHT_BITS-1]}}, weight};
+
+                if (enable && take) hold <= acc;
+                else if (shift) hold <= chain[(i+UPDATE)*ACC_BITS +: ACC_BITS];
+            end
+        end
+    endgenerate
+endmodule

@@ -1,0 +1,22 @@
+// Simple dual-port memory: one write port, one registered read port. Every memory of the design is
+// one of these, so that each synthesizer maps it to its block or distributed RAM.
+module ram #(
+    parameter WIDTH = 32,
+    parameter DEPTH = 512,
+    parameter AW    = $clog2(DEPTH)
+) (
+    input  wire             clk,
+    input  wire             we,
+    input  wire [AW-1:0]    waddr,
+    input  wire [WIDTH-1:0] wdata,
+    input  wire             re,
+    input  wire [AW-1:0]    raddr,
+    output reg  [WIDTH-1:0] rdata
+);
+    reg [WIDTH-1:0] mem [0:DEPTH-1];
+
+    always @(posedge clk) begin
+        if (we) mem[waddr] <= wdata;
+        if (re) rdata <= mem[raddr];
+    end
+endmodule
