@@ -105,7 +105,8 @@ module core #(
     generate
         for (g = 0; g < 2 * GROUPS; g = g + 1) begin : slot
             localparam          PARITY = g >= GROUPS;
-            localparam [GW-1:0] GROUP  = g % GROUPS;
+            localparam [31:0]   NUMBER = g % GROUPS;
+            localparam [GW-1:0] GROUP  = NUMBER[GW-1:0];
             wire here = bus_valid && bus_last && listening
                         && bus_parity == PARITY && bus_group == GROUP;
             wire gone = fetched && walk_parity == PARITY && release_mask[GROUP];
