@@ -41,11 +41,13 @@ module walk #(
     reg          word_valid, word_last;
     reg [RW-1:0] word_base;
     reg          wants_finish, active;
+    reg          finishing, bit_finish;
 
     wire [31:0] rest = word & (word - 1'b1);
     wire        done_word = !word_valid || rest == 0;
     wire        supply = ahead_valid || pending;
-    wire        load = enable && done_word && supply && !(word_valid && word_last);
+    // The first word waits until the row before has left its token: its `ending` may not catch up with it.
+    wire        load = enable && done_word && supply && !(word_valid && word_last) && !finishing && !bit_finish;
     wire        load_last = ahead_valid ? ahead_last : pending_last;
 
     // One word may wait, in `ahead` or on its way out of the memory.
@@ -58,9 +60,8 @@ module walk #(
 
     wire        last_bit = enable && word_valid && word_last && rest == 0;
     assign      ending = last_bit && wants_finish;
-    reg         finishing;
     reg [31:0]  onehot;
-    reg         bit_valid, bit_finish;
+    reg         bit_valid;
     reg [RW-1:0] bit_base;
     wire [4:0]  bit_index;
 

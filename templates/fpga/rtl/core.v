@@ -282,9 +282,10 @@ module core #(
     wire [LW-1:0] taken_neurons = row_taken[IW-1 -: LW];
     reg  [STAGES-1:0] issued;    // one bit per pipeline stage
     wire [4:0]    queued;
+    reg  [UPDATE-1:0] values_left; // read-out values of the last result still to be sent
     wire          room = queued <= 5'd6;
     wire          issue = row_busy && neurons_left != 0 && room && (!row_values || pace == 0);
-    wire          drained = row_busy && neurons_left == 0 && issued == 0;
+    wire          drained = row_busy && neurons_left == 0 && issued == 0 && values_left == 0;
 
     assign take  = take2 && !row_busy;
     assign stall = take2 && row_busy;
@@ -359,7 +360,6 @@ module core #(
     reg  [5:0]           fill;
     reg  [AW-1:0]        dest;
     reg  [UPDATE*STATE_BITS-1:0] values;
-    reg  [UPDATE-1:0]    values_left;
     reg                  values_final;
     reg                  push;
     reg  [31:0]          push_data;
