@@ -64,6 +64,14 @@ class _Job:
 class FpgaBackend(Backend):
     """Packs jobs, weights and neuron parameters of every core."""
 
+    def context(self, target: Target) -> Mapping[str, Any]:
+        """The defaults, and the signature as the Verilog literal whose lowest byte goes out first."""
+        return {
+            **super().context(target),
+            "signature": target.signature.hex(),
+            "signature_reversed": target.signature[::-1].hex(),
+        }
+
     def pack(
         self, network: IntegerNetwork, placement: Placement, target: Target, provenance: Mapping[str, Any]
     ) -> Image:

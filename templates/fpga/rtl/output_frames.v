@@ -1,0 +1,56 @@
+// Cuts the output stream into OUTPUT frames. A frame is closed when it is full, when a reply wants the
+// line, or when the stream pauses while the line is idle.
+module output_frames (
+    input  wire       clk,
+    input  wire       rst,
+    input  wire       restart,   // the next frame is number 0
+    input  wire       yield_line,
+    output wire       active,    // a frame is open
+    input  wire       line_idle,
+    input  wire       in_valid,
+    output wire       in_ready,
+    input  wire [7:0] in_data,
+    output wire       out_valid,
+    input  wire       out_ready,
+    output wire [7:0] out_data,
+    output wire       out_close,
+    input  wire       out_close_ready
+);
+    localparam CLOSED = 2'd0, NUMBER = 2'd1, OPEN = 2'd2, CLOSING = 2'd3;
+    localparam [8:0] FULL = 9'd480;
+
+    reg [1:0] state;
+    reg [7:0] number;
+    reg [8:0] count;
+    reg [6:0] pause;
+
+    wire may_open = in_valid && !yield_line;
+    assign active    = state != CLOSED;
+    assign out_valid = (state == CLOSED && may_open) || state == NUMBER || (state == OPEN && in_valid);
+    assign out_data  = state == CLOSED ? 8'h8F : state == NUMBER ? number : in_data;
+    assign in_ready  = state == OPEN && out_ready;
+    assign out_close = state == CLOSING;
+
+    always @(posedge clk) begin
+        case (state)
+            CLOSED: if (may_open && out_ready) state <= NUMBER;
+            NUMBER: if (out_ready) begin
+                number <= number + 1'b1;
+                count  <= 0;
+                pause  <= 0;
+                state  <= OPEN;
+            end
+            OPEN: begin
+                pause <= in_valid ? 7'd0 : pause + 1'b1;
+                if (in_valid && out_ready) count <= count + 1'b1;
+                if (count >= FULL || yield_line || (pause[6] && line_idle)) state <= CLOSING;
+            end
+            default: if (out_close_ready) state <= CLOSED;
+        endcase
+        if (restart) number <= 0;
+        if (rst) begin
+            state  <= CLOSED;
+            number <= 0;
+        end
+    end
+endmodule

@@ -1,0 +1,165 @@
+// Listens to the probed groups and turns them into the output stream (docs/link.md), step by step, in
+// the order of the probe table; takes events or the bitmap, whichever is shorter.
+module readout #(
+    parameter GROUPS    = 32,
+    parameter OUT_WORDS = 1024,
+    parameter AW        = $clog2(OUT_WORDS),
+    parameter GW        = $clog2(GROUPS)
+) (
+    input  wire                clk,
+    input  wire                clear,       // forget the probe table
+    input  wire                run,
+    input  wire                table_we,    // append {bytes, address, kind, group}
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [47:0]         table_data,  // groups and addresses are smaller than their fields
+    // verilator lint_on UNUSEDSIGNAL
+    input  wire                bus_valid,
+    input  wire [GW-1:0]       bus_group,
+    input  wire                bus_parity,
+    input  wire [AW-1:0]       bus_addr,
+    input  wire [31:0]         bus_data,
+    input  wire                bus_last,
+    output reg  [2*GROUPS-1:0] occupied,
+    output reg                 out_valid,
+    input  wire                out_ready,
+    output reg  [7:0]          out_data,
+    output reg  [31:0]         steps
+);
+    localparam ENTRY = 4'd0, LOOK = 4'd1, WAIT = 4'd2, COUNT = 4'd3, ADD = 4'd4, HEAD = 4'd5,
+               READ = 4'd6, WORD = 4'd7, RAW = 4'd8, EVENT = 4'd9, HIGH = 4'd10, DONE = 4'd11;
+    localparam TW = 17 + AW + GW;
+
+    reg [3:0]        state;
+    reg [5:0]        entries;
+    reg [4:0]        entry;
+    reg              parity;
+    reg [GROUPS-1:0] listen;
+
+    wire [TW-1:0] fields;
+    wire [GW-1:0] group = fields[GW-1:0];
+    wire          values = fields[GW];
+    wire [AW-1:0] start = fields[GW+1 +: AW];
+    wire [15:0]   bytes = fields[GW+1+AW +: 16];
+
+    ram #(.WIDTH(TW), .DEPTH(32)) probes (
+        .clk(clk), .we(table_we), .waddr(entries[4:0]),
+        .wdata({table_data[47:32], table_data[16 +: AW], table_data[8], table_data[GW-1:0]}),
+        .re(1'b1), .raddr(entry), .rdata(fields)
+    );
+
+    reg  [AW-1:0] addr;
+    wire [31:0]   stored;
+    ram #(.WIDTH(32), .DEPTH(2 * OUT_WORDS)) store (
+        .clk(clk), .we(bus_valid && listen[bus_group]), .waddr({bus_parity, bus_addr}), .wdata(bus_data),
+        .re(1'b1), .raddr({parity, addr}), .rdata(stored)
+    );
+
+    reg  [15:0] left;    // bytes of the group not yet seen
+    reg  [15:0] events;  // spikes of the group
+    reg  [31:0] word;
+    reg  [1:0]  byte_left;
+    reg  [10:0] index;   // of the word within the group
+    wire [31:0] onehot = word & (~word + 1'b1);
+    wire [4:0]  position;
+    wire        as_events = !values && events <= 16'd253 && {events[14:0], 1'b0} < bytes;
+    wire        give = !out_valid || out_ready;
+
+    lowest_bit encoder (.onehot(onehot), .index(position));
+
+    function [5:0] ones(input [31:0] bits);
+        integer i;
+        begin
+            ones = 0;
+            for (i = 0; i < 32; i = i + 1) ones = ones + {5'd0, bits[i]};
+        end
+    endfunction
+
+    always @(posedge clk) begin
+        if (table_we) begin
+            entries <= entries + 1'b1;
+            listen[table_data[GW-1:0]] <= 1'b1;
+        end
+        if (bus_valid && bus_last && listen[bus_group]) occupied[{bus_parity, bus_group}] <= 1'b1;
+
+        if (out_ready) out_valid <= 1'b0;
+        case (state)
+            ENTRY: if (run && entries != 0) state <= LOOK;
+            LOOK: state <= WAIT;  // the table's word arrives
+            WAIT: begin
+                addr   <= start;
+                left   <= bytes;
+                events <= 0;
+                index  <= 0;
+                if (occupied[{parity, group}]) state <= values ? HEAD : COUNT;
+            end
+            COUNT: state <= left == 0 ? HEAD : ADD;  // the word at `addr` arrives
+            ADD: begin
+                events <= events + {10'd0, ones(stored)};
+                addr   <= addr + 1'b1;
+                left   <= left > 16'd4 ? left - 16'd4 : 16'd0;
+                state  <= COUNT;
+            end
+            HEAD: if (give) begin
+                out_valid <= 1'b1;
+                out_data  <= as_events ? events[7:0] : 8'hFF;
+                addr      <= start;
+                left      <= bytes;
+                state     <= as_events && events == 0 ? DONE : READ;
+            end
+            READ: state <= left == 0 ? DONE : WORD;
+            WORD: begin
+                word      <= stored;
+                byte_left <= 2'd3;
+                addr      <= addr + 1'b1;
+                state     <= as_events ? EVENT : RAW;
+            end
+            RAW: if (give) begin
+                out_valid <= 1'b1;
+                out_data  <= word[7:0];
+                word      <= word >> 8;
+                byte_left <= byte_left - 1'b1;
+                left      <= left - 1'b1;
+                if (left == 1 || byte_left == 0) state <= READ;
+            end
+            EVENT: if (word == 0) begin
+                index <= index + 1'b1;
+                left  <= left > 16'd4 ? left - 16'd4 : 16'd0;
+                state <= READ;
+            end else if (give) begin
+                out_valid <= 1'b1;
+                out_data  <= {index[2:0], position};
+                state     <= HIGH;
+            end
+            HIGH: if (give) begin
+                out_valid <= 1'b1;
+                out_data  <= index[10:3];
+                word      <= word & ~onehot;
+                state     <= EVENT;
+            end
+            DONE: begin
+                occupied[{parity, group}] <= 1'b0;
+                state <= ENTRY;
+                entry <= entry + 1'b1;
+                if ({1'b0, entry} + 1'b1 == entries) begin
+                    entry  <= 0;
+                    parity <= !parity;
+                    steps  <= steps + 1'b1;
+                end
+            end
+            default: state <= ENTRY;
+        endcase
+
+        if (!run) begin
+            state     <= ENTRY;
+            entry     <= 0;
+            parity    <= 1'b0;
+            occupied  <= 0;
+            out_valid <= 1'b0;
+        end
+        if (clear) begin
+            entries <= 0;
+            listen  <= 0;
+            steps   <= 0;
+        end
+    end
+endmodule
