@@ -1,0 +1,105 @@
+"""Requests, replies and limits of the link, as docs/link.md has them."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from nirdeploy.errors import TransferError
+
+PROTOCOL = 1
+REPLY = 0x80
+MAX_EVENTS = 253
+RAW = 0xFF
+NEW_SAMPLE = 0xFE
+
+
+class Kind(IntEnum):
+    """Type byte of a request."""
+
+    HELLO = 1
+    WRITE = 2
+    DIGEST = 3
+    COMMIT = 4
+    BEGIN = 5
+    STEPS = 6
+    STATUS = 7
+    OUTPUT = 0x8F
+
+
+class Status(IntEnum):
+    """First payload byte of most replies."""
+
+    OK = 0
+    NO_IMAGE = 1
+    BAD_REQUEST = 2
+    OUT_OF_SEQUENCE = 3
+    DIGEST_MISMATCH = 4
+
+
+STATE_NAMES = ("no image", "ready", "running")
+
+_HELLO = struct.Struct("<BBHHBBHHII8s32s")
+_STATUS = struct.Struct("<BBHQQII")
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a device says of itself. ``image_hash``: empty without a valid image."""
+
+    protocol: int
+    state: int
+    window: int
+    max_body: int
+    cores: int
+    groups: int
+    lanes: int
+    weight_rows: int
+    neurons: int
+    signature: bytes
+    image_hash: bytes
+
+    def pack(self) -> bytes:
+        return _HELLO.pack(
+            *(self.protocol, self.state, self.window, self.max_body, self.cores, self.groups, self.lanes, 0),
+            *(self.weight_rows, self.neurons, self.signature, self.image_hash),
+        )
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Hello:
+        """Raises :class:`TransferError` if the reply is not a HELLO of this protocol."""
+        if len(payload) != _HELLO.size or payload[0] != PROTOCOL:
+            raise TransferError(
+                f"the device speaks protocol {payload[0] if payload else '?'}, this is {PROTOCOL}",
+                hint="use the nirdeploy that the device's bitstream came with",
+            )
+        fields = list(_HELLO.unpack(payload))
+        del fields[7]  # reserved
+        hash_ = fields.pop()
+        return cls(*fields, image_hash=hash_ if any(hash_) else b"")
+
+
+@dataclass(frozen=True)
+class DeviceStatus:
+    """Counters of a device; the last three since the run began."""
+
+    state: int
+    bad_frames: int
+    cycles: int
+    busy_cycles: int
+    steps: int
+    saturations: int
+
+    def pack(self) -> bytes:
+        return _STATUS.pack(
+            self.state, 0, self.bad_frames, self.cycles, self.busy_cycles, self.steps, self.saturations
+        )
+
+    @classmethod
+    def parse(cls, payload: bytes) -> DeviceStatus:
+        """Raises :class:`TransferError` on a payload of another size."""
+        if len(payload) != _STATUS.size:
+            raise TransferError(f"a STATUS reply has {_STATUS.size} bytes, not {len(payload)}")
+        state, _, *rest = _STATUS.unpack(payload)
+        return cls(state, *rest)
