@@ -50,7 +50,8 @@ module core #(
     input  wire                out_ready,
     output wire [GW+AW+34:0]   out_message, // {group, parity, addr, data, first, last}
     // status
-    output wire                busy,
+    output wire                busy,       // something is under way, if only waiting
+    output wire                working,    // and moves in this cycle
     output reg  [3:0]          saturations  // in this cycle
 );
     localparam BANKS    = LANES * WEIGHT_BITS / 32;
@@ -418,7 +419,9 @@ module core #(
         .valid(out_valid), .ready(out_ready), .dout(out_message), .level(queued)
     );
 
-    assign busy = !walk_idle || token || finish || read1 || add2 || finish1 || take2 || row_busy || push || out_valid;
+    wire walking = !walk_idle || token || finish || read1 || add2 || finish1 || take2;
+    assign busy    = walking || row_busy || push || out_valid;
+    assign working = (walking && !stall) || issue || issued != 0 || push;
 
     // ---------------------------------------------------------------- configuration read-back
     reg [1:0]    kind1, kind2;

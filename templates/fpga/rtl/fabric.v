@@ -44,7 +44,8 @@ module fabric #(
     output reg                 bus_last,
     input  wire [2*GROUPS-1:0] occupied_outside,
     // status
-    output wire                busy,
+    output wire                busy,        // something is under way, if only waiting
+    output wire                working,     // and moves in this cycle
     output reg  [31:0]         saturations
 );
     localparam MW = GW + AW + 35;
@@ -58,7 +59,7 @@ module fabric #(
     wire [SOURCES*MW-1:0]         messages;
     wire [SOURCES-1:0]            offered, granted, blocked;
     wire [CORES*2*GROUPS-1:0]     occupied;
-    wire [CORES-1:0]              cores_busy, in_range;
+    wire [CORES-1:0]              cores_busy, cores_working, in_range;
     wire [CORES*32-1:0]           rdata;
     wire [CORES*4-1:0]            saturated;
     reg                           in_parity;
@@ -82,7 +83,7 @@ module fabric #(
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
                 .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
                 .out_valid(offered[c]), .out_ready(granted[c]), .out_message(messages[c*MW +: MW]),
-                .busy(cores_busy[c]), .saturations(saturated[c*4 +: 4])
+                .busy(cores_busy[c]), .working(cores_working[c]), .saturations(saturated[c*4 +: 4])
             );
         end
     endgenerate
@@ -90,7 +91,8 @@ module fabric #(
     assign offered[CORES] = in_valid;
     assign messages[CORES*MW +: MW] = {{GW{1'b0}}, in_parity, in_addr, in_data, in_first, in_last};
     assign in_ready = granted[CORES];
-    assign busy = |cores_busy || bus_valid;
+    assign busy    = |cores_busy || bus_valid;
+    assign working = |cores_working || bus_valid;
 
     // ---------------------------------------------------------------- bus
     reg [2*GROUPS-1:0] taken;
