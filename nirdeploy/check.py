@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import nir
 import numpy as np
 
-from nirdeploy import store
+from nirdeploy import dialect as dialects
+from nirdeploy import neuron, nirfile, store
 from nirdeploy.dialect import Dialect
+from nirdeploy.errors import CorruptFile, GraphError
+
+#: Operators that may stand between two populations; all else is a population, Input or Output.
+_LINEAR = (nir.Linear, nir.Affine, nir.Flatten)
+_NEURONS = {"IF": nir.IF, "LIF": nir.LIF, "LI": nir.LI}
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Population:
 
     ``model`` is ``"Input"`` or a key of :data:`nirdeploy.neuron.PARAMETERS`; ``params`` are float64
     arrays of ``shape``, finite and in range; ``bias`` is the constant current (float64, ``shape``)
-    folded from Affine nodes on the way in. ``v_reset`` is always there for spiking models.
+    folded from Affine nodes on the way in.
     """
 
     name: str
@@ -67,11 +75,307 @@ class CheckedGraph:
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
 
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        arrays: dict[str, np.ndarray] = {}
+        for i, population in enumerate(self.populations):
+            arrays[f"population{i}.bias"] = population.bias
+            arrays |= {f"population{i}.{name}": values for name, values in population.params.items()}
+        arrays |= {f"projection{i}.weight": p.weight for i, p in enumerate(self.projections)}
+        meta = {
+            "populations": [[p.name, p.model, list(p.shape), sorted(p.params)] for p in self.populations],
+            "projections": [[p.source, p.target, list(p.nodes)] for p in self.projections],
+            "inputs": list(self.inputs),
+            "outputs": dict(self.outputs),
+            "dialect": self.dialect.as_dict(),
+            "dialect_source": self.dialect_source,
+        }
+        return meta, arrays
+
     def digest(self) -> str:
         """SHA-256 (hex) of everything that decides the spikes."""
-        raise NotImplementedError
+        meta, arrays = self._parts()
+        return store.digest({key: meta[key] for key in meta if key != "dialect_source"}, arrays)
 
-    def save(self, path: Path) -> None: ...
+    def save(self, path: Path) -> None:
+        store.write_atomic(path, store.pack(*self._parts()))
 
     @classmethod
-    def load(cls, path: Path) -> CheckedGraph: ...
+    def load(cls, path: Path) -> CheckedGraph:
+        """Raises :class:`CorruptFile` if the file is not a saved CheckedGraph."""
+        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
+        try:
+            return cls(
+                populations=tuple(
+                    Population(
+                        name,
+                        model,
+                        tuple(shape),
+                        {key: arrays[f"population{i}.{key}"] for key in params},
+                        arrays[f"population{i}.bias"],
+                    )
+                    for i, (name, model, shape, params) in enumerate(meta["populations"])
+                ),
+                projections=tuple(
+                    Projection(source, target, arrays[f"projection{i}.weight"], tuple(nodes))
+                    for i, (source, target, nodes) in enumerate(meta["projections"])
+                ),
+                inputs=tuple(meta["inputs"]),
+                outputs=meta["outputs"],
+                dialect=Dialect(**meta["dialect"]),
+                dialect_source=meta["dialect_source"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error
+
+
+def check(
+    source: nir.NIRGraph | Path | str, *, dialect: str | Dialect | None = None, dt: float | None = None
+) -> CheckedGraph:
+    """Validate a graph and bring it into normal form.
+
+    Args:
+        source: a NIR graph or the path of a ``.nir`` file.
+        dialect: preset string or Dialect; else the graph's metadata, else "nir".
+        dt: seconds per step; overrides the dialect's.
+
+    Raises:
+        ModelFileError, GraphError, DialectError: what is wrong, at which node or edge.
+    """
+    where = "" if isinstance(source, nir.NIRGraph) else str(source)
+    graph = source if isinstance(source, nir.NIRGraph) else nirfile.read(source)
+    chosen, origin = _dialect(graph, dialect, dt, where)
+    return _Checker(graph, where).normal_form(chosen, origin)
+
+
+def _dialect(graph: nir.NIRGraph, given: str | Dialect | None, dt: float | None, where: str) -> tuple[Dialect, str]:
+    hint = (graph.metadata or {}).get(dialects.METADATA_KEY)
+    if isinstance(given, Dialect):
+        chosen, origin = given, "argument"
+    elif given is not None:
+        chosen, origin = dialects.parse(given), "argument"
+    elif hint is not None:
+        chosen, origin = dialects.parse(str(hint), where=where), "metadata"
+    else:
+        chosen, origin = dialects.PRESETS["nir"], "default"
+    if dt is not None:
+        chosen = dialects.parse(f"{chosen},dt={dt!r}")
+    return chosen, origin
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A linear map on its way to a population: ``weight`` None is the identity; ``bias`` a current."""
+
+    source: str
+    shape: tuple[int, ...]
+    weight: np.ndarray | None
+    bias: np.ndarray
+    nodes: tuple[str, ...]
+
+    def through(self, name: str, node: nir.NIRNode, where: str) -> _Chain:
+        """The chain continued through one linear node. Raises :class:`GraphError` on a wrong shape."""
+        if isinstance(node, nir.Flatten):
+            return replace(self, shape=_flattened(self.shape, node, name, where), nodes=(*self.nodes, name))
+        matrix = _finite(node.weight, "weight", name, where)
+        if matrix.ndim != 2:
+            raise GraphError(f"node {name!r}: weight has shape {matrix.shape}, expected (outputs, inputs)", where=where)
+        if len(self.shape) != 1 or self.shape[0] != matrix.shape[1]:
+            raise GraphError(
+                f"node {name!r} takes {matrix.shape[1]} inputs, {self.nodes[-1] if self.nodes else self.source!r} "
+                f"gives shape {self.shape}",
+                where=where,
+                hint="insert a Flatten, or correct the layer's size",
+            )
+        bias = matrix @ self.bias
+        if isinstance(node, nir.Affine):
+            added = _finite(node.bias, "bias", name, where)
+            if added.shape not in ((), (1,), (matrix.shape[0],)):
+                raise GraphError(
+                    f"node {name!r}: bias has shape {added.shape}, expected ({matrix.shape[0]},)", where=where
+                )
+            bias = bias + added
+        weight = matrix if self.weight is None else matrix @ self.weight
+        return _Chain(self.source, (matrix.shape[0],), weight, bias, (*self.nodes, name))
+
+    def projection(self, target: str) -> Projection:
+        weight = np.eye(int(np.prod(self.shape))) if self.weight is None else self.weight
+        return Projection(self.source, target, weight, self.nodes)
+
+
+class _Checker:
+    """One pass over one graph."""
+
+    def __init__(self, graph: nir.NIRGraph, where: str) -> None:
+        self.graph, self.where = graph, where
+        self.edges = list(dict.fromkeys((str(a), str(b)) for a, b in graph.edges))
+        self.into: dict[str, list[str]] = {name: [] for name in graph.nodes}
+        self.out_of: dict[str, list[str]] = {name: [] for name in graph.nodes}
+        for a, b in self.edges:
+            for end in (a, b):
+                if end not in graph.nodes:
+                    raise GraphError(
+                        f"edge {a!r} -> {b!r} names the node {end!r}, which does not exist", where=where
+                    )
+            self.into[b].append(a)
+            self.out_of[a].append(b)
+
+    def normal_form(self, dialect: Dialect, origin: str) -> CheckedGraph:
+        self._check_kinds()
+        order = self._topological()
+        self._check_connected()
+        chains: dict[str, list[_Chain]] = {}  # what leaves a node
+        populations: list[Population] = []
+        projections: list[Projection] = []
+        outputs: dict[str, str] = {}
+        for name in order:
+            node = self.graph.nodes[name]
+            arriving = [chain for source in self.into[name] for chain in chains[source]]
+            if isinstance(node, nir.Input):
+                shape = self._declared_shape(node, name)
+                populations.append(Population(name, "Input", shape, {}, np.zeros(shape)))
+                chains[name] = [self._start(name, shape)]
+            elif isinstance(node, _LINEAR):
+                chains[name] = [chain.through(name, node, self.where) for chain in arriving]
+            elif isinstance(node, nir.Output) and self._is_plain(arriving):
+                outputs[name] = arriving[0].source
+            else:
+                population = self._population(name, node, arriving, dialect)
+                populations.append(population)
+                projections += [chain.projection(name) for chain in arriving]
+                chains[name] = [self._start(name, population.shape)]
+                if isinstance(node, nir.Output):
+                    outputs[name] = name
+        for name, source in outputs.items():
+            if any(p.name == source and p.model == "Input" for p in populations):
+                raise GraphError(f"output {name!r} reads the input {source!r} directly: there is no neuron", where=self.where)
+        inputs = tuple(p.name for p in populations if p.model == "Input")
+        populations.sort(key=lambda p: p.model != "Input")
+        return CheckedGraph(tuple(populations), tuple(projections), inputs, outputs, dialect, origin)
+
+    def _start(self, name: str, shape: tuple[int, ...]) -> _Chain:
+        return _Chain(name, shape, None, np.zeros(int(np.prod(shape))), ())
+
+    @staticmethod
+    def _is_plain(arriving: list[_Chain]) -> bool:
+        """Whether an Output reads one population as it is."""
+        return len(arriving) == 1 and arriving[0].weight is None and not arriving[0].bias.any()
+
+    def _check_kinds(self) -> None:
+        allowed = (*_LINEAR, *_NEURONS.values(), nir.Input, nir.Output)
+        odd = [f"{name!r} ({type(node).__name__})" for name, node in self.graph.nodes.items() if not isinstance(node, allowed)]
+        if odd:
+            raise GraphError(
+                f"unsupported node{'s' if len(odd) > 1 else ''}: {', '.join(odd)}",
+                where=self.where,
+                hint="supported: Input, Linear, Affine, Flatten, IF, LIF, LI, Output",
+            )
+        for kind in (nir.Input, nir.Output):
+            if not any(isinstance(node, kind) for node in self.graph.nodes.values()):
+                raise GraphError(f"the graph has no {kind.__name__} node", where=self.where)
+
+    def _topological(self) -> list[str]:
+        left = {name: len(sources) for name, sources in self.into.items()}
+        ready = [name for name in self.graph.nodes if not left[name]]
+        order: list[str] = []
+        while ready:
+            name = ready.pop(0)
+            order.append(name)
+            for target in self.out_of[name]:
+                left[target] -= 1
+                if not left[target]:
+                    ready.append(target)
+        cycle = [name for name in self.graph.nodes if name not in order]
+        if cycle:
+            raise GraphError(
+                f"the graph is recurrent: {' -> '.join(self._one_cycle(cycle))}",
+                where=self.where,
+                hint="only feed-forward graphs are supported so far",
+            )
+        return order
+
+    def _one_cycle(self, within: list[str]) -> list[str]:
+        path = [within[0]]
+        while path[-1] not in path[:-1]:
+            path.append(next(source for source in self.into[path[-1]] if source in within))
+        return path[path.index(path[-1]) :][::-1]
+
+    def _check_connected(self) -> None:
+        for name, node in self.graph.nodes.items():
+            if not isinstance(node, nir.Input) and not self.into[name]:
+                raise GraphError(f"node {name!r} has no edge into it", where=self.where, hint="connect or remove it")
+            if isinstance(node, nir.Input) and self.into[name]:
+                raise GraphError(f"edge {self.into[name][0]!r} -> {name!r} leads into an Input", where=self.where)
+            if not isinstance(node, nir.Output) and not self.out_of[name]:
+                raise GraphError(f"node {name!r} leads nowhere", where=self.where, hint="connect or remove it")
+            if isinstance(node, nir.Output) and self.out_of[name]:
+                raise GraphError(f"edge {name!r} -> {self.out_of[name][0]!r} leaves an Output", where=self.where)
+
+    def _declared_shape(self, node: nir.Input, name: str) -> tuple[int, ...]:
+        declared = node.input_type.get("input")
+        shape = tuple(int(size) for size in np.atleast_1d(declared)) if declared is not None else ()
+        if not shape or min(shape) < 1:
+            raise GraphError(f"input {name!r} has the shape {shape}", where=self.where, hint="give the size of one sample")
+        return shape
+
+    def _population(self, name: str, node: nir.NIRNode, arriving: list[_Chain], dialect: Dialect) -> Population:
+        model = "Output" if isinstance(node, nir.Output) else type(node).__name__
+        shapes = {chain.shape for chain in arriving}
+        if len(shapes) > 1:
+            raise GraphError(f"node {name!r} receives inputs of shapes {sorted(shapes)}, expected one", where=self.where)
+        shape = next(iter(shapes))
+        params = {
+            key: self._parameter(getattr(node, key), key, name, shape) for key in neuron.PARAMETERS[model]
+        }
+        self._check_ranges(name, params, dialect)
+        bias = np.sum([chain.bias for chain in arriving], axis=0).reshape(shape)
+        return Population(name, model, shape, params, bias)
+
+    def _parameter(self, value: Any, key: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        array = _finite(value, key, name, self.where)
+        if array.size == 1:
+            return np.full(shape, array.item())
+        if array.shape == shape or (array.ndim == 1 and array.size == int(np.prod(shape))):
+            return array.reshape(shape).copy()
+        raise GraphError(
+            f"node {name!r}: {key} has shape {array.shape}, its input has shape {shape}",
+            where=self.where,
+            hint="give one value, or one per neuron",
+        )
+
+    def _check_ranges(self, name: str, params: dict[str, np.ndarray], dialect: Dialect) -> None:
+        if "tau" not in params:
+            return
+        tau = float(params["tau"].min())
+        if tau <= 0:
+            raise GraphError(f"node {name!r}: tau must be positive, found {tau:g}", where=self.where)
+        if dialect.discretization == "euler" and dialect.dt >= 2 * tau:
+            raise GraphError(
+                f"node {name!r}: tau = {tau:g} s is too short for steps of dt = {dialect.dt:g} s, the membrane diverges",
+                where=self.where,
+                hint="give the dt the network was trained with (--dt), or use discretization=exponential",
+            )
+
+
+def _flattened(shape: tuple[int, ...], node: nir.Flatten, name: str, where: str) -> tuple[int, ...]:
+    start = node.start_dim + len(shape) if node.start_dim < 0 else node.start_dim
+    end = node.end_dim + len(shape) if node.end_dim < 0 else node.end_dim
+    if not 0 <= start <= end < len(shape):
+        raise GraphError(
+            f"node {name!r} flattens dimensions {node.start_dim} to {node.end_dim} of shape {shape}", where=where
+        )
+    return (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
+
+
+def _finite(value: Any, key: str, name: str, where: str) -> np.ndarray:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"node {name!r}: {key} is not numeric", where=where) from error
+    bad = int((~np.isfinite(array)).sum())
+    if bad:
+        raise GraphError(
+            f"node {name!r}: {bad} of {array.size} values of {key} are NaN or infinite",
+            where=where,
+            hint="the training may have diverged; export the network again",
+        )
+    return array
