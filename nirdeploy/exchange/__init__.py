@@ -1,0 +1,7 @@
+"""The exchange: PyTorch modules to NIR graphs, and NIR graphs to trainable PyTorch modules."""
+
+from nirdeploy.exchange.exporter import export_to_nir
+from nirdeploy.exchange.importer import import_from_nir
+from nirdeploy.exchange.modules import IF, LI, LIF
+
+__all__ = ["IF", "LI", "LIF", "export_to_nir", "import_from_nir"]
