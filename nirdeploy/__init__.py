@@ -1,0 +1,86 @@
+"""nirdeploy: a trained spiking neural network to hardware, and the proof that it spikes as simulated.
+
+    import nirdeploy as nd
+
+    nd.export_to_nir(net, example_input, save_path="m.nir")
+    built = nd.build("m.nir", target="fpga", out="build/")
+    expected = nd.simulate(built, x)
+    with nd.open_device("virtual", target="fpga") as device:
+        nd.flash(built, device)
+        measured = nd.run(device, x)
+    verdict = nd.verify(expected, measured)
+
+Names are imported when they are first used, so that the package alone costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nirdeploy.check import check
+    from nirdeploy.device import open_device
+    from nirdeploy.exchange.exporter import export_to_nir
+    from nirdeploy.exchange.importer import import_from_nir
+    from nirdeploy.explain import explain
+    from nirdeploy.flash import flash
+    from nirdeploy.pipeline import Build, build
+    from nirdeploy.quantize import quantize
+    from nirdeploy.run import run
+    from nirdeploy.simulate import simulate
+    from nirdeploy.spikes import SpikeRecord
+    from nirdeploy.verify import verify
+
+__all__ = [
+    "Build",
+    "SpikeRecord",
+    "build",
+    "check",
+    "explain",
+    "export_to_nir",
+    "flash",
+    "import_from_nir",
+    "open_device",
+    "quantize",
+    "run",
+    "simulate",
+    "verify",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Build": "pipeline",
+    "SpikeRecord": "spikes",
+    "build": "pipeline",
+    "check": "check",
+    "explain": "explain",
+    "export_to_nir": "exchange.exporter",
+    "flash": "flash",
+    "import_from_nir": "exchange.importer",
+    "open_device": "device",
+    "quantize": "quantize",
+    "run": "run",
+    "simulate": "simulate",
+    "verify": "verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nirdeploy' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"nirdeploy.{_HOMES[name]}"), name)
+
+
+class _Package(ModuleType):
+    """A stage's module and its verb share a name; on the package the name means the verb."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,206 @@
+"""The table of contents: a network's way from NIR to an image, stage by stage.
+
+    graph --check--> CheckedGraph --quantize--> IntegerNetwork --place--> Placement
+          --emit--> Artifacts --image--> Image
+
+Each stage is one verb of one module, takes one type and gives one; :func:`build` walks them in order and
+keeps each product on disk, so that a later call can stop or resume anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nirdeploy import manifest, store
+from nirdeploy import target as targets
+from nirdeploy.backends import base
+from nirdeploy.check import CheckedGraph, check
+from nirdeploy.dialect import Dialect
+from nirdeploy.emit import Artifacts, emit
+from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.image import Image
+from nirdeploy.place import Placement, place, validate
+from nirdeploy.quantize import IntegerNetwork, quantize
+from nirdeploy.target import Target
+
+if TYPE_CHECKING:
+    import nir
+
+STAGES = ("check", "quantize", "place", "emit", "image")
+
+FILES = {"check": "graph.npz", "quantize": "network.npz", "place": "placement.npz", "image": "image.ndi"}
+HARDWARE = "hardware"
+MANIFEST = "manifest.json"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Build:
+    """The products of the stages that have run; ``out`` is the folder they are kept in, if any."""
+
+    target: Target
+    out: Path | None = None
+    _graph: CheckedGraph | None = None
+    _network: IntegerNetwork | None = None
+    _placement: Placement | None = None
+    _artifacts: Artifacts | None = None
+    _image: Image | None = None
+
+    def _have(self, product: Any, stage: str) -> Any:
+        if product is None:
+            raise UsageProblem(
+                f"this build stopped before the stage {stage!r}", where=str(self.out or ""), hint="build it to the end"
+            )
+        return product
+
+    @property
+    def graph(self) -> CheckedGraph:
+        return self._have(self._graph, "check")  # type: ignore[no-any-return]
+
+    @property
+    def network(self) -> IntegerNetwork:
+        return self._have(self._network, "quantize")  # type: ignore[no-any-return]
+
+    @property
+    def placement(self) -> Placement:
+        return self._have(self._placement, "place")  # type: ignore[no-any-return]
+
+    @property
+    def artifacts(self) -> Artifacts:
+        if self._artifacts is None:
+            self._artifacts = emit(self.target)
+        return self._artifacts
+
+    @property
+    def image(self) -> Image:
+        return self._have(self._image, "image")  # type: ignore[no-any-return]
+
+    def run_stage(self, stage: str) -> None:
+        """Make one stage's product from the one before, and keep it."""
+        if stage == "quantize":
+            self._network = quantize(self.graph, self.target)
+        elif stage == "place":
+            self._placement = place(self.network, self.target)
+            validate(self._placement, self.network, self.target)
+        elif stage == "emit":
+            self._artifacts = emit(self.target)
+        elif stage == "image":
+            provenance = {
+                "graph": self.graph.digest(),
+                "network": self.network.digest(),
+                "placement": self.placement.digest(),
+                "dialect": str(self.graph.dialect),
+            }
+            self._image = base.load(self.target).pack(self.network, self.placement, self.target, provenance)
+        self._save(stage)
+
+    def _save(self, stage: str) -> None:
+        if self.out is None:
+            return
+        if stage == "emit":
+            self.artifacts.save(self.out / HARDWARE)
+            return
+        products = {"check": self._graph, "quantize": self._network, "place": self._placement, "image": self._image}
+        products[stage].save(self.out / FILES[stage])  # type: ignore[union-attr]
+
+    def manifest(self) -> dict[str, Any]:
+        """Digests of all products, options and versions."""
+        products = {
+            "graph": self._graph,
+            "network": self._network,
+            "placement": self._placement,
+            "hardware": self._artifacts,
+            "image": self._image,
+        }
+        digests = {name: product.digest() for name, product in products.items() if product is not None}
+        options = {"target": self.target.name, "signature": self.target.signature.hex()}
+        if self._graph is not None:
+            options["dialect"] = str(self._graph.dialect)
+        return manifest.manifest(digests, options)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Build:
+        """A build from its folder. Raises :class:`UsageProblem`, :class:`CorruptFile`."""
+        folder = Path(folder)
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise UsageProblem("this is not a build folder: it has no manifest.json", where=str(folder))
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            description = kept["target"]
+        except (ValueError, KeyError, UnicodeDecodeError) as error:
+            raise CorruptFile("the manifest is damaged", where=str(path), hint="build again") from error
+        built = cls(Target.model_validate(description), folder)
+        loaders: dict[str, Any] = {
+            "check": CheckedGraph,
+            "quantize": IntegerNetwork,
+            "place": Placement,
+            "image": Image,
+        }
+        loaded = {
+            stage: loader.load(folder / FILES[stage])
+            for stage, loader in loaders.items()
+            if (folder / FILES[stage]).is_file()
+        }
+        built._graph, built._network = loaded.get("check"), loaded.get("quantize")
+        built._placement, built._image = loaded.get("place"), loaded.get("image")
+        return built
+
+
+def build(
+    source: nir.NIRGraph | str | Path | None = None,
+    target: str | Path | Target = "fpga",
+    out: str | Path | None = None,
+    *,
+    dialect: str | Dialect | None = None,
+    dt: float | None = None,
+    start: str = "check",
+    stop: str = "image",
+    on_stage: Callable[[str], None] | None = None,
+) -> Build:
+    """Walk the stages from ``start`` to ``stop``.
+
+    Args:
+        source: a NIR graph or ``.nir`` file; not needed when resuming (``start`` later than "check").
+        target: name, TOML file or Target.
+        out: folder to keep the products in; resuming reads them from there.
+        dialect, dt: as :func:`nirdeploy.check.check`.
+        on_stage: called with each stage's name before it runs.
+
+    Raises:
+        ModelFileError, GraphError: the model. DoesNotFit: the target. UsageProblem: nothing to resume.
+    """
+    for stage in (start, stop):
+        if stage not in STAGES:
+            raise UsageProblem(f"there is no stage {stage!r}", hint=f"stages: {', '.join(STAGES)}")
+    todo = STAGES[STAGES.index(start) : STAGES.index(stop) + 1]
+    if not todo:
+        raise UsageProblem(f"the stage {stop!r} comes before {start!r}")
+    folder = None if out is None else Path(out)
+    if start == "check":
+        built = Build(targets.load(target), folder)
+    elif folder is None:
+        raise UsageProblem(f"resuming from {start!r} needs the folder of the earlier build", hint="pass out=")
+    else:
+        built = Build.load(folder)
+    for stage in todo:
+        if on_stage:
+            on_stage(stage)
+        if stage == "check":
+            if source is None:
+                raise UsageProblem("there is no model to build", hint="name a .nir file")
+            built._graph = check(source, dialect=dialect, dt=dt)
+            built._save(stage)
+        else:
+            built.run_stage(stage)
+    if folder is not None:
+        text = json.dumps(
+            {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True)}, indent=1, sort_keys=True
+        )
+        store.write_atomic(folder / MANIFEST, text.encode() + b"\n")
+    return built

@@ -1,0 +1,42 @@
+"""simulate: the right simulator for what is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nirdeploy import pipeline
+from nirdeploy.check import CheckedGraph, check
+from nirdeploy.dialect import Dialect
+from nirdeploy.quantize import IntegerNetwork
+from nirdeploy.sim import float_, integer
+from nirdeploy.spikes import SpikeRecord
+
+
+def simulate(
+    what: Any,
+    x: Any,
+    probe: str | Sequence[str] = "all",
+    *,
+    membrane: Sequence[str] = (),
+    dialect: str | Dialect | None = None,
+    dt: float | None = None,
+) -> SpikeRecord:
+    """Simulate on ``x`` (T, B, *input shape).
+
+    Args:
+        what: a ``.nir`` path, NIRGraph or CheckedGraph (float, in the graph's dialect); or a Build, the path
+            of its folder, or an IntegerNetwork (integer, bit-exact).
+        probe: "all", "outputs" or names of populations.
+        membrane: populations whose membrane to record too.
+        dialect, dt: for graphs; else the graph's own.
+    """
+    if isinstance(what, (str, Path)) and Path(what).is_dir():
+        what = pipeline.Build.load(what)
+    if isinstance(what, pipeline.Build):
+        what = what.network
+    if isinstance(what, IntegerNetwork):
+        return integer.simulate(what, x, probe, membrane=membrane)
+    graph = what if isinstance(what, CheckedGraph) else check(what, dialect=dialect, dt=dt)
+    return float_.simulate(graph, x, probe, membrane=membrane)
