@@ -1,0 +1,131 @@
+"""regress: a run compared with the golden record of an earlier one.
+
+A golden is a SpikeRecord with its manifest, in one file; its manifest also keeps why it was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.report import junit
+from nirdeploy.spikes import SpikeRecord
+from nirdeploy.verify import PopulationVerdict, Verdict, verify
+
+_HISTORY = "history"
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A verdict against a golden. ``tolerances``: allowed fraction of differing cells, per population.
+
+    ``manifest_changes``: what the manifests disagree on, (golden, now) by key.
+    """
+
+    verdict: Verdict
+    tolerances: Mapping[str, float]
+    manifest_changes: Mapping[str, tuple[Any, Any]]
+
+    @property
+    def passed(self) -> bool:
+        """No population differs by more than its tolerance, and none is missing."""
+        return not self.verdict.missing and not self.failed
+
+    @property
+    def failed(self) -> tuple[PopulationVerdict, ...]:
+        """The populations beyond their tolerance."""
+        return tuple(
+            p
+            for p in self.verdict.populations
+            if p.decides and p.mismatches > self.tolerances.get(p.population, 0.0) * p.cells
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "passed": self.passed,
+            "failed": [p.population for p in self.failed],
+            "tolerances": dict(self.tolerances),
+            "manifest_changes": {key: list(pair) for key, pair in self.manifest_changes.items()},
+            "verdict": self.verdict.as_dict(),
+        }
+
+    def summary(self) -> str:
+        """One line."""
+        if self.passed and self.verdict.equal:
+            return f"no regression: {self.verdict.cells:,} cells equal the golden's"
+        if self.passed:
+            return f"within tolerance: {self.verdict.mismatches:,} of {self.verdict.cells:,} cells differ"
+        names = ", ".join([*(p.population for p in self.failed), *self.verdict.missing])
+        return f"regression in {names}: {self.verdict.summary()}"
+
+    def to_junit(self, path: Path | str) -> None:
+        """JUnit XML, one test case per population."""
+        junit.write(Path(path), [self.verdict], failed={p.population for p in self.failed})
+
+
+def record(golden: Path | str, run: SpikeRecord, *, manifest: Mapping[str, Any] | None = None) -> None:
+    """Keep ``run`` as a golden. Raises :class:`UsageProblem` if the file exists: that is an update."""
+    golden = Path(golden)
+    if golden.exists():
+        raise UsageProblem(
+            "the golden exists already", where=str(golden), hint="change it with 'regress update --reason ...'"
+        )
+    _keep(golden, run, manifest, [])
+
+
+def check(golden: Path | str, run: SpikeRecord, *, tolerance: float | Mapping[str, float] = 0.0) -> Regression:
+    """Compare ``run`` with a golden.
+
+    Args:
+        tolerance: allowed fraction of differing cells: one for all populations, or by population.
+
+    Raises:
+        CorruptFile: the golden is missing or damaged. InputShapeError: it is of another stimulus.
+    """
+    kept = load(golden)
+    verdict = verify(kept, run)
+    names = [p.population for p in verdict.populations]
+    if isinstance(tolerance, Mapping):
+        unknown = sorted(set(tolerance) - set(names))
+        if unknown:
+            raise UsageProblem(f"a tolerance names {', '.join(unknown)}", hint=f"populations: {', '.join(names)}")
+        allowed = dict(tolerance)
+    else:
+        allowed = dict.fromkeys(names, float(tolerance)) if tolerance else {}
+    changes = {
+        key: (kept.manifest.get(key), run.manifest.get(key))
+        for key in sorted({*kept.manifest, *run.manifest} - {_HISTORY, "build"})
+        if kept.manifest.get(key) != run.manifest.get(key)
+    }
+    return Regression(verdict, allowed, changes)
+
+
+def update(
+    golden: Path | str, run: SpikeRecord, reason: str, *, manifest: Mapping[str, Any] | None = None
+) -> Regression:
+    """Replace a golden and keep the reason in its history; returns what changed."""
+    if not reason.strip():
+        raise UsageProblem("an update needs a reason", hint="say why the spikes may change: --reason '...'")
+    kept = load(golden)
+    changed = check(golden, run)
+    history = [*kept.manifest.get(_HISTORY, []), {"reason": reason, "mismatches": changed.verdict.mismatches}]
+    _keep(Path(golden), run, manifest, history)
+    return changed
+
+
+def load(golden: Path | str) -> SpikeRecord:
+    """The golden's record. Raises :class:`CorruptFile`."""
+    path = Path(golden)
+    if not path.is_file():
+        raise CorruptFile("there is no golden", where=str(path), hint="make one with 'nirdeploy regress record'")
+    return SpikeRecord.load(path)
+
+
+def _keep(golden: Path, run: SpikeRecord, manifest: Mapping[str, Any] | None, history: list[Any]) -> None:
+    full = {**run.manifest, _HISTORY: history}
+    if manifest is not None:
+        full["build"] = dict(manifest)
+    replace(run, manifest=full).save(golden)

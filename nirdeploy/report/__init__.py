@@ -1,0 +1,1 @@
+"""Reports: verdicts as HTML, JUnit XML and terminal tables."""
