@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -71,21 +71,6 @@ class Terminal:
         return not self.quiet and sys.stderr.isatty()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> Any:
-    """A table; numbers stand at the right."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    rows = [list(row) for row in rows]
-    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
-    for index, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
-        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(_cell(value) for value in row))
-    return made
-
-
 def note(text: str) -> None:
     """A line on stderr."""
     click.echo(text, err=True)
@@ -107,12 +92,6 @@ def interrupted(exit_code: int, as_json: bool) -> None:
         click.echo(json.dumps({"schema": SCHEMA, "error": problem}))
     else:
         note("interrupted")
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _console(stream: Any) -> Console:
