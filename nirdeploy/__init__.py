@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from nirdeploy.run import run
     from nirdeploy.simulate import simulate
     from nirdeploy.spikes import SpikeRecord
-    from nirdeploy.verify import verify
+    from nirdeploy.verify import accuracy, verify
 
 __all__ = [
     "Build",
     "SpikeRecord",
+    "accuracy",
     "build",
     "check",
     "explain",
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Build": "pipeline",
     "SpikeRecord": "spikes",
+    "accuracy": "verify",
     "build": "pipeline",
     "check": "check",
     "explain": "explain",

@@ -1,10 +1,95 @@
-"""The command line: one module per command, in :mod:`nirdeploy.cli.app` its table of contents.
+"""The command line: one file per command, one error boundary, one place that writes to the terminal.
 
-Results go to stdout, everything else to stderr; only :mod:`nirdeploy.cli.ui` writes.
+Commands load when they are called, so that ``nirdeploy --help`` needs neither torch nor numpy.
 """
 
 from __future__ import annotations
 
-from nirdeploy.cli.app import main
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-__all__ = ["main"]
+import click
+
+from nirdeploy import __version__
+from nirdeploy.cli import ui
+from nirdeploy.errors import InternalError, NirdeployError, UsageProblem
+
+_COMMANDS = {
+    "export": "A PyTorch module to a NIR file.",
+    "check": "Validate a NIR file and show its normal form.",
+    "targets": "List the chips and boards there are.",
+    "build": "A NIR file to an image for a target.",
+    "flash": "Write a build's image into a device.",
+    "run": "Run a stimulus on a device and record its spikes.",
+    "verify": "Compare float model, integer simulator and device, spike for spike.",
+    "regress": "Compare with a golden record (record, check, update).",
+    "board": "Virtual boards in the background (start, stop, list).",
+    "info": "What a device, image, record or build says of itself.",
+    "demo": "Train, deploy, run and prove a network, end to end.",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"nirdeploy.cli.{name}_").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nirdeploy")
+def group() -> None:
+    """Take a trained spiking network to hardware and prove that it spikes as simulated."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point: runs a command and turns every error into one paragraph and an exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(given))
+
+
+def _run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    try:
+        result: Any = group.main(arguments, prog_name="nirdeploy", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except NirdeployError as error:
+        return ui.report_error(error, as_json)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        ui.note(error.format_message())
+        return 2
+    except click.ClickException as error:
+        hint = f"see 'nirdeploy {arguments[0]} --help'" if arguments and arguments[0] in _COMMANDS else ""
+        return ui.report_error(UsageProblem(error.format_message().rstrip("."), hint=hint), as_json)
+    except (click.Abort, KeyboardInterrupt):
+        ui.note("interrupted")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  (the boundary: whatever else happens is a bug of ours)
+        if os.environ.get("NIRDEPLOY_TRACEBACK"):
+            raise
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        place = f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else ""
+        bug = InternalError(
+            f"this is a bug in nirdeploy: {type(error).__name__}: {error}",
+            where=place,
+            hint="set NIRDEPLOY_TRACEBACK=1 to see the traceback, and report it",
+        )
+        return ui.report_error(bug, as_json)

@@ -1,105 +1,104 @@
-"""Options that several commands share, under the same names everywhere."""
+"""Options that commands share, so that they are called the same everywhere."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from nirdeploy.cli.ui import Terminal
+from nirdeploy.cli import ui
+from nirdeploy.errors import CorruptFile, UsageProblem
 
-Command = Callable[..., Any]
+if TYPE_CHECKING:
+    import numpy as np
 
+    from nirdeploy.device import Device
+    from nirdeploy.target import Target
 
-class TargetName(click.ParamType):
-    """A target's name or the path of a ``.toml`` file; completes the names."""
-
-    name = "target"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from nirdeploy import target
-
-        return [CompletionItem(name) for name in target.names() if name.startswith(incomplete)]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Shape(click.ParamType):
-    """Sizes separated by commas: ``1,64``."""
+def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from nirdeploy import target
 
-    name = "shape"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        try:
-            shape = tuple(int(size) for size in str(value).split(","))
-        except ValueError:
-            shape = ()
-        if not shape or min(shape) < 1:
-            self.fail(f"{value!r} is not a shape: give positive sizes separated by commas, such as 1,64", param, ctx)
-        return shape
+    return [CompletionItem(name) for name in target.names() if name.startswith(incomplete)]
 
 
-class Probe(click.ParamType):
-    """``all``, ``outputs``, or names of populations separated by commas."""
-
-    name = "probe"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | list[str]:
-        text = str(value)
-        return text if text in ("all", "outputs") else [name.strip() for name in text.split(",")]
-
-
-def reporting(command: Command) -> Command:
-    """Adds ``--json`` and ``-q`` and hands the command a :class:`Terminal` as ``ui``."""
-
-    @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-    @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-    @functools.wraps(command)
-    def wrapped(*args: Any, as_json: bool, quiet: bool, **options: Any) -> Any:
-        return command(*args, ui=Terminal(as_json=as_json, quiet=quiet), **options)
-
-    return wrapped
-
-
-target = click.option(
-    "-t", "--target", type=TargetName(), default="fpga", show_default=True, help="Target name, or a .toml file."
-)
-port = click.option(
-    "-p",
-    "--port",
-    required=True,
-    envvar="NIRDEPLOY_PORT",
-    show_envvar=True,
-    help="Serial port of the device: /dev/ttyUSB1, a pyserial URL, 'auto', or 'virtual' for a virtual board.",
-)
-baud = click.option("--baud", type=click.IntRange(min=1), help="Baud rate, if not the target file's.")
-probe = click.option(
-    "--probe",
-    type=Probe(),
-    default="all",
-    show_default=True,
-    help="Populations to record: 'all', 'outputs', or names separated by commas.",
-)
-dialect = click.option(
-    "--dialect", help="How the equations become steps, such as 'nir' or 'spikingjelly,reset=subtract'."
-)
-dt = click.option("--dt", type=click.FloatRange(min=0, min_open=True), help="Seconds per step.")
-
-
-def out(default: str, what: str) -> Callable[[Command], Command]:
-    """``-o/--out`` for the file or folder ``what``."""
+def target(function: F) -> F:
     return click.option(
-        "-o", "--out", type=click.Path(path_type=Path), default=default, show_default=True, help=f"Where to write {what}."
-    )
+        "-t", "--target", "target", default="fpga", show_default=True, shell_complete=_targets,
+        help="Target name, or a path to a .toml file.",
+    )(function)  # fmt: skip
 
 
-def html(command: Command) -> Command:
-    """``--html``."""
-    return click.option("--html", type=click.Path(path_type=Path), help="Write an HTML report.")(command)
+def port(function: F) -> F:
+    function = click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")(function)
+    return click.option(
+        "-p", "--port", default="virtual", show_default=True,
+        help="'virtual', a device path, a pyserial URL, 'auto', or fault:seed=1,drop=1e-4:PORT.",
+    )(function)  # fmt: skip
 
 
-def junit(command: Command) -> Command:
-    """``--junit``."""
-    return click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML for a CI server.")(command)
+def as_json(function: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(function)
+
+
+def dialect(function: F) -> F:
+    function = click.option("--dt", type=float, help="Seconds per step.")(function)
+    return click.option("--dialect", help="PRESET[,field=value...]; else the file's own, else 'nir'.")(function)
+
+
+def out(required: bool = False, default: str | None = None, text: str = "Where to write.") -> Callable[[F], F]:
+    return click.option(
+        "-o", "--out", type=click.Path(path_type=Path), required=required, default=default,
+        show_default=default is not None, help=text,
+    )  # fmt: skip
+
+
+def probe(function: F) -> F:
+    return click.option(
+        "--probe", default="all", show_default=True, help="'all', 'outputs', or names of populations, with commas."
+    )(function)
+
+
+def probes(text: str) -> str | list[str]:
+    """The value of ``--probe`` as the Python functions take it."""
+    return text if text in ("all", "outputs") else [name.strip() for name in text.split(",")]
+
+
+def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> Device:
+    """Open a device; says so if hardware is compiled for it first."""
+    from nirdeploy import board, device
+    from nirdeploy import target as targets
+
+    chosen = targets.load(target)
+    if port.endswith(device.VIRTUAL) and not board.is_prepared(chosen):
+        if not quiet:
+            ui.note("compiling the virtual board (once per hardware, about half a minute) ...")
+        with ui.spinner("compiling the virtual board", quiet):
+            board.prepare(chosen)
+    return device.open_device(port, chosen, baud)
+
+
+def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
+    """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file."""
+    import numpy as np
+
+    if not path.is_file():
+        raise UsageProblem("there is no such stimulus file", where=str(path))
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+    except Exception as error:  # zipfile, zlib and numpy each raise their own
+        raise CorruptFile(
+            f"cannot read the stimulus ({type(error).__name__})", where=str(path), hint="save it with numpy.save or savez"
+        ) from error
+    labels = arrays.pop("labels", None)
+    if not arrays:
+        raise UsageProblem("the stimulus file holds no array", where=str(path), hint="save it as 'x'")
+    if "x" in arrays:
+        return arrays["x"], labels
+    return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), labels

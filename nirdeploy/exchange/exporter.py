@@ -98,6 +98,12 @@ def _neurons(net: nn.Module) -> list[tuple[str, Neuron]]:
     return [(name or "the net", module) for name, module in net.named_modules() if isinstance(module, Neuron)]
 
 
+def own_dt(net: nn.Module) -> float:
+    """Seconds per step of the net's own neurons (1e-4 if it has none)."""
+    neurons = _neurons(net)
+    return neurons[0][1].dialect.dt if neurons else 1e-4
+
+
 def _is_multi_step(net: nn.Module) -> bool:
     modes = {module.step_mode for _, module in _neurons(net)}
     if len(modes) > 1:

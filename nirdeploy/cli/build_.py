@@ -1,0 +1,54 @@
+"""nirdeploy build: a NIR file to an image."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from nirdeploy.cli import options, ui
+
+
+@click.command("build")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@options.target
+@options.out(default="build", text="Folder of the products.")
+@options.dialect
+@click.option("--from", "start", default="check", help="Resume from this stage, with what is in the folder.")
+@click.option("--to", "stop", default="image", help="Stop after this stage: check, quantize, place, emit, image.")
+@options.as_json
+def command(
+    model: Path | None,
+    target: str,
+    out: Path,
+    dialect: str | None,
+    dt: float | None,
+    start: str,
+    stop: str,
+    as_json: bool,
+) -> None:
+    """Check, quantize, place and pack MODEL.NIR for a target."""
+    from nirdeploy import pipeline
+    from nirdeploy.report import tables
+
+    with ui.spinner("building", as_json):
+        built = pipeline.build(model, target, out, dialect=dialect, dt=dt, start=start, stop=stop)
+    manifest = built.manifest()
+    done = pipeline.STAGES[: pipeline.STAGES.index(stop) + 1]
+    if as_json:
+        data = {"out": str(out), "stages": list(done), **manifest}
+        if "quantize" in done:
+            data["quantization"] = [dict(row) for row in built.network.report]
+        if "place" in done:
+            data["cores"] = [asdict(core) for core in built.placement.cores]
+        if "image" in done:
+            data["image_bytes"] = built.image.total_bytes
+        ui.result("build", data)
+        return
+    if "quantize" in done:
+        ui.show(tables.rows_table("quantization", built.network.report))
+    if "place" in done:
+        ui.show(tables.rows_table("cores", [asdict(core) for core in built.placement.cores if core.jobs]))
+    size = f", image {built.image.total_bytes:,} bytes, {built.image.digest()[:16]}" if "image" in done else ""
+    ui.say(f"built for {built.target.name} in {out}: {', '.join(done)}{size}")

@@ -1,0 +1,55 @@
+"""nirdeploy check: a NIR file's normal form, and whether a target takes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nirdeploy.cli import options, ui
+
+
+@click.command("check")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-t", "--target", "target", help="Also check that this target takes it.")
+@options.dialect
+@options.as_json
+def command(model: Path, target: str | None, dialect: str | None, dt: float | None, as_json: bool) -> None:
+    """Validate MODEL.NIR; with a target, quantize and place it as well."""
+    from nirdeploy import check as check_verb
+    from nirdeploy import pipeline
+    from nirdeploy.report import tables
+
+    graph = check_verb(model, dialect=dialect, dt=dt)
+    if target is not None:
+        pipeline.build(model, target, dialect=dialect, dt=dt, stop="place")
+    populations = [
+        {"name": p.name, "model": p.model, "shape": "x".join(map(str, p.shape)), "neurons": p.size}
+        for p in graph.populations
+    ]
+    projections = [
+        {"source": p.source, "target": p.target, "weights": p.weight.size, "nodes": ", ".join(p.nodes)}
+        for p in graph.projections
+    ]
+    if as_json:
+        ui.result(
+            "check",
+            {
+                "populations": populations,
+                "projections": projections,
+                "outputs": dict(graph.outputs),
+                "dialect": graph.dialect.as_dict(),
+                "dialect_source": graph.dialect_source,
+                "target": target,
+                "digest": graph.digest(),
+            },
+        )
+        return
+    ui.show(tables.rows_table("populations", populations))
+    ui.show(tables.rows_table("projections", projections))
+    d = graph.dialect
+    ui.say(
+        f"dialect: {d} ({graph.dialect_source}): dt = {d.dt:g} s, {d.discretization}, threshold {d.threshold}, "
+        f"reset {d.reset}"
+    )
+    ui.say(f"fits target {target}" if target else "valid")

@@ -1,0 +1,94 @@
+"""nirdeploy info: what a device, image, record or build says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nirdeploy.cli import options, ui
+from nirdeploy.errors import UsageProblem
+
+
+@click.command("info")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option("-p", "--port", help="Ask the device on this port.")
+@click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")
+@options.target
+@options.as_json
+def command(path: Path | None, port: str | None, baud: int | None, target: str, as_json: bool) -> None:
+    """Describe PATH (image, record or build folder), or the device on --port."""
+    from nirdeploy.report import tables
+
+    if (path is None) == (port is None):
+        raise UsageProblem("name either a file or a --port")
+    facts = _device(port, target, baud) if port else _path(path)  # type: ignore[arg-type]
+    if as_json:
+        ui.result("info", facts)
+    else:
+        ui.show(tables.facts_table({key.replace("_", " "): value for key, value in facts.items()}))
+
+
+def _device(port: str, target: str, baud: int | None) -> dict[str, Any]:
+    from nirdeploy import device as devices
+    from nirdeploy import target as targets
+    from nirdeploy.link.protocol import STATE_NAMES
+
+    chosen = targets.load(target)
+    line, on_close = devices.open_port(port, chosen, baud or chosen.board.baud)
+    with devices.Device(line, name=port, on_close=on_close) as device:
+        hello, status = device.hello(), device.status()
+    return {
+        "port": port,
+        "state": STATE_NAMES[hello.state],
+        "protocol": hello.protocol,
+        "signature": hello.signature.hex(),
+        "is_target": hello.signature == chosen.signature,
+        "image": hello.image_hash.hex(),
+        "cores": hello.cores,
+        "lanes": hello.lanes,
+        "weight_rows_per_core": hello.weight_rows,
+        "neurons_per_core": hello.neurons,
+        "groups": hello.groups,
+        "window_bytes": hello.window,
+        "bad_frames": status.bad_frames,
+        "cycles": status.cycles,
+    }
+
+
+def _path(path: Path) -> dict[str, Any]:
+    from nirdeploy import SpikeRecord, pipeline
+    from nirdeploy.image import MAGIC, Image
+
+    if path.is_dir():
+        built = pipeline.Build.load(path)
+        return {"kind": "build", **built.manifest()}
+    if not path.is_file():
+        raise UsageProblem("there is no such file", where=str(path))
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC))
+    if head == MAGIC:
+        image = Image.load(path)
+        return {
+            "kind": "image",
+            "target": image.target,
+            "signature": image.signature,
+            "hash": image.digest(),
+            "bytes": image.total_bytes,
+            "sections": {section.name: len(section.data) for section in image.sections},
+            "populations": [readout.population for readout in image.readouts],
+            "provenance": dict(image.provenance),
+        }
+    record = SpikeRecord.load(path)
+    return {
+        "kind": "record",
+        "source": record.source,
+        "steps": record.steps,
+        "samples": record.samples,
+        "dt": record.dt,
+        "spikes": {name: int(values.sum()) for name, values in record.spikes.items()},
+        "membranes": list(record.membrane),
+        "stats": dict(record.stats),
+        "manifest": dict(record.manifest),
+    }

@@ -1,0 +1,92 @@
+"""nirdeploy regress: a run compared with a golden record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nirdeploy.cli import options, ui
+from nirdeploy.errors import UsageProblem
+
+
+@click.group("regress")
+def command() -> None:
+    """Goldens: keep a record, compare later runs with it, change it with a reason."""
+
+
+@command.command("record")
+@click.argument("golden", type=click.Path(path_type=Path))
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--build", type=click.Path(path_type=Path), help="Build folder whose manifest to keep with it.")
+@options.as_json
+def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> None:
+    """Keep RECORD as GOLDEN."""
+    from nirdeploy import SpikeRecord, pipeline, regress
+
+    run = SpikeRecord.load(record)
+    regress.record(golden, run, manifest=pipeline.Build.load(build).manifest() if build else None)
+    if as_json:
+        ui.result("regress record", {"golden": str(golden), "populations": [*run.spikes, *run.membrane]})
+    else:
+        ui.say(f"recorded {golden}: {', '.join([*run.spikes, *run.membrane])}")
+
+
+@command.command("check")
+@click.argument("golden", type=click.Path(path_type=Path))
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--tolerance", multiple=True, metavar="[POPULATION=]FRACTION", help="Allowed fraction of differing cells.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
+@options.as_json
+def check(golden: Path, record: Path, tolerance: tuple[str, ...], junit: Path | None, as_json: bool) -> int:
+    """Compare RECORD with GOLDEN; exit code 1 if anything differs beyond the tolerance."""
+    from nirdeploy import SpikeRecord, regress
+    from nirdeploy.report import tables
+
+    regression = regress.check(golden, SpikeRecord.load(record), tolerance=_tolerance(tolerance))
+    if junit is not None:
+        regression.to_junit(junit)
+    if as_json:
+        ui.result("regress check", regression.as_dict())
+    else:
+        ui.show(tables.verdict_table(regression.verdict))
+        for key, (kept, now) in regression.manifest_changes.items():
+            ui.say(f"manifest: {key} was {str(kept)[:40]}, is {str(now)[:40]}")
+        ui.say(regression.summary())
+    return 0 if regression.passed else 1
+
+
+@command.command("update")
+@click.argument("golden", type=click.Path(path_type=Path))
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--reason", required=True, help="Why the spikes may change; kept in the golden.")
+@options.as_json
+def update(golden: Path, record: Path, reason: str, as_json: bool) -> None:
+    """Replace GOLDEN by RECORD; shows what changes."""
+    from nirdeploy import SpikeRecord, regress
+    from nirdeploy.report import tables
+
+    changed = regress.update(golden, SpikeRecord.load(record), reason)
+    if as_json:
+        ui.result("regress update", changed.as_dict())
+    else:
+        ui.show(tables.verdict_table(changed.verdict))
+        ui.say(f"updated {golden}: {changed.verdict.mismatches:,} cells changed ({reason})")
+
+
+def _tolerance(given: tuple[str, ...]) -> float | dict[str, float]:
+    """``0.01`` for all, or ``population=0.01`` for some."""
+    if not given:
+        return 0.0
+    try:
+        if len(given) == 1 and "=" not in given[0]:
+            values = {"": float(given[0])}
+        else:
+            values = {name: float(value) for name, value in (text.rsplit("=", 1) for text in given)}
+    except ValueError as error:
+        raise UsageProblem(
+            f"cannot read the tolerance {' '.join(given)}", hint="write 0.01, or population=0.01"
+        ) from error
+    if not all(0 <= value <= 1 for value in values.values()):
+        raise UsageProblem("a tolerance is a fraction between 0 and 1")
+    return values[""] if "" in values else values

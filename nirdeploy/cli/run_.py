@@ -1,0 +1,56 @@
+"""nirdeploy run: a stimulus on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nirdeploy.cli import options, ui
+
+
+@click.command("run")
+@click.argument("build", type=click.Path(path_type=Path))
+@click.argument("stimulus", type=click.Path(path_type=Path))
+@options.port
+@options.probe
+@options.out(required=True, text="The record to write (.nird).")
+@options.as_json
+def command(
+    build: Path, stimulus: Path, port: str, baud: int | None, probe: str, out: Path, as_json: bool
+) -> None:
+    """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...) of 0 and 1) on the flashed BUILD.
+
+    A virtual board that was started for this command is flashed first.
+    """
+    from nirdeploy import accuracy, flash, pipeline, run
+
+    built = pipeline.Build.load(build)
+    x, labels = options.stimulus(stimulus)
+    with options.connect(port, built.target, baud, as_json) as device:
+        if port.endswith("virtual"):
+            flash(built.image, device)
+        with ui.progress("running", as_json) as bar:
+            record = run(device, x, options.probes(probe), bar, image=built.image)
+    record.save(out)
+    counts = {name: int(values.sum()) for name, values in record.spikes.items()}
+    score = None if labels is None else accuracy(record, labels)
+    if as_json:
+        ui.result(
+            "run",
+            {
+                "record": str(out),
+                "steps": record.steps,
+                "samples": record.samples,
+                "spikes": counts,
+                "membranes": list(record.membrane),
+                "accuracy": score,
+                "stats": dict(record.stats),
+            },
+        )
+        return
+    ui.say(
+        f"wrote {out}: {record.samples} samples x {record.steps} steps, "
+        + ", ".join(f"{count:,} spikes in {name}" for name, count in counts.items())
+        + (f", accuracy {100 * score:.2f} %" if score is not None else "")
+    )

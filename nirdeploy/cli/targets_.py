@@ -1,0 +1,35 @@
+"""nirdeploy targets: the chips and boards there are."""
+
+from __future__ import annotations
+
+import click
+
+from nirdeploy.cli import options, ui
+
+
+@click.command("targets")
+@options.as_json
+def command(as_json: bool) -> None:
+    """List the targets."""
+    from nirdeploy import target
+    from nirdeploy.report import tables
+
+    rows = []
+    for name in target.names():
+        found = target.load(name)
+        rows.append(
+            {
+                "name": name,
+                "title": found.title,
+                "board": found.board.name,
+                "cores": found.hardware.cores,
+                "lanes": found.hardware.lanes,
+                "models": ", ".join(found.models),
+                "baud": found.board.baud,
+                "signature": found.signature.hex(),
+            }
+        )
+    if as_json:
+        ui.result("targets", {"targets": rows})
+    else:
+        ui.show(tables.rows_table("targets", rows))

@@ -1,0 +1,126 @@
+"""nirdeploy verify: the witnesses of one network compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nirdeploy.cli import options, ui
+from nirdeploy.errors import UsageProblem
+
+
+@click.command("verify")
+@click.argument("what", type=click.Path(path_type=Path))
+@click.argument("measured", type=click.Path(path_type=Path), required=False)
+@click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
+@options.port
+@options.probe
+@click.option("--html", type=click.Path(path_type=Path), help="Write the report as one HTML page.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
+@options.as_json
+@click.pass_context
+def command(
+    ctx: click.Context,
+    what: Path,
+    measured: Path | None,
+    stimulus: Path | None,
+    port: str,
+    baud: int | None,
+    probe: str,
+    html: Path | None,
+    junit: Path | None,
+    as_json: bool,
+) -> int:
+    """Compare two records, or all witnesses of a build.
+
+    \b
+    verify EXPECTED.nird MEASURED.nird       two records
+    verify BUILD -x STIMULUS -p PORT         float, integer simulator and device
+
+    Exit code 1 if integer simulator and device (or the two records) differ in a single spike. Float
+    against integer is quantization: it is explained, not judged.
+    """
+    from nirdeploy.report import html as page
+    from nirdeploy.report import junit as xml
+    from nirdeploy.report import tables
+
+    if what.is_dir():
+        if stimulus is None or measured is not None:
+            raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {what} -x STIMULUS.npz [-p PORT]")
+        report, judged = _witnesses(what, stimulus, port, baud, options.probes(probe), as_json)
+    else:
+        if measured is None or stimulus is not None:
+            raise UsageProblem(
+                "verify takes two records, or a build folder and a stimulus",
+                hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
+            )
+        report = _records(what, measured, probe)
+        judged = report.verdicts[0]
+    if html is not None:
+        page.write(html, report)
+    if junit is not None:
+        xml.write(junit, [judged])
+    if as_json:
+        explanation = report.explanation.as_dict() if report.explanation else None
+        verdicts = [verdict.as_dict() for verdict in report.verdicts]
+        data = {"equal": judged.equal, "verdicts": verdicts, "facts": dict(report.facts), "explanation": explanation}
+        ui.result("verify", data)
+    else:
+        for verdict in report.verdicts:
+            ui.show(tables.verdict_table(verdict))
+        for name, value in report.facts.items():
+            ui.say(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+        ui.say(judged.summary())
+    return 0 if judged.equal else 1
+
+
+def _records(expected: Path, measured: Path, probe: str) -> Any:
+    from nirdeploy import SpikeRecord, verify
+    from nirdeploy.report import html
+
+    a, b = SpikeRecord.load(expected), SpikeRecord.load(measured)
+    chosen = None if probe == "all" else options.probes(probe)
+    names = sorted(set(a.outputs.values())) if chosen == "outputs" else chosen
+    verdict = verify(a, b, populations=names)
+    return html.Report(f"{measured.name} against {expected.name}", [verdict], records=(a, b))
+
+
+def _witnesses(
+    build: Path, stimulus: Path, port: str, baud: int | None, probe: str | list[str], quiet: bool
+) -> tuple[Any, Any]:
+    from dataclasses import asdict
+
+    from nirdeploy import accuracy, explain, flash, pipeline, run, simulate, verify
+    from nirdeploy.report import html
+
+    built = pipeline.Build.load(build)
+    x, labels = options.stimulus(stimulus)
+    with ui.spinner("simulating", quiet):
+        reference = simulate(built.graph, x, probe)
+        quantized = simulate(built, x, probe)
+        explanation = explain(built.graph, built.network, x, labels)
+    with options.connect(port, built.target, baud, quiet) as device:
+        flash(built.image, device)
+        with ui.progress("running", quiet) as bar:
+            measured = run(device, x, probe, bar, image=built.image)
+    judged = verify(quantized, measured)
+    facts: dict[str, Any] = {}
+    if labels is not None:
+        for record in (reference, quantized, measured):
+            facts[f"accuracy, {record.source}"] = accuracy(record, labels)
+    facts["saturations"] = int(measured.stats["saturations"])
+    report = html.Report(
+        title=f"{build.name}: float, integer and device",
+        verdicts=[judged, verify(reference, quantized)],
+        facts=facts,
+        tables={
+            "Quantization": built.network.report,
+            "Cores": [asdict(core) for core in built.placement.cores],
+        },
+        records=(quantized, measured),
+        explanation=explanation,
+        manifest=built.manifest(),
+    )
+    return report, judged

@@ -1,0 +1,1 @@
+"""The demo: a network trained before your eyes, deployed, run and proven."""
