@@ -17,7 +17,6 @@ import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 import tty
 from dataclasses import asdict, dataclass

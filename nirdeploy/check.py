@@ -172,7 +172,7 @@ class _Chain:
     bias: np.ndarray
     nodes: tuple[str, ...]
 
-    def through(self, name: str, node: nir.NIRNode, where: str) -> _Chain:
+    def through(self, name: str, node: Any, where: str) -> _Chain:
         """The chain continued through one linear node. Raises :class:`GraphError` on a wrong shape."""
         if isinstance(node, nir.Flatten):
             return replace(self, shape=_flattened(self.shape, node, name, where), nodes=(*self.nodes, name))
@@ -213,9 +213,7 @@ class _Checker:
         for a, b in self.edges:
             for end in (a, b):
                 if end not in graph.nodes:
-                    raise GraphError(
-                        f"edge {a!r} -> {b!r} names the node {end!r}, which does not exist", where=where
-                    )
+                    raise GraphError(f"edge {a!r} -> {b!r} names the node {end!r}, which does not exist", where=where)
             self.into[b].append(a)
             self.out_of[a].append(b)
 
@@ -247,7 +245,9 @@ class _Checker:
                     outputs[name] = name
         for name, source in outputs.items():
             if any(p.name == source and p.model == "Input" for p in populations):
-                raise GraphError(f"output {name!r} reads the input {source!r} directly: there is no neuron", where=self.where)
+                raise GraphError(
+                    f"output {name!r} reads the input {source!r} directly: there is no neuron", where=self.where
+                )
         inputs = tuple(p.name for p in populations if p.model == "Input")
         populations.sort(key=lambda p: p.model != "Input")
         return CheckedGraph(tuple(populations), tuple(projections), inputs, outputs, dialect, origin)
@@ -262,7 +262,11 @@ class _Checker:
 
     def _check_kinds(self) -> None:
         allowed = (*_LINEAR, *_NEURONS.values(), nir.Input, nir.Output)
-        odd = [f"{name!r} ({type(node).__name__})" for name, node in self.graph.nodes.items() if not isinstance(node, allowed)]
+        odd = [
+            f"{name!r} ({type(node).__name__})"
+            for name, node in self.graph.nodes.items()
+            if not isinstance(node, allowed)
+        ]
         if odd:
             raise GraphError(
                 f"unsupported node{'s' if len(odd) > 1 else ''}: {', '.join(odd)}",
@@ -314,18 +318,20 @@ class _Checker:
         declared = node.input_type.get("input")
         shape = tuple(int(size) for size in np.atleast_1d(declared)) if declared is not None else ()
         if not shape or min(shape) < 1:
-            raise GraphError(f"input {name!r} has the shape {shape}", where=self.where, hint="give the size of one sample")
+            raise GraphError(
+                f"input {name!r} has the shape {shape}", where=self.where, hint="give the size of one sample"
+            )
         return shape
 
     def _population(self, name: str, node: nir.NIRNode, arriving: list[_Chain], dialect: Dialect) -> Population:
         model = "Output" if isinstance(node, nir.Output) else type(node).__name__
         shapes = {chain.shape for chain in arriving}
         if len(shapes) > 1:
-            raise GraphError(f"node {name!r} receives inputs of shapes {sorted(shapes)}, expected one", where=self.where)
+            raise GraphError(
+                f"node {name!r} receives inputs of shapes {sorted(shapes)}, expected one", where=self.where
+            )
         shape = next(iter(shapes))
-        params = {
-            key: self._parameter(getattr(node, key), key, name, shape) for key in neuron.PARAMETERS[model]
-        }
+        params = {key: self._parameter(getattr(node, key), key, name, shape) for key in neuron.PARAMETERS[model]}
         self._check_ranges(name, params, dialect)
         bias = np.sum([chain.bias for chain in arriving], axis=0).reshape(shape)
         return Population(name, model, shape, params, bias)
@@ -350,7 +356,7 @@ class _Checker:
             raise GraphError(f"node {name!r}: tau must be positive, found {tau:g}", where=self.where)
         if dialect.discretization == "euler" and dialect.dt >= 2 * tau:
             raise GraphError(
-                f"node {name!r}: tau = {tau:g} s is too short for steps of dt = {dialect.dt:g} s, the membrane diverges",
+                f"node {name!r}: tau = {tau:g} s is too short for dt = {dialect.dt:g} s, the membrane diverges",
                 where=self.where,
                 hint="give the dt the network was trained with (--dt), or use discretization=exponential",
             )

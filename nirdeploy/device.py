@@ -128,9 +128,7 @@ class Device:
         [(_, reply)] = self.pipeline([(kind, payload)], patience=patience)
         return reply
 
-    def pipeline(
-        self, requests: Iterable[tuple[Kind, bytes]], *, patience: float = 0.0
-    ) -> Iterator[tuple[int, bytes]]:
+    def pipeline(self, requests: Iterable[tuple[Kind, bytes]], *, patience: float = 0.0) -> Iterator[tuple[int, bytes]]:
         """Send idempotent requests, as many in flight as the window allows; (index, reply) as they come.
 
         Replies come in order, so an answer to a later request means that an earlier one was lost:
@@ -281,4 +279,3 @@ def open_device(port: str = VIRTUAL, target: str | Target = "fpga", baud: int | 
             on_close()
         raise
     return device
-

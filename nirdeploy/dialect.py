@@ -79,9 +79,7 @@ def _with_field(dialect: Dialect, name: str, value: str, where: str) -> Dialect:
             raise DialectError(f"dt must be a positive number of seconds, not {value!r}", where=where)
         return replace(dialect, dt=dt)
     if name not in _ALLOWED:
-        raise DialectError(
-            f"a dialect has no field {name!r}", where=where, hint=f"fields: dt, {', '.join(_ALLOWED)}"
-        )
+        raise DialectError(f"a dialect has no field {name!r}", where=where, hint=f"fields: dt, {', '.join(_ALLOWED)}")
     if value not in _ALLOWED[name]:
         raise DialectError(
             f"{name}={value!r} is not allowed", where=where, hint=f"allowed: {', '.join(_ALLOWED[name])}"

@@ -74,9 +74,7 @@ class Explanation:
         }
 
 
-def explain(
-    graph: CheckedGraph, network: IntegerNetwork, x: Any, labels: np.ndarray | None = None
-) -> Explanation:
+def explain(graph: CheckedGraph, network: IntegerNetwork, x: Any, labels: np.ndarray | None = None) -> Explanation:
     """Say which rounding changes which spikes, and what it costs.
 
     Args:
@@ -140,7 +138,11 @@ def _run(
             above = v - affine.threshold
             inclusive = graph.dialect.threshold == ">=" and "threshold" not in rounded
             spike = (above >= 0 if inclusive else above > 0).astype(np.float64)
-            v = v - spike * affine.reset_value if population.reset == "subtract" else np.where(spike > 0, affine.reset_value, v)
+            v = (
+                v - spike * affine.reset_value
+                if population.reset == "subtract"
+                else np.where(spike > 0, affine.reset_value, v)
+            )
             fired[t] = spike
         now[population.name] = fired
         if population.name == watch:

@@ -89,4 +89,6 @@ def coefficients(
         if dialect.discretization == "euler"
         else 1.0 - exponential_decay(params["tau"], dialect.dt)
     )
-    return Coefficients(decay=(1.0 - leak) * ones, gain=leak * params["r"] * ones, offset=leak * params["v_leak"] * ones)
+    return Coefficients(
+        decay=(1.0 - leak) * ones, gain=leak * params["r"] * ones, offset=leak * params["v_leak"] * ones
+    )

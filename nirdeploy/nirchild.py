@@ -111,7 +111,7 @@ def main(path: str) -> int:
         out,
         names=names,
         groups=np.array(groups, dtype=np.str_) if groups else np.zeros(0, dtype="U1"),
-        **{f"d{i}": array for i, array in enumerate(arrays.values())},
+        **{f"d{i}": array for i, array in enumerate(arrays.values())},  # type: ignore[arg-type]  # a stub's flaw
     )
     sys.stdout.buffer.write(out.getvalue())
     sys.stdout.buffer.flush()

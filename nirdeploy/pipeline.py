@@ -200,7 +200,9 @@ def build(
             built.run_stage(stage)
     if folder is not None:
         text = json.dumps(
-            {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True)}, indent=1, sort_keys=True
+            {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True)},
+            indent=1,
+            sort_keys=True,
         )
         store.write_atomic(folder / MANIFEST, text.encode() + b"\n")
     return built

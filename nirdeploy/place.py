@@ -125,7 +125,7 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
             where=f"target {target.name}",
             hint="merge small populations or choose a target with more groups",
         )
-    placement = Placement(
+    return Placement(
         network=network.digest(),
         target=target.name,
         slices=tuple(slices),
@@ -134,7 +134,6 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
         input_words=input_words,
         cores=tuple(CoreUse(c.number, c.neurons, c.weight_rows, c.jobs, round(c.cycles, 1)) for c in cores),
     )
-    return placement
 
 
 def validate(placement: Placement, network: IntegerNetwork, target: Target) -> None:

@@ -148,10 +148,7 @@ class IntegerNetwork:
                 target=meta["target"],
                 formats=Formats(**meta["formats"]),
                 populations=tuple(
-                    IntegerPopulation(
-                        **{**entry, "shape": tuple(entry["shape"])},
-                        **{name: arrays[f"population{i}.{name}"] for name in _ARRAYS},
-                    )
+                    _population(entry, {name: arrays[f"population{i}.{name}"] for name in _ARRAYS})
                     for i, entry in enumerate(meta["populations"])
                 ),
                 projections=tuple(
@@ -165,6 +162,10 @@ class IntegerNetwork:
             )
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"not an integer network ({error})", where=str(path), hint="build it again") from error
+
+
+def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> IntegerPopulation:
+    return IntegerPopulation(**{**entry, "shape": tuple(entry["shape"]), **arrays})
 
 
 def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
@@ -275,10 +276,8 @@ def _quantize_population(
     scale = unit / 2.0**shift
 
     weights = np.rint(exact / unit[:, None])
-    if graph.dialect.threshold == ">":
-        compare = np.floor(threshold / scale)
-    else:
-        compare = np.ceil(threshold / scale) - 1
+    # v > threshold and v >= threshold both become an integer ">": of its floor, or of what lies below its ceiling.
+    compare = np.floor(threshold / scale) if graph.dialect.threshold == ">" else np.ceil(threshold / scale) - 1
     integer = IntegerPopulation(
         name=population.name,
         model=population.model,

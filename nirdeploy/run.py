@@ -21,7 +21,7 @@ _RESTARTS = 50  # a restart costs at most the samples under way
 _FRUITLESS = 4  # restarts in a row that gain nothing
 
 
-class _Lost(Exception):  # noqa: N818  (internal: a frame of the run is missing)
+class _Lost(Exception):
     """A frame is missing; the run goes on from the first sample that is not whole."""
 
 

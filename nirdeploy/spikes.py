@@ -169,9 +169,7 @@ def _one_stimulus(x: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return values.astype(np.uint8)
 
 
-def select(
-    probe: str | Sequence[str], populations: Sequence[str], outputs: Mapping[str, str]
-) -> tuple[str, ...]:
+def select(probe: str | Sequence[str], populations: Sequence[str], outputs: Mapping[str, str]) -> tuple[str, ...]:
     """Which populations to record, in the network's order.
 
     Args:

@@ -141,7 +141,8 @@ def load(name_or_path: str | Path | Target) -> Target:
         near = difflib.get_close_matches(text, names(), 1)
         raise UnknownTarget(
             f"there is no target {text!r}",
-            hint=(f"did you mean {near[0]!r}? " if near else "") + f"targets: {', '.join(names())}, or a path to a .toml file",
+            hint=(f"did you mean {near[0]!r}? " if near else "")
+            + f"targets: {', '.join(names())}, or a path to a .toml file",
         )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))

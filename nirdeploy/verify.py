@@ -130,9 +130,7 @@ class Verdict:
         junit.write(Path(path), [self])
 
 
-def verify(
-    expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequence[str] | None = None
-) -> Verdict:
+def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequence[str] | None = None) -> Verdict:
     """Compare two records cell by cell.
 
     Spikes must be equal. Membranes must be equal where both are integers of the same scale; otherwise

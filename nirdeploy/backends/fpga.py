@@ -82,9 +82,7 @@ class FpgaBackend(Backend):
             target=target.name,
             signature=target.signature.hex(),
             sections=tuple(sections),
-            inputs=tuple(
-                InputSlot(name, shape, 32 * placement.words[name]) for name, shape in network.inputs
-            ),
+            inputs=tuple(InputSlot(name, shape, 32 * placement.words[name]) for name, shape in network.inputs),
             input_words=placement.input_words,
             readouts=tuple(_readout(population, placement) for population in network.populations),
             outputs=dict(network.outputs),
@@ -158,7 +156,8 @@ class _Packer:
             self.weights.append(block)
             self.jobs.append(
                 _Job(
-                    sources=frozenset(s.group for s in self.placement.of(projection.source)) or frozenset({INPUT_GROUP}),
+                    sources=frozenset(s.group for s in self.placement.of(projection.source))
+                    or frozenset({INPUT_GROUP}),
                     first_word=self.placement.words[projection.source],
                     words=math.ceil(size / 32),
                     weight_row=self.weight_rows,
@@ -183,7 +182,7 @@ def pack_weights(rows: np.ndarray, bits: int) -> np.ndarray:
     per_word = 32 // bits
     fields = (rows.astype(np.int64) & (2**bits - 1)).astype(np.uint64).reshape(-1, per_word)
     shifts = np.arange(per_word, dtype=np.uint64) * np.uint64(bits)
-    return (fields << shifts).sum(axis=1).astype(np.uint32)
+    return np.asarray((fields << shifts).sum(axis=1), dtype=np.uint32)
 
 
 def pack_parameters(population: IntegerPopulation, neurons: slice, formats: Formats) -> np.ndarray:
@@ -213,5 +212,3 @@ def _readout(population: IntegerPopulation, placement: Placement) -> Readout:
 
 def _mask(groups: frozenset[int]) -> int:
     return sum(1 << group for group in groups)
-
-

@@ -94,7 +94,9 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
         arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except Exception as error:  # zipfile, zlib and numpy each raise their own
         raise CorruptFile(
-            f"cannot read the stimulus ({type(error).__name__})", where=str(path), hint="save it with numpy.save or savez"
+            f"cannot read the stimulus ({type(error).__name__})",
+            where=str(path),
+            hint="save it with numpy.save or savez",
         ) from error
     labels = arrays.pop("labels", None)
     if not arrays:

@@ -35,7 +35,9 @@ def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> Non
 @command.command("check")
 @click.argument("golden", type=click.Path(path_type=Path))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.option("--tolerance", multiple=True, metavar="[POPULATION=]FRACTION", help="Allowed fraction of differing cells.")
+@click.option(
+    "--tolerance", multiple=True, metavar="[POPULATION=]FRACTION", help="Allowed fraction of differing cells."
+)
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @options.as_json
 def check(golden: Path, record: Path, tolerance: tuple[str, ...], junit: Path | None, as_json: bool) -> int:
@@ -89,4 +91,4 @@ def _tolerance(given: tuple[str, ...]) -> float | dict[str, float]:
         ) from error
     if not all(0 <= value <= 1 for value in values.values()):
         raise UsageProblem("a tolerance is a fraction between 0 and 1")
-    return values[""] if "" in values else values
+    return values.get("", values)

@@ -16,9 +16,7 @@ from nirdeploy.cli import options, ui
 @options.probe
 @options.out(required=True, text="The record to write (.nird).")
 @options.as_json
-def command(
-    build: Path, stimulus: Path, port: str, baud: int | None, probe: str, out: Path, as_json: bool
-) -> None:
+def command(build: Path, stimulus: Path, port: str, baud: int | None, probe: str, out: Path, as_json: bool) -> None:
     """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...) of 0 and 1) on the flashed BUILD.
 
     A virtual board that was started for this command is flashed first.

@@ -52,7 +52,7 @@ def load(seed: int = 0) -> Digits:
 def encode(brightness: np.ndarray) -> np.ndarray:
     """Brightness (B, pixels) in [0, 1] to evenly spaced spikes, uint8 (T, B, pixels)."""
     steps = np.arange(STEPS + 1).reshape(-1, 1, 1)
-    return np.diff(np.floor(steps * brightness + 0.5), axis=0).astype(np.uint8)
+    return np.asarray(np.diff(np.floor(steps * brightness + 0.5), axis=0), dtype=np.uint8)
 
 
 def network() -> nn.Sequential:

@@ -68,7 +68,7 @@ def _trace(net: nn.Module) -> fx.Graph:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ExportError(
             f"torch.fx cannot trace {type(net).__name__}.forward: {reason}",
-            hint="write forward as a plain chain of module calls, without loops over tensors or branches on their values",
+            hint="write forward as a plain chain of module calls, without loops or branches on tensors",
         ) from error
 
 
@@ -221,7 +221,7 @@ def _flatten(module: nn.Flatten, shape: tuple[int, ...], leading: int, name: str
     start, end = (dim + dims if dim < 0 else dim for dim in (module.start_dim, module.end_dim))
     if start < leading:
         raise ExportError(
-            f"{name} flattens from dimension {module.start_dim}, which takes the batch{' or time' * (leading - 1)} along",
+            f"{name} flattens from dimension {module.start_dim}, the batch{' or time' * (leading - 1)} along",
             hint=f"use nn.Flatten({leading})",
         )
     return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=start - leading, end_dim=end - leading)
@@ -236,4 +236,3 @@ def _neuron(module: Neuron, shape: tuple[int, ...], leading: int, name: str) -> 
             raise ExportError(f"{name}: {key} has shape {tuple(value.shape)}, the neurons {shape}") from error
     node: nir.NIRNode = getattr(nir, module.model)(**params)
     return node
-

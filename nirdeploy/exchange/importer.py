@@ -31,7 +31,8 @@ class _Dense(nn.Module):
         current = sum(s.flatten(leading) @ w.T for s, w in zip(sources, self.weights, strict=True))
         if self.bias is not None:
             current = current + self.bias
-        return torch.as_tensor(current).unflatten(-1, self.shape)
+        shaped: torch.Tensor = torch.as_tensor(current).unflatten(-1, self.shape)
+        return shaped
 
 
 class _Cell(nn.Module):
@@ -111,8 +112,8 @@ class _Builder:
     def _cell(self, population: Population) -> _Cell:
         if population.model == "Output":
             return _Cell(None)
-        params = {name: self._tensor(values) for name, values in population.params.items()}
-        module = MODULES[population.model](
+        params: dict[str, Any] = {name: self._tensor(values) for name, values in population.params.items()}
+        module: Neuron = MODULES[population.model](
             **params, dt=self.graph.dialect.dt, dialect=self.graph.dialect, step_mode="sm"[self.leading - 1]
         )
         return _Cell(module.to(self.device, self.dtype))

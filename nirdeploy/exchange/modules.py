@@ -80,7 +80,9 @@ class Neuron(nn.Module):
         v = neuron.integrate(self.model, torch.zeros_like(x) if v is None else v, x, params, self.dialect)
         if self.model not in neuron.SPIKING:
             return v, v
-        spike = _Spike.apply(neuron.overdrive(v, params), self.dialect.threshold == ">=")
+        spike = _Spike.apply(  # type: ignore[no-untyped-call]
+            neuron.overdrive(v, params), self.dialect.threshold == ">="
+        )
         # The reset is not differentiated through: it would cut the surrogate's path to the past.
         return spike, neuron.reset(v, spike.detach(), params, self.dialect)
 

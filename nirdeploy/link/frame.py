@@ -22,7 +22,8 @@ class Frame:
 def encode(frame: Frame) -> bytes:
     """The frame as bytes of the line, delimiter included."""
     body = bytes([frame.kind, frame.seq]) + frame.payload
-    return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\x00"
+    encoded: bytes = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
+    return encoded + b"\x00"
 
 
 def encoded_size(payload: int) -> int:

@@ -91,7 +91,7 @@ def _holder(name: str) -> str:
     path = os.path.realpath(name)
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if os.readlink(link) == path and int(link.parts[2]) != os.getpid():
+            if str(link.readlink()) == path and int(link.parts[2]) != os.getpid():
                 command = Path("/proc", link.parts[2], "comm").read_text().strip()
                 if "nirdeploy.board" not in Path("/proc", link.parts[2], "cmdline").read_text():
                     return f"process {link.parts[2]} ({command})"

@@ -76,8 +76,8 @@ class Hello:
             )
         fields = list(_HELLO.unpack(payload))
         del fields[7]  # reserved
-        hash_ = fields.pop()
-        return cls(*fields, image_hash=hash_ if any(hash_) else b"")
+        fields[-1] = fields[-1] if any(fields[-1]) else b""
+        return cls(*fields)
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,7 @@ class DeviceStatus:
     saturations: int
 
     def pack(self) -> bytes:
-        return _STATUS.pack(
-            self.state, 0, self.bad_frames, self.cycles, self.busy_cycles, self.steps, self.saturations
-        )
+        return _STATUS.pack(self.state, 0, self.bad_frames, self.cycles, self.busy_cycles, self.steps, self.saturations)
 
     @classmethod
     def parse(cls, payload: bytes) -> DeviceStatus:

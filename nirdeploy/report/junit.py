@@ -47,4 +47,5 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[str] | None = None
         suite.set("tests", str(len(verdict.populations) + len(verdict.missing)))
         suite.set("failures", str(failures))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    rendered: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return rendered

@@ -28,7 +28,7 @@ def raster(expected: np.ndarray, measured: np.ndarray, title: str) -> Markup:
     return Markup(
         '<figure><svg class="raster" role="img" viewBox="0 0 {w:.0f} {h:.0f}" width="{w:.0f}" height="{h:.0f}">'
         "<title>{title}</title>{paths}</svg><figcaption>{title}{cut}</figcaption></figure>"
-    ).format(w=width, h=height, title=title, cut=cut, paths=Markup(paths))  # noqa: S704  (numbers only)
+    ).format(w=width, h=height, title=title, cut=cut, paths=Markup(paths))
 
 
 def trace(expected: np.ndarray, measured: np.ndarray, threshold: float | None, title: str) -> Markup:
@@ -52,7 +52,7 @@ def trace(expected: np.ndarray, measured: np.ndarray, threshold: float | None, t
         '<figure><svg class="trace" role="img" viewBox="0 -4 640 128" width="640" height="128"><title>{title}</title>'
         '{border}<polyline class="expected" points="{a}"/><polyline class="measured" points="{b}"/></svg>'
         "<figcaption>{title}</figcaption></figure>"
-    ).format(title=title, border=Markup(border), a=line(expected), b=line(measured))  # noqa: S704  (numbers only)
+    ).format(title=title, border=Markup(border), a=line(expected), b=line(measured))
 
 
 def _squares(mask: np.ndarray, cell: float) -> str:

@@ -17,7 +17,7 @@ from nirdeploy.quantize import Formats, IntegerNetwork, IntegerPopulation
 def decayed(v: np.ndarray, decay: np.ndarray, decay_bits: int) -> np.ndarray:
     """round(decay v / 2^decay_bits), to nearest, ties away from zero (int64)."""
     magnitude = (np.abs(v) * decay + (1 << (decay_bits - 1))) >> decay_bits
-    return np.where(v < 0, -magnitude, magnitude)
+    return np.asarray(np.where(v < 0, -magnitude, magnitude))
 
 
 def step(

@@ -92,9 +92,7 @@ class Fabric:
         return spikes.SpikeRecord(
             spikes={n: v for n, v in records.items() if kinds[n].kind == "spikes"},
             membrane={n: v for n, v in records.items() if kinds[n].kind == "membrane"},
-            scale={
-                n: np.array(kinds[n].scale).reshape(kinds[n].shape) for n in records if kinds[n].kind == "membrane"
-            },
+            scale={n: np.array(kinds[n].scale).reshape(kinds[n].shape) for n in records if kinds[n].kind == "membrane"},
             source="rtl",
             dt=image.dt,
             outputs=dict(image.outputs),

@@ -18,7 +18,17 @@ from nirdeploy.emit import Artifacts
 from nirdeploy.errors import ToolMissing
 
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
-_COMPILE = ("-std=c++20", "-O2", "-fPIC", "-shared", "-pthread", "-DVL_TIME_CONTEXT", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0")
+_COMPILE = (
+    "-std=c++20",
+    "-O2",
+    "-fPIC",
+    "-shared",
+    "-pthread",
+    "-DVL_TIME_CONTEXT",
+    "-DVM_COVERAGE=0",
+    "-DVM_SC=0",
+    "-DVM_TRACE=0",
+)
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 
 
