@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,10 @@ from nirdeploy.errors import CorruptFile, GraphError
 #: Operators that may stand between two populations; all else is a population, Input or Output.
 _LINEAR = (nir.Linear, nir.Affine, nir.Flatten)
 _NEURONS = {"IF": nir.IF, "LIF": nir.LIF, "LI": nir.LI}
+
+# A file of a few bytes can declare, or fold into, more than any memory holds.
+_MAX_INPUT = 1 << 24  # neurons of one input
+_MAX_WEIGHTS = 1 << 27  # weights of all folded maps together: 1 GiB
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def _dialect(graph: nir.NIRGraph, given: str | Dialect | None, dt: float | None,
     else:
         chosen, origin = dialects.PRESETS["nir"], "default"
     if dt is not None:
-        chosen = dialects.parse(f"{chosen},dt={dt!r}")
+        chosen = dialects.parse(f"{chosen},dt={float(dt)!r}")
     return chosen, origin
 
 
@@ -172,13 +177,23 @@ class _Chain:
     bias: np.ndarray
     nodes: tuple[str, ...]
 
-    def through(self, name: str, node: Any, where: str) -> _Chain:
-        """The chain continued through one linear node. Raises :class:`GraphError` on a wrong shape."""
+    @property
+    def columns(self) -> int:
+        """Size of the source."""
+        return int(np.prod(self.shape)) if self.weight is None else int(self.weight.shape[1])
+
+    def through(self, name: str, node: Any, where: str, with_bias: bool) -> _Chain:
+        """The chain continued through one linear node. Raises :class:`GraphError` on a wrong shape.
+
+        ``with_bias``: where several chains meet in one Affine, its bias counts once.
+        """
         if isinstance(node, nir.Flatten):
             return replace(self, shape=_flattened(self.shape, node, name, where), nodes=(*self.nodes, name))
         matrix = _finite(node.weight, "weight", name, where)
         if matrix.ndim != 2:
             raise GraphError(f"node {name!r}: weight has shape {matrix.shape}, expected (outputs, inputs)", where=where)
+        if not matrix.size:
+            raise GraphError(f"node {name!r}: weight is empty, its shape is {matrix.shape}", where=where)
         if len(self.shape) != 1 or self.shape[0] != matrix.shape[1]:
             raise GraphError(
                 f"node {name!r} takes {matrix.shape[1]} inputs, {self.nodes[-1] if self.nodes else self.source!r} "
@@ -186,20 +201,30 @@ class _Chain:
                 where=where,
                 hint="insert a Flatten, or correct the layer's size",
             )
-        bias = matrix @ self.bias
+        with np.errstate(over="ignore", invalid="ignore"):
+            bias = matrix @ self.bias
+            weight = matrix if self.weight is None else matrix @ self.weight
         if isinstance(node, nir.Affine):
             added = _finite(node.bias, "bias", name, where)
             if added.shape not in ((), (1,), (matrix.shape[0],)):
                 raise GraphError(
                     f"node {name!r}: bias has shape {added.shape}, expected ({matrix.shape[0]},)", where=where
                 )
-            bias = bias + added
-        weight = matrix if self.weight is None else matrix @ self.weight
+            bias = bias + added if with_bias else bias
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise GraphError(f"node {name!r}: the product of the weights up to here overflows", where=where)
         return _Chain(self.source, (matrix.shape[0],), weight, bias, (*self.nodes, name))
 
+    def plus(self, other: _Chain) -> _Chain:
+        """Two ways from one source to one node: their sum."""
+        nodes = tuple(dict.fromkeys((*self.nodes, *other.nodes)))
+        return replace(self, weight=self._dense() + other._dense(), bias=self.bias + other.bias, nodes=nodes)
+
+    def _dense(self) -> np.ndarray:
+        return np.eye(self.columns) if self.weight is None else self.weight
+
     def projection(self, target: str) -> Projection:
-        weight = np.eye(int(np.prod(self.shape))) if self.weight is None else self.weight
-        return Projection(self.source, target, weight, self.nodes)
+        return Projection(self.source, target, self._dense(), self.nodes)
 
 
 class _Checker:
@@ -207,6 +232,7 @@ class _Checker:
 
     def __init__(self, graph: nir.NIRGraph, where: str) -> None:
         self.graph, self.where = graph, where
+        self.weights = 0
         self.edges = list(dict.fromkeys((str(a), str(b)) for a, b in graph.edges))
         self.into: dict[str, list[str]] = {name: [] for name in graph.nodes}
         self.out_of: dict[str, list[str]] = {name: [] for name in graph.nodes}
@@ -233,12 +259,13 @@ class _Checker:
                 populations.append(Population(name, "Input", shape, {}, np.zeros(shape)))
                 chains[name] = [self._start(name, shape)]
             elif isinstance(node, _LINEAR):
-                chains[name] = [chain.through(name, node, self.where) for chain in arriving]
+                chains[name] = self._linear(name, node, arriving)
             elif isinstance(node, nir.Output) and self._is_plain(arriving):
                 outputs[name] = arriving[0].source
             else:
                 population = self._population(name, node, arriving, dialect)
                 populations.append(population)
+                self._make_room(sum(c.columns**2 for c in arriving if c.weight is None), name)
                 projections += [chain.projection(name) for chain in arriving]
                 chains[name] = [self._start(name, population.shape)]
                 if isinstance(node, nir.Output):
@@ -251,6 +278,27 @@ class _Checker:
         inputs = tuple(p.name for p in populations if p.model == "Input")
         populations.sort(key=lambda p: p.model != "Input")
         return CheckedGraph(tuple(populations), tuple(projections), inputs, outputs, dialect, origin)
+
+    def _linear(self, name: str, node: Any, arriving: list[_Chain]) -> list[_Chain]:
+        """What leaves a linear node: one chain for each source."""
+        merged: dict[str, _Chain] = {}
+        for index, chain in enumerate(arriving):
+            if chain.source in merged and chain.weight is None:
+                self._make_room(chain.columns**2, name)
+            if not isinstance(node, nir.Flatten) and np.ndim(node.weight) == 2:
+                self._make_room(np.shape(node.weight)[0] * chain.columns, name)
+            onward = chain.through(name, node, self.where, with_bias=index == 0)
+            merged[chain.source] = merged[chain.source].plus(onward) if chain.source in merged else onward
+        return list(merged.values())
+
+    def _make_room(self, weights: int, name: str) -> None:
+        self.weights += weights
+        if self.weights > _MAX_WEIGHTS:
+            raise GraphError(
+                f"the linear maps up to node {name!r} fold into more than {_MAX_WEIGHTS} weights",
+                where=self.where,
+                hint="check the sizes that the file declares",
+            )
 
     def _start(self, name: str, shape: tuple[int, ...]) -> _Chain:
         return _Chain(name, shape, None, np.zeros(int(np.prod(shape))), ())
@@ -315,11 +363,17 @@ class _Checker:
                 raise GraphError(f"edge {name!r} -> {self.out_of[name][0]!r} leaves an Output", where=self.where)
 
     def _declared_shape(self, node: nir.Input, name: str) -> tuple[int, ...]:
-        declared = node.input_type.get("input")
-        shape = tuple(int(size) for size in np.atleast_1d(declared)) if declared is not None else ()
-        if not shape or min(shape) < 1:
+        declared = np.atleast_1d(node.input_type.get("input", ()))
+        numeric = declared.dtype.kind in "iuf" and declared.ndim == 1 and 0 < declared.size <= 8
+        if not numeric or not (np.isfinite(declared) & (declared >= 1) & (declared == np.floor(declared))).all():
+            text = " ".join(f"{declared.tolist()}".split())[:60]
             raise GraphError(
-                f"input {name!r} has the shape {shape}", where=self.where, hint="give the size of one sample"
+                f"input {name!r} has the shape {text}", where=self.where, hint="give the size of one sample"
+            )
+        shape = tuple(int(size) for size in declared)
+        if math.prod(shape) > _MAX_INPUT:
+            raise GraphError(
+                f"input {name!r} has {math.prod(shape)} neurons, at most {_MAX_INPUT} are read", where=self.where
             )
         return shape
 
@@ -374,7 +428,7 @@ def _flattened(shape: tuple[int, ...], node: nir.Flatten, name: str, where: str)
 
 def _finite(value: Any, key: str, name: str, where: str) -> np.ndarray:
     try:
-        array = np.asarray(value, dtype=np.float64)
+        array = np.array(value, dtype=np.float64)  # a copy: the graph given may change, the checked one not
     except (TypeError, ValueError) as error:
         raise GraphError(f"node {name!r}: {key} is not numeric", where=where) from error
     bad = int((~np.isfinite(array)).sum())

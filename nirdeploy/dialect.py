@@ -55,7 +55,7 @@ def parse(text: str, *, where: str = "") -> Dialect:
     preset, *settings = [part.strip() for part in text.split(",")]
     if preset not in PRESETS:
         raise DialectError(
-            f"unknown dialect {preset!r}",
+            f"unknown dialect {preset[:40]!r}",
             where=where,
             hint=f"known presets: {', '.join(sorted(PRESETS))}",
         )

@@ -172,14 +172,20 @@ def _node(tree: Tree, name: str, where: str) -> nir.NIRNode:
 
 
 def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], label: str, where: str) -> nir.NIRNode:
+    if kind == "Flatten":
+        for key in ("start_dim", "end_dim"):
+            dim = np.asarray(values[key])
+            if dim.size != 1 or dim.dtype.kind not in "iuf" or dim.item() % 1 != 0:
+                raise GraphError(f"parameter {key!r} of {label} is not one whole number", where=where)
+            values[key] = int(dim.item())
     if kind == "Input":
         values = {"input_type": {"input": values["shape"]}}
     elif kind == "Output":
         values = {"output_type": {"output": values["shape"]}}
     elif kind == "Flatten":
         values = {
-            "start_dim": int(values["start_dim"]),
-            "end_dim": int(values["end_dim"]),
+            "start_dim": values["start_dim"],
+            "end_dim": values["end_dim"],
             "input_type": {"input": values.get("input_type")},
         }
     elif kind in ("IF", "LIF", "CubaLIF"):
