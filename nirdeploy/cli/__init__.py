@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ import click
 
 from nirdeploy import __version__
 from nirdeploy.cli import ui
-from nirdeploy.errors import InternalError, NirdeployError, UsageProblem
+from nirdeploy.errors import InternalError, NirdeployError, ToolMissing, UsageProblem
 
 _COMMANDS = {
     "export": "A PyTorch module to a NIR file.",
@@ -31,6 +32,9 @@ _COMMANDS = {
     "info": "What a device, image, record or build says of itself.",
     "demo": "Train, deploy, run and prove a network, end to end.",
 }
+
+
+_BROKEN_PIPE = 141  # 128 + SIGPIPE: whoever read the result has gone
 
 
 class _Lazy(click.Group):
@@ -64,6 +68,7 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         result: Any = group.main(arguments, prog_name="nirdeploy", standalone_mode=False)
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except NirdeployError as error:
         return ui.report_error(error, as_json)
@@ -76,21 +81,31 @@ def _run(arguments: list[str]) -> int:
         hint = f"see 'nirdeploy {arguments[0]} --help'" if arguments and arguments[0] in _COMMANDS else ""
         return ui.report_error(UsageProblem(error.format_message().rstrip("."), hint=hint), as_json)
     except (click.Abort, KeyboardInterrupt):
-        ui.note("interrupted")
-        return 130
-    except BrokenPipeError:
+        return ui.report_error(_Interrupted("interrupted"), as_json)
+    except (BrokenPipeError, SystemExit):  # click makes the latter of the former
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
+        return _BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves it but an exit code
         if os.environ.get("NIRDEPLOY_TRACEBACK"):
-            raise
-        last = error.__traceback__
-        while last is not None and last.tb_next is not None:
-            last = last.tb_next
-        place = f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
-        bug = InternalError(
-            f"this is a bug in nirdeploy: {type(error).__name__}: {error}",
-            where=place,
-            hint="set NIRDEPLOY_TRACEBACK=1 to see the traceback, and report it",
-        )
-        return ui.report_error(bug, as_json)
+            ui.note(traceback.format_exc())
+        return ui.report_error(_unexpected(error), as_json)
+
+
+class _Interrupted(NirdeployError):
+    """Ctrl-C."""
+
+    exit_code, code = 130, "E130"
+
+
+def _unexpected(error: Exception) -> NirdeployError:
+    """A bug, or a disk that is full, a folder that may not be written, ..."""
+    if isinstance(error, OSError):
+        return ToolMissing(f"the system refused: {error.strerror or error}", where=str(error.filename or ""))
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return InternalError(
+        f"this is a bug in nirdeploy: {type(error).__name__}: {error}",
+        where=f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else "",
+        hint="set NIRDEPLOY_TRACEBACK=1 to see the traceback, and report it",
+    )

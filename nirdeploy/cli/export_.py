@@ -69,7 +69,7 @@ def _load(source: str) -> Any:
     if not isinstance(found, nn.Module) and callable(found):
         try:
             found = found()
-        except Exception as error:  # whatever the user's code raises
+        except (Exception, SystemExit) as error:  # whatever the user's code raises
             raise _theirs(error, path, f"calling {attribute}()") from error
     if not isinstance(found, nn.Module):
         raise ExportError(f"{attribute!r} is a {type(found).__name__}, expected a torch.nn.Module", where=name)
@@ -85,14 +85,14 @@ def _import(path: Path) -> Any:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise _theirs(error, path, "importing it") from error
     finally:
         sys.path.remove(str(path.parent.resolve()))
     return module
 
 
-def _theirs(error: Exception, path: Path, doing: str) -> ExportError:
+def _theirs(error: BaseException, path: Path, doing: str) -> ExportError:
     own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == path.resolve()]
     line = f":{own[-1].lineno}" if own else f":{error.lineno}" if isinstance(error, SyntaxError) else ""
     return ExportError(f"{doing} failed: {type(error).__name__}: {error}", where=f"{path}{line}")

@@ -23,7 +23,7 @@ def command(path: Path | None, port: str | None, baud: int | None, target: str, 
 
     if (path is None) == (port is None):
         raise UsageProblem("name either a file or a --port")
-    facts = _device(port, target, baud) if port else _path(path)  # type: ignore[arg-type]
+    facts = _device(port, target, baud) if port is not None else _path(path)  # type: ignore[arg-type]
     if as_json:
         ui.result("info", facts)
     else:

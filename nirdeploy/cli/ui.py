@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -30,13 +31,16 @@ def show(renderable: Any) -> None:
     """A rich table, as wide as it needs to be where nobody watches."""
     from rich.console import Console
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(renderable)
+    width = None if sys.stdout.isatty() else 160
+    console = Console(width=width, markup=False, emoji=False)  # names come from files: "[/b]" is one
+    with console.capture() as captured:  # rich would turn a closed pipe into exit code 1
+        console.print(renderable)
+    sys.stdout.write(captured.get())
 
 
 def result(command: str, data: Mapping[str, Any]) -> None:
     """The one JSON object of ``--json``."""
-    sys.stdout.write(json.dumps({"schema": SCHEMA, "command": command, **data}, default=_plain) + "\n")
+    sys.stdout.write(json.dumps(_plain({"schema": SCHEMA, "command": command, **data}), allow_nan=False) + "\n")
 
 
 def report_error(error: NirdeployError, as_json: bool) -> int:
@@ -76,7 +80,11 @@ def spinner(label: str, quiet: bool = False) -> Iterator[None]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of NumPy for JSON."""
+    """What JSON can say: NumPy's numbers as Python's, infinity and NaN as null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
     if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not JSON")
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

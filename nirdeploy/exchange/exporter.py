@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def export_to_nir(
     _check_supported(net, traced)
     chosen = _dialect(net, dt, dialect)
     shapes = _shapes(net, traced, example_input)
-    leading = 2 if _is_multi_step(net) else 1
+    leading = _leading(net, example_input)
     graph = _build(net, traced, shapes, leading, chosen)
     if save_path is not None:
         nirfile.write(Path(save_path), graph)
@@ -78,6 +80,28 @@ def _module(net: nn.Module, node: fx.Node) -> nn.Module:
     return net.get_submodule(str(node.target))
 
 
+def _item_of_pair(net: nn.Module, node: fx.Node) -> int | None:
+    """0 or 1 where the node takes the output or the state out of a single-step neuron's result."""
+    if node.op != "call_function" or node.target is not operator.getitem:
+        return None
+    pair, index = node.args
+    if not (isinstance(pair, fx.Node) and pair.op == "call_module" and isinstance(index, int) and index in (0, 1)):
+        return None
+    module = _module(net, pair)
+    return index if isinstance(module, Neuron) and module.step_mode == "s" else None
+
+
+def _signals(net: nn.Module, node: fx.Node) -> list[fx.Node]:
+    """The nodes whose values flow into this one; a neuron's state is none of them, the graph starts at rest."""
+    if node.op == "call_module" and isinstance(_module(net, node), Neuron):
+        return node.all_input_nodes[:1]
+    return [source for source in node.all_input_nodes if _item_of_pair(net, source) != 1]
+
+
+def _carries_signal(net: nn.Module, node: fx.Node) -> bool:
+    return any(node in _signals(net, user) for user in node.users)
+
+
 def _check_supported(net: nn.Module, graph: fx.Graph) -> None:
     odd = []
     for node in graph.nodes:
@@ -85,7 +109,7 @@ def _check_supported(net: nn.Module, graph: fx.Graph) -> None:
             module = _module(net, node)
             if not isinstance(module, (nn.Linear, nn.Flatten, Neuron, *_PASSES)):
                 odd.append(f"{node.target} ({type(module).__name__})")
-        elif node.op not in ("placeholder", "output"):
+        elif node.op not in ("placeholder", "output") and _item_of_pair(net, node) is None:
             odd.append(f"{node.name} (the call {node.target})")
     if odd:
         raise ExportError(
@@ -111,13 +135,25 @@ def _is_multi_step(net: nn.Module) -> bool:
     return modes == {"m"}
 
 
+def _leading(net: nn.Module, example: torch.Tensor) -> int:
+    """How many dimensions of the example come before a sample's own: batch, or steps and batch."""
+    leading, form = (2, "(T, B, ...)") if _is_multi_step(net) else (1, "(B, ...)")
+    if example.ndim <= leading:
+        raise ExportError(
+            f"the example input has shape {tuple(example.shape)}, the net takes {form}",
+            hint=f"for 64 inputs give {', '.join(['1'] * leading)}, 64",
+        )
+    return leading
+
+
 def _dialect(net: nn.Module, dt: float, given: str | Dialect | None) -> Dialect:
+    step = repr(float(dt))
+    asked = None
     if given is not None:
-        chosen = given if isinstance(given, Dialect) else dialects.parse(given)
-        return dialects.parse(f"{chosen},dt={dt!r}")
+        asked = dialects.parse(f"{given if isinstance(given, Dialect) else dialects.parse(given)},dt={step}")
     neurons = _neurons(net)
     if not neurons:
-        return dialects.parse(f"nir,dt={dt!r}")
+        return asked or dialects.parse(f"nir,dt={step}")
     (first_name, first), *others = neurons
     for name, module in others:
         if module.dialect != first.dialect:
@@ -130,7 +166,12 @@ def _dialect(net: nn.Module, dt: float, given: str | Dialect | None) -> Dialect:
             f"the net's neurons step by dt = {first.dialect.dt:g} s, the export was asked for dt = {dt:g} s",
             hint=f"pass dt={first.dialect.dt:g}",
         )
-    return first.dialect
+    if asked is not None and replace(asked, preset="nir", dt=dt) != replace(first.dialect, preset="nir", dt=dt):
+        raise ExportError(
+            f"{first_name} follows the dialect {first.dialect}, the export was asked for {asked}",
+            hint="build the neurons with that dialect, or do not name one",
+        )
+    return asked or first.dialect
 
 
 def _shapes(net: nn.Module, graph: fx.Graph, example: torch.Tensor) -> dict[str, tuple[int, ...]]:
@@ -139,7 +180,11 @@ def _shapes(net: nn.Module, graph: fx.Graph, example: torch.Tensor) -> dict[str,
 
     class Recorder(fx.Interpreter):
         def run_node(self, node: fx.Node) -> Any:
-            value = super().run_node(node)
+            item = _item_of_pair(net, node)
+            if item is not None:
+                value = self.env[node.all_input_nodes[0]] if item == 0 else None
+            else:
+                value = super().run_node(node)
             if isinstance(value, tuple):  # a single-step neuron: output and state
                 value = value[0]
             if isinstance(value, torch.Tensor):
@@ -147,11 +192,13 @@ def _shapes(net: nn.Module, graph: fx.Graph, example: torch.Tensor) -> dict[str,
             return value
 
     root = nn.Sequential(net) if isinstance(net, (nn.Linear, nn.Flatten, Neuron)) else net
-    training = net.training
+    _, *others = [node for node in graph.nodes if node.op == "placeholder"] or [None]
+    states = [None for node in others if node is not None and not _carries_signal(net, node)]
+    training = {module: module.training for module in net.modules()}
     net.eval()
     try:
         with torch.no_grad():
-            Recorder(fx.GraphModule(root, graph)).run(example)
+            Recorder(fx.GraphModule(root, graph)).run(example, *states)
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         raise ExportError(
             f"the example input of shape {tuple(example.shape)} does not go through the net: "
@@ -159,7 +206,8 @@ def _shapes(net: nn.Module, graph: fx.Graph, example: torch.Tensor) -> dict[str,
             hint="give the shape the net is called with, batch dimension included",
         ) from error
     finally:
-        net.train(training)
+        for module, mode in training.items():
+            module.training = mode
     return shapes
 
 
@@ -174,13 +222,21 @@ def _build(
         return shapes[name][leading:]
 
     for node in graph.nodes:
-        sources = [alias.get(source.name, source.name) for source in node.all_input_nodes]
+        sources = [alias.get(source.name, source.name) for source in _signals(net, node)]
+        if _item_of_pair(net, node) is not None:
+            alias[node.name] = sources[0]
+            continue
         if node.op == "call_module" and isinstance(_module(net, node), _PASSES):
             alias[node.name] = sources[0]
             continue
         if node.op == "placeholder":
-            if not node.users:
+            if not _carries_signal(net, node):
                 continue
+            if not own(node.name):
+                raise ExportError(
+                    f"the example input of shape {shapes[node.name]} holds no sample",
+                    hint=f"give the shape {'(B, ...)' if leading == 1 else '(T, B, ...)'}",
+                )
             nodes[node.name] = nir.Input({"input": np.array(own(node.name))})
         elif node.op == "output":
             for index, source in enumerate(sources):
@@ -206,7 +262,10 @@ def _converter(module: nn.Module) -> _Convert:
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
-    array: np.ndarray = tensor.detach().cpu().numpy()
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:  # NumPy has none; float32 holds every value
+        tensor = tensor.float()
+    array: np.ndarray = tensor.numpy()
     return array.copy()
 
 
