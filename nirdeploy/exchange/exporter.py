@@ -232,11 +232,6 @@ def _build(
         if node.op == "placeholder":
             if not _carries_signal(net, node):
                 continue
-            if not own(node.name):
-                raise ExportError(
-                    f"the example input of shape {shapes[node.name]} holds no sample",
-                    hint=f"give the shape {'(B, ...)' if leading == 1 else '(T, B, ...)'}",
-                )
             nodes[node.name] = nir.Input({"input": np.array(own(node.name))})
         elif node.op == "output":
             for index, source in enumerate(sources):

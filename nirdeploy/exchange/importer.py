@@ -119,7 +119,7 @@ class _Builder:
         return _Cell(module.to(self.device, self.dtype))
 
     def _tensor(self, array: Any) -> torch.Tensor:
-        return torch.as_tensor(array, dtype=self.dtype, device=self.device)
+        return torch.tensor(array, dtype=self.dtype, device=self.device)
 
 
 def _item(values: Any, index: int) -> Any:

@@ -61,10 +61,11 @@ class Neuron(nn.Module):
         if unknown:
             raise UsageProblem(f"a {type(self).__name__} has no parameter {sorted(unknown)} to learn")
         chosen = dialect if isinstance(dialect, Dialect) else dialects.parse(dialect)
-        self.dialect = chosen if dt is None else dialects.parse(f"{chosen},dt={dt!r}")
+        self.dialect = chosen if dt is None else dialects.parse(f"{chosen},dt={float(dt)!r}")
         self.step_mode = step_mode
         for name, value in params.items():
-            tensor = torch.as_tensor(value, dtype=torch.get_default_dtype()).clone()
+            exact = isinstance(value, torch.Tensor) and value.is_floating_point()
+            tensor = torch.as_tensor(value, dtype=None if exact else torch.get_default_dtype()).clone()
             if name in learn:
                 self.register_parameter(name, nn.Parameter(tensor))
             else:
