@@ -37,6 +37,10 @@ _COMMANDS = {
 _BROKEN_PIPE = 141  # 128 + SIGPIPE: whoever read the result has gone
 
 
+class _ReaderGone(Exception):  # noqa: N818
+    """A closed pipe; click would exit with 1 for it, which means that spikes differ."""
+
+
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -46,6 +50,12 @@ class _Lazy(click.Group):
             return None
         command: click.Command = importlib.import_module(f"nirdeploy.cli.{name}_").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -82,7 +92,7 @@ def _run(arguments: list[str]) -> int:
         return ui.report_error(UsageProblem(error.format_message().rstrip("."), hint=hint), as_json)
     except (click.Abort, KeyboardInterrupt):
         return ui.report_error(_Interrupted("interrupted"), as_json)
-    except (BrokenPipeError, SystemExit):  # click makes the latter of the former
+    except (_ReaderGone, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves it but an exit code

@@ -102,23 +102,16 @@ module core #(
 
     assign occupied = full;
 
-    genvar g;
-    generate
-        for (g = 0; g < 2 * GROUPS; g = g + 1) begin : slot
-            localparam          PARITY = g >= GROUPS;
-            localparam [31:0]   NUMBER = g % GROUPS;
-            localparam [GW-1:0] GROUP  = NUMBER[GW-1:0];
-            wire here = bus_valid && bus_last && listening
-                        && bus_parity == PARITY && bus_group == GROUP;
-            wire gone = fetched && walk_parity == PARITY && release_mask[GROUP];
-            always @(posedge clk) begin
-                if (rst) full[g] <= 1'b0;
-                else if (here) full[g] <= 1'b1;
-                else if (gone) full[g] <= 1'b0;
-                if (here) first_step[g] <= bus_first;
-            end
-        end
-    endgenerate
+    wire                 arrives  = bus_valid && bus_last && listening;
+    wire [2*GROUPS-1:0]  arriving = {{(2*GROUPS-1){1'b0}}, arrives} << {bus_parity, bus_group};
+    wire [2*GROUPS-1:0]  leaving  = !fetched ? {2*GROUPS{1'b0}}
+                                  : walk_parity ? {release_mask, {GROUPS{1'b0}}} : {{GROUPS{1'b0}}, release_mask};
+
+    always @(posedge clk) begin
+        if (rst) full <= 0;
+        else if (arrives || fetched) full <= (full & ~leaving) | arriving;
+        if (arrives) first_step[{bus_parity, bus_group}] <= bus_first;
+    end
 
     // ---------------------------------------------------------------- next job
     reg  [JW-1:0] job;
@@ -226,7 +219,7 @@ module core #(
 
     // ---------------------------------------------------------------- weights and accumulators
     reg  read1, add2, finish1, take2;
-    wire take, shift;
+    wire take;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
     wire [RW-1:0] weight_row = run ? token_row : cfg_addr[BW +: RW];
@@ -253,10 +246,11 @@ module core #(
             wire mine = BANKS == 1 || cfg_addr[BW-1:0] == b;
             lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE))
             lanes (
-                .clk(clk), .rst(rst), .we(we_weights && mine), .waddr(cfg_addr[(BANKS == 1 ? 0 : BW) +: RW]),
+                .clk(clk), .we(we_weights && mine), .waddr(cfg_addr[(BANKS == 1 ? 0 : BW) +: RW]),
                 .wdata(cfg_wdata), .weights(weights[b*32 +: 32]),
-                .enable(!stall), .read(token || !run), .raddr(weight_row), .add(add2), .take(take),
-                .shift(shift),
+                .enable(!stall), .read(token || !run), .raddr(weight_row),
+                .acc_enable(rst || take || (add2 && !stall)), .acc_clear(rst || take),
+                .hold_enable(take || issue), .hold_take(take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),
                 .chain_out(chain[b*UPDATE*ACC_BITS +: UPDATE*ACC_BITS])
             );
@@ -286,11 +280,11 @@ module core #(
     reg  [UPDATE-1:0] values_left; // read-out values of the last result still to be sent
     wire          room = queued <= 5'd6;
     wire          issue = row_busy && neurons_left != 0 && room && (!row_values || pace == 0);
+    wire          moving = issue || issued != 0;
     wire          drained = row_busy && neurons_left == 0 && issued == 0 && values_left == 0;
 
     assign take  = take2 && !row_busy;
     assign stall = take2 && row_busy;
-    assign shift = issue;
 
     always @(posedge clk) begin
         if (rst) begin
@@ -334,7 +328,7 @@ module core #(
             neuron_update #(
                 .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .PARAM_BITS(WORDS * 32)
             ) update (
-                .clk(clk), .state(states[u*STATE_BITS +: STATE_BITS]), .acc(accs[u*ACC_BITS +: ACC_BITS]),
+                .clk(clk), .enable(moving), .state(states[u*STATE_BITS +: STATE_BITS]), .acc(accs[u*ACC_BITS +: ACC_BITS]),
                 .param(params[u*WORDS*32 +: WORDS*32]), .first(row_first), .shift(row_shift),
                 .fire(row_fires), .subtract(row_subtract),
                 .next(nexts[u*STATE_BITS +: STATE_BITS]), .spike(spikes[u]), .saturated(saturated[u])
@@ -421,7 +415,7 @@ module core #(
 
     wire walking = !walk_idle || token || finish || read1 || add2 || finish1 || take2;
     assign busy    = walking || row_busy || push || out_valid;
-    assign working = (walking && !stall) || issue || issued != 0 || push;
+    assign working = (walking && !stall) || moving || push;
 
     // ---------------------------------------------------------------- configuration read-back
     reg [1:0]    kind1, kind2;

@@ -1,7 +1,8 @@
 // The lanes that share one 32-bit slice of the weight memory: per lane one accumulator, and one
 // hold register that shifts the finished sums to the update unit while the next row accumulates.
 //
-// Timing: `read` with `raddr` now, `weights` registered two cycles later, `add` then sums them.
+// Timing: `read` with `raddr` now, `weights` registered two cycles later, `acc_enable` then sums them.
+// The enables are the same for all lanes and formed outside: one condition for the whole row.
 module lane_bank #(
     parameter WEIGHT_BITS = 8,
     parameter ACC_BITS    = 20,
@@ -10,7 +11,6 @@ module lane_bank #(
     parameter AW          = $clog2(ROWS)
 ) (
     input  wire                       clk,
-    input  wire                       rst,
     // configuration
     input  wire                       we,
     input  wire [AW-1:0]              waddr,
@@ -20,10 +20,11 @@ module lane_bank #(
     input  wire                       enable,
     input  wire                       read,
     input  wire [AW-1:0]              raddr,
-    input  wire                       add,
-    input  wire                       take,
+    input  wire                       acc_enable,
+    input  wire                       acc_clear,
     // hold chain
-    input  wire                       shift,
+    input  wire                       hold_enable,
+    input  wire                       hold_take,   // the sums, not the chain
     input  wire [UPDATE*ACC_BITS-1:0] chain_in,
     output wire [UPDATE*ACC_BITS-1:0] chain_out
 );
@@ -51,12 +52,11 @@ module lane_bank #(
             assign chain[i*ACC_BITS +: ACC_BITS] = hold;
 
             always @(posedge clk) begin
-                if (rst) acc <= 0;
-                else if (enable && take) acc <= 0;
-                else if (enable && add) acc <= acc + {{(ACC_BITS-WEIGHT_BITS){weight[WEIGHT_BITS-1]}}, weight};
-
-                if (enable && take) hold <= acc;
-                else if (shift) hold <= chain[(i+UPDATE)*ACC_BITS +: ACC_BITS];
+                if (acc_enable)
+                    acc <= acc_clear ? {ACC_BITS{1'b0}}
+                                     : acc + {{(ACC_BITS-WEIGHT_BITS){weight[WEIGHT_BITS-1]}}, weight};
+                if (hold_enable)
+                    hold <= hold_take ? acc : chain[(i+UPDATE)*ACC_BITS +: ACC_BITS];
             end
         end
     endgenerate

@@ -11,6 +11,7 @@ module neuron_update #(
     parameter PARAM_BITS = 128  // decay, bias, threshold, reset, initial, from the least significant bit
 ) (
     input  wire                         clk,
+    input  wire                         enable,  // 0 only while nothing is in the pipeline
     input  wire signed [STATE_BITS-1:0] state,
     input  wire signed [ACC_BITS-1:0]   acc,
     // A slot is padded to whole words, its top bits carry nothing.
@@ -66,7 +67,7 @@ module neuron_update #(
     wire signed [WIDE-1:0] lowered4 = wide_v4 - {{(WIDE-S){reset4[S-1]}}, reset4};
     wire                   spike4 = fire && v4 > threshold4;
 
-    always @(posedge clk) begin
+    always @(posedge clk) if (enable) begin
         magnitude1 <= v_in[S-1] ? -v_in : v_in;
         negative1  <= v_in[S-1];
         decay1     <= decay_in;

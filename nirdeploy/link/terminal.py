@@ -1,0 +1,62 @@
+"""A device model behind a real pseudo-terminal, to be opened like any serial port."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import threading
+import tty
+
+from nirdeploy.link.reference import DeviceModel
+
+
+class Terminal:
+    """A device model behind a pseudo-terminal, served by a thread; use as a context manager.
+
+    Args:
+        silent_after: stop answering (and reading) after that many bytes from the host.
+        gone_after: hang up after that many bytes from the host, as when a cable is pulled.
+    """
+
+    def __init__(
+        self, model: DeviceModel, *, silent_after: int | None = None, gone_after: int | None = None
+    ) -> None:
+        self._model, self._silent_after, self._gone_after = model, silent_after, gone_after
+        self._master, slave = pty.openpty()
+        tty.setraw(slave)
+        self.port = os.ttyname(slave)
+        self._ends = [self._master, slave]
+        self._stop, self._wake = os.pipe()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Terminal:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._wake)
+        self._thread.join()
+        os.close(self._stop)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        while self._ends:
+            os.close(self._ends.pop())
+
+    def _serve(self) -> None:
+        received = 0
+        while True:
+            readable, _, _ = select.select([self._master, self._stop], [], [])
+            if self._stop in readable:
+                return
+            data = os.read(self._master, 4096)
+            received += len(data)
+            if self._gone_after is not None and received >= self._gone_after:
+                self._hang_up()
+                return
+            if self._silent_after is not None and received >= self._silent_after:
+                return
+            answer = self._model.feed(data)
+            while answer:
+                answer = answer[os.write(self._master, answer) :]
