@@ -1,296 +1,253 @@
-"""A device in plain Python: docs/link.md word for word, without a line's speed. The hardware's link is
-tested against it, and it makes a thousand faulted flashes cheap.
-"""
+"""A device in plain Python: the reference of the protocol (docs/link.md) that the RTL is tested against."""
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import threading
+import tty
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
-from nirdeploy.link.frame import OVERHEAD, Decoder, Frame, encode
-from nirdeploy.link.protocol import MAX_EVENTS, NEW_SAMPLE, PROTOCOL, RAW, REPLY, DeviceStatus, Hello, Kind, Status
+from nirdeploy.backends import fpga
+from nirdeploy.link.frame import Decoder, Frame, encode
+from nirdeploy.link.protocol import (
+    MAX_EVENTS,
+    NEW_SAMPLE,
+    PROTOCOL,
+    RAW,
+    REPLY,
+    DeviceStatus,
+    Hello,
+    Kind,
+    Status,
+)
+from nirdeploy.sim.fabric import GatherFabric
+from nirdeploy.target import Target
 
-INPUT_WORDS = 0xFF000000  # where a device keeps the number of words of its input bitmap
-_ENTRY = 12  # bytes of COMMIT per section
-_PROBE = 6  # bytes of BEGIN per group
-_PROBES = 32
-_HASH = 32
-_OUTPUT = 480  # payload bytes of a full OUTPUT frame
-
-
-class Memory:
-    """Word memories at ranges of addresses. ``ranges``: (first address, words) each."""
-
-    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
-        self._ranges = [(first, np.zeros(words, dtype="<u4")) for first, words in ranges]
-
-    def view(self, address: int, count: int) -> np.ndarray | None:
-        """The ``count`` words from ``address`` on, uint32, writable; None if they leave a memory."""
-        for first, words in self._ranges:
-            if count and first <= address and address + count <= first + len(words):
-                return words[address - first : address - first + count]
-        return None
-
-
-class Fabric(Protocol):
-    """What computes a run. ``saturations`` counts since :meth:`begin`."""
-
-    saturations: int
-
-    def begin(self, memory: Memory) -> None:
-        """A run starts with what the memories hold."""
-
-    def step(self, bitmap: np.ndarray, first: bool) -> np.ndarray:
-        """One step: input words to output words, both uint32; BEGIN's word addresses count in the latter.
-
-        ``first``: a new sample starts, the state returns to rest.
-        """
-
-
-class Idle:
-    """A fabric without neurons, for devices that are only flashed."""
-
-    saturations = 0
-
-    def begin(self, memory: Memory) -> None:
-        """Nothing to prepare."""
-
-    def step(self, bitmap: np.ndarray, first: bool) -> np.ndarray:
-        return np.zeros(1 << 16, dtype=np.uint32)
+_MAX_BODY = 512
+_OUTPUT_BYTES = 480
+_NO_IMAGE, _READY, _RUNNING = 0, 1, 2
 
 
 class DeviceModel:
-    """Bytes in, bytes out.
+    """What the hardware does with the bytes of the line: :meth:`feed` bytes, get bytes.
 
     Args:
-        signature: 8 bytes that name the hardware.
-        memories: (first word address, words) of each memory; one must hold :data:`INPUT_WORDS`.
-        fabric: what computes the steps.
-        sizes: further fields of :class:`Hello`: window, max_body, cores, groups, lanes, ...
+        target: whose hardware to be. Memories hold what was written, like the real ones'.
     """
 
-    def __init__(
-        self,
-        signature: bytes,
-        memories: Sequence[tuple[int, int]],
-        fabric: Fabric | None = None,
-        **sizes: int,
-    ) -> None:
-        defaults = {"window": 4096, "max_body": 512, "cores": 1, "groups": 32, "lanes": 32}
-        self._sizes = {**defaults, "weight_rows": 0, "neurons": 0, **sizes}
-        self._signature = signature
-        self._fabric: Fabric = fabric or Idle()
-        self._decoder = Decoder(self._sizes["max_body"])
-        self._too_long = 0
-        self.memory = Memory(memories)
-        self.image_hash = b""
-        self._streams: _Streams | None = None
-        self._next_steps = 0
-        self._cycles = self._steps = 0
-
-    @property
-    def running(self) -> bool:
-        """Whether STEPS are welcome."""
-        return self._streams is not None
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._memories = {
+            address: np.zeros(words, dtype=np.uint32) for address, words in fpga.memory_map(target).items()
+        }
+        self._decoder = Decoder(_MAX_BODY)
+        self._image_hash = b""
+        self._fabric: GatherFabric | None = None
+        self._probes: list[tuple[int, int, int]] = []  # kind, address, bytes
+        self._expected_seq = self._output_seq = self._steps = self._cycles = 0
+        self._new_sample = False
+        self._pending = bytearray()  # input stream, not yet a whole step
+        self._output = bytearray()
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes of the line; what the device sends in turn."""
+        """Bytes from the host; what goes back on the line."""
         self._cycles += len(data)
-        sent = b""
-        for frame in self._decoder.feed(data):
-            if len(frame.payload) + OVERHEAD > self._sizes["max_body"]:
-                self._too_long += 1
-                continue
-            reply = self._answer(frame)
-            if self._streams:
-                sent += self._streams.take_frames()
-            sent += encode(Frame(frame.kind | REPLY, frame.seq, reply))
-        return sent
+        return b"".join(self._answer(frame) for frame in self._decoder.feed(data))
+
+    def read(self, address: int, count: int) -> np.ndarray:
+        """Words of a memory (raises KeyError outside of the memories)."""
+        start = address & ~0xFFFFF
+        memory, offset = self._memories[start], address - start
+        if count < 1 or offset + count > len(memory):
+            raise KeyError(address)
+        return memory[offset : offset + count]
+
+    # --- requests -------------------------------------------------------------------------
 
     def _answer(self, frame: Frame) -> bytes:
-        answers: dict[int, Callable[[Frame], bytes]] = {
-            Kind.HELLO: self._hello,
+        handlers: dict[int, Callable[[Frame], bytes]] = {
+            Kind.HELLO: lambda _: self._hello().pack(),
             Kind.WRITE: self._write,
             Kind.DIGEST: self._digest,
             Kind.COMMIT: self._commit,
             Kind.BEGIN: self._begin,
             Kind.STEPS: self._take_steps,
-            Kind.STATUS: self._status,
+            Kind.STATUS: lambda _: self._status().pack(),
         }
-        answer = answers.get(frame.kind)
-        return answer(frame) if answer else bytes([Status.BAD_REQUEST])
+        handler = handlers.get(frame.kind)
+        payload = handler(frame) if handler else bytes([Status.BAD_REQUEST])
+        return self._output_frames() + encode(Frame(frame.kind | REPLY, frame.seq, payload))
 
-    @property
-    def _state(self) -> int:
-        return 2 if self.running else 1 if self.image_hash else 0
-
-    def _hello(self, _: Frame) -> bytes:
+    def _hello(self) -> Hello:
+        hardware = self.target.hardware
         return Hello(
             protocol=PROTOCOL,
-            state=self._state,
-            signature=self._signature,
-            image_hash=self.image_hash or bytes(_HASH),
-            **self._sizes,
-        ).pack()
+            state=self._state(),
+            window=hardware.window,
+            max_body=_MAX_BODY,
+            cores=hardware.cores,
+            groups=hardware.groups,
+            lanes=hardware.lanes,
+            weight_rows=hardware.weight_rows,
+            neurons=hardware.neurons,
+            signature=self.target.signature,
+            image_hash=self._image_hash or bytes(32),
+        )
 
-    def _status(self, _: Frame) -> bytes:
-        return DeviceStatus(
-            state=self._state,
-            bad_frames=min(self._decoder.bad_frames + self._too_long, 0xFFFF),
-            cycles=self._cycles,
-            busy_cycles=self._steps,
-            steps=self._steps + (self._streams.steps if self._streams else 0),
-            saturations=self._fabric.saturations,
-        ).pack()
+    def _status(self) -> DeviceStatus:
+        saturations = self._fabric.saturations if self._fabric else 0
+        return DeviceStatus(self._state(), self._decoder.bad_frames, self._cycles, 0, self._steps, saturations)
 
-    def _end_run(self) -> None:
-        if self._streams:
-            self._steps += self._streams.steps
-            self._streams = None
+    def _state(self) -> int:
+        return _RUNNING if self._fabric else _READY if self._image_hash else _NO_IMAGE
 
     def _write(self, frame: Frame) -> bytes:
-        payload, address = frame.payload, _u32(frame.payload, 0)
-        words = None
-        if len(payload) >= 8 and len(payload) % 4 == 0:
-            words = self.memory.view(address, len(payload) // 4 - 1)
-        if words is None:
-            return _status_and_word(Status.BAD_REQUEST, address)
-        self._end_run()
-        self.image_hash = b""
-        words[:] = np.frombuffer(payload, dtype="<u4", offset=4)
-        return _status_and_word(Status.OK, address + len(words))
+        address = int.from_bytes(frame.payload[:4], "little")
+        data = frame.payload[4:]
+        try:
+            if len(data) % 4:
+                raise KeyError(address)
+            memory = self.read(address, len(data) // 4)
+        except KeyError:
+            return bytes([Status.BAD_REQUEST]) + address.to_bytes(4, "little")
+        self._image_hash, self._fabric = b"", None
+        memory[:] = np.frombuffer(data, dtype="<u4")
+        return bytes([Status.OK]) + (address + len(memory)).to_bytes(4, "little")
 
     def _digest(self, frame: Frame) -> bytes:
-        words = None
-        if len(frame.payload) == 8:
-            words = self.memory.view(_u32(frame.payload, 0), _u32(frame.payload, 4))
-        if words is None:
-            return _status_and_word(Status.BAD_REQUEST, 0)
-        self._end_run()
-        return _status_and_word(Status.OK, zlib.crc32(words.tobytes()))
+        if len(frame.payload) != 8:
+            return bytes([Status.BAD_REQUEST]) + bytes(4)
+        found = self._crc(frame.payload)
+        if found is None:
+            return bytes([Status.BAD_REQUEST]) + bytes(4)
+        self._fabric = None
+        return bytes([Status.OK]) + found.to_bytes(4, "little")
+
+    def _crc(self, span: bytes) -> int | None:
+        address, count = int.from_bytes(span[:4], "little"), int.from_bytes(span[4:8], "little")
+        try:
+            return zlib.crc32(self.read(address, count).astype("<u4").tobytes())
+        except KeyError:
+            return None
 
     def _commit(self, frame: Frame) -> bytes:
-        self._end_run()
-        self.image_hash = b""
-        entries = frame.payload[_HASH:]
-        for index in range(len(entries) // _ENTRY):
-            address, count, expected = (_u32(entries, _ENTRY * index + offset) for offset in (0, 4, 8))
-            words = self.memory.view(address, count)
-            if words is None:
+        self._image_hash, self._fabric = b"", None
+        hash_, entries = frame.payload[:32], frame.payload[32:]
+        if len(hash_) < 32:
+            return bytes([Status.BAD_REQUEST, 0])
+        for index in range(len(entries) // 12):
+            entry = entries[12 * index : 12 * index + 12]
+            found = self._crc(entry[:8])
+            if found is None:
                 return bytes([Status.BAD_REQUEST, index])
-            if zlib.crc32(words.tobytes()) != expected:
+            if found != int.from_bytes(entry[8:], "little"):
                 return bytes([Status.DIGEST_MISMATCH, index])
-        sections = len(entries) // _ENTRY
-        if len(frame.payload) < _HASH or len(entries) % _ENTRY:
-            return bytes([Status.BAD_REQUEST, sections])
-        self.image_hash = frame.payload[:_HASH]
-        return bytes([Status.OK, sections])
+        if len(entries) % 12:
+            return bytes([Status.BAD_REQUEST, len(entries) // 12])
+        self._image_hash = hash_
+        return bytes([Status.OK, len(entries) // 12])
+
+    # --- run ------------------------------------------------------------------------------
 
     def _begin(self, frame: Frame) -> bytes:
-        self._end_run()
-        if not self.image_hash:
+        self._fabric = None
+        if not self._image_hash:
             return bytes([Status.NO_IMAGE])
-        self._steps = 0
-        self._fabric.begin(self.memory)
-        table = frame.payload
-        if len(table) % _PROBE or len(table) > _PROBE * _PROBES:
+        if len(frame.payload) % 6 or len(frame.payload) > 6 * 32:
             return bytes([Status.BAD_REQUEST])
-        probes = [_Probe.parse(table[i : i + _PROBE]) for i in range(0, len(table), _PROBE)]
-        held = self.memory.view(INPUT_WORDS, 1)
-        self._streams = _Streams(self._fabric, probes, 0 if held is None else int(held[0]))
-        self._next_steps = (frame.seq + 1) % 256
+        entries = [frame.payload[i : i + 6] for i in range(0, len(frame.payload), 6)]
+        self._probes = [
+            (e[1], int.from_bytes(e[2:4], "little"), int.from_bytes(e[4:6], "little")) for e in entries
+        ]
+        self._fabric = GatherFabric(self.target, lambda a, n: self.read(a, n) if n else np.zeros(0, dtype=np.uint32))
+        self._expected_seq, self._output_seq, self._steps = (frame.seq + 1) % 256, 0, 0
+        self._pending.clear()
+        self._output.clear()
         return bytes([Status.OK])
 
     def _take_steps(self, frame: Frame) -> bytes:
-        if self._streams is None:
+        if self._fabric is None:
             return bytes([Status.NO_IMAGE])
-        if frame.seq != self._next_steps:
+        if frame.seq != self._expected_seq:
             return bytes([Status.OUT_OF_SEQUENCE])
-        self._next_steps = (frame.seq + 1) % 256
-        self._streams.feed(frame.payload)
+        self._expected_seq = (self._expected_seq + 1) % 256
+        self._pending += frame.payload
+        while (bitmap := self._next_bitmap()) is not None:
+            self._emit(self._fabric.step(bitmap, self._new_sample))
+            self._new_sample = False
+            self._steps += 1
         return bytes([Status.OK])
 
-
-@dataclass(frozen=True)
-class _Probe:
-    """An entry of BEGIN's table."""
-
-    values: bool
-    address: int
-    size: int
-
-    @classmethod
-    def parse(cls, entry: bytes) -> _Probe:
-        return cls(bool(entry[1] & 1), entry[2] | entry[3] << 8, entry[4] | entry[5] << 8)
-
-    def encode(self, words: np.ndarray) -> bytes:
-        """The group's part of a step of the output stream."""
-        raw = words[self.address : self.address - (-self.size // 4)].astype("<u4").tobytes()[: self.size]
-        if not self.values:
-            events = np.flatnonzero(np.unpackbits(np.frombuffer(raw, dtype=np.uint8), bitorder="little"))
-            if 2 * len(events) < self.size and len(events) <= MAX_EVENTS:
-                return bytes([len(events)]) + events.astype("<u2").tobytes()
-        return bytes([RAW]) + raw
-
-
-class _Streams:
-    """A run: the input stream to steps of the fabric, those to the output stream."""
-
-    def __init__(self, fabric: Fabric, probes: Sequence[_Probe], input_words: int) -> None:
-        self._fabric, self._probes, self._input_words = fabric, probes, input_words
-        self._input = bytearray()
-        self._output = bytearray()
-        self._first = False
-        self._number = 0  # of the next OUTPUT frame
-        self.steps = 0
-
-    def feed(self, data: bytes) -> None:
-        """Take a piece of the input stream and do the steps that it completes."""
-        self._input += data
-        while self._input:
-            head = self._input[0]
-            if head == NEW_SAMPLE:
-                self._first = True
-                del self._input[0]
-                continue
-            length = 1 + (4 * self._input_words if head == RAW else 2 * head)
-            if len(self._input) < length:
-                return
-            self._step(head, bytes(self._input[1:length]))
-            del self._input[:length]
-
-    def _step(self, head: int, body: bytes) -> None:
-        bitmap = np.zeros(self._input_words, dtype="<u4")
+    def _next_bitmap(self) -> np.ndarray | None:
+        """The next whole step of the input stream, uint32 words."""
+        pending = self._pending
+        while pending and pending[0] == NEW_SAMPLE:
+            self._new_sample = True
+            del pending[0]
+        words = int(self.read(fpga.address(fpga.GLOBAL, fpga.CONTROL), 1)[0])
+        if not pending:
+            return None
+        size = 4 * words if pending[0] == RAW else 2 * pending[0]
+        if len(pending) < 1 + size:
+            return None
+        head, body = pending[0], bytes(pending[1 : 1 + size])
+        del pending[: 1 + size]
         if head == RAW:
-            bitmap[:] = np.frombuffer(body, dtype="<u4")
-        else:
-            events = np.frombuffer(body, dtype="<u2").astype(np.int64)
-            bits = np.zeros(32 * self._input_words, dtype=np.uint8)
-            bits[events[events < len(bits)]] = 1
-            bitmap[:] = np.packbits(bits, bitorder="little").view("<u4")
-        words = self._fabric.step(bitmap, self._first)
-        self._first = False
-        self.steps += 1
-        for probe in self._probes:
-            self._output += probe.encode(words)
+            return np.frombuffer(body, dtype="<u4").astype(np.uint32)
+        bits = np.zeros(32 * words, dtype=np.uint8)
+        bits[np.frombuffer(body, dtype="<u2")] = 1
+        return np.packbits(bits, bitorder="little").view(np.uint32)
 
-    def take_frames(self) -> bytes:
-        """The output stream so far, as OUTPUT frames."""
-        sent = b""
+    def _emit(self, out: np.ndarray) -> None:
+        """One step's groups, each as events or raw, whichever is shorter."""
+        for kind, address, size in self._probes:
+            raw = out[address : address + -(-size // 4)].astype("<u4").tobytes()[:size]
+            events = np.flatnonzero(np.unpackbits(np.frombuffer(raw, dtype=np.uint8), bitorder="little"))
+            if kind == 0 and len(events) <= MAX_EVENTS and 2 * len(events) < size:
+                self._output += bytes([len(events)]) + events.astype("<u2").tobytes()
+            else:
+                self._output += bytes([RAW]) + raw
+
+    def _output_frames(self) -> bytes:
+        wire = b""
         while self._output:
-            sent += encode(Frame(Kind.OUTPUT, self._number, bytes(self._output[:_OUTPUT])))
-            self._number = (self._number + 1) % 256
-            del self._output[:_OUTPUT]
-        return sent
+            wire += encode(Frame(Kind.OUTPUT, self._output_seq, bytes(self._output[:_OUTPUT_BYTES])))
+            self._output_seq = (self._output_seq + 1) % 256
+            del self._output[:_OUTPUT_BYTES]
+        return wire
 
 
-def _u32(payload: bytes, offset: int) -> int:
-    return int.from_bytes(payload[offset : offset + 4], "little")
+class ServedModel:
+    """A device model behind a real pseudo-terminal, in a thread. ``port`` is what to open."""
 
+    def __init__(self, model: DeviceModel) -> None:
+        self._model = model
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._wake_out, self._wake_in = os.pipe()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
-def _status_and_word(status: Status, word: int) -> bytes:
-    return bytes([status]) + word.to_bytes(4, "little")
+    def __enter__(self) -> ServedModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.write(self._wake_in, b"x")
+        self._thread.join()
+        for fd in (self._master, self._slave, self._wake_in, self._wake_out):
+            os.close(fd)
+
+    def _serve(self) -> None:
+        while True:
+            readable, _, _ = select.select([self._master, self._wake_out], [], [])
+            if self._wake_out in readable:
+                return
+            reply = self._model.feed(os.read(self._master, 65536))
+            while reply:
+                reply = reply[os.write(self._master, reply) :]
