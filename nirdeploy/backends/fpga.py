@@ -33,6 +33,19 @@ def address(core: int, kind: int, offset: int = 0) -> int:
     return core << 24 | kind << 20 | offset
 
 
+def memory_map(target: Target) -> dict[int, int]:
+    """Every memory of the device: first word address to number of words."""
+    hardware, banks = target.hardware, target.hardware.lanes * target.formats.weight_bits // 32
+    sizes = {
+        CONTROL: 2,
+        JOBS: hardware.jobs * JOB_WORDS,
+        WEIGHTS: hardware.weight_rows * banks,
+        PARAMETERS: hardware.neurons * PARAMETER_WORDS,
+    }
+    cores = {address(core, kind): size for core in range(hardware.cores) for kind, size in sizes.items()}
+    return {address(GLOBAL, CONTROL): 1, **cores}
+
+
 @dataclass
 class _Job:
     """One source of one row of neurons; fields as in core.v."""

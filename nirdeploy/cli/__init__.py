@@ -37,7 +37,7 @@ _COMMANDS = {
 _BROKEN_PIPE = 141  # 128 + SIGPIPE: whoever read the result has gone
 
 
-class _ReaderGone(Exception):  # noqa: N818
+class _ReaderGone(Exception):
     """A closed pipe; click would exit with 1 for it, which means that spikes differ."""
 
 

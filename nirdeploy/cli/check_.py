@@ -11,7 +11,7 @@ from nirdeploy.cli import options, ui
 
 @click.command("check")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-t", "--target", "target", help="Also check that this target takes it.")
+@click.option("-t", "--target", shell_complete=options.complete_targets, help="Also check that this target takes it.")
 @options.dialect
 @options.as_json
 def command(model: Path, target: str | None, dialect: str | None, dt: float | None, as_json: bool) -> None:

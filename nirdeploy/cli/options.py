@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from nirdeploy import target
 
     return [CompletionItem(name) for name in target.names() if name.startswith(incomplete)]
@@ -29,7 +29,7 @@ def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 def target(function: F) -> F:
     return click.option(
-        "-t", "--target", "target", default="fpga", show_default=True, shell_complete=_targets,
+        "-t", "--target", "target", default="fpga", show_default=True, shell_complete=complete_targets,
         help="Target name, or a path to a .toml file.",
     )(function)  # fmt: skip
 

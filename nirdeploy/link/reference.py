@@ -161,9 +161,7 @@ class DeviceModel:
         if len(frame.payload) % 6 or len(frame.payload) > 6 * 32:
             return bytes([Status.BAD_REQUEST])
         entries = [frame.payload[i : i + 6] for i in range(0, len(frame.payload), 6)]
-        self._probes = [
-            (e[1], int.from_bytes(e[2:4], "little"), int.from_bytes(e[4:6], "little")) for e in entries
-        ]
+        self._probes = [(e[1], int.from_bytes(e[2:4], "little"), int.from_bytes(e[4:6], "little")) for e in entries]
         self._fabric = GatherFabric(self.target, lambda a, n: self.read(a, n) if n else np.zeros(0, dtype=np.uint32))
         self._expected_seq, self._output_seq, self._steps = (frame.seq + 1) % 256, 0, 0
         self._pending.clear()

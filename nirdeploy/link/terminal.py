@@ -19,9 +19,7 @@ class Terminal:
         gone_after: hang up after that many bytes from the host, as when a cable is pulled.
     """
 
-    def __init__(
-        self, model: DeviceModel, *, silent_after: int | None = None, gone_after: int | None = None
-    ) -> None:
+    def __init__(self, model: DeviceModel, *, silent_after: int | None = None, gone_after: int | None = None) -> None:
         self._model, self._silent_after, self._gone_after = model, silent_after, gone_after
         self._master, slave = pty.openpty()
         tty.setraw(slave)

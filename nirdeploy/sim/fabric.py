@@ -1,0 +1,174 @@
+"""The gather cores in plain Python: what the words of an image mean, without clocks.
+
+Reads jobs, weights and parameters out of a device's memories as ``templates/fpga/rtl/core.v`` does, and
+works them off step by step. The reference for the packing, and what makes the plain device model run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nirdeploy.backends import fpga
+from nirdeploy.sim import integer
+from nirdeploy.target import Target
+
+Reader = Callable[[int, int], np.ndarray]  # (address, words) -> uint32
+
+
+@dataclass
+class _Job:
+    """One decoded job; fields as in core.v."""
+
+    wait: int
+    first_word: int
+    words: int
+    weight_row: int
+    flags: int
+    shift: int
+    group: int
+    neurons: int
+    destination: int
+    slot: int
+
+
+class GatherFabric:
+    """Cores with the content of a device's memories.
+
+    Args:
+        target: whose parameters the hardware has.
+        read: gives words of the device's memories.
+    """
+
+    def __init__(self, target: Target, read: Reader) -> None:
+        self._hardware, self._formats = target.hardware, target.formats
+        self._cores = [_Core(target, read, number) for number in range(target.hardware.cores)]
+        self.saturations = 0
+
+    def step(self, bitmap: np.ndarray, first: bool) -> np.ndarray:
+        """One step: the input bitmap (uint32 words) to all bitmaps and values (uint32, ``out_words``).
+
+        Raises:
+            ValueError: the jobs wait for groups that no core completes.
+        """
+        out = np.zeros(self._hardware.out_words, dtype=np.uint32)
+        out[: len(bitmap)] = bitmap
+        complete = 1 << fpga.INPUT_GROUP
+        for core in self._cores:
+            core.restart()
+        while any(core.pending for core in self._cores):
+            before = complete
+            progress = False
+            for core in self._cores:
+                while core.pending and core.pending[0].wait & ~complete == 0:
+                    complete |= core.work(out, first)
+                    progress = True
+            if not progress and complete == before:
+                raise ValueError("a job waits for a group that no core completes")
+        self.saturations = sum(core.saturations for core in self._cores)
+        return out
+
+
+class _Core:
+    """One core: its jobs, weights, parameters and membranes."""
+
+    def __init__(self, target: Target, read: Reader, number: int) -> None:
+        self._lanes, self._update = target.hardware.lanes, target.hardware.update
+        self._formats = target.formats
+        jobs = int(read(fpga.address(number, fpga.CONTROL, 1), 1)[0])
+        words = read(fpga.address(number, fpga.JOBS), jobs * fpga.JOB_WORDS).reshape(jobs, fpga.JOB_WORDS)
+        self._jobs = [self._decode([int(word) for word in row]) for row in words]
+        self._read, self._number = read, number
+        neurons = target.hardware.neurons
+        parameters = read(fpga.address(number, fpga.PARAMETERS), neurons * fpga.PARAMETER_WORDS)
+        self._parameters = _unpack_parameters(parameters.reshape(neurons, -1), target)
+        self._v = np.zeros(neurons, dtype=np.int64)
+        self._acc = np.zeros(self._lanes, dtype=np.int64)
+        self._spikes: list[np.ndarray] = []
+        self.pending: list[_Job] = []
+        self.saturations = 0
+
+    def restart(self) -> None:
+        """All jobs of a new step lie ahead."""
+        self.pending = list(self._jobs)
+
+    def work(self, out: np.ndarray, first: bool) -> int:
+        """Carry out the next job; the mask of the group it completes, or 0."""
+        job = self.pending.pop(0)
+        bits = np.unpackbits(out[job.first_word : job.first_word + job.words].view(np.uint8), bitorder="little")
+        for row in np.flatnonzero(bits):
+            self._acc += self._weights(job.weight_row + int(row))
+        if not job.flags & fpga.ENDS_ROW:
+            return 0
+        neurons = slice(job.slot * self._update, job.slot * self._update + job.neurons)
+        values, spikes = self._advance(job, neurons, first)
+        self._acc[:] = 0
+        if job.flags & fpga.FIRST_ROW:
+            self._spikes = []
+        self._spikes.append(values if job.flags & fpga.VALUES else spikes)
+        if not job.flags & fpga.LAST_ROW:
+            return 0
+        whole = np.concatenate(self._spikes)
+        words = whole.astype(np.int32).view(np.uint32) if job.flags & fpga.VALUES else _words(whole)
+        out[job.destination : job.destination + len(words)] = words
+        return 1 << job.group
+
+    def _weights(self, row: int) -> np.ndarray:
+        bits = self._formats.weight_bits
+        per_row = self._lanes * bits // 32
+        words = self._read(fpga.address(self._number, fpga.WEIGHTS, row * per_row), per_row).astype(np.uint64)
+        fields = (words[:, None] >> (np.arange(32 // bits, dtype=np.uint64) * np.uint64(bits))).ravel()
+        return _signed(fields.astype(np.int64) & (2**bits - 1), bits)
+
+    def _advance(self, job: _Job, neurons: slice, first: bool) -> tuple[np.ndarray, np.ndarray]:
+        decay, bias, threshold, reset, initial = (column[neurons] for column in self._parameters)
+        top = 2 ** (self._formats.state_bits - 1) - 1
+        v = initial if first else self._v[neurons]
+        total = integer.decayed(v, decay, self._formats.decay_bits) + (self._acc[: job.neurons] << job.shift) + bias
+        v = np.clip(total, -top - 1, top)
+        saturated = v != total
+        spike = (v > threshold) & bool(job.flags & fpga.FIRES)
+        after = reset
+        if job.flags & fpga.SUBTRACT:
+            after = np.clip(v - reset, -top - 1, top)
+            saturated = saturated | (spike & (after != v - reset))
+        self.saturations += int(saturated.sum())
+        self._v[neurons] = np.where(spike, after, v)
+        return self._v[neurons].copy(), spike
+
+    @staticmethod
+    def _decode(word: list[int]) -> _Job:
+        return _Job(
+            wait=word[0],
+            first_word=word[2] & 0xFFFF,
+            words=word[2] >> 16,
+            weight_row=word[3],
+            flags=word[4] & 0x7F,
+            shift=word[4] >> 8 & 0xF,
+            group=word[4] >> 16 & 0x1F,
+            neurons=word[5],
+            destination=word[6],
+            slot=word[7],
+        )
+
+
+def _unpack_parameters(words: np.ndarray, target: Target) -> list[np.ndarray]:
+    """decay, bias, threshold, reset, initial: int64 over all neurons of a core."""
+    state, position, columns = target.formats.state_bits, 0, []
+    rows = [int.from_bytes(row.astype("<u4").tobytes(), "little") for row in words]
+    for width in (target.formats.decay_bits + 1, state, state, state, state):
+        raw = np.array([row >> position & (2**width - 1) for row in rows], dtype=np.int64)
+        columns.append(raw if position == 0 else _signed(raw, width))
+        position += width
+    return columns
+
+
+def _signed(raw: np.ndarray, bits: int) -> np.ndarray:
+    return np.asarray(np.where(raw >= 2 ** (bits - 1), raw - 2**bits, raw))
+
+
+def _words(spikes: np.ndarray) -> np.ndarray:
+    packed = np.packbits(spikes, bitorder="little")
+    return np.pad(packed, (0, -len(packed) % 4)).view(np.uint32)

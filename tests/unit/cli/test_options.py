@@ -1,0 +1,67 @@
+"""Options and files that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nirdeploy.cli import options
+from nirdeploy.errors import CorruptFile, UsageProblem
+
+X = (np.arange(24) % 2).astype(np.uint8).reshape(2, 3, 4)
+
+
+def test_one_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    x, labels = options.stimulus(tmp_path / "x.npy")
+    assert np.array_equal(x, X)
+    assert labels is None
+
+
+@pytest.mark.parametrize("name", ["x", "anything"])
+def test_an_archive_with_one_array_and_labels(tmp_path: Path, name: str) -> None:
+    np.savez(tmp_path / "x.npz", **{name: X, "labels": np.array([0, 1, 2])})
+    x, labels = options.stimulus(tmp_path / "x.npz")
+    assert np.array_equal(x, X)
+    assert labels is not None
+    assert labels.tolist() == [0, 1, 2]
+
+
+def test_an_archive_with_several_inputs(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", left=X, right=1 - X)
+    x, _ = options.stimulus(tmp_path / "x.npz")
+    assert set(x) == {"left", "right"}
+    assert np.array_equal(x["right"], 1 - X)
+
+
+def test_no_such_stimulus(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="no such stimulus"):
+        options.stimulus(tmp_path / "x.npy")
+
+
+def test_an_archive_without_arrays(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", labels=np.array([1]))
+    with pytest.raises(UsageProblem, match="holds no array"):
+        options.stimulus(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"PK\x03\x04 half an archive", b"\x93NUMPY\x01\x00"])
+def test_a_damaged_stimulus(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(CorruptFile, match=r"cannot read the stimulus.*x\.npy"):
+        options.stimulus(tmp_path / "x.npy")
+
+
+def test_a_pickle_is_never_run(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([{"an": "object"}], dtype=object), allow_pickle=True)
+    with pytest.raises(CorruptFile):
+        options.stimulus(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize(
+    ("text", "probe"), [("all", "all"), ("outputs", "outputs"), ("lif", ["lif"]), ("a, b", ["a", "b"])]
+)
+def test_probes(text: str, probe: str | list[str]) -> None:
+    assert options.probes(text) == probe
