@@ -52,8 +52,9 @@ def test_the_users_folder_leaves_the_path_again(cli, source: Path, tmp_path: Pat
     assert sys.path == before
 
 
-def test_records_the_dialect_asked_for(cli, source: Path, tmp_path: Path) -> None:
-    cli("export", f"{source}:net", "--input-shape", "1,1,4", "-o", tmp_path / "m.nir", "--dialect", "spikingjelly")
+def test_records_the_dialect_of_the_neurons(cli, source: Path, tmp_path: Path) -> None:
+    source.write_text(NET.replace("dt=1e-3)", "dt=1e-3, dialect='spikingjelly')"))
+    cli("export", f"{source}:net", "--input-shape", "1,1,4", "-o", tmp_path / "m.nir")
     graph = check(tmp_path / "m.nir")
     assert (graph.dialect.preset, graph.dialect.threshold, graph.dialect_source) == ("spikingjelly", ">=", "metadata")
 
