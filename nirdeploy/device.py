@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -179,10 +180,11 @@ class Device:
         self._port.write(wire)
 
     def receive(self, timeout: float) -> Frame | None:
-        """The next frame that checks, or None after that many seconds without a byte."""
+        """The next frame that checks; None after that many seconds without a byte, or twice as many of noise."""
+        deadline = time.monotonic() + 2 * timeout
         while not self._arrived:
             data = self._port.read(timeout)
-            if not data:
+            if not data or time.monotonic() > deadline:
                 return None
             self._arrived.extend(self._decoder.feed(data))
         return self._arrived.popleft()

@@ -61,7 +61,10 @@ class FaultyPort:
         self._port.write(self._damage(data, self._out))
 
     def read(self, timeout: float) -> bytes:
-        return self._damage(self._port.read(timeout), self._in)
+        while data := self._port.read(timeout):
+            if damaged := self._damage(data, self._in):
+                return damaged
+        return b""
 
     def close(self) -> None:
         self._port.close()

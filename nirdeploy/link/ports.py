@@ -14,6 +14,7 @@ import serial.tools.list_ports
 from nirdeploy.errors import PortBusy, PortError, TransferError
 
 _POLL_S = 0.05
+_WRITE_S = 10.0  # a line that takes nothing for so long is dead
 
 
 class Port(Protocol):
@@ -40,7 +41,9 @@ class SerialPort:
     def __init__(self, name: str, baud: int) -> None:
         self.name = name
         try:
-            self._serial = serial.serial_for_url(name, baud, timeout=_POLL_S, exclusive=True)
+            self._serial = serial.serial_for_url(
+                name, baud, timeout=_POLL_S, write_timeout=_WRITE_S, exclusive=True
+            )
         except (serial.SerialException, OSError, ValueError) as error:
             raise _explain(name, error) from error
 

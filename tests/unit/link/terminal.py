@@ -1,4 +1,4 @@
-"""A device model behind a real pseudo-terminal, to be opened like any serial port."""
+"""A device model behind a pseudo-terminal that can fall silent or hang up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nirdeploy.link.reference import DeviceModel
 
 
 class Terminal:
-    """A device model behind a pseudo-terminal, served by a thread; use as a context manager.
+    """As ServedModel, with a device that dies.
 
     Args:
         silent_after: stop answering (and reading) after that many bytes from the host.
