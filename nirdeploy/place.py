@@ -185,18 +185,19 @@ def _check_totals(
     hardware, sizes = target.hardware, {p.name: p.size for p in network.populations}
     sizes |= {name: math.prod(shape) for name, shape in network.inputs}
     rows = {name: math.ceil(sizes[name] / hardware.lanes) for name in fan_in}
-    needs = [
-        ("neurons", sum(rows.values()) * hardware.lanes, hardware.cores * hardware.neurons),
-        (
-            "weight rows",
-            sum(rows[name] * sum(sources) for name, sources in fan_in.items()),
-            hardware.cores * hardware.weight_rows,
-        ),
-        ("jobs", sum(rows[name] * len(sources) for name, sources in fan_in.items()), hardware.cores * hardware.jobs),
-        ("bitmap words", sum(math.ceil(sizes[name] / _WORD) for name in words), hardware.spike_words),
-        ("read-out words", sum(sizes[name] for name in values), hardware.out_words - hardware.spike_words),
+    needs: list[tuple[str, dict[str, int], int]] = [
+        ("neurons", {name: count * hardware.lanes for name, count in rows.items()}, hardware.cores * hardware.neurons),
+        ("weight rows", {name: rows[name] * sum(fan_in[name]) for name in rows}, hardware.cores * hardware.weight_rows),
+        ("jobs", {name: rows[name] * len(fan_in[name]) for name in rows}, hardware.cores * hardware.jobs),
+        ("bitmap words", {name: math.ceil(sizes[name] / _WORD) for name in words}, hardware.spike_words),
+        ("read-out words", {name: sizes[name] for name in values}, hardware.out_words - hardware.spike_words),
     ]
-    problems = [f"{need:,} {what}, {have:,} there are" for what, need, have in needs if need > have]
+    problems = [
+        f"{sum(need.values()):,} {what} ({max(need, key=need.__getitem__)!r} alone {max(need.values()):,}), "
+        f"{have:,} there are"
+        for what, need, have in needs
+        if sum(need.values()) > have
+    ]
     widest = max(fan_in, key=lambda name: sum(fan_in[name]))
     if sum(fan_in[widest]) > hardware.weight_rows:
         problems.append(
