@@ -20,7 +20,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Property tests with ten times the examples: 1,000 random networks and more.
+# Property tests with five times the examples: 1,000 random networks on the RTL among them.
 fuzz: $(READY)
 	NIRDEPLOY_FUZZ=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m law
 

@@ -51,6 +51,7 @@ class Decoder:
     """
 
     def __init__(self, max_body: int = 4096) -> None:
+        self._max_body = max_body
         self._limit = encoded_size(max_body)
         self._pending = bytearray()
         self._skipping = False
@@ -66,7 +67,7 @@ class Decoder:
                 self.bad_frames += 1
             elif self._pending:
                 frame = decode(bytes(self._pending))
-                if frame is None:
+                if frame is None or len(frame.payload) + OVERHEAD > self._max_body:
                     self.bad_frames += 1
                 else:
                     frames.append(frame)

@@ -49,7 +49,7 @@ class DeviceModel:
         self._image_hash = b""
         self._fabric: GatherFabric | None = None
         self._probes: list[tuple[int, int, int]] = []  # kind, address, bytes
-        self._expected_seq = self._output_seq = self._steps = self._cycles = 0
+        self._expected_seq = self._output_seq = self._steps = self._saturations = self._cycles = 0
         self._new_sample = False
         self._pending = bytearray()  # input stream, not yet a whole step
         self._output = bytearray()
@@ -100,8 +100,8 @@ class DeviceModel:
         )
 
     def _status(self) -> DeviceStatus:
-        saturations = self._fabric.saturations if self._fabric else 0
-        return DeviceStatus(self._state(), self._decoder.bad_frames, self._cycles, 0, self._steps, saturations)
+        bad = min(self._decoder.bad_frames, 0xFFFF)
+        return DeviceStatus(self._state(), bad, self._cycles, 0, self._steps, self._saturations)
 
     def _state(self) -> int:
         return _RUNNING if self._fabric else _READY if self._image_hash else _NO_IMAGE
@@ -163,7 +163,9 @@ class DeviceModel:
         entries = [frame.payload[i : i + 6] for i in range(0, len(frame.payload), 6)]
         self._probes = [(e[1], int.from_bytes(e[2:4], "little"), int.from_bytes(e[4:6], "little")) for e in entries]
         self._fabric = GatherFabric(self.target, lambda a, n: self.read(a, n) if n else np.zeros(0, dtype=np.uint32))
-        self._expected_seq, self._output_seq, self._steps = (frame.seq + 1) % 256, 0, 0
+        self._expected_seq = (frame.seq + 1) % 256
+        self._output_seq = self._steps = self._saturations = 0
+        self._new_sample = False
         self._pending.clear()
         self._output.clear()
         return bytes([Status.OK])
@@ -179,6 +181,7 @@ class DeviceModel:
             self._emit(self._fabric.step(bitmap, self._new_sample))
             self._new_sample = False
             self._steps += 1
+            self._saturations = self._fabric.saturations
         return bytes([Status.OK])
 
     def _next_bitmap(self) -> np.ndarray | None:
@@ -198,7 +201,8 @@ class DeviceModel:
         if head == RAW:
             return np.frombuffer(body, dtype="<u4").astype(np.uint32)
         bits = np.zeros(32 * words, dtype=np.uint8)
-        bits[np.frombuffer(body, dtype="<u2")] = 1
+        events = np.frombuffer(body, dtype="<u2")
+        bits[events[events < len(bits)]] = 1
         return np.packbits(bits, bitorder="little").view(np.uint32)
 
     def _emit(self, out: np.ndarray) -> None:

@@ -261,7 +261,7 @@ module core #(
     reg           row_busy;
     reg  [NW-1:0] slot_now;
     reg  [LW-1:0] neurons_left;
-    reg  [1:0]    pace;          // membrane values leave one by one: issue every fourth cycle
+    reg  [2:0]    pace;          // membrane values leave one by one: cycles until the next slot may issue
     reg  [HW-1:0] row;
     wire          row_parity   = row[0];
     wire          row_first    = row[1];
@@ -294,7 +294,7 @@ module core #(
             pace         <= 0;
         end else begin
             issued <= {issued[STAGES-2:0], issue};
-            pace   <= issue ? 2'd3 : pace != 0 ? pace - 1'b1 : pace;
+            pace   <= issue ? UPDATE[2:0] : pace != 0 ? pace - 1'b1 : pace;
             if (take) begin
                 row_busy     <= 1'b1;
                 row          <= row_taken[HW-1:0];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 
 import nir
@@ -34,7 +35,7 @@ def graph(seed: int, hidden: int) -> nir.NIRGraph:
         "output": nir.Output({"output": np.array([3])}),
     }
     names = list(nodes)
-    return nir.NIRGraph(nodes, list(zip(names[:-1], names[1:], strict=True)))
+    return nir.NIRGraph(nodes, list(itertools.pairwise(names)))
 
 
 @cache

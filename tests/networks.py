@@ -1,0 +1,94 @@
+"""Random networks for tests: checked graphs of any legal structure, and stimuli for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nir
+import numpy as np
+from hypothesis import strategies as st
+
+from nirdeploy import dialect as dialects
+from nirdeploy.check import CheckedGraph, Population, Projection
+from nirdeploy.dialect import Dialect
+
+
+@st.composite
+def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4) -> CheckedGraph:
+    """Feed-forward graphs: IF, LIF, LI and analog outputs, skip connections, one or two inputs."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    sizes = st.integers(1, max_size)
+    inputs = [f"in{i}" for i in range(draw(st.integers(1, 2)))]
+    populations = [Population(name, "Input", (size := draw(sizes),), {}, np.zeros(size)) for name in inputs]
+    projections: list[Projection] = []
+    dialect = Dialect(
+        dt=draw(st.sampled_from([1e-4, 1e-3])),
+        discretization=draw(st.sampled_from(["euler", "exponential"])),
+        threshold=draw(st.sampled_from([">", ">="])),
+        reset=draw(st.sampled_from(["zero", "subtract"])),
+    )
+    layers = draw(st.integers(1, max_layers))
+    for layer in range(layers):
+        last = layer == layers - 1
+        model = draw(st.sampled_from(["LIF", "IF", "LI", "Output"] if last else ["LIF", "IF"]))
+        name, size = f"p{layer}", draw(sizes)
+        previous = populations[-1] if layer else populations[0]
+        sources = [previous, *draw(st.lists(st.sampled_from(populations), max_size=1))]
+        if layer == 0:
+            sources = populations[: len(inputs)]
+        for source in {s.name: s for s in sources}.values():
+            spread = draw(st.sampled_from([0.3, 1.0, 3.0])) / np.sqrt(source.size)
+            projections.append(Projection(source.name, name, rng.normal(0.1 * spread, spread, (size, source.size))))
+        params = _parameters(model, size, dialect, rng)
+        populations.append(Population(name, model, (size,), params, rng.normal(0, 0.05, size)))
+    return CheckedGraph(
+        tuple(populations), tuple(projections), tuple(inputs), {"output": populations[-1].name}, dialect, "argument"
+    )
+
+
+def _parameters(model: str, size: int, dialect: Dialect, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    tau = dialect.dt * rng.uniform(1.2, 40, size)
+    params = {"r": tau / dialect.dt * rng.uniform(0.3, 2, size)}
+    if model == "Output":
+        return {}
+    if model == "IF":
+        params = {"r": rng.uniform(0.3, 2, size) / dialect.dt}
+    else:
+        params |= {"tau": tau, "v_leak": rng.normal(0, 0.05, size)}
+    if model in ("IF", "LIF"):
+        params |= {"v_threshold": rng.uniform(0.2, 1.5, size), "v_reset": rng.normal(0, 0.1, size)}
+    return params
+
+
+def stimulus(graph: CheckedGraph, seed: int, steps: int = 12, batch: int = 2) -> Any:
+    """Random spikes (T, B, size) at a random rate, for each input."""
+    rng = np.random.default_rng(seed)
+    rate = rng.choice([0.0, 0.05, 0.3, 0.9])
+    x = {n: (rng.random((steps, batch, *graph.population(n).shape)) < rate).astype(np.uint8) for n in graph.inputs}
+    return x if len(x) > 1 else next(iter(x.values()))
+
+
+def two_layers(seed: int = 0, sizes: tuple[int, int, int] = (20, 30, 5), dialect: str = "nir") -> nir.NIRGraph:
+    """A plain LIF network as a NIR graph: input, fc1, lif1, fc2, lif2, output."""
+    rng = np.random.default_rng(seed)
+    nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array([sizes[0]])})}
+    for i in (1, 2):
+        n, m = sizes[i], sizes[i - 1]
+        weight = rng.normal(0.1, 0.6, (n, m)) / np.sqrt(m) * 2
+        nodes[f"fc{i}"] = nir.Affine(weight, rng.normal(0, 0.1, n))
+        nodes[f"lif{i}"] = nir.LIF(
+            tau=np.full(n, 1e-3), r=np.full(n, 5.0), v_leak=np.zeros(n), v_threshold=np.full(n, 0.7), v_reset=np.zeros(n)
+        )
+    nodes["output"] = nir.Output({"output": np.array([sizes[2]])})
+    names = list(nodes)
+    return nir.NIRGraph(
+        nodes=nodes,
+        edges=list(zip(names, names[1:], strict=False)),
+        metadata={dialects.METADATA_KEY: dialect},
+        type_check=False,
+    )
+
+
+def spikes(seed: int, shape: tuple[int, ...], rate: float = 0.3) -> np.ndarray:
+    """Random 0 and 1, uint8."""
+    return (np.random.default_rng(seed).random(shape) < rate).astype(np.uint8)

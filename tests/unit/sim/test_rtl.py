@@ -1,0 +1,98 @@
+"""Law: the RTL spikes as the integer simulator does, in every population, neuron and step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nirdeploy import target as targets
+from nirdeploy.backends import base
+from nirdeploy.check import CheckedGraph
+from nirdeploy.errors import DeviceMismatch, DoesNotFit
+from nirdeploy.image import Image
+from nirdeploy.place import place
+from nirdeploy.quantize import IntegerNetwork, quantize
+from nirdeploy.sim import integer, rtl
+from nirdeploy.target import Target
+from nirdeploy.verify import verify
+from tests import networks
+from tests.conftest import examples
+
+pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
+
+# The hardware varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay.
+HARDWARE = {
+    "two small cores": {"cores": 2, "lanes": 8, "weight_rows": 4096, "neurons": 256, "jobs": 64, "update": 2},
+    "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 256, "jobs": 32, "update": 4},
+    "one core, 16-bit weights": {
+        **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
+        **{"weight_bits": 16, "accumulator_bits": 24, "state_bits": 20, "decay_bits": 12, "groups": 8},
+    },
+}
+
+
+@pytest.fixture(scope="module", params=HARDWARE, ids=lambda name: name.replace(" ", "-"))
+def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
+    target = targets.load("fpga").with_hardware(**HARDWARE[request.param])
+    with rtl.Fabric(target) as made:
+        yield made
+
+
+def _image(network: IntegerNetwork, target: Target) -> Image:
+    return base.load(target).pack(network, place(network, target), target, {})
+
+
+# 70 on each of three kinds of hardware: 210 networks.
+@settings(max_examples=examples(70))
+@given(graph=networks.graphs(), seed=st.integers(0, 2**32 - 1))
+def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
+    network = quantize(graph, fabric.target)
+    x = networks.stimulus(graph, seed)
+    try:
+        image = _image(network, fabric.target)
+    except DoesNotFit:
+        # More slices than groups: legal to refuse, but only where groups are scarce.
+        assert fabric.target.hardware.groups < 32
+        return
+    fabric.load(image)
+    expected, measured = integer.simulate(network, x), fabric.run(image, x)
+    verdict = verify(expected, measured)
+    assert verdict.equal, verdict.summary()
+    assert measured.stats["saturations"] == expected.stats["saturations"]
+
+
+def test_a_wrong_weight_in_the_memory_shows(fabric: rtl.Fabric) -> None:
+    """The law above can fail: one bit of one weight, and the spikes are others."""
+    from nirdeploy.check import check
+
+    network = quantize(check(networks.two_layers()), fabric.target)
+    image = _image(network, fabric.target)
+    x = networks.spikes(1, (30, 4, 20), 0.5)
+    sections = [s for s in image.sections if s.name.endswith("weights")]
+    damaged = sections[0].words.copy()
+    damaged[: len(damaged) // 2] ^= 0x40
+    fabric.load(image)
+    assert verify(integer.simulate(network, x), fabric.run(image, x)).equal
+    fabric._lib.bench_write(fabric._handle, sections[0].address, damaged.ctypes.data_as(rtl._U32), len(damaged))
+    assert not verify(integer.simulate(network, x), fabric.run(image, x)).equal
+
+
+def test_memories_read_back_what_was_written(fabric: rtl.Fabric) -> None:
+    from nirdeploy.check import check
+
+    image = _image(quantize(check(networks.two_layers()), fabric.target), fabric.target)
+    fabric.load(image)
+    for section in image.sections:
+        np.testing.assert_array_equal(fabric.read(section.address, len(section.words)), section.words)
+
+
+def test_image_for_other_hardware_is_refused(fabric: rtl.Fabric) -> None:
+    from nirdeploy.check import check
+
+    other = targets.load("fpga").with_hardware(cores=5)
+    with pytest.raises(DeviceMismatch, match="the image is for hardware"):
+        fabric.load(_image(quantize(check(networks.two_layers()), other), other))
