@@ -220,7 +220,7 @@ def test_info_of_files(cli, build: Path, record: Path) -> None:
 
 
 def test_info_of_a_device(cli, build: Path, port: str) -> None:
-    cli("flash", build, "-p", port)
+    cli("flash", build, "-p", port, "--force")
     found = cli("info", "-p", port, "--json").json
     assert found["is_target"]
     assert found["state"] == "ready"
