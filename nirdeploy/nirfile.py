@@ -72,7 +72,7 @@ def write(path: Path | str, graph: nir.NIRGraph) -> None:
     """Write a graph as ``nir.write`` does, whole or not at all. Raises :class:`GraphError` on impossible names."""
     path = Path(path)
     for name in graph.nodes:
-        if not name or "/" in name or name in (".", ".."):
+        if not name or "/" in name or "\0" in name or name in (".", ".."):
             raise GraphError(f"a node cannot be named {name!r} in a NIR file", where=str(path), hint="rename it")
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as folder:
         beside = Path(folder) / "graph.nir"
@@ -82,6 +82,8 @@ def write(path: Path | str, graph: nir.NIRGraph) -> None:
 
 def _look_at_file(path: Path) -> None:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for its writer
+            raise ModelFileError("this is not a file but a pipe or a device", where=str(path))
         with path.open("rb") as file:
             head = file.read(len(_HDF5))
     except OSError as error:

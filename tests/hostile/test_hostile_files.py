@@ -319,7 +319,12 @@ CONTENT: list[tuple[str, Edit, type[NirdeployError], str]] = [
     ("dangling edge", _edges(("input", "fc"), ("fc", "gone"), ("lif", "output")), GraphError, "'fc' -> 'gone'"),
     ("self loop", _edges(("input", "fc"), ("fc", "lif"), ("lif", "lif"), ("lif", "output")), GraphError, "lif -> lif"),
     ("cycle", _edges(("input", "fc"), ("fc", "lif"), ("lif", "fc"), ("lif", "output")), GraphError, "recurrent"),
-    ("edge into the input", _edges(("lif", "input"), ("input", "fc"), ("fc", "output")), GraphError, "no edge into it"),
+    (
+        "edge into the input",
+        _edges(("lif", "input"), ("input", "fc"), ("fc", "output")),
+        GraphError,
+        "leads into an Input",
+    ),
     ("edge out of the output", _edges(("input", "output"), ("output", "fc"), ("fc", "lif")), GraphError, "nowhere"),
     ("no edges", _drop("node/edges"), GraphError, "has no edge into it"),
     ("edges of numbers", _set("node/edges", np.ones((3, 2))), ModelFileError, "not pairs of names"),
@@ -396,11 +401,10 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         assert says in str(caught.value)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "pipe.nir"
     os.mkfifo(path)
-    with pytest.raises(ModelFileError, match="not a file"):
+    with pytest.raises(ModelFileError, match="is not a file"):
         nirfile.read(path)
 
 
@@ -427,8 +431,7 @@ def test_a_mutated_file_is_read_or_refused(tmp_path: Path, seed: int) -> None:
     path.write_bytes(damaged)
     try:
         checked = check(path)
-    except NirdeployError as error:
-        assert error.exit_code in (2, 3)
+    except (ModelFileError, GraphError, DialectError) as error:
         assert_reads_well(error, path)
     else:
         assert all(np.isfinite(projection.weight).all() for projection in checked.projections)
