@@ -243,6 +243,7 @@ def test_a_device_with_other_hardware(folder: Path, device: ServedModel) -> None
     assert (error["exit_code"], error["code"]) == (7, "E702")
     assert target.load("fpga").signature.hex() in error["message"]
     assert target.load(folder / "other.toml").signature.hex() in error["message"]
+    assert "target 'other'" in error["message"]  # refused when the port was opened, before anything was written
 
 
 def test_a_silent_device(folder: Path, nobody: tuple[int, str]) -> None:

@@ -23,6 +23,9 @@ def factory():
 def fails():
     raise ValueError("no data")
 
+def leaves():
+    raise SystemExit(0)
+
 number = 3
 """
 
@@ -68,6 +71,7 @@ def test_records_the_dialect_of_the_neurons(cli, source: Path, tmp_path: Path) -
         ("usernet.py:nte", "1,1,4", "E201", ["no attribute 'nte'", "modules in it: net"]),
         ("usernet.py:number", "1,1,4", "E206", ["'number' is a int", "torch.nn.Module"]),
         ("usernet.py:fails", "1,1,4", "E206", ["calling fails()", "ValueError: no data", "usernet.py:13"]),
+        ("usernet.py:leaves", "1,1,4", "E206", ["calling leaves()", "SystemExit: 0", "usernet.py:16"]),
         ("usernet.py:net", "1,4", "E206", ["shape (1, 4)", "(T, B, ...)", "1, 1, 64"]),
         ("usernet.py:net", "1,1,5", "E206", ["shape (1, 1, 5)", "does not go through"]),
         ("usernet.py:net", "1,x", "E201", ["'1,x'", "1,64"]),
