@@ -69,7 +69,8 @@ module core #(
     wire rst = !run;
 
     // ---------------------------------------------------------------- configuration
-    reg [31:0] listen;
+    reg [GROUPS-1:0] listen;
+    reg [31:0] listen_word;
     reg [JW:0] jobs;
     wire we_control = cfg_we && cfg_kind == 2'd0;
     wire we_jobs    = cfg_we && cfg_kind == 2'd1;
@@ -77,8 +78,13 @@ module core #(
     wire we_params  = cfg_we && cfg_kind == 2'd3;
 
     always @(posedge clk) begin
-        if (we_control && cfg_addr[0] == 1'b0) listen <= cfg_wdata;
+        if (we_control && cfg_addr[0] == 1'b0) listen <= cfg_wdata[GROUPS-1:0];
         if (we_control && cfg_addr[0] == 1'b1) jobs <= cfg_wdata[JW:0];
+    end
+
+    always @* begin
+        listen_word = 32'd0;
+        listen_word[GROUPS-1:0] = listen;
     end
 
     always @* begin
@@ -431,7 +437,7 @@ module core #(
         word1    <= cfg_addr[UW-1:0];
         control1 <= cfg_addr[0];
         case (kind1)
-            2'd0: other2 <= control1 ? {{(31-JW){1'b0}}, jobs} : listen;
+            2'd0: other2 <= control1 ? {{(31-JW){1'b0}}, jobs} : listen_word;
             2'd1: other2 <= job_word;
             default: other2 <= params[word1*32 +: 32];
         endcase

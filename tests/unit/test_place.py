@@ -1,0 +1,73 @@
+"""Placement: every neuron once, no core over a limit, and clear words where it does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nirdeploy import target as targets
+from nirdeploy.check import CheckedGraph, check
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.place import Placement, place, validate
+from nirdeploy.quantize import quantize
+from tests import networks
+from tests.conftest import examples
+
+
+@pytest.mark.law
+@settings(max_examples=examples(60))
+@given(
+    graph=networks.graphs(max_size=200),
+    cores=st.integers(1, 6),
+    lanes=st.sampled_from([8, 32, 64]),
+    rows=st.sampled_from([512, 2048, 16384]),
+)
+def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, lanes: int, rows: int) -> None:
+    target = targets.load("fpga").with_hardware(cores=cores, lanes=lanes, weight_rows=rows, neurons=1024)
+    network = quantize(graph, target)
+    try:
+        placement = place(network, target)
+    except DoesNotFit as error:
+        assert "core" in str(error)
+        return
+    validate(placement, network, target)
+    assert sum(s.count for s in placement.slices) == sum(p.size for p in network.populations)
+    spans = [(placement.words[p], -(-n // 32)) for p, n in _sizes(network.inputs, network.populations).items() if p in placement.words]
+    assert len({w for start, count in spans for w in range(start, start + count)}) == sum(c for _, c in spans)
+
+
+def _sizes(inputs, populations) -> dict[str, int]:  # type: ignore[no-untyped-def]
+    import math
+
+    return {name: math.prod(shape) for name, shape in inputs} | {p.name: p.size for p in populations}
+
+
+def test_a_large_layer_is_spread_over_the_cores() -> None:
+    target = targets.load("fpga")
+    network = quantize(check(networks.two_layers(sizes=(64, 128, 10))), target)
+    placement = place(network, target)
+    assert sorted(s.core for s in placement.of("lif1")) == [0, 1, 2, 3]
+    cycles = [core.cycles for core in placement.cores]
+    assert max(cycles) < 3 * min(cycles)
+
+
+def test_too_large_says_by_how_much_and_where() -> None:
+    target = targets.load("fpga").with_hardware(cores=1, weight_rows=64, neurons=64)
+    network = quantize(check(networks.two_layers(sizes=(40, 100, 10))), target)
+    with pytest.raises(DoesNotFit) as caught:
+        place(network, target)
+    text = str(caught.value)
+    assert "160 neurons ('lif1' alone 128), 64 there are" in text
+    assert "260 weight rows ('lif1' alone 160), 64 there are" in text
+    assert "100 inputs per neuron of 'lif2', 64 a core can hold" in text
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    target = targets.load("fpga")
+    placement = place(quantize(check(networks.two_layers()), target), target)
+    placement.save(tmp_path / "p.npz")
+    assert Placement.load(tmp_path / "p.npz") == placement
+    assert Placement.load(tmp_path / "p.npz").digest() == placement.digest()
