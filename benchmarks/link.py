@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 
+from rtl_cycles import network
+
 import nirdeploy as nd
 from nirdeploy import board
 from nirdeploy import target as targets
-from rtl_cycles import network
 
 BAUDS = (1_000_000, 1_500_000, 3_000_000)
 

@@ -10,6 +10,7 @@ takes 789 cycles per step at any density, and 919 once its hidden layer has fire
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 
 import nir
@@ -33,11 +34,15 @@ def network(seed: int = 0) -> nir.NIRGraph:
         n, m = sizes[i], sizes[i - 1]
         nodes[f"fc{i}"] = nir.Linear(rng.normal(0.01, 1.0, (n, m)) / np.sqrt(m))
         nodes[f"lif{i}"] = nir.LIF(
-            tau=np.full(n, 1e-3), r=np.full(n, 10.0), v_leak=np.zeros(n), v_threshold=np.full(n, 1.0), v_reset=np.zeros(n)
+            tau=np.full(n, 1e-3),
+            r=np.full(n, 10.0),
+            v_leak=np.zeros(n),
+            v_threshold=np.full(n, 1.0),
+            v_reset=np.zeros(n),
         )
     nodes["output"] = nir.Output({"output": np.array([10])})
     names = list(nodes)
-    return nir.NIRGraph(nodes=nodes, edges=list(zip(names, names[1:], strict=False)), type_check=False)
+    return nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(names)), type_check=False)
 
 
 def measure(cores: int, lanes: int) -> dict[str, dict[str, float]]:

@@ -3,9 +3,9 @@
     import nirdeploy as nd
 
     nd.export_to_nir(net, example_input, save_path="m.nir")
-    built = nd.build("m.nir", target="fpga", out="build/")
+    built = nd.build("m.nir", out="build/")
     expected = nd.simulate(built, x)
-    with nd.open_device("virtual", target="fpga") as device:
+    with nd.open_device("virtual") as device:
         nd.flash(built, device)
         measured = nd.run(device, x)
     verdict = nd.verify(expected, measured)

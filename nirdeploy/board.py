@@ -86,7 +86,7 @@ def is_prepared(target: Target) -> bool:
     return verilate.is_cached(emit(target), "device", "sim/device.cpp")
 
 
-def start(target: Target | str = "fpga", *, baud: int | None = None) -> Board:
+def start(target: Target | str | None = None, *, baud: int | None = None) -> Board:
     """Start a board that lives as long as this process (or until :meth:`Board.stop`).
 
     Args:
@@ -98,7 +98,7 @@ def start(target: Target | str = "fpga", *, baud: int | None = None) -> Board:
     return Board(process, _port_of(process, target))
 
 
-def start_background(name: str, target: Target | str = "fpga", *, baud: int | None = None) -> BoardInfo:
+def start_background(name: str, target: Target | str | None = None, *, baud: int | None = None) -> BoardInfo:
     """Start a board that keeps running after this process. Raises :class:`PortError` if the name is taken."""
     target = targets.load(target)
     taken = next((b for b in running() if b.name == name), None)

@@ -251,7 +251,9 @@ def open_port(spec: str, target: Target, baud: int) -> tuple[Port, Callable[[], 
     return SerialPort(spec, baud), None
 
 
-def open_device(port: str = VIRTUAL, target: str | Target = "fpga", baud: int | None = None, **options: Any) -> Device:
+def open_device(
+    port: str = VIRTUAL, target: str | Target | None = None, baud: int | None = None, **options: Any
+) -> Device:
     """Open a port and check that the hardware there is the target's.
 
     Args:

@@ -154,7 +154,7 @@ class Build:
 
 def build(
     source: nir.NIRGraph | str | Path | None = None,
-    target: str | Path | Target = "fpga",
+    target: str | Path | Target | None = None,
     out: str | Path | None = None,
     *,
     dialect: str | Dialect | None = None,
@@ -167,7 +167,7 @@ def build(
 
     Args:
         source: a NIR graph or ``.nir`` file; not needed when resuming (``start`` later than "check").
-        target: name, TOML file or Target.
+        target: name, TOML file or Target; the default target if none is named.
         out: folder to keep the products in; resuming reads them from there.
         dialect, dt: as :func:`nirdeploy.check.check`.
         on_stage: called with each stage's name before it runs.

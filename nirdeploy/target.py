@@ -88,6 +88,7 @@ class Target(_Table):
     name: str
     schema_version: Literal[1] = Field(alias="schema")
     title: str
+    default: bool = False
     family: str
     backend: str
     templates: str
@@ -126,8 +127,16 @@ def names() -> list[str]:
     return sorted(path.stem for path in targets_dir().glob("*.toml"))
 
 
-def load(name_or_path: str | Path | Target) -> Target:
-    """Load a target by name, or from a user's own TOML file (anything ending in ``.toml``).
+def default() -> str:
+    """The target where none is named: the one whose file says ``default = true``."""
+    for path in sorted(targets_dir().glob("*.toml")):
+        if tomllib.loads(path.read_text(encoding="utf-8")).get("default"):
+            return path.stem
+    raise UnknownTarget("no target is the default", hint=f"name one of {', '.join(names())}")
+
+
+def load(name_or_path: str | Path | Target | None = None) -> Target:
+    """Load a target by name (None: the default), or from a user's own TOML file (anything ending in ``.toml``).
 
     Raises:
         UnknownTarget: no such target; says which there are.
@@ -135,7 +144,7 @@ def load(name_or_path: str | Path | Target) -> Target:
     """
     if isinstance(name_or_path, Target):
         return name_or_path
-    text = str(name_or_path)
+    text = str(default() if name_or_path is None else name_or_path)
     path = Path(text) if text.endswith(".toml") else targets_dir() / f"{text}.toml"
     if not text.endswith(".toml") and text not in names():
         near = difflib.get_close_matches(text, names(), 1)
@@ -161,4 +170,6 @@ def _validate(data: dict[str, Any], where: str) -> Target:
         for item in error.errors():
             key = ".".join(str(part) for part in item["loc"])
             problems.append(f"{key}: {item['msg'].lower()}" if key else item["msg"])
-        raise TargetFileError("; ".join(problems), where=where, hint="compare with targets/fpga.toml") from error
+        raise TargetFileError(
+            "; ".join(problems), where=where, hint="compare with a target that comes with nirdeploy"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import nir
@@ -77,13 +78,17 @@ def two_layers(seed: int = 0, sizes: tuple[int, int, int] = (20, 30, 5), dialect
         weight = rng.normal(0.1, 0.6, (n, m)) / np.sqrt(m) * 2
         nodes[f"fc{i}"] = nir.Affine(weight, rng.normal(0, 0.1, n))
         nodes[f"lif{i}"] = nir.LIF(
-            tau=np.full(n, 1e-3), r=np.full(n, 5.0), v_leak=np.zeros(n), v_threshold=np.full(n, 0.7), v_reset=np.zeros(n)
+            tau=np.full(n, 1e-3),
+            r=np.full(n, 5.0),
+            v_leak=np.zeros(n),
+            v_threshold=np.full(n, 0.7),
+            v_reset=np.zeros(n),
         )
     nodes["output"] = nir.Output({"output": np.array([sizes[2]])})
     names = list(nodes)
     return nir.NIRGraph(
         nodes=nodes,
-        edges=list(zip(names, names[1:], strict=False)),
+        edges=list(itertools.pairwise(names)),
         metadata={dialects.METADATA_KEY: dialect},
         type_check=False,
     )

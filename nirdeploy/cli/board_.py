@@ -17,7 +17,7 @@ def command() -> None:
 @options.target
 @click.option("--baud", type=click.IntRange(min=1), help="The board's line rate, if not the target's.")
 @options.as_json
-def start(name: str, target: str, baud: int | None, as_json: bool) -> None:
+def start(name: str, target: str | None, baud: int | None, as_json: bool) -> None:
     """Start a board; prints the port to open."""
     from dataclasses import asdict
 

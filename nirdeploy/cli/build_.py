@@ -20,7 +20,7 @@ from nirdeploy.cli import options, ui
 @options.as_json
 def command(
     model: Path | None,
-    target: str,
+    target: str | None,
     out: Path,
     dialect: str | None,
     dt: float | None,

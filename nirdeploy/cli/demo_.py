@@ -14,7 +14,7 @@ from nirdeploy.cli import options, ui
 @options.target
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and the training.")
 @options.as_json
-def command(out: Path, target: str, seed: int, as_json: bool) -> int:
+def command(out: Path, target: str | None, seed: int, as_json: bool) -> int:
     """Train a network on handwritten digits, deploy it, run the test images and prove every spike."""
     from nirdeploy.demo.walk import run_demo
     from nirdeploy.report import tables

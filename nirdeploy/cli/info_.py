@@ -17,7 +17,7 @@ from nirdeploy.errors import UsageProblem
 @click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")
 @options.target
 @options.as_json
-def command(path: Path | None, port: str | None, baud: int | None, target: str, as_json: bool) -> None:
+def command(path: Path | None, port: str | None, baud: int | None, target: str | None, as_json: bool) -> None:
     """Describe PATH (image, record or build folder), or the device on --port."""
     from nirdeploy.report import tables
 
@@ -30,7 +30,7 @@ def command(path: Path | None, port: str | None, baud: int | None, target: str, 
         ui.show(tables.facts_table({key.replace("_", " "): value for key, value in facts.items()}))
 
 
-def _device(port: str, target: str, baud: int | None) -> dict[str, Any]:
+def _device(port: str, target: str | None, baud: int | None) -> dict[str, Any]:
     from nirdeploy import device as devices
     from nirdeploy import target as targets
     from nirdeploy.link.protocol import STATE_NAMES

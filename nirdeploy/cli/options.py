@@ -29,8 +29,8 @@ def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str
 
 def target(function: F) -> F:
     return click.option(
-        "-t", "--target", "target", default="fpga", show_default=True, shell_complete=complete_targets,
-        help="Target name, or a path to a .toml file.",
+        "-t", "--target", "target", shell_complete=complete_targets,
+        help="Target name or path of a .toml file; by default the target marked default.",
     )(function)  # fmt: skip
 
 

@@ -41,9 +41,7 @@ class SerialPort:
     def __init__(self, name: str, baud: int) -> None:
         self.name = name
         try:
-            self._serial = serial.serial_for_url(
-                name, baud, timeout=_POLL_S, write_timeout=_WRITE_S, exclusive=True
-            )
+            self._serial = serial.serial_for_url(name, baud, timeout=_POLL_S, write_timeout=_WRITE_S, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             raise _explain(name, error) from error
 

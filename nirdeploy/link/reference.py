@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nirdeploy.backends import fpga
+from nirdeploy import gather
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import (
     MAX_EVENTS,
@@ -43,7 +43,7 @@ class DeviceModel:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._memories = {
-            address: np.zeros(words, dtype=np.uint32) for address, words in fpga.memory_map(target).items()
+            address: np.zeros(words, dtype=np.uint32) for address, words in gather.memory_map(target).items()
         }
         self._decoder = Decoder(_MAX_BODY)
         self._image_hash = b""
@@ -190,7 +190,7 @@ class DeviceModel:
         while pending and pending[0] == NEW_SAMPLE:
             self._new_sample = True
             del pending[0]
-        words = int(self.read(fpga.address(fpga.GLOBAL, fpga.CONTROL), 1)[0])
+        words = int(self.read(gather.address(gather.GLOBAL, gather.CONTROL), 1)[0])
         if not pending:
             return None
         size = 4 * words if pending[0] == RAW else 2 * pending[0]

@@ -1,6 +1,6 @@
 """The gather cores in plain Python: what the words of an image mean, without clocks.
 
-Reads jobs, weights and parameters out of a device's memories as ``templates/fpga/rtl/core.v`` does, and
+Reads jobs, weights and parameters out of a device's memories as the Verilog (``core.v``) does, and
 works them off step by step. The reference for the packing, and what makes the plain device model run.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.backends import fpga
+from nirdeploy import gather
 from nirdeploy.sim import integer
 from nirdeploy.target import Target
 
@@ -55,7 +55,7 @@ class GatherFabric:
         """
         out = np.zeros(self._hardware.out_words, dtype=np.uint32)
         out[: len(bitmap)] = bitmap
-        complete = 1 << fpga.INPUT_GROUP
+        complete = 1 << gather.INPUT_GROUP
         for core in self._cores:
             core.restart()
         while any(core.pending for core in self._cores):
@@ -77,12 +77,12 @@ class _Core:
     def __init__(self, target: Target, read: Reader, number: int) -> None:
         self._lanes, self._update = target.hardware.lanes, target.hardware.update
         self._formats = target.formats
-        jobs = int(read(fpga.address(number, fpga.CONTROL, 1), 1)[0])
-        words = read(fpga.address(number, fpga.JOBS), jobs * fpga.JOB_WORDS).reshape(jobs, fpga.JOB_WORDS)
+        jobs = int(read(gather.address(number, gather.CONTROL, 1), 1)[0])
+        words = read(gather.address(number, gather.JOBS), jobs * gather.JOB_WORDS).reshape(jobs, gather.JOB_WORDS)
         self._jobs = [self._decode([int(word) for word in row]) for row in words]
         self._read, self._number = read, number
         neurons = target.hardware.neurons
-        parameters = read(fpga.address(number, fpga.PARAMETERS), neurons * fpga.PARAMETER_WORDS)
+        parameters = read(gather.address(number, gather.PARAMETERS), neurons * gather.PARAMETER_WORDS)
         self._parameters = _unpack_parameters(parameters.reshape(neurons, -1), target)
         self._v = np.zeros(neurons, dtype=np.int64)
         self._acc = np.zeros(self._lanes, dtype=np.int64)
@@ -100,25 +100,25 @@ class _Core:
         bits = np.unpackbits(out[job.first_word : job.first_word + job.words].view(np.uint8), bitorder="little")
         for row in np.flatnonzero(bits):
             self._acc += self._weights(job.weight_row + int(row))
-        if not job.flags & fpga.ENDS_ROW:
+        if not job.flags & gather.ENDS_ROW:
             return 0
         neurons = slice(job.slot * self._update, job.slot * self._update + job.neurons)
         values, spikes = self._advance(job, neurons, first)
         self._acc[:] = 0
-        if job.flags & fpga.FIRST_ROW:
+        if job.flags & gather.FIRST_ROW:
             self._spikes = []
-        self._spikes.append(values if job.flags & fpga.VALUES else spikes)
-        if not job.flags & fpga.LAST_ROW:
+        self._spikes.append(values if job.flags & gather.VALUES else spikes)
+        if not job.flags & gather.LAST_ROW:
             return 0
         whole = np.concatenate(self._spikes)
-        words = whole.astype(np.int32).view(np.uint32) if job.flags & fpga.VALUES else _words(whole)
+        words = whole.astype(np.int32).view(np.uint32) if job.flags & gather.VALUES else _words(whole)
         out[job.destination : job.destination + len(words)] = words
         return 1 << job.group
 
     def _weights(self, row: int) -> np.ndarray:
         bits = self._formats.weight_bits
         per_row = self._lanes * bits // 32
-        words = self._read(fpga.address(self._number, fpga.WEIGHTS, row * per_row), per_row).astype(np.uint64)
+        words = self._read(gather.address(self._number, gather.WEIGHTS, row * per_row), per_row).astype(np.uint64)
         fields = (words[:, None] >> (np.arange(32 // bits, dtype=np.uint64) * np.uint64(bits))).ravel()
         return _signed(fields.astype(np.int64) & (2**bits - 1), bits)
 
@@ -129,9 +129,9 @@ class _Core:
         total = integer.decayed(v, decay, self._formats.decay_bits) + (self._acc[: job.neurons] << job.shift) + bias
         v = np.clip(total, -top - 1, top)
         saturated = v != total
-        spike = (v > threshold) & bool(job.flags & fpga.FIRES)
+        spike = (v > threshold) & bool(job.flags & gather.FIRES)
         after = reset
-        if job.flags & fpga.SUBTRACT:
+        if job.flags & gather.SUBTRACT:
             after = np.clip(v - reset, -top - 1, top)
             saturated = saturated | (spike & (after != v - reset))
         self.saturations += int(saturated.sum())

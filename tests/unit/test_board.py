@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy import board
+from nirdeploy import board, gather
 from nirdeploy import target as targets
-from nirdeploy.backends import fpga
 from nirdeploy.device import Device
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortBusy, PortError, TransferError
 from nirdeploy.link.frame import Decoder, Frame, encode
@@ -119,7 +118,7 @@ def test_other_hardware_is_named(running: board.Board, target: Target) -> None:
 def test_a_host_killed_in_a_flash_is_recovered_by_the_next(
     running: board.Board, target: Target, built: nd.Build, fraction: float
 ) -> None:
-    class Killed(Exception):  # noqa: N818
+    class Killed(Exception):
         pass
 
     class Dying(SerialPort):
@@ -216,14 +215,16 @@ def _meaning(frames: list[Frame]) -> list[tuple[int, int, bytes]]:
 
 
 def _requests(target: Target) -> st.SearchStrategy[tuple[int, bytes]]:
-    memories = fpga.memory_map(target)
+    memories = gather.memory_map(target)
     address = st.one_of(
         st.sampled_from(sorted(memories)),
         st.sampled_from(sorted(memories)).map(lambda start: start + memories[start] - 1),
         st.integers(0, 2**32 - 1),
     )
     words = st.integers(0, 12).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n))
-    span = st.tuples(address, st.integers(0, 600)).map(lambda s: s[0].to_bytes(4, "little") + s[1].to_bytes(4, "little"))
+    span = st.tuples(address, st.integers(0, 600)).map(
+        lambda s: s[0].to_bytes(4, "little") + s[1].to_bytes(4, "little")
+    )
     entry = st.tuples(span, st.integers(0, 2**32 - 1)).map(lambda e: e[0] + e[1].to_bytes(4, "little"))
     commit = st.tuples(st.binary(min_size=32, max_size=32), st.lists(entry, max_size=2))
     return st.one_of(
@@ -243,7 +244,7 @@ def _requests(target: Target) -> st.SearchStrategy[tuple[int, bytes]]:
 def test_rtl_answers_as_the_device_model(rtl: _Rtl, target: Target, data: st.DataObject) -> None:
     model = DeviceModel(target)
     # Bring the RTL to the model's state: all memories zero, no image.
-    for address, size in fpga.memory_map(target).items():
+    for address, size in gather.memory_map(target).items():
         for offset in range(0, size, 120):
             count = min(120, size - offset)
             rtl.ask(encode(Frame(Kind.WRITE, 0, (address + offset).to_bytes(4, "little") + bytes(4 * count))))
@@ -253,7 +254,10 @@ def test_rtl_answers_as_the_device_model(rtl: _Rtl, target: Target, data: st.Dat
             continue  # counts cycles, which the model does not have
         wire = encode(Frame(kind, seq, payload))
         expected = decoder.feed(model.feed(wire))
-        assert _meaning(rtl.ask(wire)) == _meaning(expected), (Kind(kind) if kind in Kind._value2member_map_ else kind, payload.hex())
+        assert _meaning(rtl.ask(wire)) == _meaning(expected), (
+            Kind(kind) if kind in Kind._value2member_map_ else kind,
+            payload.hex(),
+        )
 
 
 @pytest.mark.law

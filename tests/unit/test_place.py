@@ -30,12 +30,15 @@ def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, l
     network = quantize(graph, target)
     try:
         placement = place(network, target)
-    except DoesNotFit as error:
-        assert "core" in str(error)
-        return
+    except DoesNotFit:
+        return  # the examples that fit are the ones of this law; the messages have tests of their own
     validate(placement, network, target)
     assert sum(s.count for s in placement.slices) == sum(p.size for p in network.populations)
-    spans = [(placement.words[p], -(-n // 32)) for p, n in _sizes(network.inputs, network.populations).items() if p in placement.words]
+    spans = [
+        (placement.words[p], -(-n // 32))
+        for p, n in _sizes(network.inputs, network.populations).items()
+        if p in placement.words
+    ]
     assert len({w for start, count in spans for w in range(start, start + count)}) == sum(c for _, c in spans)
 
 

@@ -85,7 +85,6 @@ def test_a_device_that_takes_nothing_does_not_block_for_ever(
 
 def test_a_socket_is_a_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-
         port = SerialPort(f"socket://127.0.0.1:{server.getsockname()[1]}", 115200)
         connection, _ = server.accept()
         with connection:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends import fpga
+from nirdeploy import gather
 from nirdeploy.board import _Device
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import REPLY, DeviceStatus, Kind, Status
@@ -18,7 +18,7 @@ from tests.unit.link.models import TARGET, built, stimulus
 from tests.unit.link.requests import begin, commit, crc, digest, flashing, probing, write
 
 BAUD = TARGET.board.baud
-MEMORIES = list(fpga.memory_map(TARGET).items())
+MEMORIES = list(gather.memory_map(TARGET).items())
 
 
 STATUS = Frame(Kind.STATUS, 0, b"")
@@ -152,11 +152,11 @@ def test_the_shorter_of_events_and_bitmap(both: Both) -> None:
     for count in (0, 1, 3, 4, 5, 64):
         bits = np.sort(np.random.default_rng(count).permutation(64)[:count])
         step = b"\xfe" + bytes([count]) + bits.astype("<u2").tobytes()
-        hardware, model = exchange(both, begin((fpga.INPUT_GROUP, 0, 0, 8)), (Kind.STEPS, step))
+        hardware, model = exchange(both, begin((gather.INPUT_GROUP, 0, 0, 8)), (Kind.STEPS, step))
         assert output(hardware) == output(model) != b""
 
 
 def test_a_digest_reads_what_is_there(both: Both) -> None:
-    address = fpga.address(1, fpga.WEIGHTS, 77)
+    address = gather.address(1, gather.WEIGHTS, 77)
     hardware, _ = exchange(both, write(address, [1, 2, 3]), digest(address, 3))
     assert hardware[-1].payload[1:] == crc(1, 2, 3).to_bytes(4, "little")

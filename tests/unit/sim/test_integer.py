@@ -55,7 +55,10 @@ def _neuron(
 ) -> tuple[int, bool]:
     low, high = -(2 ** (network.formats.state_bits - 1)), 2 ** (network.formats.state_bits - 1) - 1
     acc = sum(
-        int(w) for q, s in zip(_into(network, p), arriving, strict=True) for w, on in zip(q.weight[i], s, strict=True) if on
+        int(w)
+        for q, s in zip(_into(network, p), arriving, strict=True)
+        for w, on in zip(q.weight[i], s, strict=True)
+        if on
     )
     assert abs(acc) < 2 ** (network.formats.accumulator_bits - 1)
     v = _rounded(Fraction(v * int(p.decay[i]), 2**network.formats.decay_bits)) + acc * 2**p.shift + int(p.bias[i])
