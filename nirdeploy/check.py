@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from nirdeploy import dialect as dialects
 from nirdeploy import neuron, nirfile, store
+from nirdeploy.chain import Chain, finite
 from nirdeploy.dialect import Dialect
 from nirdeploy.errors import CorruptFile, GraphError
 
@@ -167,66 +168,6 @@ def _dialect(graph: nir.NIRGraph, given: str | Dialect | None, dt: float | None,
     return chosen, origin
 
 
-@dataclass(frozen=True)
-class _Chain:
-    """A linear map on its way to a population: ``weight`` None is the identity; ``bias`` a current."""
-
-    source: str
-    shape: tuple[int, ...]
-    weight: np.ndarray | None
-    bias: np.ndarray
-    nodes: tuple[str, ...]
-
-    @property
-    def columns(self) -> int:
-        """Size of the source."""
-        return int(np.prod(self.shape)) if self.weight is None else int(self.weight.shape[1])
-
-    def through(self, name: str, node: Any, where: str, with_bias: bool) -> _Chain:
-        """The chain continued through one linear node. Raises :class:`GraphError` on a wrong shape.
-
-        ``with_bias``: where several chains meet in one Affine, its bias counts once.
-        """
-        if isinstance(node, nir.Flatten):
-            return replace(self, shape=_flattened(self.shape, node, name, where), nodes=(*self.nodes, name))
-        matrix = _finite(node.weight, "weight", name, where)
-        if matrix.ndim != 2:
-            raise GraphError(f"node {name!r}: weight has shape {matrix.shape}, expected (outputs, inputs)", where=where)
-        if not matrix.size:
-            raise GraphError(f"node {name!r}: weight is empty, its shape is {matrix.shape}", where=where)
-        if len(self.shape) != 1 or self.shape[0] != matrix.shape[1]:
-            raise GraphError(
-                f"node {name!r} takes {matrix.shape[1]} inputs, {self.nodes[-1] if self.nodes else self.source!r} "
-                f"gives shape {self.shape}",
-                where=where,
-                hint="insert a Flatten, or correct the layer's size",
-            )
-        with np.errstate(over="ignore", invalid="ignore"):
-            bias = matrix @ self.bias
-            weight = matrix if self.weight is None else matrix @ self.weight
-        if isinstance(node, nir.Affine):
-            added = _finite(node.bias, "bias", name, where)
-            if added.shape not in ((), (1,), (matrix.shape[0],)):
-                raise GraphError(
-                    f"node {name!r}: bias has shape {added.shape}, expected ({matrix.shape[0]},)", where=where
-                )
-            bias = bias + added if with_bias else bias
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise GraphError(f"node {name!r}: the product of the weights up to here overflows", where=where)
-        return _Chain(self.source, (matrix.shape[0],), weight, bias, (*self.nodes, name))
-
-    def plus(self, other: _Chain) -> _Chain:
-        """Two ways from one source to one node: their sum."""
-        nodes = tuple(dict.fromkeys((*self.nodes, *other.nodes)))
-        return replace(self, weight=self._dense() + other._dense(), bias=self.bias + other.bias, nodes=nodes)
-
-    def _dense(self) -> np.ndarray:
-        return np.eye(self.columns) if self.weight is None else self.weight
-
-    def projection(self, target: str) -> Projection:
-        return Projection(self.source, target, self._dense(), self.nodes)
-
-
 class _Checker:
     """One pass over one graph."""
 
@@ -247,7 +188,7 @@ class _Checker:
         self._check_kinds()
         order = self._topological()
         self._check_connected()
-        chains: dict[str, list[_Chain]] = {}  # what leaves a node
+        chains: dict[str, list[Chain]] = {}  # what leaves a node
         populations: list[Population] = []
         projections: list[Projection] = []
         outputs: dict[str, str] = {}
@@ -266,7 +207,7 @@ class _Checker:
                 population = self._population(name, node, arriving, dialect)
                 populations.append(population)
                 self._make_room(sum(c.columns**2 for c in arriving if c.weight is None), name)
-                projections += [chain.projection(name) for chain in arriving]
+                projections += [Projection(chain.source, name, chain.dense(), chain.nodes) for chain in arriving]
                 chains[name] = [self._start(name, population.shape)]
                 if isinstance(node, nir.Output):
                     outputs[name] = name
@@ -279,9 +220,9 @@ class _Checker:
         populations.sort(key=lambda p: p.model != "Input")
         return CheckedGraph(tuple(populations), tuple(projections), inputs, outputs, dialect, origin)
 
-    def _linear(self, name: str, node: Any, arriving: list[_Chain]) -> list[_Chain]:
+    def _linear(self, name: str, node: Any, arriving: list[Chain]) -> list[Chain]:
         """What leaves a linear node: one chain for each source."""
-        merged: dict[str, _Chain] = {}
+        merged: dict[str, Chain] = {}
         for index, chain in enumerate(arriving):
             if chain.source in merged and chain.weight is None:
                 self._make_room(chain.columns**2, name)
@@ -300,11 +241,11 @@ class _Checker:
                 hint="check the sizes that the file declares",
             )
 
-    def _start(self, name: str, shape: tuple[int, ...]) -> _Chain:
-        return _Chain(name, shape, None, np.zeros(int(np.prod(shape))), ())
+    def _start(self, name: str, shape: tuple[int, ...]) -> Chain:
+        return Chain(name, shape, None, np.zeros(int(np.prod(shape))), ())
 
     @staticmethod
-    def _is_plain(arriving: list[_Chain]) -> bool:
+    def _is_plain(arriving: list[Chain]) -> bool:
         """Whether an Output reads one population as it is."""
         return len(arriving) == 1 and arriving[0].weight is None and not arriving[0].bias.any()
 
@@ -377,7 +318,7 @@ class _Checker:
             )
         return shape
 
-    def _population(self, name: str, node: nir.NIRNode, arriving: list[_Chain], dialect: Dialect) -> Population:
+    def _population(self, name: str, node: nir.NIRNode, arriving: list[Chain], dialect: Dialect) -> Population:
         model = "Output" if isinstance(node, nir.Output) else type(node).__name__
         shapes = {chain.shape for chain in arriving}
         if len(shapes) > 1:
@@ -391,7 +332,7 @@ class _Checker:
         return Population(name, model, shape, params, bias)
 
     def _parameter(self, value: Any, key: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        array = _finite(value, key, name, self.where)
+        array = finite(value, key, name, self.where)
         if array.size == 1:
             return np.full(shape, array.item())
         if array.shape == shape or (array.ndim == 1 and array.size == int(np.prod(shape))):
@@ -414,28 +355,3 @@ class _Checker:
                 where=self.where,
                 hint="give the dt the network was trained with (--dt), or use discretization=exponential",
             )
-
-
-def _flattened(shape: tuple[int, ...], node: nir.Flatten, name: str, where: str) -> tuple[int, ...]:
-    start = node.start_dim + len(shape) if node.start_dim < 0 else node.start_dim
-    end = node.end_dim + len(shape) if node.end_dim < 0 else node.end_dim
-    if not 0 <= start <= end < len(shape):
-        raise GraphError(
-            f"node {name!r} flattens dimensions {node.start_dim} to {node.end_dim} of shape {shape}", where=where
-        )
-    return (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
-
-
-def _finite(value: Any, key: str, name: str, where: str) -> np.ndarray:
-    try:
-        array = np.array(value, dtype=np.float64)  # a copy: the graph given may change, the checked one not
-    except (TypeError, ValueError) as error:
-        raise GraphError(f"node {name!r}: {key} is not numeric", where=where) from error
-    bad = int((~np.isfinite(array)).sum())
-    if bad:
-        raise GraphError(
-            f"node {name!r}: {bad} of {array.size} values of {key} are NaN or infinite",
-            where=where,
-            hint="the training may have diverged; export the network again",
-        )
-    return array

@@ -113,7 +113,9 @@ class Device:
             for s in image.sections
         )
         reply = self.request(Kind.COMMIT, payload, patience=image.total_bytes / 4 / _WORDS_PER_SECOND)
-        return Status(reply[0]), reply[1] if len(reply) > 1 else 0
+        if len(reply) != 2 or reply[0] not in Status._value2member_map_:
+            raise TransferError(f"the device answered COMMIT with {reply.hex() or 'nothing'}, not status and index")
+        return Status(reply[0]), reply[1]
 
     def begin(self, probes: Iterable[tuple[int, int, int, int]]) -> int:
         """Start a run with probes (group, kind, address, bytes); the sequence number of the first STEPS."""

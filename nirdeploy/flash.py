@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from nirdeploy.device import Device
-from nirdeploy.errors import DeviceMismatch, TransferError
+from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
 from nirdeploy.image import Image, Section
 from nirdeploy.link.frame import OVERHEAD
 from nirdeploy.link.protocol import Status
@@ -16,6 +16,7 @@ from nirdeploy.link.protocol import Status
 Progress = Callable[[int, int], None]
 
 _ROUNDS = 3  # a section that differs after writing is written again this often
+_HASH_BYTES, _SECTION_BYTES = 32, 12  # of a COMMIT: the image's hash, then an entry per section
 
 
 class HasImage(Protocol):
@@ -57,6 +58,7 @@ def flash(
 
     Raises:
         DeviceMismatch: the image is for other hardware.
+        DoesNotFit: more sections than one COMMIT holds.
         TransferError: the device read back something else than was written, or refused.
         DeviceSilent: the device stopped answering. The next flash recovers it.
     """
@@ -67,6 +69,12 @@ def flash(
             f"the image is for hardware {image.signature}, the device is {hello.signature.hex()}",
             where=f"port {device.name}" if device.name else "",
             hint="build the network for the target whose bitstream is loaded",
+        )
+    most = (device.max_body - OVERHEAD - _HASH_BYTES) // _SECTION_BYTES
+    if len(image.sections) > most:
+        raise DoesNotFit(
+            f"the image has {len(image.sections)} sections, this device commits at most {most} at once",
+            hint="choose a target with fewer cores",
         )
     start, before, resent = time.monotonic(), device.status().cycles, device.retransmitted
     there = hello.image_hash == image.digest_bytes and not force

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.device import Device, open_device
-from nirdeploy.errors import DeviceMismatch, DeviceSilent, NirdeployError, TransferError
+from nirdeploy.errors import DeviceMismatch, DeviceSilent, DoesNotFit, NirdeployError, TransferError
 from nirdeploy.flash import flash
 from nirdeploy.image import Image
 from nirdeploy.link.faults import Faults, FaultyPort
@@ -102,6 +102,21 @@ def test_an_image_for_other_hardware_is_refused_untouched(model: DeviceModel) ->
     assert "0" * 16 in str(caught.value)
     assert TARGET.signature.hex() in str(caught.value)
     assert is_flashed(model, built().image)
+
+
+def test_more_sections_than_a_commit_holds(model: DeviceModel) -> None:
+    image = built().image
+    many = dataclasses.replace(image, sections=image.sections * 3)
+    with pytest.raises(DoesNotFit, match="51 sections, this device commits at most 39"):
+        flash(many, connect(model))
+    assert connect(model).status().bad_frames == 0
+
+
+def test_a_device_that_answers_a_commit_with_nonsense(model: DeviceModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    for nonsense in (b"", b"\x00", b"\x77\x00", b"\x00\x00\x00"):
+        monkeypatch.setattr(model, "_commit", lambda _, reply=nonsense: reply)
+        with pytest.raises(TransferError, match="COMMIT"):
+            flash(built(), connect(model))
 
 
 class WornMemory(DeviceModel):
