@@ -69,14 +69,19 @@ def read(path: Path | str) -> nir.NIRGraph:
 
 
 def write(path: Path | str, graph: nir.NIRGraph) -> None:
-    """Write a graph as ``nir.write`` does, whole or not at all. Raises :class:`GraphError` on impossible names."""
+    """Write a graph as ``nir.write`` does, whole or not at all. Raises :class:`GraphError` on what HDF5 cannot hold."""
     path = Path(path)
     for name in graph.nodes:
         if not name or "/" in name or "\0" in name or name in (".", ".."):
             raise GraphError(f"a node cannot be named {name!r} in a NIR file", where=str(path), hint="rename it")
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as folder:
         beside = Path(folder) / "graph.nir"
-        nir.write(str(beside), graph)
+        try:
+            nir.write(str(beside), graph)
+        except (TypeError, ValueError, AttributeError) as error:  # h5py's answers to what HDF5 cannot hold
+            raise GraphError(
+                f"the graph holds a value that a NIR file cannot: {str(error).splitlines()[0]}", where=str(path)
+            ) from error
         store.write_atomic(path, beside.read_bytes())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,7 @@ def graph(*edges: str, metadata: dict[str, Any] | None = None, **nodes: nir.NIRN
 
 
 def chain(metadata: dict[str, Any] | None = None, **nodes: nir.NIRNode) -> nir.NIRGraph:
-    names = list(nodes)
-    return graph(*(f"{a} {b}" for a, b in zip(names, names[1:], strict=False)), metadata=metadata, **nodes)
+    return graph(*(f"{a} {b}" for a, b in pairwise(nodes)), metadata=metadata, **nodes)
 
 
 A = np.arange(6.0).reshape(2, 3) - 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +98,14 @@ def test_nodes_beyond_this_version_are_read_too(tmp_path: Path) -> None:
     ones = np.ones(2)
     nodes: dict[str, nir.NIRNode] = {
         "input": nir.Input({"input": np.array([1, 8, 8])}),
-        "conv": nir.Conv2d(None, np.ones((2, 1, 3, 3)), 1, 0, 1, 1, np.zeros(2)),
+        "conv": nir.Conv2d((8, 8), np.ones((2, 1, 3, 3)), 1, 0, 1, 1, np.zeros(2)),
         "pool": nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
         "flat": nir.Flatten({"input": np.array([2, 3, 3])}, 0, -1),
         "cuba": nir.CubaLIF(ones, ones, ones, ones, ones, ones),
         "scale": nir.Scale(ones),
         "output": nir.Output({"output": np.array([2])}),
     }
-    names = list(nodes)
-    edges = list(zip(names, names[1:], strict=False))
+    edges = list(pairwise(nodes))
     nirfile.write(tmp_path / "m.nir", nir.NIRGraph(nodes, edges, type_check=False))
     assert {type(node).__name__ for node in nirfile.read(tmp_path / "m.nir").nodes.values()} == {
         "Input", "Conv2d", "SumPool2d", "Flatten", "CubaLIF", "Scale", "Output",
@@ -142,6 +142,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         nirfile.write(path, bad)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m.nir"]
+
+
+@pytest.mark.parametrize("value", [None, object(), [1, "two", None]])
+def test_a_value_no_file_can_hold_is_refused(tmp_path: Path, value: object) -> None:
+    graph = networks.two_layers(sizes=(2, 3, 2))
+    graph.metadata["note"] = value
+    with pytest.raises(GraphError, match="holds a value that a NIR file cannot"):
+        nirfile.write(tmp_path / "m.nir", graph)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_reader_that_dies_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
