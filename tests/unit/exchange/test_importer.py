@@ -49,6 +49,27 @@ def test_spikes_as_the_float_reference(graph: CheckedGraph, seed: int) -> None:
 
 
 @pytest.mark.law
+@settings(max_examples=examples(30))
+@given(
+    seed=st.integers(0, 2**31),
+    threshold=st.sampled_from([">", ">="]),
+    reset=st.sampled_from(["zero", "subtract"]),
+)
+def test_ties_with_the_threshold_fall_alike(seed: int, threshold: str, reset: str) -> None:
+    """Whole weights and dt / tau = 1/2: sums are exact, and many membranes stand on the threshold."""
+    rng = np.random.default_rng(seed)
+    graph = networks.two_layers(sizes=(6, 8, 4), dialect=f"nir,dt=0.25,threshold={threshold},reset={reset}")
+    for i in (1, 2):
+        graph.nodes[f"fc{i}"].weight[:] = rng.integers(-2, 4, graph.nodes[f"fc{i}"].weight.shape)
+        graph.nodes[f"fc{i}"].bias[:] = rng.integers(-1, 2, graph.nodes[f"fc{i}"].bias.shape)
+        for name, value in {"tau": 0.5, "r": 1.0, "v_threshold": 1.0}.items():
+            getattr(graph.nodes[f"lif{i}"], name)[:] = value
+    x = networks.spikes(seed, (10, 4, 6))
+    output, _ = call(import_from_nir(graph, dtype=torch.float64, step_mode="m"), x)
+    np.testing.assert_array_equal(output.numpy(), reference(check(graph), x))
+
+
+@pytest.mark.law
 @settings(max_examples=examples(20))
 @given(graph=networks.graphs(max_size=12), seed=st.integers(0, 2**31))
 def test_single_steps_are_the_whole_in_pieces(graph: CheckedGraph, seed: int) -> None:

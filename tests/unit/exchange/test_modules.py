@@ -33,6 +33,11 @@ def test_if_adds_its_input_by_default() -> None:
     assert IF(dialect="nir,reset=subtract").many(x, None)[1].item() == pytest.approx(0.875)
 
 
+@pytest.mark.parametrize(("dialect", "expected"), [("nir", 0.0), ("spikingjelly", 1.0), ("nir,threshold=>=", 1.0)])
+def test_reaching_the_threshold(dialect: str, expected: float) -> None:
+    assert lif(dialect=dialect)(torch.ones(1, 1, 1)).item() == expected
+
+
 def test_li_gives_its_membrane() -> None:
     assert LI(tau=2 * DT)(torch.ones(2, 1, 1)).flatten().tolist() == [0.5, 0.75]
 
