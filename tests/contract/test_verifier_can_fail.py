@@ -25,9 +25,7 @@ NEURON = {"lif1": 7, "lif2": 2}
 
 @pytest.fixture(scope="module")
 def fabric() -> Iterator[rtl.Fabric]:
-    target = targets.load("fpga").with_hardware(
-        cores=2, lanes=8, weight_rows=4096, neurons=256, jobs=64, update=2
-    )
+    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=4096, neurons=256, jobs=64, update=2)
     with rtl.Fabric(target) as made:
         yield made
 
@@ -56,7 +54,9 @@ def _on_rtl(fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray) -> Spike
     return fabric.run(image, x)
 
 
-def _with_population(network: IntegerNetwork, name: str, change: Callable[[dict[str, np.ndarray]], None]) -> IntegerNetwork:
+def _with_population(
+    network: IntegerNetwork, name: str, change: Callable[[dict[str, np.ndarray]], None]
+) -> IntegerNetwork:
     populations = []
     for p in network.populations:
         if p.name == name:
@@ -101,7 +101,9 @@ def _bias(network: IntegerNetwork, name: str) -> IntegerNetwork:
     return _with_population(network, name, change)
 
 
-def test_untouched_it_is_green(fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray, expected: SpikeRecord) -> None:
+def test_untouched_it_is_green(
+    fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray, expected: SpikeRecord
+) -> None:
     verdict = verify(expected, _on_rtl(fabric, network, x))
     assert verdict.equal
     assert verdict.cells == 40 * 4 * 35
@@ -129,7 +131,9 @@ def test_one_wrong_parameter_is_red_and_named(
         assert concerned["lif1"].mismatches == 0
 
 
-def test_one_output_spike_is_red_and_named(fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray, expected: SpikeRecord) -> None:
+def test_one_output_spike_is_red_and_named(
+    fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray, expected: SpikeRecord
+) -> None:
     measured = _on_rtl(fabric, network, x)
     measured.spikes["lif2"][17, 3, 4] ^= 1
     verdict = verify(expected, measured)

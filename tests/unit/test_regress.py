@@ -40,7 +40,9 @@ def test_a_single_spike_fails_and_is_named(golden: Path) -> None:
     assert regression.summary().startswith("regression in a:")
 
 
-@pytest.mark.parametrize(("tolerance", "passes"), [(0.02, True), ({"a": 0.02}, True), ({"b": 0.02}, False), (0.01, False)])
+@pytest.mark.parametrize(
+    ("tolerance", "passes"), [(0.02, True), ({"a": 0.02}, True), ({"b": 0.02}, False), (0.01, False)]
+)
 def test_only_a_stated_tolerance_allows_a_difference(golden: Path, tolerance: object, passes: bool) -> None:
     regression = regress.check(golden, _flipped(2), tolerance=tolerance)  # type: ignore[arg-type]
     assert regression.passed == passes  # 2 of 108 cells of "a"

@@ -182,6 +182,17 @@ def test_a_lost_frame_costs_a_restart_and_no_spike(kind: int) -> None:
     assert equal(record, integer.simulate(built().network, x))
 
 
+def test_a_lost_frame_of_whole_steps_is_noticed() -> None:
+    """Every step is 2 x (1 + 4) bytes: nothing but its number tells that a frame is missing."""
+    wide, x = built(3, 64), stimulus(12, 30, 0.5)
+    expected = integer.simulate(wide.network, x, "hidden")
+    assert expected.spikes["hidden"].reshape(12, 30, 2, 32).sum(axis=3).min() >= 2
+    device = Device(Lossy(flashed(wide.image), {2, 9}, {int(Kind.OUTPUT)}))
+    record = run(device, x, "hidden", image=wide.image)
+    assert record.stats["restarts"] == 2
+    assert equal(record, expected)
+
+
 def test_a_line_that_loses_every_output_ends() -> None:
     device = Device(Lossy(flashed(built().image), set(range(10_000)), {int(Kind.OUTPUT)}))
     with pytest.raises(TransferError, match="0 of 5 samples"):

@@ -39,7 +39,9 @@ def test_save_and_load_any_record(
             scale[name] = np.full(shape, 0.125)
         else:
             membrane[name] = data.draw(hnp.arrays(np.float64, (time, batch, *shape), elements=st.floats(-9, 9)))
-    original = SpikeRecord(kept, membrane, scale, "float", 1e-3, {"out": next(iter(populations))}, {"a": [1]}, {"n": 2.0})
+    original = SpikeRecord(
+        kept, membrane, scale, "float", 1e-3, {"out": next(iter(populations))}, {"a": [1]}, {"n": 2.0}
+    )
     with tempfile.TemporaryDirectory() as folder:
         original.save(Path(folder) / "r.nird")
         loaded = SpikeRecord.load(Path(folder) / "r.nird")

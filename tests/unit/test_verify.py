@@ -97,14 +97,16 @@ def test_a_missing_population_is_no_agreement() -> None:
 @pytest.mark.parametrize(
     ("measured", "error", "text"),
     [
-        (record(spikes={"z": np.zeros((9, 3, 1), np.uint8)}, membrane={}), UnknownPopulation, "no population in common"),
+        (
+            record(spikes={"z": np.zeros((9, 3, 1), np.uint8)}, membrane={}),
+            UnknownPopulation,
+            "no population in common",
+        ),
         (record(spikes={"a": np.zeros((8, 3, 4), np.uint8)}, membrane={}), InputShapeError, "9 steps x 3 samples"),
         (record(spikes={"a": np.zeros((9, 3, 5), np.uint8)}, membrane={}), InputShapeError, r"shape \(4,\)"),
     ],
 )
-def test_records_of_different_things_are_not_compared(
-    measured: SpikeRecord, error: type[Exception], text: str
-) -> None:
+def test_records_of_different_things_are_not_compared(measured: SpikeRecord, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         verify(record(), measured)
 

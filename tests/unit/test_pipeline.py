@@ -1,0 +1,118 @@
+"""The stages in order, on disk, stopped and resumed; and the Python API as the README shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nirdeploy as nd
+from nirdeploy import nirfile, pipeline
+from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.pipeline import STAGES, Build, build
+from tests import networks
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    nirfile.write(tmp_path / "m.nir", networks.two_layers())
+    return tmp_path / "m.nir"
+
+
+def test_every_product_is_kept_and_loads_again(model: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    built = build(model, out=tmp_path / "b", on_stage=said.append)
+    assert tuple(said) == STAGES
+    again = Build.load(tmp_path / "b")
+    for product in ("graph", "network", "placement", "image", "artifacts"):
+        assert getattr(again, product).digest() == getattr(built, product).digest()
+    kept = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    assert kept["digests"] == built.manifest()["digests"]
+    assert "nir" in kept["versions"]
+    assert str(tmp_path) not in json.dumps(kept)
+
+
+@pytest.mark.parametrize("stage", STAGES[:-1])
+def test_stop_and_resume_give_the_same_image(model: Path, tmp_path: Path, stage: str) -> None:
+    whole = build(model)
+    stopped = build(model, out=tmp_path / "b", stop=stage)
+    with pytest.raises(UsageProblem, match="stopped before the stage"):
+        _ = stopped.image
+    following = STAGES[STAGES.index(stage) + 1]
+    assert build(out=tmp_path / "b", start=following).image.blob == whole.image.blob
+
+
+def test_misuse_is_explained(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="there is no stage 'bake'; stages: check, quantize"):
+        build(model, stop="bake")
+    with pytest.raises(UsageProblem, match="comes before"):
+        build(model, start="place", stop="check", out=tmp_path)
+    with pytest.raises(UsageProblem, match="needs the folder of the earlier build"):
+        build(start="place")
+    with pytest.raises(UsageProblem, match="no model to build"):
+        build()
+    with pytest.raises(UsageProblem, match="not a build folder"):
+        Build.load(tmp_path / "none")
+
+
+def test_damaged_products_are_refused(model: Path, tmp_path: Path) -> None:
+    build(model, out=tmp_path / "b")
+    for name in [*pipeline.FILES.values(), "manifest.json"]:
+        path = tmp_path / "b" / name
+        good = path.read_bytes()
+        path.write_bytes(good[: len(good) // 2])
+        with pytest.raises(CorruptFile):
+            Build.load(tmp_path / "b")
+        path.write_bytes(good)
+    Build.load(tmp_path / "b")
+
+
+def test_the_image_does_not_depend_on_the_surroundings(model: Path) -> None:
+    code = f"import nirdeploy as nd; print(nd.build({str(model)!r}).image.digest())"
+    digests = set()
+    for seed, zone, folder in (("0", "UTC", "/"), ("1", "Asia/Tokyo", "/tmp")):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": "C"}
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+        done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        digests.add(done.stdout)
+    assert len(digests) == 1
+
+
+def test_the_api_of_the_readme(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    from nirdeploy.exchange import LIF
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(12, 16), LIF(5e-4, r=5.0), nn.Linear(16, 4), LIF(5e-4, r=5.0))
+    path = str(tmp_path / "m.nir")
+    graph = nd.export_to_nir(net, torch.zeros(5, 1, 12), save_path=path, dt=1e-4)
+    assert list(graph.nodes) == ["input_1", "_0", "_1", "_2", "_3", "output"]
+    x = networks.spikes(0, (20, 3, 12), 0.5)
+    gm = nd.import_from_nir(path, dt=1e-4, step_mode="m", dtype=torch.float64)
+    ref = nd.simulate(path, x, probe="all")
+    output, _state = gm(torch.as_tensor(x, dtype=torch.float64))
+    np.testing.assert_array_equal(output.detach().numpy(), ref["output"])
+    assert ref["_1"].shape == (20, 3, 16)
+    built = nd.build(path, target="fpga", out=tmp_path / "build")
+    quant = nd.simulate(built, x, probe="all")
+    np.testing.assert_array_equal(nd.simulate(tmp_path / "build", x)["_3"], quant["_3"])
+    verdict = nd.verify(ref, quant)
+    verdict.to_html(tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size > 1000
+
+
+def test_verbs_stay_verbs_whatever_was_imported() -> None:
+    code = (
+        "import nirdeploy.flash, nirdeploy.run, nirdeploy.check, nirdeploy.verify, nirdeploy.simulate\n"
+        "import nirdeploy as nd\n"
+        "assert all(callable(getattr(nd, name)) for name in nd.__all__)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
