@@ -17,7 +17,7 @@ import numpy as np
 MAX_DEPTH = 24
 MAX_OBJECTS = 50_000
 MAX_BYTES = 1 << 30
-SUSPECT_BYTES = 1 << 24  # a dataset this large must not be compressed more than MAX_RATIO
+SUSPECT_BYTES = 1 << 28  # a dataset this large must not be compressed more than MAX_RATIO
 MAX_RATIO = 200
 FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32
 MEMORY_BYTES = 4 << 30

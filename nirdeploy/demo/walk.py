@@ -81,7 +81,7 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
         built = nd.build(model, chosen, out / "build")
         used = [core for core in built.placement.cores if core.jobs]
         said.append(f"checked, quantized to {chosen.formats.weight_bits}-bit weights, on {len(used)} cores")
-    with clock.step("board") as said:
+    with clock.step("board") as said, bar("compiling the virtual board"):
         said.append("cached" if board.is_prepared(chosen) else "RTL compiled by Verilator")
         board.prepare(chosen)
     with nd.open_device("virtual", chosen) as device:

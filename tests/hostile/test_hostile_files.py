@@ -114,7 +114,7 @@ def huge_declared_shape(file: h5py.File) -> None:
 
 def gzip_bomb(file: h5py.File) -> None:
     del file[f"{NODES}/fc/weight"]
-    file.create_dataset(f"{NODES}/fc/weight", data=np.zeros((2048, 4096)), compression="gzip", compression_opts=9)
+    file.create_dataset(f"{NODES}/fc/weight", data=np.zeros((8192, 8192), "i8"), compression="gzip", compression_opts=1)
 
 
 def many_declared_datasets(file: h5py.File) -> None:
@@ -193,7 +193,7 @@ REFUSED_BEFORE_READING: dict[Edit, str] = {
     dangling_soft_link: "SoftLink",
     virtual_dataset: "another file",
     huge_declared_shape: "MiB",
-    gzip_bomb: "declares 64 MiB but stores",
+    gzip_bomb: "declares 512 MiB but stores",
     many_declared_datasets: "more than 1024 MiB",
     deep_nesting: "nested deeper than 24",
     hard_link_cycle: "in a cycle",

