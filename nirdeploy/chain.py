@@ -1,96 +1,160 @@
-"""chain: the linear nodes between two populations, folded into one operator as they are walked."""
+"""chain: the linear nodes between two populations, folded into one operator as they are walked.
+
+A chain keeps its structure (a sum pool in front, then a dense, elementwise or convolution operator) as long
+as the nodes allow it, and is written out as a matrix only where they do not.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Any
 
-import nir
 import numpy as np
 
 from nirdeploy.errors import GraphError
+from nirdeploy.operators import Convolution, Dense, Elementwise, Operator, Pool, matrix, to_meta
+
+# A file of a few bytes can declare, or fold into, more than any memory holds.
+MAX_WEIGHTS = 1 << 27  # weights of one folded map: 1 GiB
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A linear map on its way to a population: ``weight`` None is the identity; ``bias`` a current."""
+    """A linear map on its way to a population, from a ``source`` of ``size`` neurons.
+
+    ``shape`` is that of the signal here; ``pool`` and ``operator`` None are identities; ``delay`` in steps;
+    ``nodes`` are the NIR nodes walked so far.
+    """
 
     source: str
+    size: int
     shape: tuple[int, ...]
-    weight: np.ndarray | None
-    bias: np.ndarray
-    nodes: tuple[str, ...]
+    pool: Pool | None = None
+    operator: Operator | None = None
+    delay: int = 0
+    nodes: tuple[str, ...] = ()
 
-    @property
-    def columns(self) -> int:
-        """Size of the source."""
-        return int(np.prod(self.shape)) if self.weight is None else int(self.weight.shape[1])
+    def reshaped(self, shape: tuple[int, ...], node: str) -> Chain:
+        return replace(self, shape=shape, nodes=(*self.nodes, node))
 
-    def through(self, name: str, node: Any, where: str, with_bias: bool) -> Chain:
-        """The chain continued through one linear node. Raises :class:`GraphError` on a wrong shape.
+    def delayed(self, steps: int, node: str) -> Chain:
+        return replace(self, delay=self.delay + steps, nodes=(*self.nodes, node))
 
-        ``with_bias``: where several chains meet in one Affine, its bias counts once.
-        """
-        if isinstance(node, nir.Flatten):
-            return replace(self, shape=flattened(self.shape, node, name, where), nodes=(*self.nodes, name))
-        matrix = finite(node.weight, "weight", name, where)
-        if matrix.ndim != 2:
-            raise GraphError(f"node {name!r}: weight has shape {matrix.shape}, expected (outputs, inputs)", where=where)
-        if not matrix.size:
-            raise GraphError(f"node {name!r}: weight is empty, its shape is {matrix.shape}", where=where)
-        if len(self.shape) != 1 or self.shape[0] != matrix.shape[1]:
-            raise GraphError(
-                f"node {name!r} takes {matrix.shape[1]} inputs, {self.nodes[-1] if self.nodes else self.source!r} "
-                f"gives shape {self.shape}",
-                where=where,
-                hint="insert a Flatten, or correct the layer's size",
-            )
+    def dense(self, weight: np.ndarray, node: str) -> Chain:
+        """Continued through a matrix (outputs, inputs)."""
+        shape = (int(weight.shape[0]),)
+        if self.operator is None:
+            operator = Dense(weight)
+        elif isinstance(self.operator, Elementwise):
+            operator = Dense(weight * self.operator.weight)
+        else:
+            self._room(weight.shape[0] * self.operator.inputs, node)
+            with np.errstate(over="ignore", invalid="ignore"):
+                operator = Dense(weight @ self._matrix(node))
+        return self._onward(operator, shape, node)
+
+    def scaled(self, factor: np.ndarray, node: str) -> Chain:
+        """Continued through an elementwise product (shape of the signal)."""
+        flat = np.broadcast_to(factor, self.shape).ravel()
         with np.errstate(over="ignore", invalid="ignore"):
-            bias = matrix @ self.bias
-            weight = matrix if self.weight is None else matrix @ self.weight
-        if isinstance(node, nir.Affine):
-            added = finite(node.bias, "bias", name, where)
-            if added.shape not in ((), (1,), (matrix.shape[0],)):
-                raise GraphError(
-                    f"node {name!r}: bias has shape {added.shape}, expected ({matrix.shape[0]},)", where=where
-                )
-            bias = bias + added if with_bias else bias
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise GraphError(f"node {name!r}: the product of the weights up to here overflows", where=where)
-        return Chain(self.source, (matrix.shape[0],), weight, bias, (*self.nodes, name))
+            if self.operator is None:
+                operator: Operator = Elementwise(flat.copy())
+            elif isinstance(self.operator, Elementwise):
+                operator = Elementwise(self.operator.weight * flat)
+            elif isinstance(self.operator, Dense):
+                operator = Dense(flat[:, None] * self.operator.weight)
+            else:
+                by_channel = flat.reshape(self.operator.out_shape[0], -1)
+                if (by_channel == by_channel[:, :1]).all():
+                    weight = self.operator.weight * by_channel[:, 0].reshape(-1, 1, 1, 1)
+                    operator = replace(self.operator, weight=weight)
+                else:
+                    operator = Dense(flat[:, None] * self._matrix(node))
+        return self._onward(operator, self.shape, node)
 
-    def plus(self, other: Chain) -> Chain:
-        """Two ways from one source to one node: their sum."""
+    def convolved(self, convolution: Convolution, shape: tuple[int, ...], node: str) -> Chain:
+        """Continued through a convolution; ``shape``: of its output as the graph sees it."""
+        if self.operator is None:
+            return self._onward(convolution, shape, node)
+        if isinstance(self.operator, Elementwise):
+            factor = self.operator.weight.reshape(convolution.shape[0], -1)
+            if (factor == factor[:, :1]).all():
+                per_input = factor[:, 0].reshape(convolution.groups, 1, -1, 1, 1)
+                weight = convolution.weight.reshape(convolution.groups, -1, *convolution.weight.shape[1:]) * per_input
+                folded = replace(convolution, weight=weight.reshape(convolution.weight.shape))
+                return self._onward(folded, shape, node)
+        self._room(convolution.outputs * self.operator.inputs, node)
+        return self._onward(Dense(convolution.apply(self._matrix(node).T).T), shape, node)
+
+    def pooled(self, pool: Pool, shape: tuple[int, ...], factor: float, node: str) -> Chain:
+        """Continued through a sum over windows, times ``factor``."""
+        if self.operator is None and self.pool is None:
+            chain = replace(self, pool=pool, shape=shape)
+            return chain.reshaped(shape, node) if factor == 1 else chain.scaled(np.array(factor), node)
+        if isinstance(self.operator, Convolution) and not np.any(pool.padding):
+            return self._onward(_pooled_convolution(self.operator, pool, factor), shape, node)
+        convolution = pool.as_convolution()
+        return self.convolved(replace(convolution, weight=convolution.weight * factor), shape, node)
+
+    def plus(self, other: Chain, node: str) -> Chain:
+        """Two ways from one source to one node, delayed alike: their sum."""
         nodes = tuple(dict.fromkeys((*self.nodes, *other.nodes)))
-        return replace(self, weight=self.dense() + other.dense(), bias=self.bias + other.bias, nodes=nodes)
+        first, second = self.operator, other.operator
+        if isinstance(first, Convolution) and isinstance(second, Convolution) and _same_geometry(self, other):
+            return replace(self, operator=replace(first, weight=first.weight + second.weight), nodes=nodes)
+        self._room(2 * self.size * math.prod(self.shape), node)
+        total = self.whole_matrix() + other.whole_matrix()
+        return replace(self, pool=None, operator=Dense(total), nodes=nodes)
 
-    def dense(self) -> np.ndarray:
-        """The operator as a matrix (target size, source size)."""
-        return np.eye(self.columns) if self.weight is None else self.weight
+    def whole_matrix(self) -> np.ndarray:
+        """The map written out, pool included: (size of the signal, size of the source)."""
+        operator = np.eye(math.prod(self.shape)) if self.operator is None else matrix(self.operator)
+        return operator if self.pool is None else operator @ matrix(self.pool)
+
+    def finished(self) -> Chain:
+        """With an operator, if only of ones."""
+        if self.operator is not None:
+            return self
+        return replace(self, operator=Elementwise(np.ones(math.prod(self.shape))))
+
+    def _onward(self, operator: Operator, shape: tuple[int, ...], node: str) -> Chain:
+        if not np.isfinite(operator.weight).all():
+            raise GraphError(f"node {node!r}: the product of the weights up to here overflows")
+        return replace(self, operator=operator, shape=shape, nodes=(*self.nodes, node))
+
+    def _matrix(self, node: str) -> np.ndarray:
+        assert self.operator is not None
+        self._room(self.operator.inputs * self.operator.outputs, node)
+        return matrix(self.operator)
+
+    @staticmethod
+    def _room(weights: int, node: str) -> None:
+        if weights > MAX_WEIGHTS:
+            raise GraphError(
+                f"the linear maps up to node {node!r} fold into {weights} weights, at most {MAX_WEIGHTS} are held",
+                hint="put neurons between the layers, or check the sizes that the file declares",
+            )
 
 
-def flattened(shape: tuple[int, ...], node: nir.Flatten, name: str, where: str) -> tuple[int, ...]:
-    """The shape behind a Flatten. Raises :class:`GraphError` on dimensions that are not there."""
-    start = node.start_dim + len(shape) if node.start_dim < 0 else node.start_dim
-    end = node.end_dim + len(shape) if node.end_dim < 0 else node.end_dim
-    if not 0 <= start <= end < len(shape):
-        raise GraphError(
-            f"node {name!r} flattens dimensions {node.start_dim} to {node.end_dim} of shape {shape}", where=where
+def _same_geometry(a: Chain, b: Chain) -> bool:
+    assert a.operator is not None
+    assert b.operator is not None
+    alike = a.operator.weight.shape == b.operator.weight.shape
+    return alike and a.pool == b.pool and to_meta(a.operator) == to_meta(b.operator)
+
+
+def _pooled_convolution(convolution: Convolution, pool: Pool, factor: float) -> Convolution:
+    """A convolution whose output is summed over windows is a convolution with a larger kernel and stride."""
+    out, channels, high, wide = convolution.weight.shape
+    steps = [
+        [p * stride + k * dilation for p in range(window) for k in range(kernel)]
+        for window, stride, kernel, dilation in zip(
+            pool.kernel, convolution.stride, (high, wide), convolution.dilation, strict=True
         )
-    return (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
-
-
-def finite(value: Any, key: str, name: str, where: str) -> np.ndarray:
-    """A parameter as float64. Raises :class:`GraphError` if it is not numeric, or NaN or infinite."""
-    try:
-        array = np.array(value, dtype=np.float64)  # a copy: the graph given may change, the checked one not
-    except (TypeError, ValueError) as error:
-        raise GraphError(f"node {name!r}: {key} is not numeric", where=where) from error
-    bad = int((~np.isfinite(array)).sum())
-    if bad:
-        raise GraphError(
-            f"node {name!r}: {bad} of {array.size} values of {key} are NaN or infinite",
-            where=where,
-            hint="the training may have diverged; export the network again",
-        )
-    return array
+    ]
+    weight = np.zeros((out, channels, max(steps[0]) + 1, max(steps[1]) + 1))
+    for i, row in enumerate(steps[0]):
+        for j, column in enumerate(steps[1]):
+            weight[:, :, row, column] += factor * convolution.weight[:, :, i % high, j % wide]
+    stride = tuple(a * b for a, b in zip(pool.stride, convolution.stride, strict=True))
+    return replace(convolution, weight=weight, stride=(stride[0], stride[1]), dilation=(1, 1))

@@ -1,8 +1,7 @@
 """explain: why the integer network differs from the float model, rounding by rounding.
 
-Each rounding is switched on alone in a float64 simulation of the affine step
-``v' = decay v + (W s) + bias`` (:func:`nirdeploy.neuron.coefficients`); what remains when all
-parameters are rounded is the state's own rounding and saturation.
+Each rounding is switched on alone in the float reference, whose parts are replaced by what the integers
+stand for; what remains when all parameters are rounded is the state's own rounding and saturation.
 """
 
 from __future__ import annotations
@@ -13,25 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy import neuron, spikes
-from nirdeploy.check import CheckedGraph
-from nirdeploy.quantize import IntegerNetwork
+from nirdeploy import neuron
+from nirdeploy.check import CheckedGraph, Projection
+from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.operators import Dense, matrix
+from nirdeploy.quantize import per_weight, with_sign
 from nirdeploy.sim import float_, integer
 from nirdeploy.spikes import SpikeRecord
 from nirdeploy.verify import Divergence, Verdict, accuracy, verify
 
 ROUNDINGS = ("weight", "bias", "decay", "threshold")
-
-
-@dataclass(frozen=True)
-class _Affine:
-    """A population's step in float64: v' = decay v + weights s + bias; v > threshold; reset."""
-
-    weights: Mapping[str, np.ndarray]
-    bias: np.ndarray
-    decay: np.ndarray
-    threshold: np.ndarray
-    reset_value: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -111,113 +101,75 @@ def _differing(a: SpikeRecord, b: SpikeRecord) -> dict[str, int]:
 
 def _simulate(graph: CheckedGraph, network: IntegerNetwork, x: Any, rounded: set[str]) -> SpikeRecord:
     """The graph in float64 with the named parameters replaced by what the integers stand for."""
-    return _run(graph, network, x, rounded)[1]
+    made_of = {p.name: _parts(graph, network, p, rounded) for p in network.populations}
+    readouts = {p.name for p in network.populations if not p.spiking}
+    return float_.record(graph, float_.run(graph, made_of, x, readouts), [p.name for p in network.populations])
 
 
-def _run(
-    graph: CheckedGraph, network: IntegerNetwork, x: Any, rounded: set[str], watch: str | None = None
-) -> tuple[np.ndarray | None, SpikeRecord]:
-    """Simulate; with ``watch`` also that population's membrane before threshold (T, B, size)."""
-    blank = float_.simulate(graph, x)
-    time, batch = blank.steps, blank.samples
-    now = _inputs(graph, x)
-    watched = None
-    found: dict[str, np.ndarray] = {}
-    membrane: dict[str, np.ndarray] = {}
-    for population in network.populations:
-        affine = _affine(graph, network, population.name, rounded)
-        current = sum(now[source] @ weight.T for source, weight in affine.weights.items()) + affine.bias
-        v = np.zeros((batch, population.size))
-        fired = np.zeros((time, batch, population.size))
-        before = np.zeros((time, batch, population.size))
-        for t in range(time):
-            v = affine.decay * v + current[t]
-            before[t] = v
-            if not population.spiking:
-                continue
-            above = v - affine.threshold
-            inclusive = graph.dialect.threshold == ">=" and "threshold" not in rounded
-            spike = (above >= 0 if inclusive else above > 0).astype(np.float64)
-            v = (
-                v - spike * affine.reset_value
-                if population.reset == "subtract"
-                else np.where(spike > 0, affine.reset_value, v)
-            )
-            fired[t] = spike
-        now[population.name] = fired
-        if population.name == watch:
-            watched = before
-        shaped = (fired if population.spiking else before).reshape(time, batch, *population.shape)
-        (found if population.spiking else membrane)[population.name] = (
-            shaped.astype(np.uint8) if population.spiking else shaped
-        )
-    return watched, replace(blank, spikes=found, membrane=membrane)
-
-
-def _inputs(graph: CheckedGraph, x: Any) -> dict[str, np.ndarray]:
-    stimulus = spikes.stimulus(x, [(name, graph.population(name).shape) for name in graph.inputs])
-    return {n: v.reshape(*v.shape[:2], -1).astype(np.float64) for n, v in stimulus.items()}
-
-
-def _affine(graph: CheckedGraph, network: IntegerNetwork, name: str, rounded: set[str]) -> _Affine:
-    """Exact coefficients, or what the integers stand for, parameter by parameter."""
-    population = graph.population(name)
-    integers = next(p for p in network.populations if p.name == name)
-    step = neuron.coefficients(population.model, population.params, population.shape, graph.dialect)
-    gain, unit = step.gain.reshape(-1, 1), (integers.scale * 2.0**integers.shift).reshape(-1, 1)
-    weights = {p.source: gain * p.weight for p in graph.projections if p.target == name}
+def _parts(
+    graph: CheckedGraph, network: IntegerNetwork, integers: IntegerPopulation, rounded: set[str]
+) -> float_.Parts:
+    """A population's exact parts, or what the integers stand for, parameter by parameter."""
+    made_of, name, scale = float_.parts(graph, integers.name), integers.name, integers.scale
+    how = made_of.how
+    total = np.broadcast_to(how.gain * (how.synapse_gain if integers.synaptic else 1.0), scale.shape)
+    gain = np.where(total == 0, 1.0, total)
     if "weight" in rounded:
-        weights = {p.source: unit * p.weight for p in network.projections if p.target == name}
-    bias = gain.ravel() * population.bias.ravel() + step.offset.ravel()
-    zeros = np.zeros(population.size)
-    threshold = population.params["v_threshold"].ravel() if integers.spiking else zeros
-    v_reset = population.params["v_reset"].ravel() if integers.spiking else zeros
-    reset_value = threshold - v_reset if integers.reset == "subtract" else v_reset
-    if "threshold" in rounded:
-        # An integer membrane above `threshold` is at least threshold + 1: the border lies halfway.
-        threshold = (integers.threshold + 0.5) * integers.scale if integers.spiking else zeros
-        reset_value = integers.reset_value * integers.scale
-    return _Affine(
-        weights=weights,
-        bias=integers.bias * integers.scale if "bias" in rounded else bias,
-        decay=integers.decay / 2.0**network.formats.decay_bits if "decay" in rounded else step.decay.ravel(),
-        threshold=threshold,
-        reset_value=reset_value,
-    )
+        sign = np.sign(total)
+        incoming = tuple(_stands_for(network, p, sign) for p in network.into(name))
+        made_of = replace(made_of, incoming=incoming)
+    if "bias" in rounded:
+        offset = integers.bias * scale
+        bias = integers.synapse_bias * scale / gain if integers.synaptic else np.zeros(integers.size)
+        late = {step: values * scale / gain for step, values in integers.late_bias.items()}
+        if not integers.synaptic:  # what is late is no part of a constant offset
+            bias = np.zeros(integers.size)
+        made_of = replace(made_of, how=replace(how, offset=offset), bias=bias, late_bias=late)
+    if "decay" in rounded:
+        bits = 2.0**network.formats.decay_bits
+        decays = {"decay": integers.decay / bits}
+        decays |= {"synapse_decay": integers.synapse_decay / bits} if integers.synaptic else {}
+        made_of = replace(made_of, how=replace(made_of.how, **decays))
+    if "threshold" in rounded and integers.spiking:
+        made_of = replace(made_of, params=_thresholds(integers, made_of.params))
+    return made_of
+
+
+def _stands_for(network: IntegerNetwork, p: IntegerProjection, sign: np.ndarray) -> Projection:
+    """A projection of integers as one of currents."""
+    weight = p.operator.weight * per_weight(p.operator, p.unit)
+    operator = with_sign(replace(p.operator, weight=weight), np.where(sign == 0, 1, sign))
+    source = next((q for q in network.populations if q.name == p.source and not q.spiking), None)
+    if source is not None:  # a membrane: its integers are in units of its scale
+        even = (source.scale == source.scale[0]).all()
+        operator = (
+            replace(operator, weight=operator.weight / source.scale[0])
+            if even
+            else Dense(matrix(operator) / source.scale)
+        )
+    return Projection(p.source, p.target, operator, (), p.pool, p.delay)
+
+
+def _thresholds(integers: IntegerPopulation, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    # An integer membrane above `threshold` is at least threshold + 1: the border lies halfway.
+    border = integers.spike_size if integers.rules.multi else integers.threshold + 0.5
+    threshold, reset = border * integers.scale, integers.reset_value * integers.scale
+    if integers.model not in neuron.RESETS:
+        return {**params, "threshold": threshold}
+    v_reset = threshold - reset if integers.reset == "subtract" else reset
+    return {**params, "v_threshold": threshold, "v_reset": v_reset}
 
 
 def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence) -> Margins | None:
-    integers = next(p for p in network.populations if p.name == first.population)
+    integers = network.population(first.population)
     if not integers.spiking:
         return None
     index = int(np.ravel_multi_index(first.neuron, integers.shape))
-    watched, _ = _run(graph, network, x, set(), watch=first.population)
-    threshold = float(graph.population(first.population).params["v_threshold"].ravel()[index])
-    exact = float(watched[first.step, first.sample, index]) - threshold if watched is not None else 0.0
-    before = _integer_before_reset(network, x, first, index)
-    return Margins(exact, float((before - integers.threshold[index]) * integers.scale[index]))
-
-
-def _integer_before_reset(network: IntegerNetwork, x: Any, first: Divergence, index: int) -> int:
-    """The integer membrane that was compared with the threshold: the last one, one step on."""
-    record = integer.simulate(network, x, membrane=[first.population])
-    population = next(p for p in network.populations if p.name == first.population)
-    shaped = record.membrane[first.population].reshape(record.steps, record.samples, -1)
-    v = shaped[first.step - 1, first.sample, index] if first.step else population.initial[index]
-    acc = 0
-    for projection in network.projections:
-        if projection.target == first.population:
-            source = (
-                record.spikes[projection.source]
-                if projection.source in record.spikes
-                else _network_input(network, x)[projection.source]
-            )
-            arriving = source[first.step, first.sample].ravel().astype(np.int64)
-            acc += int(projection.weight[index] @ arriving)
-    kept = int(integer.decayed(np.array(int(v)), np.array(int(population.decay[index])), network.formats.decay_bits))
-    total = kept + (acc << population.shift) + int(population.bias[index])
-    return int(np.clip(total, -network.formats.state_max - 1, network.formats.state_max))
-
-
-def _network_input(network: IntegerNetwork, x: Any) -> dict[str, np.ndarray]:
-    return spikes.stimulus(x, network.inputs)
+    made_of = {p.name: float_.parts(graph, p.name) for p in network.populations}
+    exact = float_.run(graph, made_of, x, set(), {first.population}).compared[first.population]
+    border = neuron.threshold_of(integers.model, made_of[first.population].params)[index]
+    rounded = integer.compared(network, x, first.population)[first.step, first.sample, index]
+    return Margins(
+        float(exact[first.step, first.sample, index] - border),
+        float((rounded - integers.threshold[index]) * integers.scale[index]),
+    )

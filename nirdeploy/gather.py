@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.image import Readout, ReadoutPart, Section
+from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation
 from nirdeploy.place import Placement, Slice
-from nirdeploy.quantize import Formats, IntegerNetwork, IntegerPopulation
 from nirdeploy.target import Target
 
 CONTROL, JOBS, WEIGHTS, PARAMETERS = range(4)

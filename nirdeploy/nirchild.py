@@ -7,9 +7,13 @@ a refusal; any other end is a crash, which the parent reports as such.
 
 from __future__ import annotations
 
-import io
+import math
 import os
 import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import IO
 
 import h5py
 import numpy as np
@@ -20,22 +24,25 @@ MAX_BYTES = 1 << 30
 SUSPECT_BYTES = 1 << 28  # a dataset this large must not be compressed more than MAX_RATIO
 MAX_RATIO = 200
 FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32
-MEMORY_BYTES = 4 << 30
-CPU_SECONDS = 20
+MEMORY_BYTES = 2 << 30
+CPU_SECONDS = 3  # of reading; damaged heaps send HDF5 into endless loops
+BYTES_PER_SECOND = 20 << 20  # a large file gets more time
 
 
 class RefusedError(Exception):
     """The file is not read; the message says why."""
 
 
-def limit() -> None:
-    """Memory, processor time and core dumps of this process."""
+def limit(path: str) -> None:
+    """Limit this process in memory and core dumps, and in the processor time from here on."""
     try:
         import resource
     except ImportError:  # not a POSIX system: the parent's clock is the only limit
         return
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    seconds = CPU_SECONDS + Path(path).stat().st_size // BYTES_PER_SECOND
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -83,39 +90,50 @@ def look(item: h5py.Dataset, here: str) -> None:
 
 
 def load(item: h5py.Dataset) -> np.ndarray:
-    """The dataset as a plain array; text as unicode."""
-    if h5py.check_string_dtype(item.dtype) is not None:
-        return np.array(item.asstr()[()], dtype=np.str_)
-    return np.asarray(item[()])
+    """The dataset as a plain array; text as unicode. Raises :class:`RefusedError` on text out of proportion."""
+    if h5py.check_string_dtype(item.dtype) is None:
+        return np.asarray(item[()])
+    text = np.asarray(item.asstr()[()], dtype=object)
+    longest = max((len(one) for one in text.flat), default=0)
+    if text.size * longest * 4 > MAX_BYTES:  # the array gives every text the room of the longest
+        raise RefusedError(f"{item.name!r} holds {text.size} texts of up to {longest} characters")
+    return np.array(text, dtype=np.str_)
 
 
-def main(path: str) -> int:
-    limit()
+def answer(path: str, out: IO[bytes], say: IO[str]) -> int:
+    """Read the file at ``path``: an npz on ``out``, or the reason for a refusal on ``say``. Returns the exit status."""
     try:
         with h5py.File(path, "r") as file:
             found: dict[str, h5py.Dataset] = {}
             groups: list[str] = []
             scan(file, "", found, groups, [0, 0])
-            arrays = {name: load(item) for name, item in found.items()}
+            with zipfile.ZipFile(out, "w") as archive:  # one dataset after the other: never all of them in memory
+                put(archive, "names", np.array(list(found), dtype=np.str_) if found else np.zeros(0, dtype="U1"))
+                put(archive, "groups", np.array(groups, dtype=np.str_) if groups else np.zeros(0, dtype="U1"))
+                for i, item in enumerate(found.values()):
+                    put(archive, f"d{i}", load(item))
     except RefusedError as error:
-        sys.stderr.write(f"{error}\n")
+        say.write(f"{error}\n")
         return 3
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, UnicodeError, MemoryError, RecursionError) as error:
         # h5py has no error class of its own.
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        sys.stderr.write(f"HDF5 cannot read it: {reason}\n")
+        say.write(f"HDF5 cannot read it: {reason}\n")
         return 3
-    out = io.BytesIO()
-    names = np.array(list(arrays), dtype=np.str_) if arrays else np.zeros(0, dtype="U1")
-    np.savez(
-        out,
-        names=names,
-        groups=np.array(groups, dtype=np.str_) if groups else np.zeros(0, dtype="U1"),
-        **{f"d{i}": array for i, array in enumerate(arrays.values())},  # type: ignore[arg-type]  # a stub's flaw
-    )
-    sys.stdout.buffer.write(out.getvalue())
-    sys.stdout.buffer.flush()
     return 0
+
+
+def put(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    """Add an array to an npz, as ``np.savez`` does."""
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def main(path: str) -> int:
+    limit(path)
+    code = answer(path, sys.stdout.buffer, sys.stderr)
+    sys.stdout.buffer.flush()
+    return code
 
 
 if __name__ == "__main__":

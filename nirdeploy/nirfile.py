@@ -2,26 +2,30 @@
 
 ``nir.read`` opens whatever an HDF5 file points at (external storage, links, virtual datasets) and trusts
 every declared size. Here a child process with limits looks first and reads then
-(:mod:`nirdeploy.nirchild`); this module only ever sees plain arrays.
+(:mod:`nirdeploy.nirchild`); this module only ever sees plain arrays. What can be put right in one way only is
+put right and said (:mod:`nirdeploy.nirrepair`).
 """
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nir
 import numpy as np
 
-from nirdeploy import nirchild, store
+from nirdeploy import nirchild, nirrepair, store
 from nirdeploy.errors import GraphError, ModelFileError
 
-_WALL_S = 30
+_WALL_S = 10
+_MAX_EDGES = 1 << 20
 _GRAPH = "NIRGraph"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -37,43 +41,61 @@ _PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Flatten": (("start_dim", "end_dim"), ("input_type",)),
     "I": (("r",), ()),
     "IF": (("r", "v_threshold"), ("v_reset",)),
-    "Input": (("shape",), ()),
+    "Input": ((), ("shape",)),
     "LI": (("tau", "r", "v_leak"), ()),
     "LIF": (("tau", "r", "v_leak", "v_threshold"), ("v_reset",)),
     "Linear": (("weight",), ()),
-    "Output": (("shape",), ()),
+    "Output": ((), ("shape",)),
     "Scale": (("scale",), ()),
     "SumPool2d": (("kernel_size", "stride", "padding"), ()),
     "Threshold": (("threshold",), ()),
 }
 
+#: Neurons whose parameters have one shape.
+_NEURONS = ("CubaLI", "CubaLIF", "I", "IF", "LI", "LIF")
+
 Tree = dict[str, Any]  # groups as dicts, datasets as arrays
+
+
+@dataclass
+class _File:
+    """The file being read: its path for messages, and what was repaired so far."""
+
+    where: str
+    repairs: list[str] = field(default_factory=list)
 
 
 def read(path: Path | str) -> nir.NIRGraph:
     """Read a graph. Nothing but the file itself is opened.
 
+    What was repaired stands in the graph's metadata, under :data:`nirdeploy.nirrepair.METADATA_KEY`, a line each.
+
     Raises:
         ModelFileError: not HDF5, truncated, hostile, or not a NIR graph.
-        GraphError: a node lacks a parameter, or an edge names a node that is not there.
+        GraphError: a node lacks a parameter, an edge names a node that is not there, or declared shapes contradict
+            each other.
     """
     path = Path(path)
     _look_at_file(path)
-    tree = _tree(_run_child(path), str(path))
+    tree = _tree(_datasets(_ask_child(path), str(path)), str(path))
+    _look_at_version(tree.get("version"), str(path))
     if "node" not in tree or not isinstance(tree["node"], dict):
         raise ModelFileError("the file is HDF5 but holds no NIR graph (no group 'node')", where=str(path))
-    graph = _node(tree["node"], "", str(path))
+    file = _File(str(path))
+    graph = _node(tree["node"], "", file)
     if not isinstance(graph, nir.NIRGraph):
         raise ModelFileError(f"the file's root is a {type(graph).__name__}, expected a NIRGraph", where=str(path))
-    return graph
+    try:
+        graph, shaped = nirrepair.shapes(graph)
+    except GraphError as error:
+        raise GraphError(error.message, where=str(path), hint=error.hint) from error
+    return nirrepair.record(graph, file.repairs + shaped)
 
 
 def write(path: Path | str, graph: nir.NIRGraph) -> None:
     """Write a graph as ``nir.write`` does, whole or not at all. Raises :class:`GraphError` on what HDF5 cannot hold."""
     path = Path(path)
-    for name in graph.nodes:
-        if not name or "/" in name or "\0" in name or name in (".", ".."):
-            raise GraphError(f"a node cannot be named {name!r} in a NIR file", where=str(path), hint="rename it")
+    _look_at_names(graph, str(path))
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as folder:
         beside = Path(folder) / "graph.nir"
         try:
@@ -83,6 +105,30 @@ def write(path: Path | str, graph: nir.NIRGraph) -> None:
                 f"the graph holds a value that a NIR file cannot: {str(error).splitlines()[0]}", where=str(path)
             ) from error
         store.write_atomic(path, beside.read_bytes())
+
+
+def _look_at_names(graph: nir.NIRGraph, where: str) -> None:
+    for name, node in graph.nodes.items():
+        if not name or "/" in name or "\0" in name or name in (".", ".."):
+            raise GraphError(f"a node cannot be named {name!r} in a NIR file", where=where, hint="rename it")
+        if isinstance(node, nir.NIRGraph):
+            _look_at_names(node, where)
+
+
+def _look_at_version(version: Any, where: str) -> None:
+    """Refuse a file of a later major version; the oldest files have none, and nothing else depends on it."""
+    if version is None:
+        return
+    text = _text(version)
+    major = (text or "").partition(".")[0]
+    if not major.isascii() or not major.isdigit() or len(major) > 9:
+        raise ModelFileError("the file's NIR version is not a version number", where=where)
+    if int(major) > int(nir.version.partition(".")[0]):
+        raise ModelFileError(
+            f"the file is of NIR version {int(major)}, this reads up to version {nir.version}",
+            where=where,
+            hint="update the package nir, or export the network for this version",
+        )
 
 
 def _look_at_file(path: Path) -> None:
@@ -103,34 +149,47 @@ def _look_at_file(path: Path) -> None:
         )
 
 
-def _run_child(path: Path) -> dict[str, np.ndarray]:
-    """The file's datasets by path; groups are the keys that end in ``/``."""
+def _ask_child(path: Path) -> tuple[int, bytes, str]:
+    """The child's exit status, its npz, and what it says."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
+    limit = _WALL_S + path.stat().st_size // nirchild.BYTES_PER_SECOND
     try:
         done = subprocess.run(
             [sys.executable, "-I", nirchild.__file__, str(path.resolve())],
             capture_output=True,
-            timeout=_WALL_S,
+            timeout=limit,
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelFileError(f"reading the model file took more than {_WALL_S} s", where=str(path)) from error
-    if done.returncode == 3:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ModelFileError(f"reading the model file took more than {limit} s", where=str(path)) from error
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def _datasets(answer: tuple[int, bytes, str], where: str) -> dict[str, np.ndarray]:
+    """The file's datasets by path; groups are the keys that end in ``/``."""
+    status, content, said = answer
+    if status == 3:
+        reason = said.strip().splitlines()
         raise ModelFileError(
             f"the model file is refused: {reason[-1] if reason else 'no reason given'}",
-            where=str(path),
+            where=where,
             hint="export the network again",
         )
-    if done.returncode:
+    if status == -signal.SIGXCPU:
         raise ModelFileError(
-            f"reading the model file crashed the reader (status {done.returncode}): the file is damaged or hostile",
-            where=str(path),
+            "reading the model file takes longer than its size explains: it is damaged or hostile",
+            where=where,
             hint="export the network again",
         )
-    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as archive:
+    if status:
+        raise ModelFileError(
+            f"reading the model file crashed the reader (status {status}): the file is damaged or hostile",
+            where=where,
+            hint="export the network again",
+        )
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         found = {str(name): archive[f"d{i}"] for i, name in enumerate(archive["names"])}
         return found | {f"{name}/": np.zeros(0) for name in archive["groups"]}
 
@@ -151,31 +210,43 @@ def _tree(flat: dict[str, np.ndarray], where: str) -> Tree:
     return root
 
 
-def _node(tree: Tree, name: str, where: str) -> nir.NIRNode:
+def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
+    """A node by its tree; ``name`` is its path, empty for the root."""
     kind = _text(tree.get("type"))
-    label = f"node {name!r}" if name else "the graph"
+    label = f"node {nirrepair.short(name)}" if name else "the graph"
     if kind is None:
-        raise ModelFileError(f"{label} has no type", where=where)
+        raise ModelFileError(f"{label} has no type", where=file.where)
     if kind == _GRAPH:
-        return _graph(tree, name, where)
+        return _graph(tree, name, file)
     if kind not in _PARAMETERS:
         raise ModelFileError(
-            f"{label} has the unknown type {kind[:40]!r}", where=where, hint=f"NIR has {', '.join(_PARAMETERS)}"
+            f"{label} has the unknown type {kind[:40]!r}", where=file.where, hint=f"NIR has {', '.join(_PARAMETERS)}"
         )
     needed, optional = _PARAMETERS[kind]
     values: dict[str, Any] = {}
     for key in (*needed, *optional):
         value = tree.get(key)
         if value is None and key in needed:
-            raise GraphError(f"{label} ({kind}) has no parameter {key!r}", where=where)
+            raise GraphError(f"{label} ({kind}) has no parameter {key!r}", where=file.where)
         if value is None:
             continue
         if isinstance(value, dict):
-            raise GraphError(f"parameter {key!r} of {label} is a group, expected numbers", where=where)
+            raise GraphError(f"parameter {key!r} of {label} is a group, expected numbers", where=file.where)
         values[key] = _number_or_text(value)
         if isinstance(values[key], np.ndarray) and values[key].dtype.kind not in "biuf":
-            raise GraphError(f"parameter {key!r} of {label} is not numeric", where=where)
-    return _construct(kind, values, _metadata(tree), label, where)
+            raise GraphError(f"parameter {key!r} of {label} is not numeric", where=file.where)
+    if kind in _NEURONS:
+        values = _in_one_shape(values, kind, f"{label} ({kind})", file)
+    return _construct(kind, values, _metadata(tree), label, file.where)
+
+
+def _in_one_shape(values: dict[str, Any], kind: str, label: str, file: _File) -> dict[str, Any]:
+    try:
+        values, repairs = nirrepair.parameters(values, sum(_PARAMETERS[kind], ()), label)
+    except GraphError as error:
+        raise GraphError(error.message, where=file.where, hint=error.hint) from error
+    file.repairs += repairs
+    return values
 
 
 def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], label: str, where: str) -> nir.NIRNode:
@@ -186,9 +257,9 @@ def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], labe
                 raise GraphError(f"parameter {key!r} of {label} is not one whole number", where=where)
             values[key] = int(dim.item())
     if kind == "Input":
-        values = {"input_type": {"input": values["shape"]}}
+        values = {"input_type": {"input": values.get("shape")}}
     elif kind == "Output":
-        values = {"output_type": {"output": values["shape"]}}
+        values = {"output_type": {"output": values.get("shape")}}
     elif kind == "Flatten":
         values = {
             "start_dim": values["start_dim"],
@@ -200,49 +271,54 @@ def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], labe
     elif kind in ("Conv1d", "Conv2d"):
         values.setdefault("input_shape", None)
     try:
-        node = getattr(nir, kind)(**values)
+        with np.errstate(all="ignore"):
+            node = getattr(nir, kind)(**values)
     except Exception as error:  # nir raises assertion, type, value and index errors, often without text
-        raise GraphError(
-            f"{label} ({kind}) has contradictory parameters: {error or type(error).__name__}", where=where
-        ) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise GraphError(f"{label} ({kind}) has contradictory parameters: {reason[:160]}", where=where) from error
     node.metadata = metadata
     return node
 
 
-def _graph(tree: Tree, name: str, where: str) -> nir.NIRGraph:
+def _graph(tree: Tree, name: str, file: _File) -> nir.NIRGraph:
     children, edges = tree.get("nodes"), tree.get("edges")
-    label = f"subgraph {name!r}" if name else "the graph"
+    label = f"subgraph {nirrepair.short(name)}" if name else "the graph"
     if not isinstance(children, dict):
-        raise ModelFileError(f"{label} has no nodes", where=where)
+        raise ModelFileError(f"{label} has no nodes", where=file.where)
     nodes = {}
     for child, subtree in children.items():
+        path = f"{name}.{child}" if name else child
         if not isinstance(subtree, dict):
-            raise ModelFileError(f"node {child!r} is a dataset, expected a group", where=where)
-        nodes[child] = _node(subtree, child, where)
-    pairs: list[tuple[str, str]] = []
-    if isinstance(edges, np.ndarray) and edges.size:
-        if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind != "U":
-            raise ModelFileError(f"the edges of {label} are not pairs of names", where=where)
-        pairs = [(str(a), str(b)) for a, b in edges]
-    for a, b in pairs:
-        for end in (a, b):
-            if end not in nodes:
-                raise GraphError(
-                    f"edge {a!r} -> {b!r} names the node {end!r}, which does not exist",
-                    where=where,
-                    hint=f"nodes: {', '.join(nodes)}"[:300],
-                )
+            raise ModelFileError(f"node {nirrepair.short(path)} is a dataset, expected a group", where=file.where)
+        nodes[child] = _node(subtree, path, file)
+    try:
+        pairs, repairs = nirrepair.edges(_pairs(edges, label, file.where), nodes, label)
+    except GraphError as error:
+        raise GraphError(error.message, where=file.where, hint=error.hint) from error
+    file.repairs += repairs
     try:
         return nir.NIRGraph(nodes=nodes, edges=pairs, metadata=_metadata(tree), type_check=False)
     except Exception as error:  # as above
-        raise GraphError(f"{label} contradicts itself: {error or type(error).__name__}", where=where) from error
+        raise GraphError(f"{label} contradicts itself: {error or type(error).__name__}", where=file.where) from error
+
+
+def _pairs(edges: Any, label: str, where: str) -> list[tuple[str, str]]:
+    if edges is None or (isinstance(edges, np.ndarray) and not edges.size):
+        return []
+    if isinstance(edges, dict) or edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind != "U":
+        raise ModelFileError(f"the edges of {label} are not pairs of names", where=where)
+    if len(edges) > _MAX_EDGES:
+        raise ModelFileError(f"{label} has {len(edges)} edges, at most {_MAX_EDGES} are read", where=where)
+    return [(str(a), str(b)) for a, b in edges]
 
 
 def _metadata(tree: Tree) -> dict[str, Any]:
     metadata = tree.get("metadata")
-    if not isinstance(metadata, dict):
-        return {}
-    return {key: _number_or_text(value) for key, value in metadata.items() if not isinstance(value, dict)}
+    return _plain(metadata) if isinstance(metadata, dict) else {}
+
+
+def _plain(tree: Tree) -> dict[str, Any]:
+    return {key: _plain(value) if isinstance(value, dict) else _number_or_text(value) for key, value in tree.items()}
 
 
 def _number_or_text(value: np.ndarray) -> Any:

@@ -23,8 +23,9 @@ from nirdeploy.dialect import Dialect
 from nirdeploy.emit import Artifacts, emit
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.image import Image
+from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement, place, validate
-from nirdeploy.quantize import IntegerNetwork, quantize
+from nirdeploy.quantize import quantize
 from nirdeploy.target import Target
 
 if TYPE_CHECKING:

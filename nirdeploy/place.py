@@ -14,7 +14,7 @@ from typing import Any
 
 from nirdeploy import store
 from nirdeploy.errors import CorruptFile, DoesNotFit, InternalError
-from nirdeploy.quantize import IntegerNetwork, IntegerPopulation
+from nirdeploy.network import IntegerNetwork, IntegerPopulation
 from nirdeploy.target import Hardware, Target
 
 #: Spikes per neuron and step assumed when loads are balanced and cycles predicted.

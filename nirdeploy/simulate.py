@@ -9,7 +9,7 @@ from typing import Any
 from nirdeploy import pipeline
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.dialect import Dialect
-from nirdeploy.quantize import IntegerNetwork
+from nirdeploy.network import IntegerNetwork
 from nirdeploy.sim import float_, integer
 from nirdeploy.spikes import SpikeRecord
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from nirdeploy import nirdata
 from nirdeploy.errors import CorruptFile, InputShapeError, UnknownPopulation
 
+Values = Literal["spikes", "counts", "analog"]
+
 
 @dataclass(frozen=True)
 class SpikeRecord:
     """Spikes, and where asked membrane potentials, per population.
 
-    ``spikes[name]``: uint8 (T, B, *shape), spike counts per step, for every probed spiking population.
+    ``spikes[name]``: (T, B, *shape), spike counts per step, uint8 or as wide as they need, for every probed
+    spiking population.
     ``membrane[name]``: (T, B, *shape) after threshold and reset; float64 from the float reference, int32
     in units of ``scale[name]`` (float64, shape of the population) from integer witnesses (integer
     simulator, RTL, device). Populations that do not spike (LI, Output) have a membrane only.
@@ -100,7 +103,7 @@ class SpikeRecord:
                 return np.ascontiguousarray(values.reshape(batch, time, *shapes[name]).swapaxes(0, 1))
 
             return cls(
-                spikes={n: unflat(n, v).astype(np.uint8) for n, v in observables["spikes"].items()},
+                spikes={n: counts(unflat(n, v)) for n, v in observables["spikes"].items()},
                 membrane={n: unflat(n, v) for n, v in observables["membrane"].items()},
                 scale={n: v.reshape(shapes[n]) for n, v in scale.items()},
                 source=meta["source"],
@@ -119,13 +122,17 @@ def _flat(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values.reshape(time, batch, -1).swapaxes(0, 1))
 
 
-def stimulus(x: Any, inputs: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, np.ndarray]:
-    """Check a stimulus and return it per input population, uint8 (T, B, *shape).
+def stimulus(
+    x: Any, inputs: Sequence[tuple[str, tuple[int, ...]]], values: Values = "spikes"
+) -> dict[str, np.ndarray]:
+    """Check a stimulus and return it per input population, (T, B, *shape).
 
     Args:
-        x: array of 0 and 1, any numeric type, (T, B, *input shape); or a dict of such arrays by the
-            name of the input population where there are several.
+        x: array of any numeric type, (T, B, *input shape); or a dict of such arrays by the name of the
+            input population where there are several.
         inputs: (name, shape) of the network's inputs.
+        values: what it may hold. "spikes": 0 and 1, returned as uint8; "counts": whole numbers from 0 to
+            255, uint8; "analog": any finite number, float64.
 
     Raises:
         InputShapeError: says which shape was expected and what came.
@@ -141,13 +148,13 @@ def stimulus(x: Any, inputs: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str,
     unknown = sorted(set(x) - {name for name, _ in inputs})
     if missing or unknown:
         raise InputShapeError(f"inputs missing: {missing}; unknown: {unknown}")
-    checked = {name: _one_stimulus(x[name], name, shape) for name, shape in inputs}
+    checked = {name: _one_stimulus(x[name], name, shape, values) for name, shape in inputs}
     if len({values.shape[:2] for values in checked.values()}) > 1:
         raise InputShapeError(f"the inputs differ in steps or batch: { {n: v.shape for n, v in checked.items()} }")
     return checked
 
 
-def _one_stimulus(x: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _one_stimulus(x: Any, name: str, shape: tuple[int, ...], allowed: Values) -> np.ndarray:
     values = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
     expected = f"(T, B, {', '.join(str(size) for size in shape)})"
     if values.shape[1:] == shape:
@@ -160,13 +167,25 @@ def _one_stimulus(x: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
         raise InputShapeError(f"the stimulus has shape {values.shape}, expected {expected}", where=f"input {name!r}")
     if 0 in values.shape:
         raise InputShapeError(f"the stimulus is empty: shape {values.shape}", where=f"input {name!r}")
-    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+    if values.dtype.kind not in "biuf" or (values.dtype.kind == "f" and not np.isfinite(values).all()):
+        raise InputShapeError("the stimulus must hold finite numbers", where=f"input {name!r}")
+    if allowed == "analog":
+        return values.astype(np.float64)
+    top = 1 if allowed == "spikes" else 255
+    whole = values.dtype.kind != "f" or bool((values == np.floor(values)).all())
+    if not whole or values.min() < 0 or values.max() > top:
         raise InputShapeError(
-            "the stimulus must hold only 0 and 1 (spikes)",
+            "the stimulus must hold only 0 and 1 (spikes)" if top == 1 else "the stimulus must hold counts, 0 to 255",
             where=f"input {name!r}",
             hint="encode analog values as spike trains first",
         )
-    return values.astype(np.uint8)
+    return values.astype(np.uint8, copy=False)
+
+
+def counts(spikes: np.ndarray) -> np.ndarray:
+    """Spike counts in the smallest unsigned type that holds them, uint8 mostly."""
+    most = spikes.max(initial=0)
+    return spikes.astype(np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.uint32)
 
 
 def select(probe: str | Sequence[str], populations: Sequence[str], outputs: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,9 +9,32 @@ import nir
 import numpy as np
 from hypothesis import strategies as st
 
-from nirdeploy import dialect as dialects
+from nirdeploy import dialect as dialect_module
 from nirdeploy.check import CheckedGraph, Population, Projection
 from nirdeploy.dialect import Dialect
+from nirdeploy.operators import Dense
+
+
+def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:
+    """Any combination of a dialect's fields."""
+    return st.builds(
+        Dialect,
+        dt=st.just(dt),
+        discretization=st.sampled_from(["euler", "exponential"]),
+        gain=st.sampled_from(["equation", "euler", "no_r", "one"]),
+        threshold=st.sampled_from([">", ">="]),
+        reset=st.sampled_from(["zero", "subtract", "none"]),
+        reset_delay=st.booleans(),
+        late_reset=st.sampled_from(["after", "before", "leaky_before", "cuba_before"]),
+        reset_guard=st.booleans(),
+        synapse_order=st.sampled_from(["new", "old"]),
+        spikes=st.sampled_from(["binary", "multi"]),
+        max_spikes=st.sampled_from([0, 3]),
+        spike_delay=st.booleans(),
+        v_min=st.sampled_from(["none", "-threshold"]),
+        initial=st.sampled_from(["zero", "v_reset"]),
+        recurrent_bias=st.sampled_from(["always", "late"]),
+    )
 
 
 @st.composite
@@ -39,7 +62,8 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4) -> CheckedG
             sources = populations[: len(inputs)]
         for source in {s.name: s for s in sources}.values():
             spread = draw(st.sampled_from([0.3, 1.0, 3.0])) / np.sqrt(source.size)
-            projections.append(Projection(source.name, name, rng.normal(0.1 * spread, spread, (size, source.size))))
+            weight = rng.normal(0.1 * spread, spread, (size, source.size))
+            projections.append(Projection(source.name, name, Dense(weight)))
         params = _parameters(model, size, dialect, rng)
         populations.append(Population(name, model, (size,), params, rng.normal(0, 0.05, size)))
     return CheckedGraph(
@@ -89,7 +113,7 @@ def two_layers(seed: int = 0, sizes: tuple[int, int, int] = (20, 30, 5), dialect
     return nir.NIRGraph(
         nodes=nodes,
         edges=list(itertools.pairwise(names)),
-        metadata={dialects.METADATA_KEY: dialect},
+        metadata={dialect_module.METADATA_KEY: dialect},
         type_check=False,
     )
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from nirdeploy.errors import TargetFileError
 from nirdeploy.image import Image
+from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
-from nirdeploy.quantize import IntegerNetwork
 from nirdeploy.target import Target
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from nirdeploy import gather
 from nirdeploy.backends.base import Backend
 from nirdeploy.image import Image, InputSlot
+from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
-from nirdeploy.quantize import IntegerNetwork
 from nirdeploy.target import Target
 
 

@@ -2,6 +2,20 @@
 
 from nirdeploy.exchange.exporter import export_to_nir
 from nirdeploy.exchange.importer import import_from_nir
-from nirdeploy.exchange.modules import IF, LI, LIF
+from nirdeploy.exchange.modules import IF, LI, LIF, CubaLI, CubaLIF, Delay, I, Recurrent, Scale, SumPool2d, Threshold
 
-__all__ = ["IF", "LI", "LIF", "export_to_nir", "import_from_nir"]
+__all__ = [
+    "IF",
+    "LI",
+    "LIF",
+    "CubaLI",
+    "CubaLIF",
+    "Delay",
+    "I",
+    "Recurrent",
+    "Scale",
+    "SumPool2d",
+    "Threshold",
+    "export_to_nir",
+    "import_from_nir",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,24 +14,20 @@ import torch
 from torch import fx, nn
 
 from nirdeploy import dialect as dialects
+from nirdeploy import neuron as equations
 from nirdeploy import nirfile
 from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
-from nirdeploy.exchange.modules import Neuron
-
-_PASSES = (nn.Identity, nn.Dropout)  # nothing of them is left at inference
-
-
-class _Tracer(fx.Tracer):
-    """Stops at layers; goes into everything a user composed."""
-
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, Neuron) or super().is_leaf_module(module, name)
+from nirdeploy.exchange import spikingjelly
+from nirdeploy.exchange.importer import ORIGIN, Origin
+from nirdeploy.exchange.layers import trained
+from nirdeploy.exchange.modules import Delay, Neuron, Recurrent, Scale, SumPool2d
+from nirdeploy.exchange.tracing import ADDITIONS, PASSES, Trace, is_flatten
 
 
 def export_to_nir(
     net: nn.Module,
-    example_input: torch.Tensor,
+    example_input: torch.Tensor | tuple[torch.Tensor, ...],
     save_path: str | Path | None = None,
     dt: float = 1e-4,
     dialect: str | Dialect | None = None,
@@ -39,221 +35,186 @@ def export_to_nir(
     """Express a module in NIR.
 
     Args:
-        net: nn.Linear, nn.Flatten, nn.Identity, nn.Dropout and :mod:`nirdeploy.exchange.modules`, in an
-            nn.Sequential or any module whose forward torch.fx can trace.
+        net: layers of torch.nn (Linear, Conv1d, Conv2d, AvgPool2d, Flatten, Identity, Dropout),
+            :mod:`nirdeploy.exchange.modules` and SpikingJelly's layers and neurons, in any mix, in an
+            nn.Sequential or any module whose forward torch.fx can trace; or what
+            :func:`~nirdeploy.exchange.importer.import_from_nir` gave.
         example_input: one input as the net wants it, batch dimension (and, for multi-step neurons, time)
-            included; shapes in the graph are without them.
+            included; a tuple for several inputs. Shapes in the graph are without batch and time.
         save_path: where to write the ``.nir`` file, if at all.
         dt: seconds per step; neurons of ours must have been built with it.
-        dialect: recorded in the graph's metadata; else that of the net's neurons.
+        dialect: recorded in the graph's metadata; else that of the net's neurons. Neurons that follow
+            another say so in their node's metadata.
 
     Raises:
-        ExportError: lists every module that NIR, or nirdeploy so far, has no node for.
+        ExportError: lists every module that NIR has no node for.
     """
-    traced = _trace(net)
-    _check_supported(net, traced)
-    chosen = _dialect(net, dt, dialect)
-    shapes = _shapes(net, traced, example_input)
-    leading = _leading(net, example_input)
-    graph = _build(net, traced, shapes, leading, chosen)
+    if not (dt > 0 and np.isfinite(dt)):
+        raise ExportError(f"dt must be a positive number of seconds, not {dt!r}")
+    origin = getattr(net, ORIGIN, None)
+    if isinstance(origin, Origin):
+        graph = _given_back(net, origin, origin.graph, "")
+    else:
+        trace = Trace(net, example_input)
+        graph = _Build(trace, dt, _dialects(trace, dt, dialect)).graph()
     if save_path is not None:
         nirfile.write(Path(save_path), graph)
     return graph
 
 
-def _trace(net: nn.Module) -> fx.Graph:
-    try:
-        if isinstance(net, (nn.Linear, nn.Flatten, Neuron)):
-            net = nn.Sequential(net)
-        return _Tracer().trace(net)
-    except Exception as error:  # fx raises whatever the user's forward does under tracing
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ExportError(
-            f"torch.fx cannot trace {type(net).__name__}.forward: {reason}",
-            hint="write forward as a plain chain of module calls, without loops or branches on tensors",
-        ) from error
-
-
-def _module(net: nn.Module, node: fx.Node) -> nn.Module:
-    if isinstance(net, (nn.Linear, nn.Flatten, Neuron)):
-        return net
-    return net.get_submodule(str(node.target))
-
-
-def _item_of_pair(net: nn.Module, node: fx.Node) -> int | None:
-    """0 or 1 where the node takes the output or the state out of a single-step neuron's result."""
-    if node.op != "call_function" or node.target is not operator.getitem:
-        return None
-    pair, index = node.args
-    if not (isinstance(pair, fx.Node) and pair.op == "call_module" and isinstance(index, int) and index in (0, 1)):
-        return None
-    module = _module(net, pair)
-    return index if isinstance(module, Neuron) and module.step_mode == "s" else None
-
-
-def _signals(net: nn.Module, node: fx.Node) -> list[fx.Node]:
-    """The nodes whose values flow into this one; a neuron's state is none of them, the graph starts at rest."""
-    if node.op == "call_module" and isinstance(_module(net, node), Neuron):
-        return node.all_input_nodes[:1]
-    return [source for source in node.all_input_nodes if _item_of_pair(net, source) != 1]
-
-
-def _carries_signal(net: nn.Module, node: fx.Node) -> bool:
-    return any(node in _signals(net, user) for user in node.users)
-
-
-def _check_supported(net: nn.Module, graph: fx.Graph) -> None:
-    odd = []
-    for node in graph.nodes:
-        if node.op == "call_module":
-            module = _module(net, node)
-            if not isinstance(module, (nn.Linear, nn.Flatten, Neuron, *_PASSES)):
-                odd.append(f"{node.target} ({type(module).__name__})")
-        elif node.op not in ("placeholder", "output") and _item_of_pair(net, node) is None:
-            odd.append(f"{node.name} (the call {node.target})")
-    if odd:
-        raise ExportError(
-            f"no NIR node for {', '.join(odd)}",
-            hint="supported: nn.Linear, nn.Flatten, nn.Identity, nn.Dropout, and IF, LIF, LI of nirdeploy.exchange",
-        )
-
-
-def _neurons(net: nn.Module) -> list[tuple[str, Neuron]]:
-    return [(name or "the net", module) for name, module in net.named_modules() if isinstance(module, Neuron)]
-
-
 def own_dt(net: nn.Module) -> float:
     """Seconds per step of the net's own neurons (1e-4 if it has none)."""
-    neurons = _neurons(net)
-    return neurons[0][1].dialect.dt if neurons else 1e-4
+    return next((module.dialect.dt for module in net.modules() if isinstance(module, Neuron)), 1e-4)
 
 
-def _is_multi_step(net: nn.Module) -> bool:
-    modes = {module.step_mode for _, module in _neurons(net)}
-    if len(modes) > 1:
-        raise ExportError("the net mixes step_mode 's' and 'm'", hint="give all neurons the same step_mode")
-    return modes == {"m"}
+def _given_back(net: nn.Module, origin: Origin, graph: nir.NIRGraph, prefix: str) -> nir.NIRGraph:
+    """The graph that a module was imported from, with the parameters it has now."""
+    nodes: dict[str, nir.NIRNode] = {}
+    for name, node in graph.nodes.items():
+        path = prefix + name
+        if isinstance(node, nir.NIRGraph):
+            nodes[name] = _given_back(net, origin, node, f"{path}.")
+        elif isinstance(node, (nir.Input, nir.Output)):
+            nodes[name] = node
+        else:
+            nodes[name] = trained(node, net.get_submodule(origin.names[path]))
+    metadata = dict(graph.metadata or {})
+    if not prefix:
+        metadata[dialects.METADATA_KEY] = str(origin.dialect)
+    return nir.NIRGraph(nodes=nodes, edges=list(graph.edges), metadata=metadata, type_check=False)
 
 
-def _leading(net: nn.Module, example: torch.Tensor) -> int:
-    """How many dimensions of the example come before a sample's own: batch, or steps and batch."""
-    leading, form = (2, "(T, B, ...)") if _is_multi_step(net) else (1, "(B, ...)")
-    if example.ndim <= leading:
-        raise ExportError(
-            f"the example input has shape {tuple(example.shape)}, the net takes {form}",
-            hint=f"for 64 inputs give {', '.join(['1'] * leading)}, 64",
-        )
-    return leading
-
-
-def _dialect(net: nn.Module, dt: float, given: str | Dialect | None) -> Dialect:
+def _dialects(trace: Trace, dt: float, given: str | Dialect | None) -> dict[str, Dialect]:
+    """The dialect of each neuron by its name, and of the graph by ''."""
     step = repr(float(dt))
     asked = None
     if given is not None:
         asked = dialects.parse(f"{given if isinstance(given, Dialect) else dialects.parse(given)},dt={step}")
-    neurons = _neurons(net)
-    if not neurons:
-        return asked or dialects.parse(f"nir,dt={step}")
-    (first_name, first), *others = neurons
-    for name, module in others:
-        if module.dialect != first.dialect:
+    own: dict[str, Dialect] = {}
+    for name, module in trace.neurons():
+        if not isinstance(module, Neuron):
+            own[name] = spikingjelly.dialect(module, dt)
+            continue
+        own[name] = module.dialect
+        if not np.isclose(module.dialect.dt, dt, rtol=1e-9):
             raise ExportError(
-                f"{first_name} follows the dialect {first.dialect}, {name} follows {module.dialect}",
-                hint="one graph has one dialect: build all neurons with the same",
+                f"the net's neurons step by dt = {module.dialect.dt:g} s, the export was asked for dt = {dt:g} s",
+                hint=f"pass dt={module.dialect.dt:g}",
             )
-    if not np.isclose(first.dialect.dt, dt, rtol=1e-9):
-        raise ExportError(
-            f"the net's neurons step by dt = {first.dialect.dt:g} s, the export was asked for dt = {dt:g} s",
-            hint=f"pass dt={first.dialect.dt:g}",
-        )
-    if asked is not None and replace(asked, preset="nir", dt=dt) != replace(first.dialect, preset="nir", dt=dt):
-        raise ExportError(
-            f"{first_name} follows the dialect {first.dialect}, the export was asked for {asked}",
-            hint="build the neurons with that dialect, or do not name one",
-        )
-    return asked or first.dialect
+    if not own:
+        return {"": asked or dialects.parse(f"nir,dt={step}")}
+    if asked is not None:
+        for name, dialect in own.items():
+            if replace(asked, preset="nir", dt=dt) != replace(dialect, preset="nir", dt=dt):
+                raise ExportError(
+                    f"{name} follows the dialect {dialect}, the export was asked for {asked}",
+                    hint="build the neurons with that dialect, or do not name one",
+                )
+    most = Counter(own.values()).most_common(1)[0][0]
+    return {**own, "": asked or most}
 
 
-def _shapes(net: nn.Module, graph: fx.Graph, example: torch.Tensor) -> dict[str, tuple[int, ...]]:
-    """Shape of every node's value, by running the example through."""
-    shapes: dict[str, tuple[int, ...]] = {}
+class _Build:
+    """The NIR graph of one trace."""
 
-    class Recorder(fx.Interpreter):
-        def run_node(self, node: fx.Node) -> Any:
-            item = _item_of_pair(net, node)
-            if item is not None:
-                value = self.env[node.all_input_nodes[0]] if item == 0 else None
+    def __init__(self, trace: Trace, dt: float, own: dict[str, Dialect]) -> None:
+        self.trace, self.dt, self.own = trace, dt, own
+        self.nodes: dict[str, nir.NIRNode] = {}
+        self.edges: list[tuple[str, str]] = []
+        self.stands_for: dict[str, list[str]] = {}  # nodes that are dropped, and sums: their sources
+
+    def graph(self) -> nir.NIRGraph:
+        for node in self.trace.graph.nodes:
+            sources = [name for source in self.trace.signals(node) for name in self._names(source)]
+            if node.op == "placeholder":
+                if self.trace.carries_signal(node):
+                    self.nodes[node.name] = nir.Input({"input": np.array(self.trace.own_shape(node))})
+            elif node.op == "output":
+                self._outputs(node)
+            elif self._vanishes(node):
+                self.stands_for[node.name] = sources
             else:
-                value = super().run_node(node)
-            if isinstance(value, tuple):  # a single-step neuron: output and state
-                value = value[0]
-            if isinstance(value, torch.Tensor):
-                shapes[node.name] = tuple(value.shape)
-            return value
+                self.nodes[node.name] = self._node(node)
+                self.edges += [(source, node.name) for source in sources]
+        metadata = {dialects.METADATA_KEY: str(self.own[""])}
+        return nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata=metadata, type_check=False)
 
-    root = nn.Sequential(net) if isinstance(net, (nn.Linear, nn.Flatten, Neuron)) else net
-    _, *others = [node for node in graph.nodes if node.op == "placeholder"] or [None]
-    states = [None for node in others if node is not None and not _carries_signal(net, node)]
-    training = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        with torch.no_grad():
-            Recorder(fx.GraphModule(root, graph)).run(example, *states)
-    except (RuntimeError, TypeError, IndexError, ValueError) as error:
-        raise ExportError(
-            f"the example input of shape {tuple(example.shape)} does not go through the net: "
-            f"{str(error).splitlines()[0]}",
-            hint="give the shape the net is called with, batch dimension included",
-        ) from error
-    finally:
-        for module, mode in training.items():
-            module.training = mode
-    return shapes
+    def _names(self, node: fx.Node) -> list[str]:
+        return self.stands_for.get(node.name, [node.name])
 
+    def _vanishes(self, node: fx.Node) -> bool:
+        if node.op == "call_module":
+            return isinstance(self.trace.module(node), PASSES)
+        return node.target in ADDITIONS or self.trace.item_of_pair(node) is not None
 
-def _build(
-    net: nn.Module, graph: fx.Graph, shapes: dict[str, tuple[int, ...]], leading: int, dialect: Dialect
-) -> nir.NIRGraph:
-    nodes: dict[str, nir.NIRNode] = {}
-    edges: list[tuple[str, str]] = []
-    alias: dict[str, str] = {}  # nodes that are dropped stand for their source
+    def _outputs(self, node: fx.Node) -> None:
+        signals = self.trace.signals(node)
+        for index, source in enumerate(signals):
+            name = "output" if len(signals) == 1 else f"output_{index}"
+            self.nodes[name] = nir.Output({"output": np.array(self.trace.own_shape(source))})
+            self.edges += [(one, name) for one in self._names(source)]
 
-    def own(name: str) -> tuple[int, ...]:
-        return shapes[name][leading:]
+    def _node(self, node: fx.Node) -> nir.NIRNode:
+        arriving = self.trace.own_shape(node.all_input_nodes[0])
+        if is_flatten(node):
+            given = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | dict(node.kwargs)
+            dims: Any = {"start_dim": 0, "end_dim": -1} | given
+            return self._flatten(dims["start_dim"], dims["end_dim"], arriving, self.trace.leading, node.name)
+        module = self.trace.module(node)
+        if isinstance(module, nn.Flatten):
+            leading = 1 if spikingjelly.is_layer(module) else self.trace.leading  # its own time is set apart
+            return self._flatten(module.start_dim, module.end_dim, arriving, leading, node.name)
+        if isinstance(module, Recurrent):
+            return self._recurrent(module, arriving, node)
+        if isinstance(module, Neuron) or spikingjelly.is_neuron(module):
+            return self._neuron(module, arriving, node)
+        return self._layer(module, arriving, node.name)
 
-    for node in graph.nodes:
-        sources = [alias.get(source.name, source.name) for source in _signals(net, node)]
-        if _item_of_pair(net, node) is not None:
-            alias[node.name] = sources[0]
-            continue
-        if node.op == "call_module" and isinstance(_module(net, node), _PASSES):
-            alias[node.name] = sources[0]
-            continue
-        if node.op == "placeholder":
-            if not _carries_signal(net, node):
-                continue
-            nodes[node.name] = nir.Input({"input": np.array(own(node.name))})
-        elif node.op == "output":
-            for index, source in enumerate(sources):
-                name = "output" if len(sources) == 1 else f"output_{index}"
-                nodes[name] = nir.Output({"output": np.array(own(source))})
-                edges.append((source, name))
-            continue
+    def _layer(self, module: Any, arriving: tuple[int, ...], name: str) -> nir.NIRNode:
+        for kind, convert in _CONVERT.items():
+            if isinstance(module, kind):
+                return convert(module, arriving, name)
+        raise ExportError(f"no NIR node for {name} ({type(module).__name__})")
+
+    def _recurrent(self, module: Recurrent, arriving: tuple[int, ...], node: fx.Node) -> nir.NIRGraph:
+        nodes = {
+            "input": nir.Input({"input": np.array(arriving)}),
+            "neuron": self._neuron(module.neuron, arriving, node),
+            "feedback": self._layer(module.feedback, arriving, f"{node.name}.feedback"),
+            "output": nir.Output({"output": np.array(arriving)}),
+        }
+        edges = [("input", "neuron"), ("neuron", "feedback"), ("feedback", "neuron"), ("neuron", "output")]
+        return nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
+
+    def _neuron(self, module: Any, shape: tuple[int, ...], node: fx.Node) -> nir.NIRNode:
+        if isinstance(module, Neuron):
+            model, tensors = module.model, module.nir_parameters()
         else:
-            convert = _converter(_module(net, node))
-            nodes[node.name] = convert(_module(net, node), own(node.all_input_nodes[0].name), leading, node.name)
-        edges += [(source, node.name) for source in sources]
-    metadata = {dialects.METADATA_KEY: str(dialect)}
-    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=False)
+            model, tensors = spikingjelly.parameters(module, self.dt, node.name)
+        values = {}
+        for key, value in tensors.items():
+            try:
+                values[key] = np.broadcast_to(_array(value), shape).copy()
+            except ValueError as error:
+                raise ExportError(
+                    f"{node.name}: {key} has shape {tuple(value.shape)}, the neurons {shape}"
+                ) from error
+        made: nir.NIRNode = getattr(nir, model)(**values)
+        own = self.own[str(node.target)]
+        if model in equations.RESETS and replace(own, preset="nir") != replace(self.own[""], preset="nir"):
+            made.metadata = {dialects.METADATA_KEY: str(own)}
+        return made
 
-
-_Convert = Callable[[Any, tuple[int, ...], int, str], nir.NIRNode]
-
-
-def _converter(module: nn.Module) -> _Convert:
-    if isinstance(module, nn.Linear):
-        return _linear
-    return _flatten if isinstance(module, nn.Flatten) else _neuron
+    @staticmethod
+    def _flatten(start: int, end: int, shape: tuple[int, ...], leading: int, name: str) -> nir.NIRNode:
+        first = start + leading + len(shape) if start < 0 else start
+        if first < leading:
+            raise ExportError(
+                f"{name} flattens from dimension {first}, the batch{' or time' * (leading - 1)} along",
+                hint=f"use nn.Flatten({leading})",
+            )
+        start, end = (dim - leading if dim >= 0 else dim for dim in (start, end))
+        return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=start, end_dim=end)
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
@@ -264,29 +225,61 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return array.copy()
 
 
-def _linear(module: nn.Linear, shape: tuple[int, ...], leading: int, name: str) -> nir.NIRNode:
+def _linear(module: nn.Linear, shape: tuple[int, ...], name: str) -> nir.NIRNode:
     if module.bias is None:
         return nir.Linear(_array(module.weight))
     return nir.Affine(_array(module.weight), _array(module.bias))
 
 
-def _flatten(module: nn.Flatten, shape: tuple[int, ...], leading: int, name: str) -> nir.NIRNode:
-    dims = leading + len(shape)
-    start, end = (dim + dims if dim < 0 else dim for dim in (module.start_dim, module.end_dim))
-    if start < leading:
+def _convolution(module: Any, shape: tuple[int, ...], name: str) -> nir.NIRNode:
+    if module.padding_mode != "zeros":
+        raise ExportError(f"{name} pads with {module.padding_mode!r}, NIR only with zeros")
+    weight = _array(module.weight)
+    bias = np.zeros(weight.shape[0], dtype=weight.dtype) if module.bias is None else _array(module.bias)
+    one = isinstance(module, nn.Conv1d)
+    padding = module.padding if isinstance(module.padding, str) or not one else module.padding[0]
+    return (nir.Conv1d if one else nir.Conv2d)(
+        input_shape=shape[-1] if one else tuple(shape[-2:]),
+        weight=weight,
+        stride=module.stride[0] if one else module.stride,
+        padding=padding,
+        dilation=module.dilation[0] if one else module.dilation,
+        groups=module.groups,
+        bias=bias,
+    )
+
+
+def _avg_pool(module: nn.AvgPool2d, shape: tuple[int, ...], name: str) -> nir.NIRNode:
+    padded = np.any(np.asarray(module.padding))
+    if module.ceil_mode or module.divisor_override is not None or (padded and not module.count_include_pad):
         raise ExportError(
-            f"{name} flattens from dimension {module.start_dim}, the batch{' or time' * (leading - 1)} along",
-            hint=f"use nn.Flatten({leading})",
+            f"{name}: NIR's AvgPool2d has no ceil_mode, no divisor_override and counts the padding",
+            hint="use an AvgPool2d without them",
         )
-    return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=start - leading, end_dim=end - leading)
+    return nir.AvgPool2d(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
 
 
-def _neuron(module: Neuron, shape: tuple[int, ...], leading: int, name: str) -> nir.NIRNode:
-    params = {}
-    for key, value in module.nir_parameters().items():
-        try:
-            params[key] = np.broadcast_to(_array(value), shape).copy()
-        except ValueError as error:
-            raise ExportError(f"{name}: {key} has shape {tuple(value.shape)}, the neurons {shape}") from error
-    node: nir.NIRNode = getattr(nir, module.model)(**params)
-    return node
+def _sum_pool(module: SumPool2d, shape: tuple[int, ...], name: str) -> nir.NIRNode:
+    return nir.SumPool2d(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
+
+
+def _scale(module: Scale, shape: tuple[int, ...], name: str) -> nir.NIRNode:
+    return nir.Scale(np.broadcast_to(_array(module.scale), shape).copy())
+
+
+def _delay(module: Delay, shape: tuple[int, ...], name: str) -> nir.NIRNode:
+    return nir.Delay(np.broadcast_to(_array(module.get_buffer("delay")), shape).copy())
+
+
+def _pair(value: Any) -> np.ndarray:
+    return np.broadcast_to(np.asarray(value), 2).copy()
+
+
+_CONVERT: dict[Any, Callable[[Any, tuple[int, ...], str], nir.NIRNode]] = {
+    nn.Linear: _linear,
+    (nn.Conv1d, nn.Conv2d): _convolution,
+    nn.AvgPool2d: _avg_pool,
+    SumPool2d: _sum_pool,
+    Scale: _scale,
+    Delay: _delay,
+}

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from nirdeploy import dialect as dialects
-from nirdeploy import neuron
+from nirdeploy import neuron as equations
 from nirdeploy.dialect import Dialect
 from nirdeploy.errors import UsageProblem
+from nirdeploy.neuron import Rules, State
 
 
 class _Spike(torch.autograd.Function):
@@ -32,15 +33,48 @@ class _Spike(torch.autograd.Function):
         return gradient / (1 + (torch.pi * above) ** 2), None
 
 
+class _MultiSpike(torch.autograd.Function):
+    """How many thresholds fit into the membrane; backward as if each were crossed linearly."""
+
+    @staticmethod
+    def forward(ctx: Any, thresholds: torch.Tensor, inclusive: bool, most: int) -> torch.Tensor:
+        ctx.save_for_backward(thresholds)
+        whole = torch.floor(thresholds) if inclusive else torch.ceil(thresholds) - 1
+        return torch.clamp(whole, min=0, max=most or None)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (thresholds,) = ctx.saved_tensors
+        return gradient * (thresholds > 0.5), None, None
+
+
+def _fire(above: torch.Tensor, rules: Rules) -> torch.Tensor:
+    inclusive = rules.threshold == ">="
+    if rules.multi:
+        return _MultiSpike.apply(above, inclusive, rules.max_spikes)  # type: ignore[no-untyped-call, no-any-return]
+    return _Spike.apply(above, inclusive)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _many(module: Any, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
+    outputs = []
+    for now in x:
+        out, state = module.step(now, state)
+        outputs.append(out)
+    if state is None:
+        raise UsageProblem("there are no steps: the input is empty")
+    return torch.stack(outputs), state
+
+
 class Neuron(nn.Module):
     """Base of the neuron modules: parameters in NIR's names, scalars or tensors of the neurons' shape.
 
     Args:
         params: NIR parameter values.
-        dialect: preset string or Dialect; decides discretization, threshold and reset.
+        dialect: preset string or Dialect; decides how the equation becomes steps.
         dt: seconds per step; overrides the dialect's.
         step_mode: "s" or "m".
         learn: names of the parameters to train; the others are buffers.
+        recurrent: its own spikes come back to it (some dialects reset such neurons otherwise).
     """
 
     model = ""
@@ -53,6 +87,7 @@ class Neuron(nn.Module):
         dt: float | None = None,
         step_mode: str = "m",
         learn: tuple[str, ...] = (),
+        recurrent: bool = False,
     ) -> None:
         super().__init__()
         if step_mode not in ("s", "m"):
@@ -62,6 +97,7 @@ class Neuron(nn.Module):
             raise UsageProblem(f"a {type(self).__name__} has no parameter {sorted(unknown)} to learn")
         chosen = dialect if isinstance(dialect, Dialect) else dialects.parse(dialect)
         self.dialect = chosen if dt is None else dialects.parse(f"{chosen},dt={float(dt)!r}")
+        self.rules = equations.rules(self.model, self.dialect, recurrent=recurrent)
         self.step_mode = step_mode
         for name, value in params.items():
             exact = isinstance(value, torch.Tensor) and value.is_floating_point()
@@ -73,35 +109,29 @@ class Neuron(nn.Module):
 
     def nir_parameters(self) -> dict[str, torch.Tensor]:
         """Parameters by their NIR names."""
-        return {name: getattr(self, name) for name in neuron.PARAMETERS[self.model]}
+        return {name: getattr(self, name) for name in equations.PARAMETERS[self.model]}
 
-    def step(self, x: torch.Tensor, v: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step: input current (B, ...) and membrane (None: at rest) to output and membrane."""
+    def at_rest(self, x: torch.Tensor) -> State:
+        """The state before the first step, for an input like ``x``."""
+        return equations.at_rest(self.nir_parameters(), self.rules, torch.zeros_like(x))
+
+    def step(self, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
+        """One step: input current (B, ...) and state (None: at rest) to output and state."""
         params = self.nir_parameters()
-        v = neuron.integrate(self.model, torch.zeros_like(x) if v is None else v, x, params, self.dialect)
-        if self.model not in neuron.SPIKING:
-            return v, v
-        spike = _Spike.apply(  # type: ignore[no-untyped-call]
-            neuron.overdrive(v, params), self.dialect.threshold == ">="
-        )
-        # The reset is not differentiated through: it would cut the surrogate's path to the past.
-        return spike, neuron.reset(v, spike.detach(), params, self.dialect)
+        how = equations.coefficients(self.model, params, self.dialect)
+        state = self.at_rest(x) if state is None else state
+        out, state = equations.step(self.model, state, x, params, how, self.rules, _fire)
+        return out, state
 
-    def forward(self, x: torch.Tensor, state: torch.Tensor | None = None) -> Any:
+    def forward(self, x: torch.Tensor, state: State | None = None) -> Any:
         """``step_mode`` "m": (T, B, ...) to (T, B, ...); "s": (output, state)."""
         if self.step_mode == "s":
             return self.step(x, state)
         return self.many(x, state)[0]
 
-    def many(self, x: torch.Tensor, v: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """All steps of (T, B, ...); the output and the last membrane."""
-        outputs = []
-        for current in x:
-            out, v = self.step(current, v)
-            outputs.append(out)
-        if v is None:
-            raise UsageProblem("there are no steps: the input is empty")
-        return torch.stack(outputs), v
+    def many(self, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
+        """All steps of (T, B, ...); the output and the last state."""
+        return _many(self, x, state)
 
     def extra_repr(self) -> str:
         return f"dialect={self.dialect}, step_mode={self.step_mode}"
@@ -137,6 +167,26 @@ class LIF(Neuron):
         super().__init__(params, **options)
 
 
+class CubaLIF(Neuron):
+    """A LIF whose current is tau_syn di/dt = -i + w_in I. ``tau_syn``, ``tau_mem`` in seconds."""
+
+    model = "CubaLIF"
+
+    def __init__(
+        self,
+        tau_syn: Any,
+        tau_mem: Any,
+        r: Any = 1.0,
+        v_leak: Any = 0.0,
+        v_threshold: Any = 1.0,
+        v_reset: Any = 0.0,
+        w_in: Any = 1.0,
+        **options: Any,
+    ) -> None:
+        membrane = {"tau_syn": tau_syn, "tau_mem": tau_mem, "r": r, "v_leak": v_leak}
+        super().__init__({**membrane, "v_threshold": v_threshold, "v_reset": v_reset, "w_in": w_in}, **options)
+
+
 class LI(Neuron):
     """tau dv/dt = (v_leak - v) + r I; the output is the membrane. ``tau`` in seconds."""
 
@@ -146,4 +196,118 @@ class LI(Neuron):
         super().__init__({"tau": tau, "r": r, "v_leak": v_leak}, **options)
 
 
-MODULES: dict[str, type[Neuron]] = {"IF": IF, "LIF": LIF, "LI": LI}
+class I(Neuron):  # noqa: E742 - NIR's name
+    """dv/dt = r I; the output is the membrane. Default ``r`` = 1 / dt."""
+
+    model = "I"
+
+    def __init__(self, r: Any = None, *, dt: float = 1e-4, **options: Any) -> None:
+        super().__init__({"r": 1.0 / dt if r is None else r}, dt=dt, **options)
+
+
+class CubaLI(Neuron):
+    """A LI whose current is tau_syn di/dt = -i + w_in I; the output is the membrane."""
+
+    model = "CubaLI"
+
+    def __init__(
+        self, tau_syn: Any, tau_mem: Any, r: Any = 1.0, v_leak: Any = 0.0, w_in: Any = 1.0, **options: Any
+    ) -> None:
+        params = {"tau_syn": tau_syn, "tau_mem": tau_mem, "r": r, "v_leak": v_leak, "w_in": w_in}
+        super().__init__(params, **options)
+
+
+class Threshold(Neuron):
+    """A spike wherever the input exceeds ``threshold``; no state."""
+
+    model = "Threshold"
+
+    def __init__(self, threshold: Any = 1.0, **options: Any) -> None:
+        super().__init__({"threshold": threshold}, **options)
+
+
+NEURONS: dict[str, type[Neuron]] = {kind.model: kind for kind in (IF, LIF, CubaLIF, LI, I, CubaLI, Threshold)}
+
+
+class Recurrent(nn.Module):
+    """A population whose own spikes come back, one step later, through ``feedback`` (a layer, as nn.Linear)."""
+
+    def __init__(self, neuron: Neuron, feedback: nn.Module) -> None:
+        super().__init__()
+        recurrent = type(neuron).__new__(type(neuron))
+        recurrent.__dict__.update(neuron.__dict__)
+        recurrent.rules = equations.rules(neuron.model, neuron.dialect, recurrent=True)
+        self.neuron, self.feedback = recurrent, feedback
+        self.step_mode = neuron.step_mode
+
+    def step(self, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
+        """One step: input current (B, ...) and state (None: at rest) to output and state."""
+        rest = state is None
+        state = self.neuron.at_rest(x) if state is None else state
+        before = state.v if state.z is None else state.z
+        back = self.feedback(before)
+        if rest and self.neuron.dialect.recurrent_bias == "late":
+            back = 0.0 * back
+        return self.neuron.step(x + back, state)
+
+    def many(self, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
+        """All steps of (T, B, ...); the output and the last state."""
+        return _many(self, x, state)
+
+    def forward(self, x: torch.Tensor, state: State | None = None) -> Any:
+        """``step_mode`` "m": (T, B, ...) to (T, B, ...); "s": (output, state)."""
+        return self.step(x, state) if self.step_mode == "s" else self.many(x, state)[0]
+
+
+class Scale(nn.Module):
+    """The input times ``scale`` (shape of one sample)."""
+
+    def __init__(self, scale: Any) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.as_tensor(scale))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.scale
+
+
+class SumPool2d(nn.Module):
+    """Sums over windows of (B, C, H, W)."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        summed: torch.Tensor = nn.functional.avg_pool2d(
+            x, self.kernel_size, self.stride, self.padding, divisor_override=1
+        )
+        return summed
+
+
+class Delay(nn.Module):
+    """The input of ``delay`` seconds before (whole steps of ``dt``; one value, or one per signal)."""
+
+    def __init__(self, delay: Any, *, dt: float = 1e-4, step_mode: str = "m") -> None:
+        super().__init__()
+        self.register_buffer("delay", torch.as_tensor(delay, dtype=torch.get_default_dtype()))
+        self.dt, self.step_mode = dt, step_mode
+
+    def steps(self) -> torch.Tensor:
+        return torch.round(self.get_buffer("delay") / self.dt).to(torch.int64)
+
+    def step(self, x: torch.Tensor, past: State | None, closes_cycle: bool = False) -> tuple[torch.Tensor, State]:
+        """``past.v`` (longest delay, B, ...): the inputs before, newest first."""
+        steps = self.steps()
+        if closes_cycle:  # the input comes from the step before already
+            steps = torch.clamp(steps - 1, min=0)
+        longest = int(steps.max())
+        before = torch.zeros(longest, *x.shape, dtype=x.dtype, device=x.device) if past is None else past.v
+        seen = torch.cat([x[None], before])
+        index = steps.expand(x.shape)[None] if steps.ndim else steps.expand(1, *x.shape)
+        return torch.gather(seen, 0, index)[0], State(seen[:longest])
+
+    def many(self, x: torch.Tensor, past: State | None) -> tuple[torch.Tensor, State]:
+        return _many(self, x, past)
+
+    def forward(self, x: torch.Tensor, state: State | None = None) -> Any:
+        return self.step(x, state) if self.step_mode == "s" else self.many(x, state)[0]

@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nirdeploy import neuron, spikes
-from nirdeploy.check import CheckedGraph, Population
+from nirdeploy import neuron, recurrence, spikes
+from nirdeploy.check import CheckedGraph, Projection
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a population computes with: everything here may be replaced by what integers stand for.
+
+    ``params``, ``bias`` and ``late_bias`` (as in Population) over the flattened population.
+    """
+
+    model: str
+    params: Mapping[str, np.ndarray]
+    how: neuron.Coefficients
+    rules: neuron.Rules
+    bias: np.ndarray
+    late_bias: Mapping[int, np.ndarray]
+    incoming: tuple[Projection, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """By population, float64 (T, B, size): what left it; and where asked the membrane after the reset, and the
+    membrane that was compared with the threshold."""
+
+    signals: Mapping[str, np.ndarray]
+    membrane: Mapping[str, np.ndarray]
+    compared: Mapping[str, np.ndarray]
 
 
 def simulate(
     graph: CheckedGraph, x: Any, probe: str | Sequence[str] = "all", *, membrane: Sequence[str] = ()
 ) -> spikes.SpikeRecord:
-    """Run the graph on ``x`` (T, B, *input shape) and record the probed populations.
+    """Run the graph on ``x`` (T, B, *input shape), any finite numbers, and record the probed populations.
 
     Spiking populations give spikes; the others, and any named in ``membrane``, their membrane (float64,
-    after threshold and reset). Every sample starts from v = 0.
+    after threshold and reset). Every sample starts from rest.
     """
     names = [p.name for p in graph.populations if p.model != "Input"]
     probed = spikes.select(probe, names, graph.outputs)
     wanted = spikes.select(list(membrane), names, graph.outputs)
-    stimulus = spikes.stimulus(x, [(name, graph.population(name).shape) for name in graph.inputs])
-    time, batch = next(iter(stimulus.values())).shape[:2]
-    now = {name: values.reshape(time, batch, -1).astype(np.float64) for name, values in stimulus.items()}
-    traces: dict[str, np.ndarray] = {}
-    # Feed-forward: a population's whole past is known once its sources' is, so time is the inner loop.
-    for population in graph.populations:
-        if population.model == "Input":
-            continue
-        keep = population.name in wanted or (population.name in probed and population.model not in neuron.SPIKING)
-        fired, trace = _population(graph, population, _current(graph, population, now), keep)
-        now[population.name] = fired
-        if trace is not None:
-            traces[population.name] = trace.reshape(time, batch, *population.shape)
+    keep = {*wanted, *(name for name in probed if graph.population(name).model not in neuron.SPIKING)}
+    trace = run(graph, {name: parts(graph, name) for name in names}, x, keep)
+    return record(graph, trace, probed)
+
+
+def record(graph: CheckedGraph, trace: Trace, probed: Sequence[str]) -> spikes.SpikeRecord:
+    """A trace as a record of the probed populations."""
     shapes = {p.name: p.shape for p in graph.populations}
+    lead = next(iter(trace.signals.values())).shape[:2]
     spiking = {p.name for p in graph.populations if p.model in neuron.SPIKING}
     return spikes.SpikeRecord(
-        spikes={n: now[n].reshape(time, batch, *shapes[n]).astype(np.uint8) for n in probed if n in spiking},
-        membrane=traces,
+        spikes={n: spikes.counts(trace.signals[n]).reshape(*lead, *shapes[n]) for n in probed if n in spiking},
+        membrane={name: values.reshape(*lead, *shapes[name]) for name, values in trace.membrane.items()},
         scale={},
         source="float",
         dt=graph.dialect.dt,
@@ -48,27 +70,92 @@ def simulate(
     )
 
 
-def _current(graph: CheckedGraph, population: Population, now: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Input current of every step (T, B, size)."""
-    incoming = [p for p in graph.projections if p.target == population.name]
-    current = sum(now[p.source] @ p.weight.T for p in incoming)
-    return np.asarray(current + population.bias.ravel())
+def parts(graph: CheckedGraph, name: str) -> Parts:
+    """A population as the graph has it."""
+    population, dialect = graph.population(name), graph.dialect_of(name)
+    params = {key: values.ravel() for key, values in population.params.items()}
+    return Parts(
+        model=population.model,
+        params=params,
+        how=neuron.coefficients(population.model, params, dialect),
+        rules=graph.rules(name),
+        bias=population.bias.ravel(),
+        late_bias={step: late.ravel() for step, late in population.late_bias.items()},
+        incoming=tuple(graph.into(name)),
+    )
 
 
-def _population(
-    graph: CheckedGraph, population: Population, current: np.ndarray, keep: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
-    params = {name: values.ravel() for name, values in population.params.items()}
-    spiking = population.model in neuron.SPIKING
-    v = np.zeros(current.shape[1:])
-    fired = np.zeros(current.shape)
-    trace = np.zeros(current.shape) if keep else None
-    for t in range(current.shape[0]):
-        v = neuron.integrate(population.model, v, current[t], params, graph.dialect)
-        if spiking:
-            spike = neuron.fires(neuron.overdrive(v, params), graph.dialect).astype(np.float64)
-            v = neuron.reset(v, spike, params, graph.dialect)
-            fired[t] = spike
-        if trace is not None:
-            trace[t] = v
-    return fired, trace
+def run(
+    graph: CheckedGraph,
+    made_of: Mapping[str, Parts],
+    x: Any,
+    membrane: set[str],
+    compared: frozenset[str] | set[str] = frozenset(),
+) -> Trace:
+    """Simulate the graph's populations, each made of the given parts."""
+    stimulus = spikes.stimulus(x, [(name, graph.population(name).shape) for name in graph.inputs], "analog")
+    time, batch = next(iter(stimulus.values())).shape[:2]
+    signals = {name: values.reshape(time, batch, -1) for name, values in stimulus.items()}
+
+    def empty(names: frozenset[str] | set[str]) -> dict[str, np.ndarray]:
+        return {name: np.zeros((time, batch, graph.population(name).size)) for name in made_of if name in names}
+
+    trace = Trace(signals, empty(membrane), empty(compared))
+    sources = {name: [p.source for p in own.incoming] for name, own in made_of.items()}
+    # What lies on no cycle runs population by population: its whole input is known before its first step.
+    for together in recurrence.components([p.name for p in graph.populations], sources):
+        if together[0] in made_of:
+            cells = [_Cell(name, made_of[name], together, signals) for name in together]
+            for cell in cells:
+                signals[cell.name] = np.zeros((time, batch, graph.population(cell.name).size))
+            _steps(cells, signals, trace, time)
+    return trace
+
+
+def _steps(cells: Sequence[_Cell], signals: dict[str, np.ndarray], trace: Trace, time: int) -> None:
+    for t in range(time):
+        for cell in cells:  # late spikes are known before anything of the step is
+            if cell.parts.rules.spike_delay:
+                signals[cell.name][t] = cell.state.z
+        for cell in cells:
+            signals[cell.name][t] = cell.step(t, signals)
+            if cell.name in trace.membrane:
+                trace.membrane[cell.name][t] = cell.state.v
+            if cell.name in trace.compared:
+                trace.compared[cell.name][t] = cell.state.compared
+
+
+class _Cell:
+    """One population with its state and its input; ``together``: the populations that it is stepped with."""
+
+    def __init__(
+        self, name: str, made_of: Parts, together: Sequence[str], signals: Mapping[str, np.ndarray]
+    ) -> None:
+        self.name, self.parts = name, made_of
+        time, batch = next(iter(signals.values())).shape[:2]
+        zeros = np.zeros((batch, made_of.bias.size))
+        self.state = neuron.at_rest(made_of.params, made_of.rules, zeros)
+        self._current = np.broadcast_to(made_of.bias, (time, *zeros.shape)).copy()
+        for step, late in made_of.late_bias.items():
+            self._current[:step] -= late
+        self._back = [p for p in made_of.incoming if p.source in together]
+        for projection in made_of.incoming:
+            if projection.source not in together:
+                self._current += delayed(projection.apply(signals[projection.source]), projection.delay)
+
+    def step(self, t: int, signals: Mapping[str, np.ndarray]) -> np.ndarray:
+        current, own = self._current[t], self.parts
+        for projection in self._back:
+            if t >= projection.delay:
+                current = current + projection.apply(signals[projection.source][t - projection.delay])
+        out, self.state = neuron.step(own.model, self.state, current, own.params, own.how, own.rules)
+        return np.asarray(out)
+
+
+def delayed(signal: np.ndarray, steps: int) -> np.ndarray:
+    """A signal (T, ...) that arrives ``steps`` later; zero before."""
+    if not steps:
+        return signal
+    late = np.zeros_like(signal)
+    late[steps:] = signal[: max(len(signal) - steps, 0)]
+    return late

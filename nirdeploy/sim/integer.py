@@ -1,107 +1,249 @@
 """The integer simulator: the definition of what the device does, bit for bit.
 
-Plain NumPy, batched. Every rounding is written out in :func:`step`; nothing else decides a spike.
+Every rounding is written out in :func:`step`, in plain NumPy; nothing else decides a spike. Where a population is
+of the kind that the compiled engine knows (:mod:`nirdeploy.sim.engine`), the engine runs it, held equal to this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from nirdeploy import spikes
-from nirdeploy.quantize import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy import recurrence, spikes
+from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+
+
+@dataclass(frozen=True)
+class State:
+    """int64 (B, size): membrane, synaptic current, spikes of the step; ``compared`` is the membrane that was
+    held against the threshold."""
+
+    v: np.ndarray
+    i: np.ndarray
+    z: np.ndarray
+    compared: np.ndarray
 
 
 def decayed(v: np.ndarray, decay: np.ndarray, decay_bits: int) -> np.ndarray:
     """round(decay v / 2^decay_bits), to nearest, ties away from zero (int64)."""
-    magnitude = (np.abs(v) * decay + (1 << (decay_bits - 1))) >> decay_bits
-    return np.asarray(np.where(v < 0, -magnitude, magnitude))
+    magnitude = (np.abs(v) * np.abs(decay) + (1 << (decay_bits - 1))) >> decay_bits
+    return np.asarray(np.where((v < 0) != (decay < 0), -magnitude, magnitude))
+
+
+def shifted(acc: np.ndarray, shift: int) -> np.ndarray:
+    """acc * 2^shift, to nearest, ties away from zero (int64)."""
+    if shift >= 0:
+        return np.asarray(acc << shift)
+    magnitude = (np.abs(acc) + (1 << (-shift - 1))) >> -shift
+    return np.asarray(np.where(acc < 0, -magnitude, magnitude))
+
+
+def start(population: IntegerPopulation, batch: int) -> State:
+    """The state before the first step."""
+    zeros = np.zeros((batch, population.size), dtype=np.int64)
+    v = np.broadcast_to(population.initial, (batch, population.size)).astype(np.int64)
+    return State(v, zeros, zeros, v)
 
 
 def step(
-    v: np.ndarray, acc: np.ndarray, population: IntegerPopulation, formats: Formats
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    state: State, entering: np.ndarray, population: IntegerPopulation, formats: Formats
+) -> tuple[np.ndarray, State, np.ndarray]:
     """One step of a population.
 
     Args:
-        v, acc: int64 (B, size): membrane before the step, sum of weights of this step's spikes.
+        entering: int64 (B, size): the weights of this step's spikes, shifted to the membrane's unit.
 
     Returns:
-        membrane after reset (int64), spikes (bool), which neurons saturated (bool); all (B, size).
+        what leaves (spike counts, or the membrane; int64), the state after, which neurons saturated (bool).
     """
-    top, bottom = formats.state_max, -formats.state_max - 1
-    total = decayed(v, population.decay, formats.decay_bits) + (acc << population.shift) + population.bias
-    v = np.clip(total, bottom, top)
-    saturated = total != v
+    top, bottom, rules = formats.state_max, -formats.state_max - 1, population.rules
+    v, i, z = state.v, state.i, state.z
+    saturated = np.zeros(v.shape, dtype=bool)
+
+    def held(total: np.ndarray) -> np.ndarray:
+        nonlocal saturated
+        inside: np.ndarray = np.clip(total, bottom, top)
+        saturated = saturated | (inside != total)
+        return inside
+
+    def after(v: np.ndarray, z: np.ndarray) -> np.ndarray:
+        if rules.reset == "subtract":
+            return held(v - z * population.reset_value)
+        return np.asarray(np.where(z > 0, population.reset_value, v)) if rules.reset == "zero" else v
+
+    if population.synaptic:
+        current = held(decayed(i, population.synapse_decay, formats.decay_bits) + entering + population.synapse_bias)
+        entering, i = (current if rules.synapse_order == "new" else i), current
+    before = fired(v, population) if rules.reset_guard else None
+    if rules.reset_delay and rules.reset_before:
+        v = after(v, z)
+    v = held(decayed(v, population.decay, formats.decay_bits) + entering + population.bias)
     if not population.spiking:
-        return v, np.zeros(v.shape, dtype=bool), saturated
-    spike = v > population.threshold
-    if population.reset == "subtract":
-        lowered = v - population.reset_value
-        after = np.clip(lowered, bottom, top)
-        saturated = saturated | (spike & (lowered != after))
-    else:
-        after = np.broadcast_to(population.reset_value, v.shape)
-    return np.where(spike, after, v), spike, saturated
+        return v, State(v, i, z, v), saturated
+    if rules.reset_delay and not rules.reset_before:
+        v = after(v, z)
+    compared = v if before is None else after(v, before)
+    now = fired(compared, population)
+    if not rules.reset_delay:
+        v = after(v, now)
+    if rules.bounded:
+        v = np.maximum(v, -population.spike_size)
+    return (z if rules.spike_delay else now), State(v, i, now, compared), saturated
+
+
+def fired(v: np.ndarray, population: IntegerPopulation) -> np.ndarray:
+    """Spikes of a membrane: 0 or 1, or how often ``spike_size`` must go until it is not above threshold."""
+    if not population.rules.multi:
+        return np.asarray((v > population.threshold).astype(np.int64))
+    over = v - population.threshold
+    return np.asarray(np.clip(-(-over // population.spike_size), 0, population.rules.max_spikes))
 
 
 def simulate(
-    network: IntegerNetwork, x: Any, probe: str | Sequence[str] = "all", *, membrane: Sequence[str] = ()
+    network: IntegerNetwork,
+    x: Any,
+    probe: str | Sequence[str] = "all",
+    *,
+    membrane: Sequence[str] = (),
+    engine: Literal["compiled", "plain"] = "compiled",
 ) -> spikes.SpikeRecord:
-    """Run the network on ``x`` (T, B, *input shape) and record the probed populations.
+    """Run the network on ``x`` (T, B, *input shape), 0 and 1 or counts up to 255; record the probed populations.
 
     Spiking populations give spikes; read-outs, and any population named in ``membrane``, give their
     membrane as int32 in units of ``scale``. ``stats["saturations"]`` counts saturated updates.
+    ``engine="plain"`` keeps to the definition.
     """
     names = [p.name for p in network.populations]
     probed = spikes.select(probe, names, network.outputs)
     wanted = spikes.select(list(membrane), names, network.outputs)
-    stimulus = spikes.stimulus(x, network.inputs)
-    time, batch = next(iter(stimulus.values())).shape[:2]
-    now: dict[str, np.ndarray] = {name: values.reshape(time, batch, -1) for name, values in stimulus.items()}
-    traces: dict[str, np.ndarray] = {}
-    saturations = 0
-    # Feed-forward: a population's whole past is known once its sources' is, so time is the inner loop.
-    for population in network.populations:
-        acc = _currents(network, population, now, time, batch)
-        fired = np.zeros((time, batch, population.size), dtype=np.uint8)
-        keep = population.name in wanted or (population.name in probed and not population.spiking)
-        trace = np.zeros((time, batch, population.size), dtype=np.int32) if keep else None
-        v = np.broadcast_to(population.initial, (batch, population.size))
-        for t in range(time):
-            v, spike, saturated = step(v, acc[t], population, network.formats)
-            fired[t] = spike
-            saturations += int(saturated.sum())
-            if trace is not None:
-                trace[t] = v
-        now[population.name] = fired
-        if trace is not None:
-            traces[population.name] = trace.reshape(time, batch, *population.shape)
+    keep = {*wanted, *(name for name in probed if not network.population(name).spiking)}
+    trace = _run(network, x, keep, engine)
+    time, batch = next(iter(trace.signals.values())).shape[:2]
     shapes = {p.name: p.shape for p in network.populations}
     spiking = {p.name for p in network.populations if p.spiking}
     return spikes.SpikeRecord(
-        spikes={n: now[n].reshape(time, batch, *shapes[n]) for n in probed if n in spiking},
-        membrane=traces,
-        scale={p.name: p.scale.reshape(p.shape) for p in network.populations if p.name in traces},
+        spikes={n: spikes.counts(trace.signals[n]).reshape(time, batch, *shapes[n]) for n in probed if n in spiking},
+        membrane={n: values.reshape(time, batch, *shapes[n]) for n, values in trace.membrane.items()},
+        scale={p.name: p.scale.reshape(p.shape) for p in network.populations if p.name in trace.membrane},
         source="integer",
         dt=network.dt,
         outputs=dict(network.outputs),
         manifest={"network": network.digest(), "target": network.target},
-        stats={"saturations": float(saturations)},
+        stats={"saturations": float(trace.saturations)},
     )
 
 
-def _currents(
-    network: IntegerNetwork, population: IntegerPopulation, now: Mapping[str, np.ndarray], time: int, batch: int
-) -> np.ndarray:
-    """Accumulator of every step, int64 (T, B, size).
+def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:
+    """The membrane of one population as it was held against the threshold: int64 (T, B, size)."""
+    return _run(network, x, set(), "plain", watch=name).compared[0]
 
-    The product runs in float64, which is exact: sums of at most 2^23 in magnitude.
-    """
-    acc = np.zeros((time, batch, population.size))
-    for projection in network.projections:
-        if projection.target == population.name:
-            acc += now[projection.source].astype(np.float64) @ projection.weight.T.astype(np.float64)
-    return acc.astype(np.int64)
+
+@dataclass
+class _Trace:
+    """By population (T, B, size): what left it, and the membranes that were asked for (int32)."""
+
+    signals: dict[str, np.ndarray]
+    membrane: dict[str, np.ndarray]
+    compared: list[np.ndarray]
+    saturations: int = 0
+
+
+def _run(network: IntegerNetwork, x: Any, keep: set[str], engine: str, watch: str | None = None) -> _Trace:
+    stimulus = spikes.stimulus(x, network.inputs, "counts")
+    time, batch = next(iter(stimulus.values())).shape[:2]
+    trace = _Trace({name: values.reshape(time, batch, -1) for name, values in stimulus.items()}, {}, [])
+    sources = {p.name: [q.source for q in network.into(p.name)] for p in network.populations}
+    for together in recurrence.components([*stimulus, *sources], sources):
+        if together[0] in stimulus:
+            continue
+        if engine == "compiled" and _compiled(network, together, trace, keep):
+            continue
+        _Steps(network, together, trace, keep, watch).all()
+    return trace
+
+
+def _compiled(network: IntegerNetwork, together: list[str], trace: _Trace, keep: set[str]) -> bool:
+    """Run a population by the compiled engine, if that is of its kind."""
+    from nirdeploy.sim import engine  # numba takes its time: imported where it is used
+
+    (name, *others) = together
+    if others or not engine.knows(network, name):
+        return False
+    done = engine.run(network, name, trace.signals, keep=name in keep)
+    trace.signals[name] = done.spikes
+    trace.saturations += done.saturations
+    if done.membrane is not None:
+        trace.membrane[name] = done.membrane
+    return True
+
+
+class _Steps:
+    """Populations that lie on cycles together (mostly one, on none), stepped through time by the definition."""
+
+    def __init__(
+        self, network: IntegerNetwork, together: list[str], trace: _Trace, keep: set[str], watch: str | None
+    ) -> None:
+        self._formats, self._trace, self._watch = network.formats, trace, watch
+        self._time, batch = next(iter(trace.signals.values())).shape[:2]
+        self._populations = [network.population(name) for name in together]
+        self._states = {p.name: start(p, batch) for p in self._populations}
+        self._entering = {
+            p.name: entering(p, [q for q in network.into(p.name) if q.source not in together], trace.signals)
+            for p in self._populations
+        }
+        self._back = {name: [q for q in network.into(name) if q.source in together] for name in together}
+        for p in self._populations:
+            shape = (self._time, batch, p.size)
+            trace.signals[p.name] = np.zeros(shape, dtype=np.int64)
+            if p.name in keep:
+                trace.membrane[p.name] = np.zeros(shape, dtype=np.int32)
+
+    def all(self) -> None:
+        signals, membrane = self._trace.signals, self._trace.membrane
+        watched = []
+        for t in range(self._time):
+            for p in self._populations:  # late spikes are known before anything of the step is
+                if p.rules.spike_delay:
+                    signals[p.name][t] = self._states[p.name].z
+            for p in self._populations:
+                arriving = self._entering[p.name][t]
+                for projection in self._back[p.name]:
+                    if t >= projection.delay:
+                        acc = exact(projection, signals[projection.source][t - projection.delay])
+                        arriving = arriving + shifted(acc, p.shift + projection.shift)
+                out, state, saturated = step(self._states[p.name], arriving, p, self._formats)
+                signals[p.name][t], self._states[p.name] = out, state
+                self._trace.saturations += int(saturated.sum())
+                if p.name in membrane:
+                    membrane[p.name][t] = state.v
+                if p.name == self._watch:
+                    watched.append(state.compared)
+        if watched:
+            self._trace.compared.append(np.stack(watched))
+
+
+def entering(
+    population: IntegerPopulation,
+    projections: Sequence[IntegerProjection],
+    signals: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """What arrives at a population in every step, in the membrane's unit: int64 (T, B, size)."""
+    time, batch = next(iter(signals.values())).shape[:2]
+    total = np.zeros((time, batch, population.size), dtype=np.int64)
+    for begins, part in population.late_bias.items():
+        total[:begins] -= part
+    for projection in projections:
+        acc = shifted(exact(projection, signals[projection.source]), population.shift + projection.shift)
+        late = min(projection.delay, time)
+        total[late:] += acc[: time - late]
+    return total
+
+
+def exact(projection: IntegerProjection, signal: np.ndarray) -> np.ndarray:
+    """A projection of integers, int64. Spikes go through float64, exact as their sums stay below 2^53."""
+    if signal.dtype == np.int64 and np.abs(signal).max(initial=0) > 255:
+        return projection.apply(signal)  # membranes: no bound but 64 bits
+    return projection.apply(signal.astype(np.float64)).astype(np.int64)

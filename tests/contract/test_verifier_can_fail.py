@@ -11,8 +11,9 @@ import pytest
 from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import check
+from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import place
-from nirdeploy.quantize import IntegerNetwork, quantize
+from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer, rtl
 from nirdeploy.spikes import SpikeRecord
 from nirdeploy.verify import verify
@@ -74,7 +75,7 @@ def _weight(network: IntegerNetwork, name: str) -> IntegerNetwork:
             weight = q.weight.copy()
             strongest = int(np.abs(weight[NEURON[name]]).argmax())
             weight[NEURON[name], strongest] *= -1
-            q = replace(q, weight=weight)
+            q = replace(q, operator=replace(q.operator, weight=weight))
         projections.append(q)
     return replace(network, projections=tuple(projections))
 

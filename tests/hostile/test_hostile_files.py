@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
+import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,15 @@ import nir
 import numpy as np
 import pytest
 
-from nirdeploy import nirfile
+from nirdeploy import cli, nirfile
 from nirdeploy.check import check
 from nirdeploy.errors import DialectError, GraphError, ModelFileError, NirdeployError
 
 SECRET = 424242.5
 NODES = "node/nodes"
+
+LIF = f"{NODES}/lif"
+TAIL = (("lif", "output"),)
 
 Edit = Callable[[h5py.File], Any]
 
@@ -180,6 +186,12 @@ def name_is_not_utf8(file: h5py.File) -> None:
     h5py.h5g.create(file[NODES].id, b"\xff\xfe")
 
 
+def text_bomb(file: h5py.File) -> None:
+    """One long text among many short ones: an array gives every one of them its room."""
+    texts = np.array(["x"] * 50_000 + ["y" * 100_000], dtype=object)
+    file.create_dataset("node/metadata/texts", data=texts, dtype=h5py.string_dtype())
+
+
 def type_is_not_utf8(file: h5py.File) -> None:
     put(file, f"{NODES}/lif/type", np.bytes_(b"\xff\xfe"))
 
@@ -207,6 +219,7 @@ REFUSED_BEFORE_READING: dict[Edit, str] = {
     named_type_as_node: "neither a group nor a dataset",
     name_is_not_utf8: "decode",
     type_is_not_utf8: "decode",
+    text_bomb: "texts of up to 100000 characters",
 }
 
 
@@ -240,15 +253,6 @@ def _flatten(**values: Any) -> Edit:
     return edit
 
 
-def scalar_neuron(file: h5py.File) -> None:
-    """A LIF whose every parameter is one number, straight behind an input of two million."""
-    del file[f"{NODES}/fc"]
-    for key in ("tau", "r", "v_leak", "v_threshold", "v_reset"):
-        put(file, f"{NODES}/lif/{key}", 1.0)
-    put(file, f"{NODES}/input/shape", np.array([2_000_000]))
-    edges(file, ("input", "lif"), ("lif", "output"))
-
-
 def outer_product(file: h5py.File) -> None:
     """Two thin matrices whose product would take 20 GiB."""
     for name, shape in (("fc", (1, 4)), ("wide", (50_000, 1)), ("narrow", (1, 50_000)), ("back", (50_000, 1))):
@@ -260,12 +264,64 @@ def outer_product(file: h5py.File) -> None:
     del file[f"{NODES}/wide"]
 
 
-def unknown_types(file: h5py.File) -> None:
-    """Known to NIR, unknown to nirdeploy: all of them are named."""
-    for name, kind, key in (("th", "Threshold", "threshold"), ("sc", "Scale", "scale")):
-        put(file, f"{NODES}/{name}/type", kind)
-        put(file, f"{NODES}/{name}/{key}", np.ones(3))
-    edges(file, ("input", "fc"), ("fc", "lif"), ("lif", "th"), ("th", "sc"), ("sc", "output"))
+def linear_cycle(file: h5py.File) -> None:
+    """A loop that no neuron breaks."""
+    for name in ("there", "back"):
+        put(file, f"{NODES}/{name}/type", "Linear")
+        put(file, f"{NODES}/{name}/weight", np.eye(3))
+    edges(file, ("input", "fc"), ("fc", "there"), ("there", "back"), ("back", "there"), ("back", "lif"), *TAIL)
+
+
+def without_shapes(file: h5py.File) -> None:
+    """An input without a shape, before a neuron that takes any."""
+    del file[f"{NODES}/input/shape"]
+    for key in ("tau", "r", "v_leak", "v_threshold", "v_reset"):
+        put(file, f"{NODES}/lif/{key}", 1.0)
+    edges(file, ("input", "lif"), *TAIL)
+
+
+def _convolution(**values: Any) -> Edit:
+    """Between the input, now an image, and the layer."""
+
+    def edit(file: h5py.File) -> None:
+        node = {"type": "Conv2d", "input_shape": [8, 8], "weight": np.ones((2, 3, 3, 3)), "bias": np.ones(2)}
+        node |= {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}
+        for key, value in (node | values).items():
+            put(file, f"{NODES}/conv/{key}", value)
+        put(file, f"{NODES}/input/shape", np.array([3, 8, 8]))
+        edges(file, ("input", "conv"), ("conv", "fc"), ("fc", "lif"), *TAIL)
+
+    return edit
+
+
+def _subgraph(*pairs: tuple[str, str], outer: tuple[str, str] = ("lif", "inner"), nest: int = 1) -> Edit:
+    """A subgraph between neuron and output: input -> gain -> output, and an idle node."""
+
+    def edit(file: h5py.File) -> None:
+        at = f"{NODES}/inner"
+        for _ in range(nest):
+            put(file, f"{at}/type", "NIRGraph")
+            put(file, f"{at}/edges", np.array(pairs, dtype=object))
+            for name, kind, key, value in (
+                ("in", "Input", "shape", np.array([3])),
+                ("gain", "Scale", "scale", np.ones(3)),
+                ("out", "Output", "shape", np.array([3])),
+            ):
+                put(file, f"{at}/nodes/{name}/type", kind)
+                put(file, f"{at}/nodes/{name}/{key}", value)
+            at += "/nodes/inner"
+        edges(file, ("input", "fc"), ("fc", "lif"), outer, ("inner", "output"))
+
+    return edit
+
+
+def cuba(file: h5py.File) -> None:
+    """A neuron whose parameters would spread to a table of 10^10."""
+    del file[LIF]
+    put(file, f"{LIF}/type", "CubaLIF")
+    for key in ("tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset"):
+        put(file, f"{LIF}/{key}", np.ones((100_000, 1)))
+    put(file, f"{LIF}/w_in", np.ones((1, 100_000)))
 
 
 def nan_weights(file: h5py.File) -> None:
@@ -274,7 +330,6 @@ def nan_weights(file: h5py.File) -> None:
     put(file, f"{NODES}/fc/weight", weight)
 
 
-LIF = f"{NODES}/lif"
 CONTENT: list[tuple[str, Edit, type[NirdeployError], str]] = [
     ("no graph at all", _drop("node"), ModelFileError, "no group 'node'"),
     ("node is a dataset", lambda f: (f.__delitem__("node"), put(f, "node", 1)), ModelFileError, "no group 'node'"),
@@ -286,14 +341,13 @@ CONTENT: list[tuple[str, Edit, type[NirdeployError], str]] = [
     ("a type is a number", _set(f"{LIF}/type", 3), ModelFileError, "'lif' has no type"),
     ("unknown type", _set(f"{LIF}/type", "Izhikevich"), ModelFileError, "'lif' has the unknown type 'Izhikevich'"),
     ("endless type", _set(f"{LIF}/type", "x" * 100_000), ModelFileError, "unknown type"),
-    ("unsupported types", unknown_types, GraphError, "'sc' (Scale), 'th' (Threshold)"),
     ("missing parameter", _drop(f"{LIF}/tau"), GraphError, "'lif' (LIF) has no parameter 'tau'"),
     ("parameter is a group", _group_instead(f"{LIF}/tau"), GraphError, "'tau' of node 'lif' is a group"),
     ("NaN weights", nan_weights, GraphError, "node 'fc': 1 of 12 values of weight are NaN"),
     ("infinite threshold", _set(f"{LIF}/v_threshold", np.full(3, np.inf)), GraphError, "3 of 3 values of v_threshold"),
     ("tau = 0", _set(f"{LIF}/tau", np.zeros(3)), GraphError, "node 'lif': tau must be positive, found 0"),
     ("tau < 0", _set(f"{LIF}/tau", np.array([0.02, -1, 0.02])), GraphError, "tau must be positive, found -1"),
-    ("tau too short", _set(f"{LIF}/tau", np.full(3, 1e-9)), GraphError, "the membrane diverges"),
+    ("tau too short", _set(f"{LIF}/tau", np.full(3, 1e-9)), GraphError, "is too short for dt"),
     ("wrong tau length", _set(f"{LIF}/tau", np.full(5, 0.02)), GraphError, "'lif'"),
     ("wrong bias length", _set(f"{NODES}/fc/bias", np.ones(4)), GraphError, "'fc': bias has shape (4,), expected (3,)"),
     ("text as weights", _set(f"{NODES}/fc/weight", "hello"), GraphError, "'fc'"),
@@ -314,22 +368,57 @@ CONTENT: list[tuple[str, Edit, type[NirdeployError], str]] = [
     ("flatten from text", _flatten(start_dim="first"), GraphError, "'start_dim' of node 'flat'"),
     ("flatten from a list", _flatten(end_dim=np.array([0, 1])), GraphError, "'end_dim' of node 'flat'"),
     ("flatten beyond", _flatten(start_dim=5), GraphError, "'flat'"),
-    ("identity of 2 million", scalar_neuron, GraphError, "fold into more than 134217728 weights"),
-    ("outer product", outer_product, GraphError, "fold into more than 134217728 weights"),
+    ("outer product", outer_product, GraphError, "fold into 2500000000 weights"),
     ("dangling edge", _edges(("input", "fc"), ("fc", "gone"), ("lif", "output")), GraphError, "'fc' -> 'gone'"),
-    ("self loop", _edges(("input", "fc"), ("fc", "lif"), ("lif", "lif"), ("lif", "output")), GraphError, "lif -> lif"),
-    ("cycle", _edges(("input", "fc"), ("fc", "lif"), ("lif", "fc"), ("lif", "output")), GraphError, "recurrent"),
+    ("cycle of other shape", _edges(("input", "fc"), ("fc", "lif"), ("lif", "fc"), *TAIL), GraphError, "[(3,), (4,)]"),
+    ("cycle without a neuron", linear_cycle, GraphError, "'there'"),
     (
         "edge into the input",
         _edges(("lif", "input"), ("input", "fc"), ("fc", "output")),
         GraphError,
         "leads into an Input",
     ),
-    ("edge out of the output", _edges(("input", "output"), ("output", "fc"), ("fc", "lif")), GraphError, "nowhere"),
+    ("edge out of the output", _edges(("input", "fc"), ("fc", "lif"), *TAIL, ("output", "fc")), GraphError, "'output'"),
     ("no edges", _drop("node/edges"), GraphError, "has no edge into it"),
     ("edges of numbers", _set("node/edges", np.ones((3, 2))), ModelFileError, "not pairs of names"),
     ("edges of triples", _set("node/edges", np.array([["a", "b", "c"]], dtype=object)), ModelFileError, "not pairs"),
     ("no input", _drop(f"{NODES}/input"), GraphError, "'input', which does not exist"),
+    ("edges are a group", _group_instead("node/edges"), ModelFileError, "not pairs of names"),
+    (
+        "two million edges",
+        _set("node/edges", np.full((1 << 21, 2), b"lif", dtype="S3")),
+        ModelFileError,
+        "at most 1048576 are read",
+    ),
+    ("edge out of the file", _edges(("../../etc/passwd", "fc"), ("fc", "lif"), *TAIL), GraphError, "does not exist"),
+    ("version of the future", _set("version", "99.0"), ModelFileError, "of NIR version 99"),
+    ("version is a number", _set("version", 1.0), ModelFileError, "not a version number"),
+    ("version is noise", _set("version", "\x1b[2J; rm -rf"), ModelFileError, "not a version number"),
+    ("output of another size", _set(f"{NODES}/output/shape", np.array([5])), GraphError, "edge 'lif' -> 'output'"),
+    ("shapes nowhere", without_shapes, GraphError, "'input' (Input) has no parameter 'shape'"),
+    ("parameters of two shapes", _set(f"{LIF}/r", np.ones(4)), GraphError, "contradictory shapes"),
+    ("parameters that spread", cuba, GraphError, "contradictory shapes"),
+    ("convolution of another size", _convolution(input_shape=[9, 9]), GraphError, "edge 'input' -> 'conv'"),
+    ("convolution without stride", _convolution(stride=[0, 0]), GraphError, "'conv'"),
+    ("convolution of half steps", _convolution(dilation=[0.5, 0.5]), GraphError, "'conv'"),
+    ("convolution in 7 groups", _convolution(groups=7), GraphError, "'conv'"),
+    ("convolution padded oddly", _convolution(padding="reflect"), GraphError, "'conv'"),
+    ("convolution padded endlessly", _convolution(padding=[2**40, 2**40]), GraphError, "'conv'"),
+    ("convolution larger than its image", _convolution(weight=np.ones((2, 3, 9, 9))), GraphError, "'conv'"),
+    ("flat convolution", _convolution(weight=np.ones((2, 3))), GraphError, "'conv'"),
+    (
+        "edge out of a subgraph",
+        _subgraph(("in", "gain"), ("gain", "away"), ("gain", "out")),
+        GraphError,
+        "edge 'gain' -> 'away' names the node 'away', which does not exist in subgraph 'inner'",
+    ),
+    (
+        "edge to a path that is not there",
+        _subgraph(("in", "gain"), ("gain", "out"), outer=("lif", "inner.gone")),
+        GraphError,
+        "'inner.gone', which does not exist",
+    ),
+    ("subgraphs in subgraphs", _subgraph(("in", "gain"), ("gain", "out"), nest=13), ModelFileError, "nested deeper"),
     ("unknown dialect", _set("node/metadata/nirdeploy_dialect", "martian\n\x1b[2J"), DialectError, "martian"),
     ("endless dialect", _set("node/metadata/nirdeploy_dialect", "q" * 100_000), DialectError, "qqq"),
 ]
@@ -439,7 +528,10 @@ def test_a_mutated_file_is_read_or_refused(tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["; rm -rf .", "module", "größe", "脉冲", "a b\tc", "$(id)", "<script>", "..\\..", "n" * 300, "0", "lif-1", "%s{}"],
+    [
+        "; rm -rf .", "module", "x); endmodule module y(", "`define x", "C:\\con", "größe", "脉冲", "a b\tc", "$(id)",
+        "<script>", "..\\..", "n" * 300, "0", "lif-1", "%s{}",
+    ],
 )
 def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:
     odd = graph()
@@ -476,3 +568,46 @@ def test_many_parallel_paths_stay_few(tmp_path: Path) -> None:
     nirfile.write(tmp_path / "model.nir", nir.NIRGraph(nodes, pairs, type_check=False))
     (projection,) = check(tmp_path / "model.nir").projections
     np.testing.assert_allclose(projection.weight, [[0.5]])
+
+
+# --- from outside ---------------------------------------------------------------------
+
+
+class Watch:
+    """The names of the files in a folder that anyone opens, told by the kernel (inotify)."""
+
+    OPENED = 0x20
+
+    def __init__(self, folder: Path) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor = libc.inotify_init1(os.O_NONBLOCK)
+        assert libc.inotify_add_watch(self.descriptor, os.fsencode(folder), self.OPENED) >= 0
+
+    def opened(self) -> set[str]:
+        names = set()
+        events, at = os.read(self.descriptor, 1 << 20), 0
+        while at < len(events):
+            (length,) = struct.unpack_from("I", events, at + 12)
+            names.add(events[at + 16 : at + 16 + length].rstrip(b"\0").decode())
+            at += 16 + length
+        os.close(self.descriptor)
+        return names - {""}
+
+
+EVERY_EDIT = {edit.__name__: edit for edit in REFUSED_BEFORE_READING} | {case[0]: case[1] for case in CONTENT}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify tells which files are opened, and is Linux's")
+@pytest.mark.parametrize("name", EVERY_EDIT)
+def test_the_command_line_refuses_in_one_line_and_opens_nothing_else(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = hostile(tmp_path, EVERY_EDIT[name])
+    watch = Watch(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["check", str(path)])
+    assert watch.opened() == {"model.nir"}
+    assert caught.value.code == (2 if name.endswith("dialect") else 3)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1

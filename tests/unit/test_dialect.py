@@ -11,17 +11,12 @@ from hypothesis import strategies as st
 from nirdeploy import dialect as dialects
 from nirdeploy.dialect import PRESETS, Dialect
 from nirdeploy.errors import DialectError
+from tests import networks
 
 
-@given(
-    preset=st.sampled_from(sorted(PRESETS)),
-    dt=st.floats(1e-12, 10),
-    discretization=st.sampled_from(["euler", "exponential"]),
-    threshold=st.sampled_from([">", ">="]),
-    reset=st.sampled_from(["zero", "subtract"]),
-)
-def test_text_round_trip(preset: str, dt: float, discretization: str, threshold: str, reset: str) -> None:
-    dialect = Dialect(preset, dt, discretization, threshold, reset)  # type: ignore[arg-type]
+@given(preset=st.sampled_from(sorted(PRESETS)), fields=networks.dialects(), dt=st.floats(1e-12, 10))
+def test_text_round_trip(preset: str, fields: Dialect, dt: float) -> None:
+    dialect = replace(fields, preset=preset, dt=dt)
     assert dialects.parse(str(dialect)) == dialect
 
 
@@ -46,10 +41,10 @@ def test_spikingjelly_fires_at_the_threshold() -> None:
     ("text", "says"),
     [
         ("", "unknown dialect ''"),
-        ("brian", "known presets: nir, spikingjelly"),
+        ("brian", "known presets: lava, nir, norse, rockpool, sinabs, snntorch, spikingjelly, spyx"),
         ("nir,reset", "'reset' is not field=value"),
         ("nir,color=red", "no field 'color'"),
-        ("nir,reset=maybe", "allowed: zero, subtract"),
+        ("nir,reset=maybe", "allowed: zero, subtract, none"),
         ("nir,threshold==>", "allowed: >, >="),
         ("nir,preset=spikingjelly", "no field 'preset'"),
         ("nir,dt=0", "dt must be a positive number of seconds"),
@@ -57,6 +52,8 @@ def test_spikingjelly_fires_at_the_threshold() -> None:
         ("nir,dt=nan", "not 'nan'"),
         ("nir,dt=inf", "not 'inf'"),
         ("nir,dt=soon", "not 'soon'"),
+        ("nir,max_spikes=-1", "whole number"),
+        ("nir,reset_delay=yes", "allowed: true, false"),
     ],
 )
 def test_refusals_say_what_is_allowed(text: str, says: str) -> None:

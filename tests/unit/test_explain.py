@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from nirdeploy import target as targets
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.explain import ROUNDINGS, _simulate, explain
-from nirdeploy.quantize import IntegerNetwork, quantize
+from nirdeploy.network import IntegerNetwork
+from nirdeploy.quantize import quantize
 from nirdeploy.sim import float_
 from tests import networks
 from tests.conftest import examples

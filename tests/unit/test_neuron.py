@@ -1,85 +1,164 @@
-"""The equations: the affine form is the step, torch and NumPy run through the same code."""
+"""The equations: torch and NumPy run through the same code; each field of the dialect does what it says."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy import neuron
-from nirdeploy.dialect import Dialect
+from nirdeploy.dialect import PRESETS, Dialect
+from nirdeploy.exchange.modules import NEURONS
+from tests.conftest import examples
+from tests.networks import dialects
 
-DIALECTS = st.builds(
-    Dialect,
-    dt=st.sampled_from([1e-4, 1e-3]),
-    discretization=st.sampled_from(["euler", "exponential"]),
-    threshold=st.sampled_from([">", ">="]),
-    reset=st.sampled_from(["zero", "subtract"]),
-)
-MODELS = st.sampled_from(sorted(neuron.PARAMETERS))
-VALUES = st.floats(-10, 10, allow_subnormal=False)
+MODELS = st.sampled_from(sorted(set(neuron.PARAMETERS) - {"Output"}))
 
 
-def _params(model: str, tau: float, r: float, v_leak: float) -> dict[str, np.ndarray]:
-    values = {"tau": tau, "r": r, "v_leak": v_leak, "v_threshold": 1.0, "v_reset": -0.25}
-    return {name: np.full(3, values[name]) for name in neuron.PARAMETERS[model]}
+def _params(model: str, rng: np.random.Generator, size: int = 4) -> dict[str, np.ndarray]:
+    ranges = {
+        "tau": (1.2e-3, 0.02), "tau_syn": (1.2e-3, 0.02), "tau_mem": (1.2e-3, 0.02), "r": (0.5, 3.0),
+        "w_in": (0.5, 3.0), "v_leak": (-0.1, 0.1), "v_threshold": (0.3, 1.5), "v_reset": (-0.2, 0.2),
+        "threshold": (0.3, 1.5),
+    }  # fmt: skip
+    return {name: rng.uniform(*ranges[name], size) for name in neuron.PARAMETERS[model]}
 
 
-@given(model=MODELS, dialect=DIALECTS, tau=st.floats(2e-3, 1.0), r=VALUES, v_leak=VALUES, v=VALUES, current=VALUES)
-def test_coefficients_are_the_step(
-    model: str, dialect: Dialect, tau: float, r: float, v_leak: float, v: float, current: float
-) -> None:
-    params = _params(model, tau, r, v_leak)
-    c = neuron.coefficients(model, params, (3,), dialect)
-    stepped = neuron.integrate(model, np.full(3, v), np.full(3, current), params, dialect)
-    np.testing.assert_allclose(c.decay * v + c.gain * current + c.offset, stepped, rtol=1e-9, atol=1e-12)
+def _steps(model: str, x: Any, params: dict[str, np.ndarray], dialect: Dialect, recurrent: bool = False) -> Any:
+    """Outputs and membranes of all steps, NumPy."""
+    zeros = np.zeros(x.shape[1:])
+    how, rules = neuron.coefficients(model, params, dialect), neuron.rules(model, dialect, recurrent=recurrent)
+    state, outs, membranes = neuron.at_rest(params, rules, zeros), [], []
+    for current in x:
+        out, state = neuron.step(model, state, current, params, how, rules)
+        outs.append(out)
+        membranes.append(state.v)
+    return np.stack(outs), np.stack(membranes)
 
 
-@given(model=MODELS, dialect=DIALECTS, v=st.lists(VALUES, min_size=3, max_size=3), current=VALUES)
-def test_torch_and_numpy_take_the_same_step(model: str, dialect: Dialect, v: list[float], current: float) -> None:
-    params = _params(model, 0.02, 1.5, 0.1)
-    tensors = {name: torch.from_numpy(values) for name, values in params.items()}
-    expected = neuron.integrate(model, np.array(v), np.full(3, current), params, dialect)
-    found = neuron.integrate(model, torch.tensor(v, dtype=torch.float64), current, tensors, dialect)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-14, atol=1e-15)
-    if dialect.discretization == "euler":
-        np.testing.assert_array_equal(found.numpy(), expected)
+@pytest.mark.law
+@settings(max_examples=examples(150))
+@given(model=MODELS, dialect=dialects(dt=1e-3), recurrent=st.booleans(), seed=st.integers(0, 2**32 - 1))
+def test_torch_and_numpy_take_the_same_steps(model: str, dialect: Dialect, recurrent: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    params, x = _params(model, rng), rng.normal(0.5, 1.0, (12, 3, 4))
+    expected, membranes = _steps(model, x, params, dialect, recurrent)
+    tensors: dict[str, Any] = {name: torch.from_numpy(values) for name, values in params.items()}
+    module = NEURONS[model](**tensors, dialect=dialect, dt=1e-3, step_mode="m", recurrent=recurrent)
+    found, state = module.many(torch.from_numpy(x), None)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(state.v.numpy(), membranes[-1], rtol=1e-12, atol=1e-12)
 
 
 def test_rest_is_kept_without_input() -> None:
+    params = {"tau": np.full(3, 0.02), "r": np.ones(3), "v_leak": np.full(3, 0.5)}
     for discretization in ("euler", "exponential"):
-        params = _params("LIF", 0.02, 1.0, 0.5)
-        v = neuron.integrate("LIF", np.full(3, 0.5), np.zeros(3), params, Dialect(discretization=discretization))
-        np.testing.assert_allclose(v, 0.5, rtol=1e-15)
+        how = neuron.coefficients("LI", params, Dialect(discretization=discretization))  # type: ignore[arg-type]
+        np.testing.assert_allclose(how.decay * 0.5 + how.offset, 0.5, rtol=1e-15)
 
 
-def test_euler_approaches_exponential_for_small_steps() -> None:
-    params = _params("LI", 0.02, 1.0, 0.0)
-    steps = 2000
-    ends = []
+@pytest.mark.parametrize(("model", "taus"), [("LI", {"tau": 0.02}), ("CubaLI", {"tau_syn": 0.01, "tau_mem": 0.02})])
+def test_both_discretizations_approach_the_equation(model: str, taus: dict[str, float]) -> None:
+    """A constant current from t = 0: the closed solution of NIR's equations at t = 20 ms."""
+    params = {key: np.ones(1) for key in neuron.PARAMETERS[model]} | {k: np.full(1, v) for k, v in taus.items()}
+    params["v_leak"] = np.zeros(1)
+    t, slow = 0.02, 0.02
+    exact = 1 - math.exp(-t / slow)
+    if model == "CubaLI":
+        fast = 0.01
+        exact = 1 - (slow * math.exp(-t / slow) - fast * math.exp(-t / fast)) / (slow - fast)
+    errors = {}
     for discretization in ("euler", "exponential"):
-        v = np.zeros(3)
-        for _ in range(steps):
-            v = neuron.integrate("LI", v, np.ones(3), params, Dialect(dt=1e-5, discretization=discretization))
-        ends.append(v[0])
-    exact = 1 - math.exp(-steps * 1e-5 / 0.02)
-    assert ends[1] == pytest.approx(exact, rel=1e-12)
-    assert ends[0] == pytest.approx(exact, rel=1e-3)
-    assert ends[0] != ends[1]
+        for dt in (1e-4, 1e-5):
+            d = Dialect(dt=dt, discretization=discretization)  # type: ignore[arg-type]
+            _, v = _steps(model, np.ones((round(t / dt), 1)), params, d)
+            errors[discretization, dt] = abs(v[-1, 0] - exact)
+    for discretization in ("euler", "exponential"):
+        assert errors[discretization, 1e-5] < max(0.12 * errors[discretization, 1e-4], 1e-12)
+    assert errors["exponential", 1e-4] < errors["euler", 1e-4] or model == "CubaLI"
 
 
-@pytest.mark.parametrize(("threshold", "expected"), [(">", [False, False, True]), (">=", [False, True, True])])
-def test_threshold(threshold: str, expected: list[bool]) -> None:
-    above = neuron.overdrive(np.array([0.5, 1.0, 1.5]), {"v_threshold": np.ones(3)})
-    assert neuron.fires(above, Dialect(threshold=threshold)).tolist() == expected  # type: ignore[arg-type]
+def _if(dialect: str, x: list[float], **params: float) -> tuple[list[float], list[float]]:
+    """Spikes and membranes of one IF that adds its input."""
+    from nirdeploy.dialect import parse
+
+    values = {"r": 1e4, "v_threshold": 1.0, "v_reset": 0.0} | params
+    given = {key: np.array([value]) for key, value in values.items()}
+    spikes, v = _steps("IF", np.array(x)[:, None], given, parse(dialect))
+    return spikes[:, 0].tolist(), v[:, 0].tolist()
 
 
-@pytest.mark.parametrize(("reset", "expected"), [("zero", [0.5, -0.25]), ("subtract", [0.5, 1.5 - 1.25])])
-def test_reset(reset: str, expected: list[float]) -> None:
-    params = {"v_threshold": np.ones(2), "v_reset": np.full(2, -0.25)}
-    v = neuron.reset(np.array([0.5, 1.5]), np.array([0.0, 1.0]), params, Dialect(reset=reset))  # type: ignore[arg-type]
-    assert v.tolist() == expected
+CASES = [
+    ("nir", [1.0, 0.5], {}, [0, 1], [1.0, 0.0]),
+    ("nir,threshold=>=", [1.0, 0.5], {}, [1, 0], [0.0, 0.5]),
+    ("nir", [1.5, 0.25], {"v_reset": -0.5}, [1, 0], [-0.5, -0.25]),
+    ("nir,reset=subtract", [1.5, 0.25], {}, [1, 0], [0.5, 0.75]),
+    ("nir,reset=subtract", [1.5], {"v_reset": 0.25}, [1], [0.75]),
+    ("nir,reset=none", [1.5, 0.25], {}, [1, 1], [1.5, 1.75]),
+    ("nir,reset=subtract,reset_delay=true", [1.5, 0.25, 0.0], {}, [1, 0, 0], [1.5, 0.75, 0.75]),
+    ("nir,reset_delay=true", [1.5, 0.25], {}, [1, 0], [1.5, 0.0]),  # after: this step's input goes too
+    ("nir,reset_delay=true,late_reset=before", [1.5, 0.25], {}, [1, 0], [1.5, 0.25]),
+    ("nir,reset_delay=true,late_reset=leaky_before", [1.5, 0.25], {}, [1, 0], [1.5, 0.25]),
+    ("nir,reset=subtract", [3.5, 0.0, 0.0], {}, [1, 1, 1], [2.5, 1.5, 0.5]),
+    ("nir,reset=subtract,reset_guard=true", [2.5, 0.0, 0.0], {}, [1, 0, 0], [1.5, 1.5, 1.5]),
+    ("nir,reset=subtract,reset_guard=true", [2.5, 0.75], {}, [1, 1], [1.5, 1.25]),
+    ("nir,reset=subtract,spikes=multi", [3.0, 0.5], {}, [2, 1], [1.0, 0.5]),
+    ("nir,reset=subtract,spikes=multi,threshold=>=", [3.0, 0.5], {}, [3, 0], [0.0, 0.5]),
+    ("nir,reset=subtract,spikes=multi,max_spikes=2", [4.5, 0.0], {}, [2, 2], [2.5, 0.5]),
+    ("nir,spikes=multi", [3.5, 0.5], {}, [3, 0], [0.0, 0.5]),
+    ("nir,spike_delay=true", [1.5, 0.0, 1.5], {}, [0, 1, 0], [0.0, 0.0, 0.0]),
+    ("nir,v_min=-threshold", [-0.75, -0.75, 1.0], {}, [0, 0, 0], [-0.75, -1.0, 0.0]),
+    ("nir,initial=v_reset", [0.75, 0.5], {"v_reset": 0.5}, [1, 0], [0.5, 1.0]),
+    ("nir,gain=one", [0.75], {"r": 2e4}, [0], [0.75]),
+    ("nir,gain=no_r", [0.75], {"r": 2e4}, [0], [0.75]),
+    ("nir", [0.25], {"r": 2e4}, [0], [0.5]),
+]
+
+
+@pytest.mark.parametrize(("dialect", "x", "params", "spikes", "membrane"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
+def test_every_field_by_hand(
+    dialect: str, x: list[float], params: dict[str, float], spikes: list[float], membrane: list[float]
+) -> None:
+    found, v = _if(dialect, x, **params)
+    assert found == spikes
+    assert v == pytest.approx(membrane, abs=1e-12)
+
+
+def test_gain_of_a_leaky_membrane() -> None:
+    params = {"tau": np.array([2e-3]), "r": np.array([3.0]), "v_leak": np.zeros(1)}
+    keep = math.exp(-0.5)
+    expected = {
+        ("euler", "equation"): 1.5, ("euler", "euler"): 1.5, ("euler", "no_r"): 0.5, ("euler", "one"): 1.0,
+        ("exponential", "equation"): 3 * (1 - keep), ("exponential", "euler"): 1.5,
+        ("exponential", "no_r"): 1 - keep, ("exponential", "one"): 1.0,
+    }  # fmt: skip
+    for (discretization, gain), value in expected.items():
+        d = Dialect(dt=1e-3, discretization=discretization, gain=gain)  # type: ignore[arg-type]
+        how = neuron.coefficients("LI", params, d)
+        assert float(np.broadcast_to(how.gain, 1)[0]) == pytest.approx(value)
+        assert float(how.decay[0]) == pytest.approx(0.5 if discretization == "euler" else keep)
+
+
+def test_synapse_order() -> None:
+    """The current of this step, or of the one before."""
+    params = {key: np.ones(1) for key in neuron.PARAMETERS["CubaLI"]} | {"v_leak": np.zeros(1)}
+    for order, expected in (("new", [1.0, 1.0]), ("old", [0.0, 1.0])):
+        d = Dialect(dt=1.0, synapse_order=order, gain="one")  # type: ignore[arg-type]
+        _, v = _steps("CubaLI", np.array([[1.0], [1.0]]), params, d)
+        assert v[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_presets_step(preset: str) -> None:
+    rng = np.random.default_rng(0)
+    dialect = PRESETS[preset]
+    for model in ("IF", "LIF", "CubaLIF"):
+        params = _params(model, rng)
+        params |= {key: values * dialect.dt / 1e-3 for key, values in params.items() if key.startswith("tau")}
+        spikes, _ = _steps(model, rng.uniform(0, 2, (20, 2, 4)), params, dialect)
+        assert (spikes >= 0).all()

@@ -14,7 +14,8 @@ from nirdeploy import neuron
 from nirdeploy import target as targets
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.errors import CorruptFile, DoesNotFit
-from nirdeploy.quantize import IntegerNetwork, quantize
+from nirdeploy.network import IntegerNetwork
+from nirdeploy.quantize import quantize
 from tests import networks
 from tests.conftest import examples
 
@@ -50,12 +51,12 @@ def test_integers_stand_for_the_parameters(graph: CheckedGraph) -> None:
     network = quantize(graph, TARGETS["default"])
     for p in network.populations:
         exact = graph.population(p.name)
-        step = neuron.coefficients(exact.model, exact.params, exact.shape, graph.dialect)
-        unit = (p.scale * 2.0**p.shift)[:, None]
+        step = neuron.coefficients(exact.model, exact.params, graph.dialect)
+        gain, unit = np.broadcast_to(step.gain, p.size).reshape(-1, 1), (p.scale * 2.0**p.shift)[:, None]
         for q in (q for q in network.projections if q.target == p.name):
             [weight] = [g.weight for g in graph.projections if (g.source, g.target) == (q.source, p.name)]
-            assert np.all(np.abs(q.weight * unit - step.gain.reshape(-1, 1) * weight) <= 0.5001 * unit)
-        bias = step.gain * exact.bias + step.offset
+            assert np.all(np.abs(q.weight * unit - gain * weight) <= 0.5001 * unit)
+        bias = gain.ravel() * exact.bias + step.offset
         assert np.all(np.abs(p.bias * p.scale - bias) <= 0.5001 * p.scale)
         if p.spiking:
             assert np.all(np.abs(p.threshold * p.scale - exact.params["v_threshold"]) <= 1.0001 * p.scale)

@@ -90,9 +90,9 @@ def test_look_up_by_node_or_output() -> None:
         (np.zeros((5, 4)), r"shape \(5, 4\), expected \(T, B, 4\): the batch dimension is missing.*x\[:, None\]"),
         (np.zeros((5, 2, 3)), r"expected \(T, B, 4\)"),
         (np.full((5, 2, 4), 0.5), "only 0 and 1"),
-        (np.full((5, 2, 4), np.nan), "only 0 and 1"),
+        (np.full((5, 2, 4), np.nan), "finite numbers"),
         (np.zeros((0, 2, 4)), "is empty"),
-        (np.zeros((5, 2, 4), dtype="U1"), "only 0 and 1"),
+        (np.zeros((5, 2, 4), dtype="U1"), "finite numbers"),
         ({"other": np.zeros((5, 2, 4))}, r"inputs missing: \['in'\]; unknown: \['other'\]"),
     ],
 )

@@ -13,9 +13,21 @@ from torch import nn
 
 from nirdeploy import dialect as dialects
 from nirdeploy import nirfile
-from nirdeploy.check import check
+from nirdeploy.check import CheckedGraph, check
 from nirdeploy.errors import ExportError, NirdeployError
-from nirdeploy.exchange import IF, LI, LIF, export_to_nir
+from nirdeploy.exchange import (
+    IF,
+    LI,
+    LIF,
+    CubaLI,
+    CubaLIF,
+    Delay,
+    Recurrent,
+    Scale,
+    export_to_nir,
+    import_from_nir,
+)
+from nirdeploy.sim import float_
 
 X = torch.zeros(5, 2, 4)  # (T, B, 4)
 
@@ -87,10 +99,10 @@ def test_the_graph_does_not_change_with_the_net() -> None:
 def test_flatten_counts_dimensions_without_batch_and_time() -> None:
     net = nn.Sequential(nn.Flatten(2), nn.Linear(12, 3), lif())
     flat = export_to_nir(net, torch.zeros(5, 2, 3, 4)).nodes["_0"]
-    assert (flat.start_dim, flat.end_dim, flat.input_type["input"].tolist()) == (0, 1, [3, 4])
+    assert (flat.start_dim, flat.end_dim, flat.input_type["input"].tolist()) == (0, -1, [3, 4])
     single = nn.Sequential(nn.Flatten(), nn.Linear(12, 3), lif(step_mode="s"))
     flat = export_to_nir(single, torch.zeros(2, 3, 4)).nodes["_0"]
-    assert (flat.start_dim, flat.end_dim) == (0, 1)
+    assert (flat.start_dim, flat.end_dim) == (0, -1)
     assert check(export_to_nir(net, torch.zeros(5, 2, 3, 4))).projections[0].weight.shape == (3, 12)
 
 
@@ -175,7 +187,7 @@ def test_the_dialect_of_the_neurons_is_recorded() -> None:
     assert recorded(export_to_nir(net(), X)) == "nir"
     assert recorded(export_to_nir(net(dialect="nir,reset=subtract"), X)) == "nir,reset=subtract"
     assert recorded(export_to_nir(net(dialect="spikingjelly", dt=1e-3), X, dt=1e-3)) == "spikingjelly,dt=0.001"
-    assert recorded(export_to_nir(net(dialect="nir,threshold=>="), X, dialect="spikingjelly")) == "spikingjelly"
+    assert recorded(export_to_nir(net(dialect="nir,threshold=>=,initial=v_reset"), X, dialect="spikingjelly")) == "spikingjelly"
     assert recorded(export_to_nir(nn.Linear(4, 3), X[0], dt=1e-3, dialect="spikingjelly")) == "spikingjelly,dt=0.001"
 
 
@@ -191,6 +203,104 @@ def test_the_file_holds_the_graph(tmp_path: Path) -> None:
     assert check(nirfile.read(tmp_path / "m.nir")).digest() == check(graph).digest()
 
 
+def test_neurons_may_follow_different_dialects(tmp_path: Path) -> None:
+    """Each keeps its own, through the file; the graph has what most of them have."""
+    soft = lif(dialect="nir,reset=subtract")
+    net = nn.Sequential(nn.Linear(4, 3), lif(), nn.Linear(3, 3), soft, nn.Linear(3, 3), lif())
+    checked = check_file(export_to_nir(net, X), tmp_path)
+    assert checked.dialect.reset == "zero"
+    assert [checked.dialect_of(f"_{i}").reset for i in (1, 3, 5)] == ["zero", "subtract", "zero"]
+    x = torch.bernoulli(torch.full((30, 2, 4), 0.7), generator=torch.Generator().manual_seed(0)) * 20
+    found = float_.simulate(checked, x.numpy()).spikes["_5"]
+    np.testing.assert_array_equal(found, net.double()(x.double()).detach().numpy())
+    given = check(export_to_nir(net.float(), X), dialect="nir")
+    assert given.dialect_of("_3").reset == "zero"  # the command line decides
+
+
+def check_file(graph: nir.NIRGraph, folder: Path) -> CheckedGraph:
+    nirfile.write(folder / "m.nir", graph)
+    return check(folder / "m.nir")
+
+
+class Residual2(nn.Module):
+    """A sum of two branches, and torch.flatten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.first = nn.Conv2d(1, 2, 3, padding=1, bias=False), IF(step_mode="s")
+        self.skip, self.last = nn.Linear(32, 5), IF(step_mode="s")
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, _ = self.first(self.conv(x))
+        out, _ = self.last(self.skip(first.flatten(1)) + self.fc(torch.flatten(x, start_dim=1, end_dim=-1)))
+        result: torch.Tensor = out
+        return result
+
+
+def test_branches_add_and_flatten_is_a_node(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = Residual2().double()
+    x = torch.bernoulli(torch.full((3, 1, 4, 4), 0.5)).double()
+    checked = check_file(export_to_nir(net, x), tmp_path)
+    assert {p.source for p in checked.into("last")} == {"x", "first"}
+    assert checked.population("first").shape == (2, 4, 4)
+    found = float_.simulate(checked, x[None].numpy()).spikes["last"][0]
+    np.testing.assert_array_equal(found, net(x).detach().numpy())
+
+
+def test_recurrence_several_inputs_and_every_layer(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv1d(2, 3, 3, groups=1), nn.Linear(4, 9)
+            self.flat, self.delay = nn.Flatten(), Delay(torch.arange(9) * 1e-4, step_mode="s")
+            self.cell = Recurrent(CubaLIF(3e-4, 5e-4, r=5.0, w_in=3.0, step_mode="s"), nn.Linear(9, 9))
+            self.scale, self.read = Scale(torch.rand(9)), CubaLI(3e-4, 5e-4, step_mode="s")
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor, state: Any = None) -> Any:
+            state = state or [None, None, None]
+            late, state[0] = self.delay(self.two(b), state[0])
+            spikes, state[1] = self.cell(self.flat(self.one(a)) + late, state[1])
+            out, state[2] = self.read(self.scale(spikes), state[2])
+            return out, state
+
+    net = Net().double()
+    a, b = (torch.bernoulli(torch.full((12, 2, *shape), 0.5)).double() for shape in ((2, 5), (4,)))
+    expected, state = [], None
+    for now in zip(a, b, strict=True):
+        out, state = net(*now, state)
+        expected.append(out)
+    net2 = Stateless(net)
+    graph = export_to_nir(net2, (a[0], b[0]))
+    checked = check_file(graph, tmp_path)
+    assert isinstance(graph.nodes["cell"], nir.NIRGraph)
+    record = float_.simulate(checked, {"a": a.numpy(), "b": b.numpy()})
+    assert record.spikes["cell.neuron"].sum() > 5
+    found = record.membrane["read"]
+    np.testing.assert_allclose(found, torch.stack(expected).detach().numpy(), atol=1e-12)
+    module = import_from_nir(graph, step_mode="m", dtype=torch.float64)
+    output, _ = module((a, b))
+    np.testing.assert_allclose(output.detach().numpy(), found, atol=1e-12)
+
+
+class Stateless(nn.Module):
+    """The same modules in a forward that torch.fx can trace."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        for name, module in net.named_children():
+            self.add_module(name, module)
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> Any:
+        late, _ = self.delay(self.two(b))
+        spikes, _ = self.cell(self.flat(self.one(a)) + late)
+        out, _ = self.read(self.scale(spikes))
+        return out
+
+
 # --- refusals ---------------------------------------------------------------------------
 
 
@@ -200,7 +310,7 @@ class Residual(nn.Module):
         self.fc, self.lif = nn.Linear(4, 4), lif()
 
     def forward(self, x: torch.Tensor) -> Any:
-        return self.lif(self.fc(x) + x.flatten(2))
+        return self.lif(self.fc(x) * x.abs())
 
 
 class Branching(Residual):
@@ -219,14 +329,9 @@ class Nested(nn.Module):
 
 
 REFUSED: list[tuple[nn.Module, dict[str, Any], list[str]]] = [
-    (Nested(), {}, ["features.0 (Conv2d)", "features.1 (ReLU)", "head.1 (GELU)", "supported: nn.Linear"]),
-    (Residual(), {}, ["flatten", "add"]),
+    (Nested(), {}, ["features.1 (ReLU)", "head.1 (GELU)", "supported: nn.Linear"]),
+    (Residual(), {}, ["abs", "mul"]),
     (Branching(), {}, ["cannot trace Branching.forward", "control flow"]),
-    (
-        nn.Sequential(nn.Linear(4, 3), lif(), lif(dialect="nir,reset=subtract")),
-        {},
-        ["1 follows the dialect nir, 2 follows nir,reset=subtract"],
-    ),
     (nn.Sequential(lif(), lif(step_mode="s")), {}, ["mixes step_mode 's' and 'm'"]),
     (nn.Sequential(nn.Linear(4, 3), lif(dt=1e-3)), {}, ["dt = 0.001 s", "dt = 0.0001 s", "pass dt=0.001"]),
     (

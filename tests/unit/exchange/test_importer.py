@@ -85,9 +85,8 @@ def test_single_steps_are_the_whole_in_pieces(graph: CheckedGraph, seed: int) ->
         np.testing.assert_array_equal(np.stack(pieces), whole.numpy())
     else:
         np.testing.assert_allclose(np.stack(pieces), whole.numpy(), rtol=1e-12, atol=1e-14)
-    for name, v in last.items():
-        if v is not None:
-            torch.testing.assert_close(state[name], v)
+    for name, at_end in last.items():
+        torch.testing.assert_close(state[name].v, at_end.v)
 
 
 @pytest.mark.parametrize("dialect", ["nir", "spikingjelly", "nir,reset=subtract", "nir,discretization=exponential"])
@@ -194,7 +193,7 @@ def test_shaped_populations() -> None:
     x = torch.from_numpy(networks.spikes(0, (9, 2, 3, 4))).float()
     found, state = import_from_nir(export_to_nir(net, x), step_mode="m")(x)
     torch.testing.assert_close(found, net(x), rtol=0, atol=0)
-    assert tuple(state["_0"].shape) == (2, 3, 4)
+    assert tuple(state["_0"].v.shape) == (2, 3, 4)
 
 
 def test_state_dict_round_trip() -> None:

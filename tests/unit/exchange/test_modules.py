@@ -21,16 +21,16 @@ def lif(**options: Any) -> LIF:
 def test_a_trace_by_hand() -> None:
     """dt / tau = 1/4 and r = 4: v' = 3/4 v + I."""
     neuron = lif()
-    spikes, v = neuron.many(torch.tensor([[[0.75]], [[0.5]], [[0.5]]]), None)
+    spikes, state = neuron.many(torch.tensor([[[0.75]], [[0.5]], [[0.5]]]), None)
     assert spikes.flatten().tolist() == [0.0, 1.0, 0.0]
-    assert v.item() == 0.5
+    assert state.v.item() == 0.5
 
 
 def test_if_adds_its_input_by_default() -> None:
     x = torch.full((5, 1, 1), 0.375)
     assert IF()(x).flatten().tolist() == [0, 0, 1, 0, 0]
     assert IF(dialect="nir,reset=subtract")(x).flatten().tolist() == [0, 0, 1, 0, 0]
-    assert IF(dialect="nir,reset=subtract").many(x, None)[1].item() == pytest.approx(0.875)
+    assert IF(dialect="nir,reset=subtract").many(x, None)[1].v.item() == pytest.approx(0.875)
 
 
 @pytest.mark.parametrize(("dialect", "expected"), [("nir", 0.0), ("spikingjelly", 1.0), ("nir,threshold=>=", 1.0)])
@@ -87,8 +87,8 @@ def test_training_lowers_the_loss() -> None:
 
 def test_parameters_are_one_or_one_each() -> None:
     neuron = LIF(tau=torch.tensor([2.0, 4.0]) * DT, r=torch.tensor([2.0, 4.0]), v_threshold=10.0)
-    _, v = neuron.many(torch.ones(2, 1, 2), None)
-    assert v.flatten().tolist() == [1.5, 1.75]
+    _, state = neuron.many(torch.ones(2, 1, 2), None)
+    assert state.v.flatten().tolist() == [1.5, 1.75]
 
 
 def test_float64_parameters_stay_exact() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nirdeploy.check import CheckedGraph, Population, Projection
 from nirdeploy.dialect import Dialect
 from nirdeploy.errors import InputShapeError, UnknownPopulation
+from nirdeploy.operators import Dense
 from nirdeploy.sim import float_
 from nirdeploy.spikes import SpikeRecord
 from tests import networks
@@ -31,7 +32,7 @@ def one_neuron(model: str, weight: float = 1.0, bias: float = 0.0, **options: An
             Population("in", "Input", (1,), {}, np.zeros(1)),
             Population("n", model, (1,), params, np.array([bias])),
         ),
-        (Projection("in", "n", np.array([[weight]])),),
+        (Projection("in", "n", Dense(np.array([[weight]]))),),
         ("in",),
         {"output": "n"},
         Dialect(dt=DT, **options),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from nirdeploy import target as targets
 from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import UnknownPopulation
-from nirdeploy.quantize import IntegerNetwork, IntegerPopulation, quantize
+from nirdeploy.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer
 from nirdeploy.spikes import stimulus
 from tests import networks

@@ -14,8 +14,9 @@ from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import DeviceMismatch, DoesNotFit
 from nirdeploy.image import Image
+from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import place
-from nirdeploy.quantize import IntegerNetwork, quantize
+from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer, rtl
 from nirdeploy.target import Target
 from nirdeploy.verify import verify

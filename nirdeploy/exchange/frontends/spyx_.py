@@ -1,0 +1,210 @@
+"""Spyx networks (JAX) by Spyx's own exporter, with what it gets wrong put right.
+
+``spyx.nir.to_nir`` writes r = beta where nothing is scaled, forgets that beta is clipped, drops LI read-outs, leads
+the input of a recurrent layer through its recurrent weights, stores channels-last signals flattened as if they
+were channels-first, and rounds to float32. Spyx itself is imported when a network is exported, not before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import nir
+import numpy as np
+
+from nirdeploy.dialect import METADATA_KEY, PRESETS
+from nirdeploy.errors import ExportError
+
+_RECURRENT = ("RIF", "RLIF", "RCuBaLIF")
+_NEURONS = ("IF", "LIF", "CuBaLIF", "PSU_LIF", "LI", *_RECURRENT)
+_PASSING = ("ActivityRegularization", "Dropout")  # what comes in goes out, once trained
+_SLOWEST = 2.0**-60  # leak of a neuron whose decay is 1: the decay of this one rounds to it
+
+
+def export(net: Any, example_input: Any, dt: float | None = None) -> nir.NIRGraph:
+    """A Spyx network as a NIR graph in the dialect ``spyx``.
+
+    Args:
+        net: a ``spyx.nn.Sequential``, or one layer.
+        example_input: what one step of the network takes: (B, N), or (B, H, W, C) in front of a convolution. The
+            graph takes (C, H, W), as NIR has it.
+        dt: seconds per step (Spyx has no seconds of its own; without it, the preset's).
+
+    Raises:
+        ExportError: a layer that NIR or the exporter cannot express.
+        ImportError: Spyx is not installed.
+    """
+    dialect = PRESETS["spyx"] if dt is None else replace(PRESETS["spyx"], dt=float(dt))
+    layers = list(getattr(net, "layers", [net]))
+    made = _exported(net, layers, np.shape(example_input), dialect.dt)
+    nodes: dict[str, nir.NIRNode] = {"input": made.nodes["input"]}
+    spatial, flattened = len(np.shape(example_input)) == 4, False
+    for index, layer in enumerate(layers):
+        kind, name = _kind(layer), f"layer_{index}"
+        if kind in _PASSING:
+            continue
+        if flattened != (kind == "Linear") and flattened:
+            raise ExportError(f"layer {index} ({kind}) follows a Flatten", hint="put a Linear between them")
+        if kind == "Linear":
+            if spatial:
+                raise ExportError(f"layer {index} (Linear) takes a signal of (H, W, C)", hint="insert a Flatten")
+            nodes[name] = _linear(made.nodes[name], _flat_shape(made, index - 1) if flattened else None)
+            flattened = False
+        elif kind == "Conv":
+            nodes[name] = _convolution(layer, made.nodes[name], index)
+        elif kind == "SumPool":
+            nodes[name] = _pool(layer, made.nodes[name], index)
+        elif kind == "Flatten":
+            nodes[name] = made.nodes[name]
+            flattened, spatial = spatial, False
+        else:
+            nodes |= _neuron(layer, name, dialect.dt)
+    nodes["output"] = made.nodes["output"]
+    return nir.NIRGraph(nodes=nodes, edges=list(pairwise(nodes)), metadata={METADATA_KEY: str(dialect)})
+
+
+def _kind(layer: Any) -> str:
+    """The class that a layer is known by; its own name if it is none of them."""
+    for kind in type(layer).__mro__:
+        if kind.__module__.startswith(("spyx.", "flax.")):
+            return kind.__name__
+    return type(layer).__name__
+
+
+def _exported(net: Any, layers: list[Any], shape: tuple[int, ...], dt: float) -> nir.NIRGraph:
+    """What Spyx's exporter makes of the network."""
+    exporter, jnp = import_module("spyx.nir"), import_module("jax.numpy")
+    for index, layer in enumerate(layers):
+        if _kind(layer) not in (*_NEURONS, *_PASSING, "Linear", "Conv", "SumPool", "Flatten"):
+            raise ExportError(f"layer {index} ({_kind(layer)}) of the Spyx network has no NIR form")
+        if _kind(layer) == "Conv":
+            _plain_convolution(layer, index)
+    exportable = [layer for layer in layers if _kind(layer) not in (*_PASSING, "LI")]
+    try:
+        out, _ = net(jnp.zeros((1, *shape[1:])), net.initial_state(1))
+        sizes = [{"input": np.array(_first(shape[1:]))}, {"output": np.array(_first(out.shape[1:]))}]
+        made = exporter.to_nir(exporter.Sequential(*exportable), *sizes, dt=dt)
+    except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ExportError(f"Spyx cannot export the network: {reason[:200]}") from error
+    # The exporter counts what it was given; the names here count the network's own layers.
+    kept = [index for index, layer in enumerate(layers) if _kind(layer) not in (*_PASSING, "LI")]
+    own = {f"layer_{i}": f"layer_{index}" for i, index in enumerate(kept)}
+    made.nodes = {own.get(name, name): node for name, node in made.nodes.items()}
+    return made
+
+
+def _first(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape (H, W, C) channels first."""
+    return (shape[2], *shape[:2]) if len(shape) == 3 else tuple(shape)
+
+
+def _values(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A layer's parameter in float64, over its neurons, channels first."""
+    full = np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
+    return np.array(full.transpose(2, 0, 1) if full.ndim == 3 else full)
+
+
+def _neuron(layer: Any, name: str, dt: float) -> dict[str, nir.NIRNode]:
+    """A neuron layer with its true constants. r and w_in say that a current is added as it is, in Euler's step too."""
+    kind = _kind(layer)
+    shape = tuple(layer.layer_shape if kind == "LI" else layer.hidden_shape)
+
+    def tau(decay: Any) -> np.ndarray:
+        # Spyx clips a decay where it is used: beyond 0 and 1 it is trained, but does nothing.
+        return np.asarray(dt / np.maximum(1.0 - np.clip(_values(decay[...], shape), 0.0, 1.0), _SLOWEST))
+
+    zeros = np.zeros(_first(shape))
+    if kind in ("LI", "PSU_LIF"):
+        leaky = nir.LI(tau=tau(layer.beta), r=tau(layer.beta) / dt, v_leak=zeros)
+        if kind == "LI":
+            return {name: leaky}
+        return {name: leaky, f"{name}_threshold": nir.Threshold(threshold=_values(layer.threshold, shape))}
+    membrane = {"v_threshold": _values(layer.threshold, shape), "v_reset": zeros}
+    if kind in ("IF", "RIF"):
+        node: nir.NIRNode = nir.IF(r=np.full(zeros.shape, 1.0 / dt), **membrane)
+    elif kind in ("LIF", "RLIF"):
+        node = nir.LIF(tau=tau(layer.beta), r=tau(layer.beta) / dt, v_leak=zeros, **membrane)
+    else:
+        tau_syn, tau_mem = tau(layer.alpha), tau(layer.beta)
+        node = nir.CubaLIF(
+            tau_syn=tau_syn, tau_mem=tau_mem, r=tau_mem / dt, w_in=tau_syn / dt, v_leak=zeros, **membrane
+        )
+    return {name: _recurrent(layer, node, shape)} if kind in _RECURRENT else {name: node}
+
+
+def _recurrent(layer: Any, node: nir.NIRNode, shape: tuple[int, ...]) -> nir.NIRGraph:
+    nodes = {
+        "input": nir.Input({"input": np.array(shape)}),
+        "lif": node,
+        "w_rec": nir.Linear(np.asarray(layer.recurrent_w[...]).T.copy()),
+        "output": nir.Output({"output": np.array(shape)}),
+    }
+    edges = [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
+    return nir.NIRGraph(nodes=nodes, edges=edges)
+
+
+def _flat_shape(made: nir.NIRGraph, index: int) -> tuple[int, ...]:
+    return tuple(int(size) for size in made.nodes[f"layer_{index}"].input_type["input"])
+
+
+def _linear(node: Any, flattened: tuple[int, ...] | None) -> nir.NIRNode:
+    """Behind a Flatten of (C, H, W), the columns in that order: Spyx's stand as (H, W, C)."""
+    weight = np.asarray(node.weight)
+    if flattened is not None:
+        channels, height, width = flattened
+        weight = weight.reshape(-1, height, width, channels).transpose(0, 3, 1, 2).reshape(len(weight), -1)
+    return nir.Linear(weight) if isinstance(node, nir.Linear) else nir.Affine(weight, np.asarray(node.bias))
+
+
+def _plain_convolution(layer: Any, index: int) -> None:
+    """Refuse what the exporter would write as if it were not there."""
+    for option in ("kernel_dilation", "input_dilation", "feature_group_count"):
+        if np.any(np.asarray(getattr(layer, option)) != 1):
+            raise ExportError(f"layer {index} (Conv): {option} does not pass through Spyx's exporter")
+    if len(layer.kernel.shape) != 4 or (isinstance(layer.padding, str) and layer.padding not in ("SAME", "VALID")):
+        raise ExportError(f"layer {index} (Conv): only convolutions in two dimensions, padded SAME or VALID, pass")
+
+
+def _convolution(layer: Any, node: nir.Conv2d, index: int) -> nir.Conv2d:
+    out = int(layer.kernel.shape[-1])
+    strides = _pair(layer.strides)
+    padding: Any = node.padding
+    if layer.padding == "SAME" and strides != (1, 1):
+        padding = _same(tuple(node.input_shape), tuple(node.weight.shape[2:]), strides, f"layer {index} (Conv)")
+    return nir.Conv2d(
+        input_shape=tuple(node.input_shape),
+        weight=np.asarray(node.weight),
+        stride=strides,
+        padding=padding,
+        dilation=1,
+        groups=1,
+        bias=np.zeros(out) if node.bias is None else np.asarray(node.bias),
+    )
+
+
+def _pool(layer: Any, node: nir.SumPool2d, index: int) -> nir.SumPool2d:
+    padding = np.asarray(node.padding)
+    if padding.any():  # the exporter writes the sum of both sides
+        if (padding % 2).any():
+            raise ExportError(f"layer {index} (SumPool): SAME pads one side more than the other, which NIR cannot say")
+        padding = padding // 2
+    if layer.channel_axis not in (-1, 3):
+        raise ExportError(f"layer {index} (SumPool): channels must be the last axis, as everywhere in Spyx")
+    return nir.SumPool2d(kernel_size=np.asarray(node.kernel_size), stride=np.asarray(node.stride), padding=padding)
+
+
+def _same(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, int], where: str) -> tuple[int, ...]:
+    """JAX's SAME as zeros on both sides: with a stride, NIR's own "same" means something else or nothing."""
+    total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=True)]
+    if any(pad % 2 for pad in total):
+        raise ExportError(f"{where}: SAME pads one side more than the other, which NIR cannot say")
+    return tuple(pad // 2 for pad in total)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    values = [int(v) for v in np.atleast_1d(np.asarray(1 if value is None else value))]
+    return (values[0], values[-1])

@@ -1,0 +1,201 @@
+"""The linear operators that stand between two populations.
+
+Every operator maps flattened (C order) signals: ``apply`` takes (..., inputs) to (..., outputs). Weights are
+float64 in a checked graph and int32 in an integer network; the operators are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """``weight`` (outputs, inputs)."""
+
+    weight: np.ndarray
+
+    @property
+    def inputs(self) -> int:
+        return int(self.weight.shape[1])
+
+    @property
+    def outputs(self) -> int:
+        return int(self.weight.shape[0])
+
+    @property
+    def groups_of_outputs(self) -> np.ndarray:
+        """Which weights an output shares: outputs of one number share theirs."""
+        return np.arange(self.outputs)
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x @ self.weight.T.astype(x.dtype))
+
+    def reach(self, largest: np.ndarray) -> np.ndarray:
+        """The largest magnitude each output can take when no input exceeds ``largest`` (inputs,)."""
+        return np.asarray(np.abs(self.weight).astype(np.float64) @ largest)
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """``weight`` (size,): each signal times a factor of its own."""
+
+    weight: np.ndarray
+
+    @property
+    def inputs(self) -> int:
+        return int(self.weight.size)
+
+    @property
+    def outputs(self) -> int:
+        return int(self.weight.size)
+
+    @property
+    def groups_of_outputs(self) -> np.ndarray:
+        return np.arange(self.outputs)
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x * self.weight.astype(x.dtype))
+
+    def reach(self, largest: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(self.weight) * largest)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A 2-D convolution (cross-correlation); a 1-D one has height 1.
+
+    Attributes:
+        weight: (channels out, channels in / groups, kernel height, kernel width).
+        shape: (channels, height, width) of the input.
+        padding: zeros before and after, for each direction.
+    """
+
+    weight: np.ndarray
+    shape: tuple[int, int, int]
+    stride: Pair = (1, 1)
+    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    @property
+    def inputs(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def out_shape(self) -> tuple[int, int, int]:
+        return (int(self.weight.shape[0]), *self._out_space())
+
+    def _out_space(self) -> Pair:
+        height, width = (
+            (size + sum(pad) - step * (kernel - 1) - 1) // stride + 1
+            for size, pad, step, kernel, stride in zip(
+                self.shape[1:], self.padding, self.dilation, self.weight.shape[2:], self.stride, strict=True
+            )
+        )
+        return height, width
+
+    @property
+    def outputs(self) -> int:
+        return math.prod(self.out_shape)
+
+    @property
+    def groups_of_outputs(self) -> np.ndarray:
+        return np.repeat(np.arange(self.weight.shape[0]), math.prod(self._out_space()))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        lead = x.shape[:-1]
+        image = x.reshape(-1, *self.shape)
+        padded = np.pad(image, ((0, 0), (0, 0), *self.padding))
+        (rows, columns), (high, wide) = self._out_space(), self.weight.shape[2:]
+        group_in, group_out = self.shape[0] // self.groups, self.weight.shape[0] // self.groups
+        weight = self.weight.astype(x.dtype).reshape(self.groups, group_out, group_in, high * wide)
+        out = np.zeros((len(image), self.groups, group_out, rows, columns), dtype=x.dtype)
+        for k in range(high * wide):
+            top, left = k // wide * self.dilation[0], k % wide * self.dilation[1]
+            seen = padded[
+                :,
+                :,
+                top : top + (rows - 1) * self.stride[0] + 1 : self.stride[0],
+                left : left + (columns - 1) * self.stride[1] + 1 : self.stride[1],
+            ]
+            seen = seen.reshape(len(image), self.groups, group_in, rows * columns)
+            out += (weight[..., k] @ seen).reshape(out.shape)
+        return out.reshape(*lead, self.outputs)
+
+    def reach(self, largest: np.ndarray) -> np.ndarray:
+        return replace(self, weight=np.abs(self.weight).astype(np.float64)).apply(largest.astype(np.float64))
+
+
+Operator = Dense | Elementwise | Convolution
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A sum over windows of each channel, in front of an operator."""
+
+    shape: tuple[int, int, int]
+    kernel: Pair
+    stride: Pair
+    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
+
+    def as_convolution(self) -> Convolution:
+        """The same sum as a convolution of ones, channel by channel."""
+        channels = self.shape[0]
+        return Convolution(
+            np.ones((channels, 1, *self.kernel)), self.shape, self.stride, self.padding, groups=channels
+        )
+
+    @property
+    def inputs(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def out_shape(self) -> tuple[int, int, int]:
+        return self.as_convolution().out_shape
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return self.as_convolution().apply(x)
+
+
+def matrix(operator: Operator | Pool) -> np.ndarray:
+    """An operator written out as (outputs, inputs), float64."""
+    if isinstance(operator, Dense):
+        return operator.weight.astype(np.float64)
+    if isinstance(operator, Elementwise):
+        return np.diag(operator.weight.astype(np.float64))
+    return np.ascontiguousarray(operator.apply(np.eye(operator.inputs)).T)
+
+
+def to_meta(operator: Operator | Pool | None) -> dict[str, Any] | None:
+    """All of an operator but its weight, as JSON holds it."""
+    if operator is None:
+        return None
+    values = {field.name: getattr(operator, field.name) for field in fields(operator) if field.name != "weight"}
+    return {"kind": type(operator).__name__, **values}
+
+
+def operator_from(meta: dict[str, Any], weight: np.ndarray) -> Operator:
+    """The inverse of :func:`to_meta`. Raises KeyError or TypeError if ``meta`` is none of ours."""
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in (Dense, Elementwise, Convolution)}
+    operator: Operator = kinds[meta["kind"]](weight=weight, **_values(meta))
+    return operator
+
+
+def pool_from(meta: dict[str, Any] | None) -> Pool | None:
+    """The inverse of :func:`to_meta` for what stands in front."""
+    return None if meta is None else Pool(**_values(meta))
+
+
+def _values(meta: dict[str, Any]) -> dict[str, Any]:
+    return {key: _tuples(value) for key, value in meta.items() if key != "kind"}
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

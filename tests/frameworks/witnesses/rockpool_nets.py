@@ -1,0 +1,173 @@
+"""Runs inside Rockpool's environment: ``random FOLDER SEEDS``, ``export FOLDER``, ``import JOBS`` or ``refused``."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import torch
+from rockpool.nn.combinators import Residual, Sequential
+from rockpool.nn.modules import ExpSynTorch, LIFNeuronTorch, LIFTorch, LinearTorch, RateTorch, TorchModule, from_nir, to_nir
+
+from plumbing import frontend, import_all, refusals, stimulus, table_network, weights, write_own
+
+warnings.filterwarnings("ignore")
+DT = 1e-3
+KINDS = ("LIFTorch", "recurrent", "LIFNeuronTorch", "decays", "bitshifts", "mixed")
+torch.set_default_dtype(torch.float64)  # the reference's; Rockpool makes float32 of many things all the same
+
+
+class Spikes(torch.autograd.Function):
+    """The rule of Rockpool's own spike functions, without their ``.float()``: given to every neuron, float64 stays."""
+
+    @staticmethod
+    def forward(ctx: Any, v: torch.Tensor, threshold: torch.Tensor, window: Any, most: torch.Tensor) -> torch.Tensor:
+        return torch.clamp((v >= threshold) * torch.floor(v / threshold), max=float(most))
+
+
+def linear(rng: np.random.Generator, inputs: int, outputs: int) -> LinearTorch:
+    biased = bool(rng.integers(2))
+    layer = LinearTorch((inputs, outputs), has_bias=biased)
+    layer.weight = torch.nn.Parameter(torch.from_numpy(weights(rng, outputs, inputs).T.copy()))
+    if biased:
+        layer.bias = torch.nn.Parameter(torch.from_numpy(rng.normal(0.02, 0.05, outputs)))
+    return layer
+
+
+def neuron(rng: np.random.Generator, kind: str, size: int, dt: float) -> Any:
+    options: dict[str, Any] = {"dt": dt, "spike_generation_fn": Spikes, "threshold": np.ones(size)}
+    if rng.random() < 0.5:
+        options["threshold"] = rng.uniform(0.3, 1.5, size)
+    if rng.random() < 0.5:
+        options["bias"] = rng.normal(0.0, 0.1, size)
+    if rng.random() < 0.3:
+        options["max_spikes_per_dt"] = int(rng.integers(1, 4))
+    if kind == "LIFNeuronTorch":
+        return LIFNeuronTorch(size, tau_mem=dt * rng.uniform(1, 30, size), **options)
+    if kind == "decays":
+        return LIFTorch(
+            size,
+            leak_mode="decays",
+            alpha=rng.uniform(0.3, 0.99, size),
+            beta=rng.uniform(0.3, 0.9, (size, 1)),
+            **options,
+        )
+    if kind == "bitshifts":
+        shifts = {"dash_mem": rng.integers(1, 6, size), "dash_syn": rng.integers(1, 5, (size, 1))}
+        return LIFTorch(size, leak_mode="bitshifts", **shifts, **options)
+    taus = {"tau_mem": dt * rng.uniform(1, 30, size), "tau_syn": dt * rng.uniform(0.5, 10, (size, 1))}
+    if kind == "recurrent":
+        # Mostly inhibition: without a limit of spikes, what excites itself spikes without end.
+        inner = weights(rng, size, size, scale=0.3) - 0.3
+        return LIFTorch(size, has_rec=True, w_rec=inner, **taus, **options)
+    return LIFTorch(size, **taus, **options)
+
+
+def network(seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    kind, dt = KINDS[seed % len(KINDS)], float(rng.choice([1e-3, 1e-2, 3.3e-4]))
+    sizes = [int(size) for size in rng.integers(3, 14, int(rng.integers(2, 4)) + 1)]
+    layers: list[Any] = []
+    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        own = KINDS[int(rng.integers(5))] if kind == "mixed" else kind
+        layers += [linear(rng, inputs, outputs), neuron(rng, own, outputs, dt)]
+    if rng.random() < 0.3:
+        layers += [linear(rng, sizes[-1], 4), ExpSynTorch(4, tau=dt * rng.uniform(1, 30, 4), dt=dt)]
+    return Sequential(*layers).double()
+
+
+def run(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Spikes of every spiking layer (T, B, N), by its node; the network's own run, watched."""
+    found: dict[str, np.ndarray] = {}
+
+    def watch(name: str) -> Any:
+        def hook(module: Any, args: Any, output: Any) -> None:
+            given = output[0] if isinstance(output, tuple) else output
+            found[name] = given.detach().numpy().transpose(1, 0, 2)
+
+        return hook
+
+    for name, module in net.named_modules():
+        if type(module) in (LIFTorch, LIFNeuronTorch):
+            module.register_forward_hook(watch(name))
+    net(torch.from_numpy(x.transpose(1, 0, 2).copy()))
+    return found
+
+
+def random(folder: Path, seeds: int) -> None:
+    export = frontend("rockpool").export
+    for seed in range(seeds):
+        net = network(seed)
+        x = stimulus(np.random.default_rng(1000 + seed), (net.size_in,))
+        nir.write(str(folder / f"{seed}.nir"), export(net, x[:1].transpose(1, 0, 2)))
+        np.savez(folder / f"{seed}.npz", x=x, **run(net, x))
+
+
+def table() -> tuple[Any, np.ndarray]:
+    layers, x = table_network()
+    made: list[Any] = []
+    for weight in layers:
+        layer = LinearTorch(weight.shape[::-1], has_bias=False)
+        layer.weight = torch.nn.Parameter(torch.from_numpy(weight.T.copy()))
+        options = {"tau_mem": 0.01, "tau_syn": 0.002, "dt": DT, "threshold": np.full(len(weight), 2.0)}
+        made += [layer, LIFTorch(len(weight), spike_generation_fn=Spikes, **options)]
+    return Sequential(*made).double(), x
+
+
+def export(folder: Path) -> None:
+    net, x = table()
+    nir.write(str(folder / "repaired.nir"), frontend("rockpool").export(net, x[:1].transpose(1, 0, 2)))
+    np.savez(folder / "run.npz", out=run(table()[0], x)["3_LIFTorch"], dt=DT)
+    write_own(folder, lambda: to_nir(table()[0], torch.zeros(1, 1, x.shape[-1])))
+
+
+def importer(graph: nir.NIRGraph, x: np.ndarray, dt: float) -> np.ndarray:
+    """It takes no dt: it derives one from r. And it makes float32 modules."""
+    torch.set_default_dtype(torch.float32)
+    out: Any = from_nir(graph)(torch.from_numpy(x.transpose(1, 0, 2).astype(np.float32)))
+    while isinstance(out, tuple):
+        out = out[0]
+    return np.asarray(out.detach().numpy().transpose(1, 0, 2))
+
+
+class Summing(TorchModule):
+    """A network of a user's own, with a branch."""
+
+    def __init__(self) -> None:
+        super().__init__(shape=(4, 4))
+        self.layer = LIFTorch(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layer(x)[0]
+
+
+def refused() -> None:
+    make, x = frontend("rockpool").export, np.zeros((1, 1, 4))
+    refusals(
+        {
+            "noisy": lambda: make(LIFTorch(4, noise_std=0.1), x),
+            "half": lambda: make(LIFTorch(4, max_spikes_per_dt=1.5), x),
+            "times": lambda: make(Sequential(LIFTorch(4, dt=1e-3), LIFTorch(4, dt=1e-2)), x),
+            "time": lambda: make(LIFTorch(4, dt=1e-3), x, 1e-4),
+            "residual": lambda: make(Residual(LIFTorch(4)), x),
+            "own": lambda: make(Summing(), x),
+            "synapses": lambda: make(LIFTorch((4, 2)), x),
+            "rate": lambda: make(RateTorch(4), x),
+        }
+    )
+
+
+if __name__ == "__main__":
+    command, *rest = sys.argv[1:]
+    if command == "random":
+        random(Path(rest[0]), int(rest[1]))
+    elif command == "export":
+        export(Path(rest[0]))
+    elif command == "import":
+        import_all(Path(rest[0]), importer)
+    else:
+        refused()

@@ -1,0 +1,35 @@
+"""A process that reads one file after the other as :mod:`nirdeploy.nirchild` does, under its limits.
+
+``python reader.py NIRCHILD`` takes paths from stdin, a line each; for each it writes a header (status, lengths,
+largest memory so far in KiB, as text in 64 bytes), the npz and what the child would say on stderr.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import resource
+import sys
+
+
+def main(source: str) -> None:
+    spec = importlib.util.spec_from_file_location("nirchild", source)
+    assert spec is not None
+    assert spec.loader is not None
+    nirchild = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(nirchild)
+    for line in sys.stdin.buffer:
+        path = os.fsdecode(line.rstrip(b"\n"))
+        out, say = io.BytesIO(), io.StringIO()
+        nirchild.limit(path)
+        status = nirchild.answer(path, out, say)
+        said = say.getvalue().encode(errors="replace")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        header = f"{status} {out.tell()} {len(said)} {peak}".ljust(64).encode()
+        sys.stdout.buffer.write(header + out.getvalue() + said)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
