@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from nirdeploy.check import check
     from nirdeploy.device import open_device
     from nirdeploy.exchange.exporter import export_to_nir
+    from nirdeploy.exchange.frontends import export_from
     from nirdeploy.exchange.importer import import_from_nir
     from nirdeploy.explain import explain
     from nirdeploy.flash import flash
+    from nirdeploy.network import Formats
     from nirdeploy.pipeline import Build, build
     from nirdeploy.quantize import quantize
     from nirdeploy.run import run
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Build",
+    "Formats",
     "SpikeRecord",
     "accuracy",
     "build",
     "check",
     "explain",
+    "export_from",
     "export_to_nir",
     "flash",
     "import_from_nir",
@@ -55,11 +59,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Build": "pipeline",
+    "Formats": "network",
     "SpikeRecord": "spikes",
     "accuracy": "verify",
     "build": "pipeline",
     "check": "check",
     "explain": "explain",
+    "export_from": "exchange.frontends",
     "export_to_nir": "exchange.exporter",
     "flash": "flash",
     "import_from_nir": "exchange.importer",

@@ -12,7 +12,7 @@ import nir
 import numpy as np
 
 from nirdeploy import dialect as dialects
-from nirdeploy import neuron, nirfile, recurrence, store
+from nirdeploy import neuron, nirfile, nirrepair, recurrence, store
 from nirdeploy.chain import Chain
 from nirdeploy.dialect import Dialect
 from nirdeploy.errors import CorruptFile, GraphError
@@ -95,7 +95,7 @@ class CheckedGraph:
     but the inputs has at least one projection into it; shapes known; parameters finite and in range.
     ``inputs`` are the Input populations' names in the graph's order; ``outputs`` maps each Output
     node's name to the population it reads. ``dialect_source`` says where the dialect came from
-    ("argument", "metadata" or "default").
+    ("argument", "metadata" or "default"); ``repairs`` what the reader had to put right in the file.
     """
 
     populations: tuple[Population, ...]
@@ -104,6 +104,7 @@ class CheckedGraph:
     outputs: Mapping[str, str]
     dialect: Dialect
     dialect_source: str
+    repairs: tuple[str, ...] = ()
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
@@ -145,13 +146,14 @@ class CheckedGraph:
             "outputs": dict(self.outputs),
             "dialect": self.dialect.as_dict(),
             "dialect_source": self.dialect_source,
+            "repairs": list(self.repairs),
         }
         return meta, arrays
 
     def digest(self) -> str:
         """SHA-256 (hex) of everything that decides the spikes."""
         meta, arrays = self._parts()
-        return store.digest({key: meta[key] for key in meta if key != "dialect_source"}, arrays)
+        return store.digest({key: meta[key] for key in meta if key not in ("dialect_source", "repairs")}, arrays)
 
     def save(self, path: Path) -> None:
         store.write_atomic(path, store.pack(*self._parts()))
@@ -189,6 +191,7 @@ class CheckedGraph:
                 outputs=meta["outputs"],
                 dialect=Dialect(**meta["dialect"]),
                 dialect_source=meta["dialect_source"],
+                repairs=tuple(meta["repairs"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error
@@ -211,10 +214,11 @@ def check(
     graph = source if isinstance(source, nir.NIRGraph) else nirfile.read(source)
     chosen, origin = _dialect(graph, dialect, dt, where)
     try:
-        return _normal_form(flatten(graph, where), chosen, origin)
+        checked = _normal_form(flatten(graph, where), chosen, origin)
     except GraphError as error:
         error.where = error.where or where
         raise
+    return replace(checked, repairs=tuple(nirrepair.recorded(graph)))
 
 
 def _dialect(graph: nir.NIRGraph, given: str | Dialect | None, dt: float | None, where: str) -> tuple[Dialect, str]:
@@ -295,8 +299,7 @@ def _check_kinds(graph: FlatGraph) -> None:
 
 def _check_connected(graph: FlatGraph) -> None:
     for name, node in graph.nodes.items():
-        into = graph.into(name)
-        out_of = [b for a, b in graph.edges if a == name]
+        into, out_of = graph.into(name), graph.out_of(name)
         if not isinstance(node, nir.Input) and not into:
             raise GraphError(f"node {name!r} has no edge into it", hint="connect or remove it")
         if isinstance(node, nir.Input) and into:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import nir
 
@@ -11,7 +13,7 @@ from nirdeploy.errors import GraphError
 _MAX_DEPTH = 24
 
 
-@dataclass
+@dataclass(frozen=True)
 class FlatGraph:
     """Nodes by path (``outer.inner``) and the edges between them, without repeats, in the graph's order."""
 
@@ -19,7 +21,21 @@ class FlatGraph:
     edges: list[tuple[str, str]]
 
     def into(self, name: str) -> list[str]:
-        return [a for a, b in self.edges if b == name]
+        """The nodes with an edge to this one."""
+        return self._neighbours[0].get(name, [])
+
+    def out_of(self, name: str) -> list[str]:
+        """The nodes that this one has an edge to."""
+        return self._neighbours[1].get(name, [])
+
+    @cached_property
+    def _neighbours(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        into: dict[str, list[str]] = {}
+        out_of: dict[str, list[str]] = {}
+        for a, b in self.edges:
+            into.setdefault(b, []).append(a)
+            out_of.setdefault(a, []).append(b)
+        return into, out_of
 
 
 def flatten(graph: nir.NIRGraph, where: str) -> FlatGraph:
@@ -29,24 +45,25 @@ def flatten(graph: nir.NIRGraph, where: str) -> FlatGraph:
         GraphError: an edge names a node that is not there, or a subgraph has several inputs or outputs
             and an edge does not say which.
     """
-    flat = FlatGraph({}, [])
-    _inline(graph, "", flat, where, 0)
-    inner = [name for name, node in flat.nodes.items() if isinstance(node, _Gate)]
-    for name in inner:
-        before = [a for a, b in flat.edges if b == name]
-        after = [b for a, b in flat.edges if a == name]
-        joined = [(a, b) for a in before for b in after]
-        flat.edges = [edge for edge in flat.edges if name not in edge] + joined
-        del flat.nodes[name]
-    flat.edges = list(dict.fromkeys(flat.edges))
-    return flat
+    nodes: dict[str, Any] = {}
+    edges: list[tuple[str, str]] = []
+    _inline(graph, "", nodes, edges, where, 0)
+    gates = [name for name, node in nodes.items() if isinstance(node, _Gate)]
+    for name in gates:
+        before = [a for a, b in edges if b == name]
+        after = [b for a, b in edges if a == name]
+        edges = [edge for edge in edges if name not in edge] + [(a, b) for a in before for b in after]
+        del nodes[name]
+    return FlatGraph(nodes, list(dict.fromkeys(edges)))
 
 
 class _Gate:
     """Where a subgraph's Input or Output stood."""
 
 
-def _inline(graph: nir.NIRGraph, prefix: str, flat: FlatGraph, where: str, depth: int) -> None:
+def _inline(
+    graph: nir.NIRGraph, prefix: str, nodes: dict[str, Any], edges: list[tuple[str, str]], where: str, depth: int
+) -> None:
     if depth > _MAX_DEPTH:
         raise GraphError(f"subgraph {prefix[:80]!r} is nested deeper than {_MAX_DEPTH}", where=where)
     gates: dict[str, tuple[list[str], list[str]]] = {}  # subgraph: its entries, its exits
@@ -57,17 +74,17 @@ def _inline(graph: nir.NIRGraph, prefix: str, flat: FlatGraph, where: str, depth
                 [f"{path}.{key}" for key, value in node.nodes.items() if isinstance(value, nir.Input)],
                 [f"{path}.{key}" for key, value in node.nodes.items() if isinstance(value, nir.Output)],
             )
-            _inline(node, f"{path}.", flat, where, depth + 1)
-        elif path in flat.nodes:
+            _inline(node, f"{path}.", nodes, edges, where, depth + 1)
+        elif path in nodes:
             raise GraphError(f"two nodes are called {path!r} once the subgraphs are written out", where=where)
         else:
             inner = prefix and isinstance(node, (nir.Input, nir.Output))
-            flat.nodes[path] = _Gate() if inner else node
+            nodes[path] = _Gate() if inner else node
     for a, b in graph.edges:
         ends = []
         for end, side in ((str(a), 1), (str(b), 0)):
-            ends.append(_end(end, side, gates, prefix, flat, f"edge {prefix + str(a)!r} -> {prefix + str(b)!r}", where))
-        flat.edges.append((ends[0], ends[1]))
+            ends.append(_end(end, side, gates, prefix, nodes, f"edge {prefix + str(a)!r} -> {prefix + str(b)!r}", where))
+        edges.append((ends[0], ends[1]))
 
 
 def _end(
@@ -75,7 +92,7 @@ def _end(
     side: int,
     gates: dict[str, tuple[list[str], list[str]]],
     prefix: str,
-    flat: FlatGraph,
+    nodes: dict[str, Any],
     edge: str,
     where: str,
 ) -> str:
@@ -90,10 +107,10 @@ def _end(
             where=where,
             hint=f"name one of them: {', '.join(doors)}" if doors else f"give the subgraph an {kind}",
         )
-    if prefix + end in flat.nodes:
+    if prefix + end in nodes:
         return prefix + end
     raise GraphError(
         f"{edge} names the node {end!r}, which does not exist",
         where=where,
-        hint=f"nodes: {', '.join(flat.nodes)}"[:300],
+        hint=f"nodes: {', '.join(nodes)}"[:300],
     )

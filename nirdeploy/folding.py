@@ -34,7 +34,7 @@ class Folding:
         while waiting:
             waiting += self._walk(waiting.pop(0))
         self._unreached()
-        self._leaving = self._constants()
+        self._leaving, self._behind = self._constants(), self._sources()
 
     def is_linear(self, name: str) -> bool:
         return isinstance(self._graph.nodes[name], LINEAR)
@@ -131,16 +131,18 @@ class Folding:
         """
         total: dict[int, np.ndarray] = {0: np.zeros(self.shapes[name])}
         for source in self._graph.into(name):
-            late = source in self._leaving and self._sources(source) <= behind
+            late = source in self._leaving and self._behind[source] <= behind
             for begins, values in self._leaving.get(source, {}).items():
                 _add(total, max(begins, int(late)), values)
         return {begins: values for begins, values in total.items() if begins == 0 or values.any()}
 
-    def _sources(self, name: str) -> set[str]:
-        """The populations in front of a linear node."""
-        found: set[str] = set()
-        for source in self._graph.into(name):
-            found |= self._sources(source) if self.is_linear(source) else {source}
+    def _sources(self) -> dict[str, set[str]]:
+        """The populations in front of each linear node."""
+        found: dict[str, set[str]] = {}
+        for name in self._linear:
+            found[name] = set()
+            for source in self._graph.into(name):
+                found[name] |= found[source] if source in found else {source}
         return found
 
 

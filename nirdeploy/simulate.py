@@ -9,7 +9,8 @@ from typing import Any
 from nirdeploy import pipeline
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.dialect import Dialect
-from nirdeploy.network import IntegerNetwork
+from nirdeploy.network import Formats, IntegerNetwork
+from nirdeploy.quantize import quantize
 from nirdeploy.sim import float_, integer
 from nirdeploy.spikes import SpikeRecord
 
@@ -22,6 +23,7 @@ def simulate(
     membrane: Sequence[str] = (),
     dialect: str | Dialect | None = None,
     dt: float | None = None,
+    formats: Formats | None = None,
 ) -> SpikeRecord:
     """Simulate on ``x`` (T, B, *input shape).
 
@@ -31,6 +33,7 @@ def simulate(
         probe: "all", "outputs" or names of populations.
         membrane: populations whose membrane to record too.
         dialect, dt: for graphs; else the graph's own.
+        formats: quantize the graph to these integers first, whatever targets there are (then integer too).
     """
     if isinstance(what, (str, Path)) and Path(what).is_dir():
         what = pipeline.Build.load(what)
@@ -39,4 +42,6 @@ def simulate(
     if isinstance(what, IntegerNetwork):
         return integer.simulate(what, x, probe, membrane=membrane)
     graph = what if isinstance(what, CheckedGraph) else check(what, dialect=dialect, dt=dt)
+    if formats is not None:
+        return integer.simulate(quantize(graph, formats), x, probe, membrane=membrane)
     return float_.simulate(graph, x, probe, membrane=membrane)

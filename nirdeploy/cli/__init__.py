@@ -22,6 +22,7 @@ from nirdeploy.errors import InternalError, NirdeployError, ToolMissing, UsagePr
 _COMMANDS = {
     "export": "A PyTorch module to a NIR file.",
     "check": "Validate a NIR file and show its normal form.",
+    "simulate": "Simulate a NIR file or a build on a stimulus.",
     "targets": "List the chips and boards there are.",
     "build": "A NIR file to an image for a target.",
     "flash": "Write a build's image into a device.",

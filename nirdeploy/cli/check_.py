@@ -28,9 +28,17 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
         for p in graph.populations
     ]
     projections = [
-        {"source": p.source, "target": p.target, "weights": p.weight.size, "nodes": ", ".join(p.nodes)}
+        {
+            "source": p.source,
+            "target": p.target,
+            "operator": ("pool, " if p.pool else "") + type(p.operator).__name__.lower(),
+            "weights": p.weight.size,
+            "delay": p.delay,
+            "nodes": ", ".join(p.nodes),
+        }
         for p in graph.projections
     ]
+    own = {p.name: str(p.dialect) for p in graph.populations if p.dialect is not None}
     if as_json:
         ui.result(
             "check",
@@ -40,6 +48,8 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
                 "outputs": dict(graph.outputs),
                 "dialect": graph.dialect.as_dict(),
                 "dialect_source": graph.dialect_source,
+                "own_dialects": own,
+                "repairs": list(graph.repairs),
                 "target": target,
                 "digest": graph.digest(),
             },
@@ -52,4 +62,8 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
         f"dialect: {d} ({graph.dialect_source}): dt = {d.dt:g} s, {d.discretization}, threshold {d.threshold}, "
         f"reset {d.reset}"
     )
+    for name, text in own.items():
+        ui.say(f"dialect of {name}: {text}")
+    for repair in graph.repairs:
+        ui.say(f"repaired: {repair}")
     ui.say(f"fits target {target}" if target else "valid")

@@ -18,19 +18,44 @@ from nirdeploy.errors import ExportError, UsageProblem
 @click.argument("source", metavar="MODULE.PY:ATTRIBUTE")
 @click.option("--input-shape", required=True, metavar="N,N,...", help="Shape of one input, batch included: 1,64.")
 @options.out(required=True, text="The .nir file to write.")
+@click.option(
+    "--from",
+    "framework",
+    metavar="FRAMEWORK",
+    help="The net's framework (snntorch, norse, spikingjelly, sinabs, rockpool, spyx): its own exporter is used, "
+    "and what that gets wrong is repaired.",
+)
 @click.option("--dt", type=float, help="Seconds per step; else that of the net's neurons.")
 @click.option("--dialect", help="Dialect to record; else that of the net's neurons.")
 @options.as_json
-def command(source: str, input_shape: str, out: Path, dt: float | None, dialect: str | None, as_json: bool) -> None:
-    """Export ATTRIBUTE of MODULE.PY (an nn.Module, or a function without arguments that returns one)."""
+def command(
+    source: str,
+    input_shape: str,
+    out: Path,
+    framework: str | None,
+    dt: float | None,
+    dialect: str | None,
+    as_json: bool,
+) -> None:
+    """Export ATTRIBUTE of MODULE.PY (an nn.Module, or a function without arguments that returns one).
+
+    Without --from: layers of torch.nn, nirdeploy's own modules and SpikingJelly's.
+    """
     import torch
 
-    from nirdeploy.exchange import exporter
+    from nirdeploy import nirfile
+    from nirdeploy.exchange import exporter, frontends
 
     shape = _shape(input_shape)
     net = _load(source)
     step = dt if dt is not None else exporter.own_dt(net)
-    graph = exporter.export_to_nir(net, torch.zeros(shape), out, step, dialect)
+    if framework is None:
+        graph = exporter.export_to_nir(net, torch.zeros(shape), out, step, dialect)
+    else:
+        if dialect is not None:
+            raise UsageProblem("--from reads the dialect from the net", hint="leave --dialect out")
+        graph = frontends.export_from(framework, net, torch.zeros(shape), dt=dt)
+        nirfile.write(out, graph)
     kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
     if as_json:
         ui.result("export", {"file": str(out), "nodes": kinds, "edges": [list(edge) for edge in graph.edges]})

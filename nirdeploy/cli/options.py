@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nirdeploy.device import Device
+    from nirdeploy.network import Formats
     from nirdeploy.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -67,6 +68,21 @@ def probe(function: F) -> F:
 def probes(text: str) -> str | list[str]:
     """The value of ``--probe`` as the Python functions take it."""
     return text if text in ("all", "outputs") else [name.strip() for name in text.split(",")]
+
+
+def formats(text: str) -> Formats:
+    """The value of ``--integer``."""
+    from nirdeploy.network import Formats
+
+    bits = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
+    bits = bits + [24, 24, 12][len(bits) - 1 :]
+    ranges = ((2, 16), (8, 32), (8, 32), (4, 24))
+    if len(bits) != 4 or not all(low <= value <= high for value, (low, high) in zip(bits, ranges, strict=True)):
+        raise UsageProblem(
+            f"--integer {text!r} is not a list of bits",
+            hint="weight (2 to 16), accumulator (8 to 32), state (8 to 32) and decay bits (4 to 24): 8,24,24,12",
+        )
+    return Formats(*bits)
 
 
 def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> Device:

@@ -140,8 +140,8 @@ def _late(signal: np.ndarray, steps: int) -> np.ndarray:
     return late
 
 
-@numba.njit(cache=True, nogil=True)
-def _gather(  # pragma: no cover
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _gather(
     x: np.ndarray, weight: np.ndarray, events: np.ndarray, places: np.ndarray, row: np.ndarray
 ) -> None:
     """row += the weight rows of the inputs that spiked, four at a time; ``x``: eight inputs to a word.
@@ -174,7 +174,7 @@ def _gather(  # pragma: no cover
             row[n] += a[n]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _sample(  # pragma: no cover
     b: int,
     x: np.ndarray,
@@ -222,7 +222,7 @@ def _sample(  # pragma: no cover
     return saturated
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _steps(  # pragma: no cover
     first: int,
     last: int,

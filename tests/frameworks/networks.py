@@ -111,7 +111,7 @@ def in_float64(net: nn.Module) -> nn.Module:
     """The net in float64; layers take spikes that a framework gives in float32."""
     net.double()
     for module in net.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.LPPool2d)):
+        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.AvgPool2d, nn.LPPool2d)):
             module.register_forward_pre_hook(lambda module, args: (args[0].double(),))
     return net
 

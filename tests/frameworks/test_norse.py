@@ -152,6 +152,7 @@ def test_norses_own_export_under_the_preset(ledger: Ledger, tmp_path: Path) -> N
         given = at_home(neurons_of(layers), x, home)
         raw = norse.to_nir(home.net, x[0, 0], dt=1.0)
         assert_home(raw, x, given, dialect="norse", folder=tmp_path)
+        assert set(raw.edges) == set(export_from("norse", home.net, x[0]).edges)
         ledger.add(given)
 
 

@@ -147,7 +147,9 @@ def test_sinabs_own_export_under_the_preset(ledger: Ledger, tmp_path: Path) -> N
                 layers.append(sl.LIFSqueeze(tau_mem=tau, spike_threshold=one, norm_input=False, batch_size=BATCH))
         net, x = sequential(layers), stimulus(rng, STEPS, (n,))
         home = at_home(neurons_of(layers), x, net)
-        assert_home(to_nir(net, x[0]), x, home, dialect="sinabs", folder=tmp_path)
+        raw = to_nir(net, x[0])
+        assert_home(raw, x, home, dialect="sinabs", folder=tmp_path)
+        assert set(raw.edges) == set(export_from("sinabs", net, x[0]).edges)
         ledger.add(home)
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from nirdeploy import dialect as dialects
 from nirdeploy.check import check
-from nirdeploy.errors import ExportError
+from nirdeploy.errors import ExportError, UsageProblem
 from nirdeploy.exchange.frontends import export_from
 from tests.frameworks.networks import (
     Ledger,
@@ -217,6 +217,11 @@ def test_snntorchs_own_export_under_the_preset(kind: str, reset: str, ledger: Le
         raw = export_to_nir(net, x[0], ignore_dims=[0])
         named = {name if name in raw.nodes else f"{name}.lif": spikes for name, spikes in home.items()}
         assert_home(raw, x, named, dialect=f"snntorch,reset={reset}", folder=tmp_path)
+        ours = export_from("snntorch", net, x[0])
+        renamed = {(a.replace(".lif", ""), b.replace(".lif", "")) for a, b in raw.edges}
+        assert {(a.replace(".w_rec", ".recurrent"), b.replace(".w_rec", ".recurrent")) for a, b in renamed} == set(
+            ours.edges
+        )
         ledger.add(home)
 
 
@@ -261,6 +266,30 @@ def leaky() -> nn.Module:
     return neuron
 
 
+class Block(nn.Module):
+    """A layer and its neurons."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.lif = layer, leaky()
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.lif(self.layer(x))
+
+
+def test_blocks_within_blocks_and_one_dimension(ledger: Ledger, tmp_path: Path) -> None:
+    for seed in range(4):
+        rng = np.random.default_rng([seed, 17])
+        conv = nn.Conv1d(2, 4, 3, stride=seed % 2 + 1, padding=1, groups=2, bias=seed > 1)
+        first, out = Block(weighted(conv, rng)), (9 + 2 - 3) // (seed % 2 + 1) + 1
+        second = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Flatten(), Block(weighted(nn.Linear(4 * out, 3), rng)))
+        net = in_float64(nn.Sequential(first, second))
+        x = stimulus(rng, STEPS, (2, 9))
+        neurons = {"0.lif": first.lif, "1.3.lif": second[3].lif}
+        folder = tmp_path if seed == 0 else None
+        export_and_compare("snntorch", net, neurons, x, net, ledger, folder=folder)
+
+
 class Odd(nn.Module):
     """A forward that does between its modules what ``between`` does."""
 
@@ -278,6 +307,13 @@ class Odd(nn.Module):
     [
         (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), leaky()), (1, 4), "BatchNorm1d"),
         (nn.Sequential(nn.Linear(4, 4), snntorch.Lapicque(beta=0.5, init_hidden=True)), (1, 4), "snntorch's Lapicque"),
+        (nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), leaky()), (1, 1, 5, 5), "no ceil_mode"),
+        (nn.Sequential(nn.AvgPool2d(3, padding=1, count_include_pad=False), leaky()), (1, 1, 5, 5), "counts the pad"),
+        (nn.Sequential(nn.LPPool2d(1, 2, ceil_mode=True), leaky()), (1, 1, 5, 5), "no ceil_mode"),
+        (nn.Sequential(nn.LPPool2d(2, 2), leaky()), (1, 1, 5, 5), "LPPool2d"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), leaky()), (1, 1, 5, 5), "circular"),
+        (nn.Sequential(shared := nn.Linear(4, 4), leaky(), shared, leaky()), (1, 4), "in another call, 1"),
+        (nn.Sequential(nn.Identity()), (1, 4), "calls none of its modules"),
         (nn.Sequential(nn.Flatten(0), leaky()), (1, 4), "use nn.Flatten\\(1\\)"),
         (nn.Sequential(nn.Linear(4, 4), leaky()), (1, 5), "does not go through"),
         (nn.Sequential(nn.Linear(4, 4), leaky()), (4,), "the net takes \\(B"),
@@ -309,3 +345,10 @@ def test_branches_from_the_input_and_shared_names() -> None:
     ]  # fmt: skip
     assert isinstance(graph.nodes["input_"], nir.Input)
     assert check(graph).dialect == dialects.parse("snntorch,gain=one,dt=0.001")
+
+
+def test_an_unknown_framework_and_a_dt_that_is_none() -> None:
+    with pytest.raises(UsageProblem, match="known: snntorch, norse"):
+        export_from("brian", leaky(), torch.zeros(1, 4))
+    with pytest.raises(ExportError, match="dt must be a positive number"):
+        export_from("snntorch", leaky(), torch.zeros(1, 4), dt=0.0)

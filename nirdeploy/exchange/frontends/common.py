@@ -241,8 +241,13 @@ class _Watch:
         self._leading = leading
         weight = next((p for p in net.parameters() if p.is_floating_point()), example)
         self._example = example.to(weight.device, weight.dtype).contiguous()
-        self._signals = [_Signal(self._example, "", tuple(example.shape), self._example._version)]
+        self._known: dict[int, _Signal] = {}  # by the tensor's id; a signal keeps its tensor alive
+        self._stored: dict[tuple[int, int], list[_Signal]] = {}  # by address and size, to know views
         self._coming: dict[str, tuple[_Signal, Shape]] = {}
+        if example.ndim > leading + 1:  # its first dimension may be time
+            for step in self._example:
+                self._note(step, "")
+        self._note(self._example, "")
         hooks: list[Any] = []
         try:
             for name, module in _leaves(net, is_neuron):
@@ -271,15 +276,7 @@ class _Watch:
             tensor = next((value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)), None)
             if tensor is None:
                 raise ExportError(f"{name} ({type(module).__name__}) is called without a tensor")
-            signal = self._found(tensor, name)
-            base, arriving = signal.shape, tuple(tensor.shape)
-            flat = (*base[: self._leading], math.prod(base[self._leading :]))
-            if arriving not in (base, flat):
-                raise ExportError(
-                    f"{name} reads what {signal.source or 'the input'} gives, reshaped from {base} to {arriving}",
-                    hint="between modules a signal can only be flattened",
-                )
-            self._coming[name] = signal, arriving
+            self._coming[name] = self._found(tensor, name), tuple(tensor.shape)
 
         return hook
 
@@ -300,30 +297,38 @@ class _Watch:
                 )
                 if not signal.source:
                     self.input_shape = signal.shape[own:]
-            self._signals.append(_Signal(given, name, leaving, given._version))
+            self._note(given, name)
 
         return hook
 
+    def _note(self, tensor: torch.Tensor, source: str) -> None:
+        signal = _Signal(tensor, source, tuple(tensor.shape), tensor._version)
+        self._known[id(tensor)] = signal
+        self._stored.setdefault((tensor.data_ptr(), tensor.numel()), []).append(signal)
+
     def _found(self, tensor: torch.Tensor, name: str) -> _Signal:
-        """The signal that a tensor is, or is a view of."""
-        newest = self._signals[::-1]
-        found = next((s for s in newest if s.tensor is tensor), None)
-        found = found or next((s for s in newest if _same_memory(s.tensor, tensor)), None) or self._step(tensor)
-        if found is None:
+        """The signal that a tensor is, or is a view of: the same, or flattened."""
+        exact = self._known.get(id(tensor))
+        stored = self._stored.get((tensor.data_ptr(), tensor.numel()), [])
+        found = [exact] if exact else [s for s in reversed(stored) if _same_values(s.tensor, tensor)]
+        if not found:
             raise ExportError(
                 f"{name} reads a tensor that no module gave",
                 hint="only modules are seen: make calls in forward such as max_pool2d, + or permute modules",
             )
-        if found.tensor._version != found.version:
-            raise ExportError(f"{name} reads what {found.source or 'the input'} gave, changed in place since")
-        return found
+        fitting = [s for s in found if tuple(tensor.shape) in (s.shape, self._flat(s.shape))]
+        if not fitting:
+            raise ExportError(
+                f"{name} reads what {found[0].source or 'the input'} gives, reshaped from {found[0].shape} to "
+                f"{tuple(tensor.shape)}",
+                hint="between modules a signal can only be flattened",
+            )
+        if fitting[0].tensor._version != fitting[0].version:
+            raise ExportError(f"{name} reads what {fitting[0].source or 'the input'} gave, changed in place since")
+        return fitting[0]
 
-    def _step(self, tensor: torch.Tensor) -> _Signal | None:
-        """The tensor as one step of an input whose first dimension is time."""
-        for step in self._example if self._example.ndim > self._leading + 1 else ():
-            if _same_memory(step, tensor):
-                return _Signal(step, "", tuple(step.shape), step._version)
-        return None
+    def _flat(self, shape: Shape) -> Shape:
+        return (*shape[: self._leading], math.prod(shape[self._leading :]))
 
 
 def _leaves(net: nn.Module, is_neuron: Callable[[nn.Module], bool]) -> Iterator[tuple[str, nn.Module]]:
@@ -339,10 +344,9 @@ def _leaves(net: nn.Module, is_neuron: Callable[[nn.Module], bool]) -> Iterator[
         yield name or type(module).__name__.lower(), module
 
 
-def _same_memory(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two tensors are the same values in the same order."""
-    alike = a.numel() == b.numel() > 0 and a.dtype == b.dtype and a.data_ptr() == b.data_ptr()
-    return alike and a.is_contiguous() and b.is_contiguous()
+def _same_values(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two tensors of one address and size hold the same values in the same order."""
+    return a.dtype == b.dtype and a.numel() > 0 and a.is_contiguous() and b.is_contiguous()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from nirdeploy.errors import ExportError
 _RECURRENT = ("RIF", "RLIF", "RCuBaLIF")
 _NEURONS = ("IF", "LIF", "CuBaLIF", "PSU_LIF", "LI", *_RECURRENT)
 _PASSING = ("ActivityRegularization", "Dropout")  # what comes in goes out, once trained
+_LOPSIDED = "SAME pads one side more than the other, which NIR cannot say"
 _SLOWEST = 2.0**-60  # leak of a neuron whose decay is 1: the decay of this one rounds to it
 
 
@@ -46,15 +47,13 @@ def export(net: Any, example_input: Any, dt: float | None = None) -> nir.NIRGrap
         kind, name = _kind(layer), f"layer_{index}"
         if kind in _PASSING:
             continue
-        if flattened != (kind == "Linear") and flattened:
+        if flattened and kind != "Linear":
             raise ExportError(f"layer {index} ({kind}) follows a Flatten", hint="put a Linear between them")
         if kind == "Linear":
-            if spatial:
-                raise ExportError(f"layer {index} (Linear) takes a signal of (H, W, C)", hint="insert a Flatten")
             nodes[name] = _linear(made.nodes[name], _flat_shape(made, index - 1) if flattened else None)
             flattened = False
         elif kind == "Conv":
-            nodes[name] = _convolution(layer, made.nodes[name], index)
+            nodes[name] = _convolution(layer, made.nodes[name])
         elif kind == "SumPool":
             nodes[name] = _pool(layer, made.nodes[name], index)
         elif kind == "Flatten":
@@ -82,16 +81,22 @@ def _exported(net: Any, layers: list[Any], shape: tuple[int, ...], dt: float) ->
             raise ExportError(f"layer {index} ({_kind(layer)}) of the Spyx network has no NIR form")
         if _kind(layer) == "Conv":
             _plain_convolution(layer, index)
-    exportable = [layer for layer in layers if _kind(layer) not in (*_PASSING, "LI")]
+    exportable, kept = [], []
     try:
-        out, _ = net(jnp.zeros((1, *shape[1:])), net.initial_state(1))
-        sizes = [{"input": np.array(_first(shape[1:]))}, {"output": np.array(_first(out.shape[1:]))}]
+        signal, state = jnp.zeros((1, *shape[1:])), net.initial_state(1)
+        for index, (layer, own) in enumerate(zip(layers, state if hasattr(net, "layers") else [state], strict=True)):
+            if _kind(layer) == "Linear" and len(signal.shape) > 2:
+                raise ExportError(f"layer {index} (Linear) takes a signal of (H, W, C)", hint="insert a Flatten")
+            if _kind(layer) not in (*_PASSING, "LI"):
+                kept.append(index)
+                exportable.append(_padded(layer, signal.shape, index) if _kind(layer) == "Conv" else layer)
+            signal = layer(signal) if own is None else layer(signal, own)[0]
+        sizes = [{"input": np.array(_first(shape[1:]))}, {"output": np.array(_first(signal.shape[1:]))}]
         made = exporter.to_nir(exporter.Sequential(*exportable), *sizes, dt=dt)
     except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ExportError(f"Spyx cannot export the network: {reason[:200]}") from error
     # The exporter counts what it was given; the names here count the network's own layers.
-    kept = [index for index, layer in enumerate(layers) if _kind(layer) not in (*_PASSING, "LI")]
     own = {f"layer_{i}": f"layer_{index}" for i, index in enumerate(kept)}
     made.nodes = {own.get(name, name): node for name, node in made.nodes.items()}
     return made
@@ -169,20 +174,29 @@ def _plain_convolution(layer: Any, index: int) -> None:
         raise ExportError(f"layer {index} (Conv): only convolutions in two dimensions, padded SAME or VALID, pass")
 
 
-def _convolution(layer: Any, node: nir.Conv2d, index: int) -> nir.Conv2d:
-    out = int(layer.kernel.shape[-1])
+def _padded(layer: Any, size: tuple[int, ...], index: int) -> Any:
+    """A convolution as the exporter takes it: with a stride, JAX's SAME is not NIR's, and is written in numbers."""
     strides = _pair(layer.strides)
-    padding: Any = node.padding
-    if layer.padding == "SAME" and strides != (1, 1):
-        padding = _same(tuple(node.input_shape), tuple(node.weight.shape[2:]), strides, f"layer {index} (Conv)")
+    if layer.padding != "SAME" or strides == (1, 1):
+        return layer
+    sides = zip(size[1:3], layer.kernel.shape[:2], strides, strict=True)
+    total = [max((-(-n // s) - 1) * s + int(k) - n, 0) for n, k, s in sides]
+    if any(pad % 2 for pad in total):
+        raise ExportError(f"layer {index} (Conv): {_LOPSIDED}")
+    padded = import_module("flax.nnx").clone(layer)
+    padded.padding = tuple((pad // 2, pad // 2) for pad in total)
+    return padded
+
+
+def _convolution(layer: Any, node: nir.Conv2d) -> nir.Conv2d:
     return nir.Conv2d(
         input_shape=tuple(node.input_shape),
         weight=np.asarray(node.weight),
-        stride=strides,
-        padding=padding,
+        stride=_pair(layer.strides),
+        padding=node.padding,
         dilation=1,
         groups=1,
-        bias=np.zeros(out) if node.bias is None else np.asarray(node.bias),
+        bias=np.zeros(len(node.weight)) if node.bias is None else np.asarray(node.bias),
     )
 
 
@@ -190,19 +204,11 @@ def _pool(layer: Any, node: nir.SumPool2d, index: int) -> nir.SumPool2d:
     padding = np.asarray(node.padding)
     if padding.any():  # the exporter writes the sum of both sides
         if (padding % 2).any():
-            raise ExportError(f"layer {index} (SumPool): SAME pads one side more than the other, which NIR cannot say")
+            raise ExportError(f"layer {index} (SumPool): {_LOPSIDED}")
         padding = padding // 2
     if layer.channel_axis not in (-1, 3):
         raise ExportError(f"layer {index} (SumPool): channels must be the last axis, as everywhere in Spyx")
     return nir.SumPool2d(kernel_size=np.asarray(node.kernel_size), stride=np.asarray(node.stride), padding=padding)
-
-
-def _same(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, int], where: str) -> tuple[int, ...]:
-    """JAX's SAME as zeros on both sides: with a stride, NIR's own "same" means something else or nothing."""
-    total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=True)]
-    if any(pad % 2 for pad in total):
-        raise ExportError(f"{where}: SAME pads one side more than the other, which NIR cannot say")
-    return tuple(pad // 2 for pad in total)
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -6,6 +6,7 @@ lava knows no NIR: the graph and lava's processes are two descriptions of one ne
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from lava.proc.dense.process import Dense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from lava.proc.lif.process import LIF
-
 from plumbing import TIME, stimulus, weights
 
 DT = 1e-3
@@ -34,7 +34,7 @@ def network(seed: int) -> tuple[nir.NIRGraph, list[dict[str, Any]]]:
     sizes = [int(size) for size in rng.integers(3, 14, int(rng.integers(2, 4)) + 1)]
     nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array(sizes[:1])})}
     edges, layers, before = [], [], "input"
-    for index, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (inputs, outputs) in enumerate(pairwise(sizes)):
         w, dv, du = weights(rng, outputs, inputs), float(rng.choice([0.0, 0.1, 0.37, 1.0])), 1.0
         inner = weights(rng, outputs, outputs, scale=0.7) if recurrent else None
         if rng.random() < 0.5:
@@ -55,7 +55,7 @@ def network(seed: int) -> tuple[nir.NIRGraph, list[dict[str, Any]]]:
         chain = [before, f"dense{index}", *([f"delay{index}"] if biased else []), f"lif{index}"]
         late = nir.Delay(DT * full)
         nodes |= dict(zip(chain[1:], [nir.Linear(w), *([late] if biased else []), neuron], strict=True))
-        edges += list(zip(chain[:-1], chain[1:], strict=True))
+        edges += pairwise(chain)
         before = chain[-1]
         if inner is not None:
             nodes[f"back{index}"] = nir.Linear(inner)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import sys
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import nir
 import numpy as np
 import torch
-from rockpool.nn.combinators import Residual, Sequential
-from rockpool.nn.modules import ExpSynTorch, LIFNeuronTorch, LIFTorch, LinearTorch, RateTorch, TorchModule, from_nir, to_nir
-
 from plumbing import frontend, import_all, refusals, stimulus, table_network, weights, write_own
+from rockpool.nn.combinators import Residual, Sequential
+from rockpool.nn.modules import (
+    ExpSynTorch,
+    LIFNeuronTorch,
+    LIFTorch,
+    LinearTorch,
+    RateTorch,
+    TorchModule,
+    from_nir,
+    to_nir,
+)
 
 warnings.filterwarnings("ignore")
 DT = 1e-3
@@ -72,7 +81,7 @@ def network(seed: int) -> Any:
     kind, dt = KINDS[seed % len(KINDS)], float(rng.choice([1e-3, 1e-2, 3.3e-4]))
     sizes = [int(size) for size in rng.integers(3, 14, int(rng.integers(2, 4)) + 1)]
     layers: list[Any] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         own = KINDS[int(rng.integers(5))] if kind == "mixed" else kind
         layers += [linear(rng, inputs, outputs), neuron(rng, own, outputs, dt)]
     if rng.random() < 0.3:

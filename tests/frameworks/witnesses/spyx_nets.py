@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def network(seed: int) -> tuple[snn.Sequential, tuple[int, ...]]:
         return convolutional(rng)
     sizes = [int(size) for size in rng.integers(3, 14, int(rng.integers(2, 4)) + 1)]
     layers: list[nnx.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         layers.append(linear(rng, inputs, outputs, bias=bool(rng.integers(2))))
         own = KINDS[int(rng.integers(7))] if kind == "mixed" else kind
         layers.append(neuron(rng, own, (outputs,)))
@@ -58,12 +59,12 @@ def network(seed: int) -> tuple[snn.Sequential, tuple[int, ...]]:
 
 
 def convolutional(rng: np.random.Generator) -> tuple[snn.Sequential, tuple[int, ...]]:
-    channels, maps, height, width = 2, 3, 8, 6
+    channels, maps, height, width = 2, 3, 9, 7
     stride = int(rng.integers(1, 3))
-    padding = "SAME" if stride == 1 and rng.random() < 0.5 else "VALID"
+    padding = "SAME" if rng.random() < 0.5 else "VALID"
     conv = nnx.Conv(channels, maps, (3, 3), strides=stride, padding=padding, param_dtype=jnp.float64, rngs=nnx.Rngs(0))
     conv.kernel[...] = jnp.asarray(rng.normal(0.1, 0.4, conv.kernel.shape))
-    size = [n if padding == "SAME" else (n - 3) // stride + 1 for n in (height, width)]
+    size = [-(-n // stride) if padding == "SAME" else (n - 3) // stride + 1 for n in (height, width)]
     kind = str(rng.choice(["LIF", "IF"]))
     pooled = [(n - 2) // 2 + 1 for n in size]
     layers = [

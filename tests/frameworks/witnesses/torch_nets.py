@@ -13,10 +13,10 @@ from typing import Any
 import nir
 import numpy as np
 import torch
+from plumbing import import_all, table_network, write_own
 from torch import nn
 
 from nirdeploy.exchange.frontends import export_from
-from plumbing import import_all, table_network, write_own
 
 warnings.filterwarnings("ignore")
 
@@ -118,7 +118,8 @@ def own_import(name: str, graph: nir.NIRGraph, x: torch.Tensor, dt: float) -> to
     if name == "sinabs":
         import sinabs.nir
 
-        return sinabs.nir.from_nir(graph, num_timesteps=len(x))(x[:, 0])[:, None]
+        out = sinabs.nir.from_nir(graph, num_timesteps=len(x))(x[:, 0])
+        return (out[0] if isinstance(out, tuple) else out)[:, None]
     if name == "snntorch":
         from snntorch.import_nir import import_from_nir
 

@@ -187,7 +187,8 @@ def test_the_dialect_of_the_neurons_is_recorded() -> None:
     assert recorded(export_to_nir(net(), X)) == "nir"
     assert recorded(export_to_nir(net(dialect="nir,reset=subtract"), X)) == "nir,reset=subtract"
     assert recorded(export_to_nir(net(dialect="spikingjelly", dt=1e-3), X, dt=1e-3)) == "spikingjelly,dt=0.001"
-    assert recorded(export_to_nir(net(dialect="nir,threshold=>=,initial=v_reset"), X, dialect="spikingjelly")) == "spikingjelly"
+    same = net(dialect="nir,threshold=>=,initial=v_reset")
+    assert recorded(export_to_nir(same, X, dialect="spikingjelly")) == "spikingjelly"
     assert recorded(export_to_nir(nn.Linear(4, 3), X[0], dt=1e-3, dialect="spikingjelly")) == "spikingjelly,dt=0.001"
 
 

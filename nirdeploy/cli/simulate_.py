@@ -1,0 +1,83 @@
+"""nirdeploy simulate: a NIR file or a build on a stimulus, without a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nirdeploy.cli import options, ui
+from nirdeploy.errors import UsageProblem
+
+
+@click.command("simulate")
+@click.argument("what", type=click.Path(path_type=Path))
+@click.argument("stimulus", type=click.Path(path_type=Path))
+@click.option(
+    "--integer",
+    metavar="BITS",
+    help="Integers instead of float64: 8 (weight bits), or 8,24,24,12 (also accumulator, state and decay bits).",
+)
+@click.option("--exact", is_flag=True, help="Solve the equations exactly, spikes within steps (LIF, IF, LI, I).")
+@options.dialect
+@options.probe
+@click.option("--membrane", help="Populations whose membrane to record too, with commas.")
+@options.out(required=True, text="The record to write (.nird).")
+@options.as_json
+def command(
+    what: Path,
+    stimulus: Path,
+    integer: str | None,
+    exact: bool,
+    dialect: str | None,
+    dt: float | None,
+    probe: str,
+    membrane: str | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Simulate WHAT on STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...)) and record it.
+
+    \b
+    MODEL.NIR    the float reference in the file's dialect; with --integer quantized, whatever a target takes
+    BUILD        the integer network of a build folder, bit for bit as the device
+    """
+    from nirdeploy import accuracy, check, simulate
+    from nirdeploy.sim import exact as solution
+
+    if what.is_dir() and (integer or exact or dialect or dt is not None):
+        raise UsageProblem("a build has its integers and its dialect already", hint="simulate the .nir file instead")
+    if integer and exact:
+        raise UsageProblem("--integer and --exact exclude each other")
+    x, labels = options.stimulus(stimulus)
+    names = [] if membrane is None else [name.strip() for name in membrane.split(",")]
+    chosen = options.probes(probe)
+    with ui.spinner("simulating", as_json):
+        if exact:
+            record = solution.simulate(check(what, dialect=dialect, dt=dt), x, chosen, membrane=names)
+        else:
+            formats = None if integer is None else options.formats(integer)
+            record = simulate(what, x, chosen, membrane=names, dialect=dialect, dt=dt, formats=formats)
+    record.save(out)
+    counts = {name: int(values.sum()) for name, values in record.spikes.items()}
+    score = None if labels is None else accuracy(record, labels)
+    if as_json:
+        ui.result(
+            "simulate",
+            {
+                "record": str(out),
+                "source": record.source,
+                "steps": record.steps,
+                "samples": record.samples,
+                "spikes": counts,
+                "membranes": list(record.membrane),
+                "accuracy": score,
+                "stats": dict(record.stats),
+            },
+        )
+        return
+    ui.say(
+        f"wrote {out} ({record.source}): {record.samples} samples x {record.steps} steps, "
+        + ", ".join(f"{count:,} spikes in {name}" for name, count in counts.items())
+        + (f", accuracy {100 * score:.2f} %" if score is not None else "")
+    )
