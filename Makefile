@@ -1,19 +1,32 @@
 # make demo   train, deploy, run and prove a network (sets up .venv first)
 # make test   lint, types, layers and the test suite (sets up .venv first)
+# make test-frameworks   every framework at home against ours (sets up an environment for each that needs its own)
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+QUIET  := --disable-pip-version-check --quiet --no-input
+PIP    := $(BIN)/python -m pip $(QUIET)
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint fuzz clean
+# Frameworks that do not install beside nirdeploy, each in an environment of its own.
+WITNESSES := spyx rockpool lava
+TABLE     := tests/frameworks/witnesses/test_table.py
+
+.PHONY: demo test test-frameworks lint fuzz clean
 
 demo: $(READY)
 	$(BIN)/nirdeploy demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness"
+
+test-frameworks: export NIRDEPLOY_WITNESS_SPYX := $(CURDIR)/.venv-spyx/bin/python
+test-frameworks: export NIRDEPLOY_WITNESS_ROCKPOOL := $(CURDIR)/.venv-rockpool/bin/python
+test-frameworks: export NIRDEPLOY_WITNESS_LAVA := $(CURDIR)/.venv-lava/bin/python
+test-frameworks: $(VENV)/.sinabs $(WITNESSES:%=.venv-%/.ready)
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "" tests/frameworks --ignore $(TABLE)
+	$(BIN)/python -m pytest --quiet -m "" $(TABLE)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -25,10 +38,25 @@ fuzz: $(READY)
 	NIRDEPLOY_FUZZ=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m law
 
 clean:
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(WITNESSES:%=.venv-%) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once, some minutes) ..."
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Sinabs requires samna, which installs from its vendor's own index when it is imported; what we use does without.
+$(VENV)/.sinabs: $(READY)
+	$(PIP) install --no-deps sinabs==3.1.3
+	$(PIP) install pbr matplotlib pyyaml tqdm scipy
+	@touch $@
+
+# lava names Python 3.10 and older packages than these; it computes the same.
+.venv-lava/.ready: FLAGS := --no-deps --ignore-requires-python
+
+.venv-%/.ready: tests/frameworks/witnesses/%.txt
+	$(PYTHON) -m venv .venv-$*
+	@echo "installing into .venv-$* (once, some minutes) ..."
+	.venv-$*/bin/python -m pip $(QUIET) install $(FLAGS) --requirement $<
 	@touch $@

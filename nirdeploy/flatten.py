@@ -83,7 +83,8 @@ def _inline(
     for a, b in graph.edges:
         ends = []
         for end, side in ((str(a), 1), (str(b), 0)):
-            ends.append(_end(end, side, gates, prefix, nodes, f"edge {prefix + str(a)!r} -> {prefix + str(b)!r}", where))
+            edge = f"edge {prefix + str(a)!r} -> {prefix + str(b)!r}"
+            ends.append(_end(end, side, gates, prefix, nodes, edge, where))
         edges.append((ends[0], ends[1]))
 
 

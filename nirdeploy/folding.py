@@ -142,7 +142,7 @@ class Folding:
         for name in self._linear:
             found[name] = set()
             for source in self._graph.into(name):
-                found[name] |= found[source] if source in found else {source}
+                found[name] |= found.get(source, {source})
         return found
 
 

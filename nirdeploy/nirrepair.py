@@ -18,26 +18,25 @@ import nir
 import numpy as np
 
 from nirdeploy.errors import GraphError
+from nirdeploy.nirshapes import (
+    CONVOLUTIONS,
+    Shape,
+    batched,
+    declared_shape,
+    dimensions,
+    given_shape,
+    is_missing,
+    leads,
+    wanted_shape,
+    whole_numbers,
+)
 
 #: Where a graph's metadata lists its repairs, one a line.
 METADATA_KEY = "nirdeploy_repairs"
 
-Shape = tuple[int, ...]
 Path = tuple[str, ...]  # a node's name, after those of the subgraphs around it
 Edge = tuple[str, str]
 
-_CONVOLUTIONS = {nir.Conv1d: 1, nir.Conv2d: 2}  # and their spatial dimensions
-_ELEMENTWISE = {  # nodes that change no shape: a parameter that has the shape
-    nir.CubaLI: "v_leak",
-    nir.CubaLIF: "v_threshold",
-    nir.Delay: "delay",
-    nir.I: "r",
-    nir.IF: "v_threshold",
-    nir.LI: "v_leak",
-    nir.LIF: "v_threshold",
-    nir.Scale: "scale",
-    nir.Threshold: "threshold",
-}
 _LONGEST = 80  # characters of a name in a message
 _LONGEST_PATH = 4096  # characters of a path into subgraphs
 _MOST_LINES = 100  # repairs of one kind
@@ -164,12 +163,12 @@ class _Shapes:
         for path, node in self.nodes.items():
             if self.before[path] and isinstance(node, (nir.Input, nir.Output)):
                 self._repair_gate(path, node)
-            elif type(node) in _CONVOLUTIONS:
+            elif type(node) in CONVOLUTIONS:
                 self._repair_convolution(path, node)
             elif isinstance(node, nir.Flatten):
                 self._repair_flatten(path, node)
         for path, node in self.nodes.items():
-            if isinstance(node, (nir.Input, nir.Output)) and _is_missing(self.changed.get(path, node)):
+            if isinstance(node, (nir.Input, nir.Output)) and is_missing(self.changed.get(path, node)):
                 raise GraphError(
                     f"node {_name(path)} ({type(node).__name__}) has no parameter 'shape', and its neighbours do not "
                     "tell it"
@@ -183,7 +182,7 @@ class _Shapes:
             path = waiting.popleft()
             if self.gives.get(path) is not None:
                 continue
-            shape = _output(self.changed.get(path, self.nodes[path]), self._arriving(path))
+            shape = given_shape(self.changed.get(path, self.nodes[path]), self._arriving(path))
             if path in self.gives and shape is None:
                 continue
             self.gives[path] = shape
@@ -197,16 +196,16 @@ class _Shapes:
         return next(iter(self.arrives[path])) if len(self.arrives[path]) == 1 else None
 
     def _repair_source(self, path: Path) -> None:
-        declared, missing = _declared(self.nodes[path]), _is_missing(self.nodes[path])
+        declared, missing = declared_shape(self.nodes[path]), is_missing(self.nodes[path])
         if declared is None and not missing:  # nonsense is for check to name
             return
         readers = islice(self._readers(path), _MOST_READERS)
-        wanted = {(_name(to), _wanted(self.nodes[to], declared)) for to in readers}
+        wanted = {(_name(to), wanted_shape(self.nodes[to], declared)) for to in readers}
         found = {shape for _, shape in wanted if shape is not None}
         if len(found) != 1 or found == {declared}:
             return
         shape = found.pop()
-        if declared is None or _leads(declared, shape):
+        if declared is None or leads(declared, shape):
             who = sorted(name for name, asks in wanted if asks == shape)[0]
             self._set(path, shape, f"that {who} takes")
 
@@ -225,16 +224,16 @@ class _Shapes:
 
     def _repair_gate(self, path: Path, node: nir.NIRNode) -> None:
         """An Output, or a subgraph's Input: its shape is what arrives."""
-        arriving, declared = self._arriving(path), _declared(node)
-        if arriving is None or declared == arriving or (declared is None and not _is_missing(node)):
+        arriving, declared = self._arriving(path), declared_shape(node)
+        if arriving is None or declared == arriving or (declared is None and not is_missing(node)):
             return
-        if declared is None or math.prod(declared) == math.prod(arriving) or _leads(declared, arriving):
+        if declared is None or math.prod(declared) == math.prod(arriving) or leads(declared, arriving):
             self._set(path, arriving, f"that {_name(self.before[path][0])} gives")
         else:
             self._contradiction(path, declared, arriving)
 
     def _repair_convolution(self, path: Path, node: Any) -> None:
-        arriving, spatial = self._arriving(path), _CONVOLUTIONS[type(node)]
+        arriving, spatial = self._arriving(path), CONVOLUTIONS[type(node)]
         if arriving is None or len(arriving) != spatial + 1:
             return
         size = arriving[1:]
@@ -242,27 +241,27 @@ class _Shapes:
             value = np.array(size) if spatial == 2 else np.int64(size[0])
             self.changed[path] = _rebuilt(path, node, input_shape=value)
             self.repairs.append(f"node {_name(path)}: input_shape is missing, {size} follows from the graph")
-        elif (declared := _whole(node.input_shape)) is not None and declared != size:
+        elif (declared := whole_numbers(node.input_shape)) is not None and declared != size:
             self._contradiction(path, declared, size)
 
     def _repair_flatten(self, path: Path, node: nir.Flatten) -> None:
-        arriving, declared = self._arriving(path), _declared(node)
-        if arriving is None or declared == arriving or (declared is None and not _is_missing(node)):
+        arriving, declared = self._arriving(path), declared_shape(node)
+        if arriving is None or declared == arriving or (declared is None and not is_missing(node)):
             return
         if declared is None:
             said = "is missing"
-        elif _batched(declared, arriving):
+        elif batched(declared, arriving):
             said = f"is {declared} with batch or time"
         else:
             self._contradiction(path, declared, arriving)
-        start, end = _dimensions(node, arriving)
+        start, end = dimensions(node, arriving)
         shape = {"input": np.array(arriving)}
         self.changed[path] = _rebuilt(path, node, input_type=shape, start_dim=start, end_dim=end)
         self.repairs.append(f"node {_name(path)}: input_type {said}, {arriving} follows from the graph")
 
     def _set(self, path: Path, shape: Shape, why: str) -> None:
         node = self.nodes[path]
-        said = "is missing" if _is_missing(node) else f"is {_declared(node)}"
+        said = "is missing" if is_missing(node) else f"is {declared_shape(node)}"
         if isinstance(node, nir.Input):
             self.changed[path] = replace(node, input_type={"input": np.array(shape)})
         else:
@@ -335,140 +334,3 @@ def _rebuilt(path: Path, node: Any, **values: Any) -> nir.NIRNode:
 
 def _name(path: Path) -> str:
     return short(".".join(path))
-
-
-def _value(node: nir.NIRNode) -> Any:
-    return node.output_type.get("output") if isinstance(node, nir.Output) else node.input_type.get("input")
-
-
-def _is_missing(node: nir.NIRNode) -> bool:
-    return _value(node) is None
-
-
-def _declared(node: nir.NIRNode) -> Shape | None:
-    """The shape that an Input, Output or Flatten declares, if it is one."""
-    return None if _is_missing(node) else _whole(_value(node))
-
-
-def _whole(value: Any) -> Shape | None:
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or array.ndim > 1 or not 0 < array.size <= 8:
-        return None
-    numbers = [float(number) for number in array.ravel()]
-    if not all(1 <= number < 2**53 and number % 1 == 0 for number in numbers):
-        return None
-    return tuple(int(number) for number in numbers)
-
-
-def _leads(declared: Shape, shape: Shape) -> bool:
-    """Whether ``declared`` is ``shape`` behind dimensions of batch or time; of one neuron, behind ones only."""
-    lead = declared[: len(declared) - len(shape)]
-    trails = bool(lead) and bool(shape) and declared[len(lead) :] == shape
-    return trails and (math.prod(shape) > 1 or math.prod(lead) == 1)
-
-
-def _wanted(node: nir.NIRNode, declared: Shape | None) -> Shape | None:
-    """The input shape that a node's own parameters ask for; ``declared`` is the one it is offered."""
-    if isinstance(node, (nir.Output, nir.Flatten)):
-        return _declared(node)
-    if isinstance(node, (nir.Linear, nir.Affine)):
-        return (int(node.weight.shape[-1]),) if np.ndim(node.weight) == 2 else None
-    if type(node) in _CONVOLUTIONS:
-        return _wanted_by_convolution(node, declared)
-    if type(node) in _ELEMENTWISE:
-        shape = np.shape(getattr(node, _ELEMENTWISE[type(node)]))
-        # One value may stand for any number of neurons.
-        return shape if math.prod(shape) > 1 or (shape and (declared is None or math.prod(declared) == 1)) else None
-    return None
-
-
-def _wanted_by_convolution(node: Any, declared: Shape | None) -> Shape | None:
-    spatial, groups = _CONVOLUTIONS[type(node)], _whole(node.groups)
-    if np.ndim(node.weight) != spatial + 2 or groups is None:
-        return None
-    channels = int(node.weight.shape[1]) * groups[0]
-    size = _whole(node.input_shape) if node.input_shape is not None else (declared or ())[-spatial:]
-    if size is None or len(size) != spatial:
-        return None
-    return (channels, *size)
-
-
-def _output(node: nir.NIRNode, shape: Shape | None) -> Shape | None:
-    """The shape that a node gives when ``shape`` arrives; None where it does not follow, or does not fit."""
-    if isinstance(node, (nir.Linear, nir.Affine)):
-        fits = np.ndim(node.weight) == 2 and shape in (None, (int(node.weight.shape[1]),))
-        return (int(node.weight.shape[0]),) if fits else None
-    if isinstance(node, (nir.Input, nir.Output)):
-        return _declared(node) if shape is None else shape
-    if type(node) in _ELEMENTWISE:
-        return _unchanged(np.shape(getattr(node, _ELEMENTWISE[type(node)])), shape)
-    if shape is None:
-        return None
-    if isinstance(node, nir.Flatten):
-        return _flattened(shape, node)
-    if type(node) in _CONVOLUTIONS:
-        spatial = _CONVOLUTIONS[type(node)]
-        if np.ndim(node.weight) != spatial + 2 or len(shape) != spatial + 1:
-            return None
-        size = _windows(shape[1:], node.weight.shape[2:], node.stride, node.padding, node.dilation)
-        return None if size is None else (int(node.weight.shape[0]), *size)
-    if isinstance(node, (nir.SumPool2d, nir.AvgPool2d)) and len(shape) == 3:
-        size = _windows(shape[1:], node.kernel_size, node.stride, node.padding, 1)
-        return None if size is None else (shape[0], *size)
-    return None
-
-
-def _unchanged(parameter: Shape, shape: Shape | None) -> Shape | None:
-    if shape is None:
-        return parameter if math.prod(parameter) > 1 else None
-    if math.prod(parameter) in (1, math.prod(shape)):
-        return shape
-    fits = len(parameter) == len(shape) and all(a in (1, b) for a, b in zip(parameter, shape, strict=True))
-    return shape if fits else None
-
-
-def _flattened(shape: Shape, node: nir.Flatten) -> Shape | None:
-    start, end = (dim + len(shape) if dim < 0 else dim for dim in _dimensions(node, shape))
-    if not 0 <= start <= end < len(shape):
-        return None
-    return (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
-
-
-def _dimensions(node: nir.Flatten, shape: Shape) -> tuple[int, int]:
-    """The first and last dimension that a Flatten joins, counted in the shape that arrives."""
-    declared = _declared(node)
-    lead = len(declared) - len(shape) if declared is not None and _batched(declared, shape) else 0
-    start, end = (dim if dim < 0 else max(dim - lead, 0) for dim in (node.start_dim, node.end_dim))
-    return start, end
-
-
-def _batched(declared: Shape, shape: Shape) -> bool:
-    """Whether ``declared`` is ``shape`` behind a batch and a time of one."""
-    return _leads(declared, shape) and math.prod(declared) == math.prod(shape)
-
-
-def _windows(size: Shape, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Shape | None:
-    """How many windows fit, along each dimension."""
-    count = len(size)
-    if isinstance(padding, str) and padding == "same":
-        return size
-    kernels, strides, dilations = (_each(value, count, 1) for value in (kernel, stride, dilation))
-    paddings = (0,) * count if isinstance(padding, str) else _each(padding, count, 0)
-    if kernels is None or strides is None or dilations is None or paddings is None:
-        return None
-    found = tuple(
-        (n + 2 * pad - step * (k - 1) - 1) // by + 1
-        for n, pad, step, k, by in zip(size, paddings, dilations, kernels, strides, strict=True)
-    )
-    return found if min(found) >= 1 else None
-
-
-def _each(value: Any, count: int, least: int) -> Shape | None:
-    """``count`` whole numbers of at least ``least``, from one or as many."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or array.size not in (1, count):
-        return None
-    numbers = [float(number) for number in np.broadcast_to(array.ravel(), count)]
-    if not all(least <= number < 2**53 and number % 1 == 0 for number in numbers):
-        return None
-    return tuple(int(number) for number in numbers)

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import dataclass_patch  # noqa: F401 - before lava
 import nir
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps

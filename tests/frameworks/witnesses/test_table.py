@@ -71,7 +71,8 @@ def _table(folder: Path, homes: dict[str, dict[str, np.ndarray]], ours: dict[str
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     total = next(iter(homes.values()))["out"].size
-    return "\n".join([f"differing spike counts of {total}, or the error that the importer raised", *lines])
+    title = f"differing spike counts of {total}; else what the importer raised, or that its output has another shape"
+    return "\n".join([title, *lines])
 
 
 def _cell(folder: Path, importer: str, home: np.ndarray) -> str:
