@@ -128,7 +128,7 @@ class IntegerProjection:
         return self.operator.apply(x if self.pool is None else self.pool.apply(x))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IntegerNetwork:
     """Everything the device needs and nothing else.
 

@@ -8,16 +8,17 @@ contiguous weight row per spike.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numba
 import numpy as np
 
-from nirdeploy.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.network import IntegerNetwork, IntegerProjection
 from nirdeploy.operators import Dense
 
 
@@ -30,23 +31,48 @@ class Done:
     saturations: int
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """One population as the loops take it. ``burst``: how many weight rows a sum of 16 bits holds."""
+
+    sources: tuple[tuple[str, int], ...]  # name, delay
+    weight: np.ndarray  # (inputs of all sources, size), a row per input
+    own: np.ndarray  # (size, size) or empty: of its own spikes
+    delay: int  # of those
+    parameters: np.ndarray  # decay, bias, threshold, reset_to, initial
+    kept: int  # after a spike the membrane is kept * v + reset_to
+    burst: int
+
+
+_ready: WeakKeyDictionary[IntegerNetwork, dict[str, _Ready | None]] = WeakKeyDictionary()
+
+
 def knows(network: IntegerNetwork, name: str) -> bool:
     """Whether the engine runs this population."""
-    population, rules = network.population(name), network.population(name).rules
+    return _get_ready(network, name) is not None
+
+
+def _get_ready(network: IntegerNetwork, name: str) -> _Ready | None:
+    made = _ready.setdefault(network, {})
+    if name not in made:
+        made[name] = _made_ready(network, name) if _is_plain(network, name) else None
+    return made[name]
+
+
+def _is_plain(network: IntegerNetwork, name: str) -> bool:
+    population, rules, incoming = network.population(name), network.population(name).rules, network.into(name)
     plain = not (rules.multi or rules.reset_delay or rules.spike_delay or rules.reset_guard or rules.bounded)
+    dense = all(isinstance(p.operator, Dense) and p.pool is None and not p.shift for p in incoming)
     return (
         plain
+        and dense
         and not population.synaptic
-        and rules.reset in ("zero", "subtract", "none")
         and population.shift >= 0
         and population.decay.min(initial=0) >= 0
         and not population.late_bias
-        and len({p.delay for p in network.into(name) if p.source == name}) <= 1
-        and all(
-            isinstance(p.operator, Dense) and p.pool is None and not p.shift and _is_spiking(network, p.source)
-            for p in network.into(name)
-        )
-        and _no_overflow(network, population)
+        and all(_is_spiking(network, p.source) for p in incoming)
+        and len({p.delay for p in incoming if p.source == name}) <= 1
+        and _no_overflow(incoming)
     )
 
 
@@ -54,43 +80,62 @@ def _is_spiking(network: IntegerNetwork, name: str) -> bool:
     return all(p.spiking and not p.rules.multi for p in network.populations if p.name == name)
 
 
-def _no_overflow(network: IntegerNetwork, population: IntegerPopulation) -> bool:
+def _no_overflow(incoming: Sequence[IntegerProjection]) -> bool:
     """Whether 32 bits hold every sum of the weights, whatever the input (counts up to 255)."""
-    most = sum(np.abs(p.weight).sum(axis=1, dtype=np.int64).max() for p in network.into(population.name))
-    narrow = all(np.abs(p.weight).max(initial=0) < 1 << 15 for p in network.into(population.name))
-    return narrow and int(most) * 255 < 1 << 31
+    most = sum(int(np.abs(p.weight).sum(axis=1, dtype=np.int64).max()) for p in incoming)
+    return most * 255 < 1 << 31 and all(np.abs(p.weight).max(initial=0) < 1 << 15 for p in incoming)
+
+
+def _made_ready(network: IntegerNetwork, name: str) -> _Ready:
+    population = network.population(name)
+    forward = [p for p in network.into(name) if p.source != name]
+    back = [p for p in network.into(name) if p.source == name]
+    rows = [p.weight.T for p in forward] or [np.zeros((0, population.size), dtype=np.int32)]
+    weight = np.concatenate(rows)
+    largest = max(int(np.abs(weight).max(initial=1)), 1)
+    own = sum((p.weight.T for p in back), start=np.zeros((population.size if back else 0, population.size)))
+    threshold = population.threshold if population.spiking else np.full(population.size, 1 << 62)
+    reset_to = {"zero": 1, "subtract": -1, "none": 0}[population.reset] * population.reset_value
+    return _Ready(
+        sources=tuple((p.source, p.delay) for p in forward),
+        weight=np.ascontiguousarray(weight, dtype=np.int8 if largest < 128 else np.int16),
+        own=np.ascontiguousarray(own, dtype=np.int32),
+        delay=back[0].delay if back else 0,
+        parameters=np.stack([population.decay, population.bias, threshold, reset_to, population.initial]),
+        kept=int(population.reset != "zero"),
+        burst=32767 // largest // 8 * 8,
+    )
 
 
 def run(network: IntegerNetwork, name: str, signals: Mapping[str, np.ndarray], *, keep: bool) -> Done:
     """All steps of one population; ``signals``: (T, B, size) of its sources, its own spikes come from here."""
-    population, formats = network.population(name), network.formats
+    population, ready = network.population(name), _get_ready(network, name)
+    assert ready is not None
     time, batch = next(iter(signals.values())).shape[:2]
-    forward = [p for p in network.into(name) if p.source != name]
-    back = [p for p in network.into(name) if p.source == name]
-    arriving = [_late(signals[p.source], p.delay) for p in forward] or [np.zeros((time, batch, 0), dtype=np.uint8)]
-    weights = [_rows(p.weight) for p in forward] or [np.zeros((0, population.size), dtype=np.int16)]
-    own = sum((_rows(p.weight) for p in back), start=np.zeros((population.size if back else 0, population.size)))
+    arriving = [_late(signals[source], delay) for source, delay in ready.sources]
+    x = arriving[0] if len(arriving) == 1 else np.concatenate([np.zeros((time, batch, 0), np.uint8), *arriving], axis=2)
+    inputs = [source for source, _ in ready.sources if all(p.name != source for p in network.populations)]
+    counts = any(signals[source].max(initial=0) > 1 for source in inputs)
     shape = (time, batch, population.size)
     fired = np.zeros(shape, dtype=np.uint8)
     trace = np.zeros(shape if keep or not population.spiking else (0, 0, 0), dtype=np.int32)
-    threshold = population.threshold if population.spiking else np.full(population.size, 1 << 62)
-    # After a spike the membrane is kept * v + reset_to.
-    reset_to = {"zero": 1, "subtract": -1, "none": 0}[population.reset] * population.reset_value
-    arguments = (
-        _words(arriving[0] if len(arriving) == 1 else np.concatenate(arriving, axis=2)),
-        weights[0] if len(weights) == 1 else np.concatenate(weights),
-        own.astype(np.int32),
-        back[0].delay if back else 0,
-        _PLACES,
-        np.stack([population.decay, population.bias, threshold, reset_to, population.initial]),
-        formats.decay_bits,
-        population.shift,
-        int(population.reset != "zero"),
-        formats.state_max,
-        fired,
-        trace,
+    saturated = _on_all_cores(
+        batch,
+        (
+            x,
+            ready.weight,
+            ready.own,
+            ready.delay,
+            0 if counts else ready.burst,
+            ready.parameters,
+            network.formats.decay_bits,
+            population.shift,
+            ready.kept,
+            network.formats.state_max,
+            fired,
+            trace,
+        ),
     )
-    saturated = _on_all_cores(batch, arguments)
     spikes = fired if population.spiking else trace.astype(np.int64)
     return Done(spikes, trace if keep else None, saturated)
 
@@ -107,30 +152,6 @@ def _on_all_cores(batch: int, arguments: tuple[Any, ...]) -> int:
         return int(own + sum(other.result() for other in others))
 
 
-def _places() -> np.ndarray:
-    """For each byte: the positions of its ones (the lowest bit is 0), and their number behind them."""
-    table = np.zeros((256, 9), dtype=np.int64)
-    for byte in range(256):
-        ones = [i for i in range(8) if byte >> i & 1]
-        table[byte, : len(ones)], table[byte, 8] = ones, len(ones)
-    return table
-
-
-_PLACES = _places()
-
-
-def _rows(weight: np.ndarray) -> np.ndarray:
-    """One contiguous row per source neuron, as narrow as every target's weights are."""
-    return np.ascontiguousarray(weight.T, dtype=np.int16)
-
-
-def _words(spikes: np.ndarray) -> np.ndarray:
-    """Eight spikes (bytes) to a word: silence is skipped by the word."""
-    missing = -spikes.shape[2] % 8
-    padded = np.pad(spikes, ((0, 0), (0, 0), (0, missing))) if missing else np.ascontiguousarray(spikes)
-    return padded.view("<u8")
-
-
 def _late(signal: np.ndarray, steps: int) -> np.ndarray:
     signal = np.ascontiguousarray(signal, dtype=np.uint8)
     if not steps:
@@ -142,36 +163,40 @@ def _late(signal: np.ndarray, steps: int) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _gather(
-    x: np.ndarray, weight: np.ndarray, events: np.ndarray, places: np.ndarray, row: np.ndarray
-) -> None:
-    """row += the weight rows of the inputs that spiked, four at a time; ``x``: eight inputs to a word.
+    x: np.ndarray, weight: np.ndarray, burst: int, events: np.ndarray, narrow: np.ndarray, row: np.ndarray
+) -> None:  # pragma: no cover
+    """row += the weight rows of the inputs that spiked.
 
-    ``places`` (256, 9): where the ones of a byte are, and how many. No branch depends on a single spike.
+    Sums of ``burst`` rows fit 16 bits: they are added up there, eight at a time, before they go to 32 bits.
+    A burst of 0 says that inputs may be counts, or weights too large for that.
     """
     found = 0
-    for k in range(x.size):
-        word = x[k]
-        if word == 0:
-            continue
-        if word & np.uint64(0xFEFEFEFEFEFEFEFE):  # counts: rare, one by one
-            for byte in range(8):
-                count = np.int32((word >> np.uint64(8 * byte)) & np.uint64(255))
+    if burst == 0:
+        for j in range(x.size):
+            if x[j]:
+                count = np.int32(x[j])
                 for n in range(row.size):
-                    row[n] += count * weight[min(8 * k + byte, weight.shape[0] - 1), n]
-            continue
-        mask = np.int64((word * np.uint64(0x0102040810204080)) >> np.uint64(56))
-        for i in range(8):
-            events[found + i] = 8 * k + places[mask, i]
-        found += places[mask, 8]
-    whole = found - found % 4
-    for k in range(0, whole, 4):
-        a, b, c, d = weight[events[k]], weight[events[k + 1]], weight[events[k + 2]], weight[events[k + 3]]
+                    row[n] += count * weight[j, n]
+        return
+    for j in range(x.size):  # no branch on a spike
+        events[found] = j
+        found += x[j]
+    for first in range(0, found, burst):
+        last = min(first + burst, found)
+        eights = first + (last - first) // 8 * 8
+        narrow[:] = 0
+        for k in range(first, eights, 8):
+            a, b, c, d = weight[events[k]], weight[events[k + 1]], weight[events[k + 2]], weight[events[k + 3]]
+            e, f, g, h = weight[events[k + 4]], weight[events[k + 5]], weight[events[k + 6]], weight[events[k + 7]]
+            for n in range(row.size):
+                total = ((a[n] + b[n]) + (c[n] + d[n])) + ((e[n] + f[n]) + (g[n] + h[n]))
+                narrow[n] = np.int16(narrow[n] + total)
+        for k in range(eights, last):
+            a = weight[events[k]]
+            for n in range(row.size):
+                narrow[n] = np.int16(narrow[n] + a[n])
         for n in range(row.size):
-            row[n] += (np.int32(a[n]) + np.int32(b[n])) + (np.int32(c[n]) + np.int32(d[n]))
-    for k in range(whole, found):
-        a = weight[events[k]]
-        for n in range(row.size):
-            row[n] += a[n]
+            row[n] += narrow[n]
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -181,7 +206,7 @@ def _sample(  # pragma: no cover
     weight: np.ndarray,
     own: np.ndarray,
     delay: int,
-    places: np.ndarray,
+    burst: int,
     parameters: np.ndarray,
     decay_bits: int,
     shift: int,
@@ -195,11 +220,11 @@ def _sample(  # pragma: no cover
     time, size = fired.shape[0], fired.shape[2]
     bottom, half = -top - 1, 1 << (decay_bits - 1)
     v, row = initial.copy(), np.empty(size, dtype=np.int32)
-    events = np.empty(x.shape[2] * 8 + 8, dtype=np.int64)
+    events, narrow = np.empty(x.shape[2] + 1, dtype=np.int32), np.empty(size, dtype=np.int16)
     saturated = 0
     for t in range(time):
         row[:] = 0
-        _gather(x[t, b], weight, events, places, row)
+        _gather(x[t, b], weight, burst, events, narrow, row)
         if own.shape[0] and t >= delay:
             before = fired[t - delay, b]
             for j in range(size):
@@ -230,7 +255,7 @@ def _steps(  # pragma: no cover
     weight: np.ndarray,
     own: np.ndarray,
     delay: int,
-    places: np.ndarray,
+    burst: int,
     parameters: np.ndarray,
     decay_bits: int,
     shift: int,
@@ -241,5 +266,5 @@ def _steps(  # pragma: no cover
 ) -> int:
     saturated = 0
     for b in range(first, last):
-        saturated += _sample(b, x, weight, own, delay, places, parameters, decay_bits, shift, kept, top, fired, trace)
+        saturated += _sample(b, x, weight, own, delay, burst, parameters, decay_bits, shift, kept, top, fired, trace)
     return saturated

@@ -42,23 +42,23 @@ def export(net: Any, example_input: Any, dt: float | None = None) -> nir.NIRGrap
     layers = list(getattr(net, "layers", [net]))
     made = _exported(net, layers, np.shape(example_input), dialect.dt)
     nodes: dict[str, nir.NIRNode] = {"input": made.nodes["input"]}
-    spatial, flattened = len(np.shape(example_input)) == 4, False
+    flattened: tuple[int, ...] | None = None  # (C, H, W) in front of the Flatten that comes before a Linear
     for index, layer in enumerate(layers):
         kind, name = _kind(layer), f"layer_{index}"
         if kind in _PASSING:
             continue
-        if flattened and kind != "Linear":
+        if flattened is not None and kind != "Linear":
             raise ExportError(f"layer {index} ({kind}) follows a Flatten", hint="put a Linear between them")
         if kind == "Linear":
-            nodes[name] = _linear(made.nodes[name], _flat_shape(made, index - 1) if flattened else None)
-            flattened = False
+            nodes[name], flattened = _linear(made.nodes[name], flattened), None
         elif kind == "Conv":
             nodes[name] = _convolution(layer, made.nodes[name])
         elif kind == "SumPool":
             nodes[name] = _pool(layer, made.nodes[name], index)
         elif kind == "Flatten":
             nodes[name] = made.nodes[name]
-            flattened, spatial = spatial, False
+            size = tuple(int(n) for n in nodes[name].input_type["input"])
+            flattened = size if len(size) == 3 else None
         else:
             nodes |= _neuron(layer, name, dialect.dt)
     nodes["output"] = made.nodes["output"]
@@ -66,10 +66,12 @@ def export(net: Any, example_input: Any, dt: float | None = None) -> nir.NIRGrap
 
 
 def _kind(layer: Any) -> str:
-    """The class that a layer is known by; its own name if it is none of them."""
+    """The class that a layer is known by; its own name if it is none of them, or calls itself otherwise."""
     for kind in type(layer).__mro__:
         if kind.__module__.startswith(("spyx.", "flax.")):
             return kind.__name__
+        if "__call__" in vars(kind):
+            break
     return type(layer).__name__
 
 
@@ -87,7 +89,9 @@ def _exported(net: Any, layers: list[Any], shape: tuple[int, ...], dt: float) ->
         for index, (layer, own) in enumerate(zip(layers, state if hasattr(net, "layers") else [state], strict=True)):
             if _kind(layer) == "Linear" and len(signal.shape) > 2:
                 raise ExportError(f"layer {index} (Linear) takes a signal of (H, W, C)", hint="insert a Flatten")
-            if _kind(layer) not in (*_PASSING, "LI"):
+            if _kind(layer) in _PASSING:
+                continue
+            if _kind(layer) != "LI":
                 kept.append(index)
                 exportable.append(_padded(layer, signal.shape, index) if _kind(layer) == "Conv" else layer)
             signal = layer(signal) if own is None else layer(signal, own)[0]
@@ -97,8 +101,8 @@ def _exported(net: Any, layers: list[Any], shape: tuple[int, ...], dt: float) ->
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ExportError(f"Spyx cannot export the network: {reason[:200]}") from error
     # The exporter counts what it was given; the names here count the network's own layers.
-    own = {f"layer_{i}": f"layer_{index}" for i, index in enumerate(kept)}
-    made.nodes = {own.get(name, name): node for name, node in made.nodes.items()}
+    names = {f"layer_{i}": f"layer_{index}" for i, index in enumerate(kept)}
+    made.nodes = {names.get(name, name): node for name, node in made.nodes.items()}
     return made
 
 
@@ -150,10 +154,6 @@ def _recurrent(layer: Any, node: nir.NIRNode, shape: tuple[int, ...]) -> nir.NIR
     }
     edges = [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
     return nir.NIRGraph(nodes=nodes, edges=edges)
-
-
-def _flat_shape(made: nir.NIRGraph, index: int) -> tuple[int, ...]:
-    return tuple(int(size) for size in made.nodes[f"layer_{index}"].input_type["input"])
 
 
 def _linear(node: Any, flattened: tuple[int, ...] | None) -> nir.NIRNode:

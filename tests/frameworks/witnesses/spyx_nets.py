@@ -72,6 +72,7 @@ def convolutional(rng: np.random.Generator) -> tuple[snn.Sequential, tuple[int, 
         neuron(rng, kind, (*size, maps)),
         snn.SumPool((2, 2), (2, 2), "VALID"),
         snn.Flatten(),
+        snn.ActivityRegularization((maps * pooled[0] * pooled[1],)),
         linear(rng, maps * pooled[0] * pooled[1], 5, bias=True),
         neuron(rng, kind, (5,)),
     ]
@@ -135,6 +136,13 @@ def importer(graph: nir.NIRGraph, x: np.ndarray, dt: float) -> np.ndarray:
     return np.asarray(spyx.nir.from_nir(graph, jnp.asarray(x), dt=dt)[1])
 
 
+class Other(snn.IF):
+    """A neuron of a user's own."""
+
+    def __call__(self, x: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return super().__call__(2 * x, v)
+
+
 def refused() -> None:
     make, rngs = frontend("spyx").export, nnx.Rngs(0)
     flat, image = np.zeros((1, 4)), np.zeros((1, 6, 6, 2))
@@ -143,6 +151,7 @@ def refused() -> None:
     refusals(
         {
             "adaptive": lambda: make(snn.Sequential(snn.ALIF((4,), rngs=rngs)), flat),
+            "derived": lambda: make(snn.Sequential(Other((4,))), flat),
             "function": lambda: make(snn.Sequential(np.tanh, snn.IF((4,))), flat),
             "dilated": lambda: make(snn.Sequential(dilated, snn.IF((2, 2, 3))), image),
             "lopsided": lambda: make(snn.Sequential(strided, snn.IF((2, 2, 3))), image),

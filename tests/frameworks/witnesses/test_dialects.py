@@ -60,6 +60,7 @@ def test_in_nirs_own_dialect_it_does_not(testimony: Path) -> None:
             "spyx",
             {
                 "adaptive": "layer 0 (ALIF) of the Spyx network has no NIR form",
+                "derived": "layer 0 (Other) of the Spyx network has no NIR form",
                 "function": "layer 0 (ufunc) of the Spyx network has no NIR form",
                 "dilated": "layer 0 (Conv): kernel_dilation does not pass",
                 "lopsided": "layer 0 (Conv): SAME pads one side more than the other",
