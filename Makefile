@@ -18,7 +18,7 @@ TABLE     := tests/frameworks/witnesses/test_table.py
 demo: $(READY)
 	$(BIN)/nirdeploy demo
 
-test: lint
+test: lint $(VENV)/.sinabs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness"
 
 test-frameworks: export NIRDEPLOY_WITNESS_SPYX := $(CURDIR)/.venv-spyx/bin/python

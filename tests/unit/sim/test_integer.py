@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy import target as targets
-from nirdeploy.check import CheckedGraph
+from nirdeploy.check import CheckedGraph, check
+from nirdeploy.dialect import Dialect
 from nirdeploy.errors import UnknownPopulation
-from nirdeploy.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.operators import matrix
 from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer
-from nirdeploy.spikes import stimulus
-from tests import networks
+from nirdeploy.spikes import SpikeRecord, stimulus
+from tests import networks, primitives
 from tests.conftest import examples
 
 
@@ -32,60 +34,122 @@ def test_decay_rounds_to_nearest_ties_away_from_zero(v: int, decay: int) -> None
     assert found == _rounded(Fraction(v * decay, 2**16))
 
 
+class _Neuron:
+    """One integer neuron in plain Python numbers, fractions where something is rounded."""
+
+    def __init__(self, p: IntegerPopulation, i: int, formats: Formats) -> None:
+        self.p, self.r, self.formats = p, p.rules, formats
+        self.at = {key: int(getattr(p, key)[i]) for key in ("decay", "bias", "synapse_decay", "synapse_bias")}
+        self.threshold, self.reset_value = int(p.threshold[i]), int(p.reset_value[i])
+        self.spike_size, self.v = int(p.spike_size[i]), int(p.initial[i])
+        self.late = {step: int(values[i]) for step, values in p.late_bias.items()}
+        self.current = self.z = 0
+
+    def held(self, value: int) -> int:
+        top = 2 ** (self.formats.state_bits - 1)
+        return min(max(value, -top), top - 1)
+
+    def decayed(self, value: int, key: str) -> int:
+        return _rounded(Fraction(value * self.at[key], 2**self.formats.decay_bits))
+
+    def reset(self, v: int, spikes: int) -> int:
+        if not spikes or self.r.reset == "none":
+            return v
+        return self.held(v - spikes * self.reset_value) if self.r.reset == "subtract" else self.reset_value
+
+    def fires(self, v: int) -> int:
+        if not self.r.multi:
+            return int(v > self.threshold)
+        spikes = 0
+        while v > self.threshold and spikes < self.r.max_spikes:
+            spikes, v = spikes + 1, v - self.spike_size
+        return spikes
+
+    def step(self, t: int, entering: int) -> int:
+        entering -= sum(value for begins, value in self.late.items() if t < begins)
+        v, before, guarded = self.v, self.z, self.fires(self.v) if self.r.reset_guard else 0
+        if self.p.synaptic:
+            old = self.current
+            self.current = self.held(self.decayed(old, "synapse_decay") + entering + self.at["synapse_bias"])
+            entering = self.current if self.r.synapse_order == "new" else old
+        if self.r.reset_delay and self.r.reset_before:
+            v = self.reset(v, before)
+        v = self.held(self.decayed(v, "decay") + entering + self.at["bias"])
+        if not self.p.spiking:
+            self.v = v
+            return v
+        if self.r.reset_delay and not self.r.reset_before:
+            v = self.reset(v, before)
+        self.z = self.fires(self.reset(v, guarded))
+        if not self.r.reset_delay:
+            v = self.reset(v, self.z)
+        self.v = max(v, -self.spike_size) if self.r.bounded else v
+        return before if self.r.spike_delay else self.z
+
+
 def _by_hand(network: IntegerNetwork, x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Spikes of every population, (T, B, size): plain Python integers, neuron by neuron."""
+    """What leaves every population, (T, B, size): plain Python integers, neuron by neuron, step by step."""
     time, batch = next(iter(x.values())).shape[:2]
-    now = {name: values.reshape(time, batch, -1) for name, values in x.items()}
-    for p in network.populations:
-        now[p.name] = np.zeros((time, batch, p.size), dtype=np.uint8)
-        for b in range(batch):
-            for i in range(p.size):
-                v = int(p.initial[i])
-                for t in range(time):
-                    v, spike = _neuron(network, p, i, v, [now[q.source][t, b] for q in _into(network, p)])
-                    now[p.name][t, b, i] = spike
+    now = {name: values.reshape(time, batch, -1).astype(object) for name, values in x.items()}
+    order = network.populations
+    now |= {p.name: np.zeros((time, batch, p.size), dtype=object) for p in order}
+    weights = [
+        (q, matrix(q.operator) if q.pool is None else matrix(q.operator) @ matrix(q.pool)) for q in network.projections
+    ]
+    for b in range(batch):
+        cells = {p.name: [_Neuron(p, i, network.formats) for i in range(p.size)] for p in order}
+        for t in range(time):
+            for p in order:
+                if p.rules.spike_delay:
+                    now[p.name][t, b] = [cell.z for cell in cells[p.name]]
+            for p in order:
+                arriving = [0] * p.size
+                for q, weight in ((q, w) for q, w in weights if q.target == p.name and t >= q.delay):
+                    signal = [int(value) for value in now[q.source][t - q.delay, b]]
+                    for i in range(p.size):
+                        acc = sum(int(w) * s for w, s in zip(weight[i], signal, strict=True) if w and s)
+                        arriving[i] += _rounded(acc * Fraction(2) ** (p.shift + q.shift))
+                now[p.name][t, b] = [cell.step(t, a) for cell, a in zip(cells[p.name], arriving, strict=True)]
     return now
 
 
-def _into(network: IntegerNetwork, p: IntegerPopulation) -> list:  # type: ignore[type-arg]
-    return [q for q in network.projections if q.target == p.name]
-
-
-def _neuron(
-    network: IntegerNetwork, p: IntegerPopulation, i: int, v: int, arriving: list[np.ndarray]
-) -> tuple[int, bool]:
-    low, high = -(2 ** (network.formats.state_bits - 1)), 2 ** (network.formats.state_bits - 1) - 1
-    acc = sum(
-        int(w)
-        for q, s in zip(_into(network, p), arriving, strict=True)
-        for w, on in zip(q.weight[i], s, strict=True)
-        if on
-    )
-    assert abs(acc) < 2 ** (network.formats.accumulator_bits - 1)
-    v = _rounded(Fraction(v * int(p.decay[i]), 2**network.formats.decay_bits)) + acc * 2**p.shift + int(p.bias[i])
-    v = min(max(v, low), high)
-    if not p.spiking or v <= int(p.threshold[i]):
-        return v, False
-    if p.reset == "subtract":
-        return min(max(v - int(p.reset_value[i]), low), high), True
-    return int(p.reset_value[i]), True
+def _left(record: SpikeRecord) -> dict[str, np.ndarray]:
+    left = {**record.spikes, **record.membrane}
+    return {name: values.reshape(*values.shape[:2], -1) for name, values in left.items()}
 
 
 @pytest.mark.law
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(20), deadline=None)
 @given(graph=networks.graphs(max_size=8, max_layers=3), seed=st.integers(0, 2**32 - 1))
-def test_simulator_equals_the_equations(graph: CheckedGraph, seed: int) -> None:
+def test_simulator_equals_the_equations_on_a_target(graph: CheckedGraph, seed: int) -> None:
     network = quantize(graph, targets.load("fpga"))
     x = networks.stimulus(graph, seed, steps=8)
-    found = integer.simulate(network, x)
     expected = _by_hand(network, stimulus(x, network.inputs))
-    for name, spikes in found.spikes.items():
-        np.testing.assert_array_equal(spikes, expected[name])
+    for name, values in _left(integer.simulate(network, x)).items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
+@pytest.mark.law
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    drawn=primitives.drawn(),
+    dialect=networks.dialects(dt=1e-3),
+    bits=st.sampled_from([Formats(8, 24, 24, 12), Formats(3, 12, 12, 6), Formats(16, 32, 32, 16)]),
+    counts=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_simulator_equals_the_equations_of_every_primitive(
+    drawn: primitives.Drawn, dialect: Dialect, bits: Formats, counts: bool, seed: int
+) -> None:
+    network = quantize(check(drawn.graph, dialect=dialect), bits)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 5 if counts else 2, (6, 1, *drawn.shape))
+    expected = _by_hand(network, stimulus(x, network.inputs, "counts"))
+    for name, values in _left(integer.simulate(network, x)).items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
 def test_a_batch_is_its_samples() -> None:
-    from nirdeploy.check import check
-
     network = quantize(check(networks.two_layers()), targets.load("fpga"))
     x = networks.spikes(3, (20, 5, 20))
     whole = integer.simulate(network, x)
@@ -95,8 +159,6 @@ def test_a_batch_is_its_samples() -> None:
 
 
 def test_unknown_probe_lists_what_there_is() -> None:
-    from nirdeploy.check import check
-
     network = quantize(check(networks.two_layers()), targets.load("fpga"))
     with pytest.raises(UnknownPopulation, match="populations: lif1, lif2"):
         integer.simulate(network, networks.spikes(0, (3, 1, 20)), probe=["lif9"])
