@@ -262,6 +262,7 @@ def _normal_form(graph: FlatGraph, dialect: Dialect, origin: str) -> CheckedGrap
             late = neuron.rules(source.model, source.dialect or dialect).spike_delay
             backward = order.index(chain.source) >= index
             delay = max(chain.delay, 1) if backward and not late else chain.delay
+            delay = chain.delay + 1 if dialect.connection_delay else delay
             projections.append(
                 Projection(chain.source, population.name, chain.operator, chain.nodes, chain.pool, delay)
             )
@@ -331,7 +332,7 @@ def _population(
     model = "Output" if isinstance(node, nir.Output) else type(node).__name__
     params = {key: per_neuron(getattr(node, key), key, name, shape) for key in neuron.PARAMETERS[model]}
     _check_ranges(name, model, params, own or dialect)
-    late = (own or dialect).recurrent_bias == "late"
+    late = (own or dialect).recurrent_bias == "late" and not dialect.connection_delay
     parts = folding.constant(name, set(order[order.index(name) :]) if late else set())
     bias = np.sum(list(parts.values()), axis=0)
     return Population(name, model, shape, params, bias, {step: parts[step] for step in parts if step}, own)

@@ -37,6 +37,7 @@ class Dialect:
         spikes: at most one per step (``binary``), or as many as thresholds fit into the membrane (``multi``).
         max_spikes: the most spikes per step with ``spikes=multi``; 0: no limit.
         spike_delay: spikes leave the neuron one step after its membrane crossed.
+        connection_delay: a signal takes one step through every projection, from the inputs too.
         v_min: lower bound of the membrane: ``none`` or ``-threshold``.
         initial: the membrane before the first step: 0, or its ``v_reset``.
         recurrent_bias: whether the bias of a recurrent connection counts in the first step too (``always``),
@@ -56,6 +57,7 @@ class Dialect:
     spikes: Literal["binary", "multi"] = "binary"
     max_spikes: int = 0
     spike_delay: bool = False
+    connection_delay: bool = False
     v_min: Literal["none", "-threshold"] = "none"
     initial: Literal["zero", "v_reset"] = "zero"
     recurrent_bias: Literal["always", "late"] = "always"
@@ -84,6 +86,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "synapse_order": ("new", "old"),
     "spikes": ("binary", "multi"),
     "spike_delay": ("true", "false"),
+    "connection_delay": ("true", "false"),
     "v_min": ("none", "-threshold"),
     "initial": ("zero", "v_reset"),
     "recurrent_bias": ("always", "late"),
@@ -123,7 +126,7 @@ PRESETS: dict[str, Dialect] = {
         late_reset="cuba_before",
         spike_delay=True,
     ),
-    "lava": Dialect(preset="lava", gain="one", spike_delay=True),
+    "lava": Dialect(preset="lava", gain="one", connection_delay=True),
 }
 
 

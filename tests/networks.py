@@ -31,6 +31,7 @@ def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:
         spikes=st.sampled_from(["binary", "multi"]),
         max_spikes=st.sampled_from([0, 3]),
         spike_delay=st.booleans(),
+        connection_delay=st.booleans(),
         v_min=st.sampled_from(["none", "-threshold"]),
         initial=st.sampled_from(["zero", "v_reset"]),
         recurrent_bias=st.sampled_from(["always", "late"]),

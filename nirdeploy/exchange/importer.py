@@ -140,7 +140,9 @@ class _Builder:
         self.graph, self.checked, self.dtype, self.device = graph, checked, dtype, device
         self.flat: FlatGraph = flatten(graph, "")
         self.order = {p.name: index for index, p in enumerate(checked.populations)}
-        self.cyclic = any(self.order[p.source] >= self.order[p.target] for p in checked.projections)
+        self.slow = checked.dialect.connection_delay
+        backward = any(self.order[p.source] >= self.order[p.target] for p in checked.projections)
+        self.cyclic = backward or self.slow
         self.names = {name: _module_name(name, index) for index, name in enumerate(self.flat.nodes)}
 
     def build(self, step_mode: str) -> fx.GraphModule:
@@ -171,9 +173,16 @@ class _Builder:
                 self.now[name] = self.fx.call_function(_item, (x, inputs.index(name))) if several else x
             elif not isinstance(self.flat.nodes[name], nir.Output):
                 self._population(name)
-        outputs = tuple(self._sum(name).node for name in self.checked.outputs)
+        if self.slow:
+            self.states |= {_left(n): self.fx.call_function(State, (out,)) for n, out in self.now.items()}
+        outputs = tuple(self._output(name) for name in self.checked.outputs)
         self.fx.output((outputs[0] if len(outputs) == 1 else outputs, self.states))
         return fx.GraphModule(self.root, self.fx, "ImportedFromNir")
+
+    def _output(self, name: str) -> fx.Node:
+        """What an Output reads: a population as it is, or the sum of what arrives."""
+        source = self.checked.outputs[name]
+        return self._sum(name).node if source == name else self.now[source]
 
     def _population(self, name: str) -> None:
         current = self._sum(name)
@@ -198,6 +207,8 @@ class _Builder:
     def _signal(self, name: str) -> _Value:
         """What leaves a node in this step, or (of a population that has not run yet) left it in the last."""
         node = self.flat.nodes[name]
+        if not isinstance(node, LINEAR) and self.slow:
+            return _Value(self._previous(name), False)
         if not isinstance(node, LINEAR):
             return _Value(self.now[name], False) if name in self.now else _Value(self._previous(name), True)
         missing = tuple(sorted(self._behind(name)))
@@ -231,14 +242,14 @@ class _Builder:
         if name not in self.added:
             self._add(name, _Layer(to_module(node, None, self.checked.dialect, self.dtype)))
         out = self.fx.call_module(self.names[name], (self.leading, arriving.node))
-        if arriving.late and self.checked.dialect.recurrent_bias == "late":
+        if arriving.late and self.checked.dialect.recurrent_bias == "late" and not self.slow:
             out = self.fx.call_function(_but_in_the_first, (self.state, out))
         return _Value(out, arriving.late)
 
     def _previous(self, name: str) -> fx.Node:
         """The output of the step before: nothing at the start."""
-        shape = self.checked.population(name).shape
-        return self.fx.call_function(_last_output, (self.state, name, next(iter(self.now.values())), shape))
+        shape, key = self.checked.population(name).shape, _left(name) if self.slow else name
+        return self.fx.call_function(_last_output, (self.state, key, next(iter(self.now.values())), shape))
 
     def _state(self, name: str) -> fx.Node:
         return self.fx.call_function(_state_of, (self.state, name))
@@ -252,6 +263,11 @@ class _Builder:
                 at.add_module(parent, nn.Module())
             at = at.get_submodule(parent)
         at.add_module(last, module)
+
+
+def _left(name: str) -> str:
+    """Where the states of a slow graph keep what left a population in the step before."""
+    return f"{name} (left)"
 
 
 def _module_name(name: str, index: int) -> str:

@@ -27,8 +27,7 @@ DT = 1e-3
 def network(seed: int) -> tuple[nir.NIRGraph, list[dict[str, Any]]]:
     """The graph, and per layer: weights (out, in), recurrent weights or None, and the options of lava's LIF.
 
-    Every third network has biases. A bias starts at once, where the signal takes a step through every Dense: that
-    the whole neuron is late (the preset's ``spike_delay``) is no longer the same, the connections are.
+    Every third network has biases: they start at once, where the signal takes a step through every Dense.
     """
     rng = np.random.default_rng(seed)
     biased, recurrent = seed % 3 == 2, seed % 4 == 1
@@ -53,9 +52,8 @@ def network(seed: int) -> tuple[nir.NIRGraph, list[dict[str, Any]]]:
             neuron = nir.LIF(tau=DT / dv * full, r=full, **leak, **common)
         else:
             neuron = nir.IF(r=full, **common)
-        chain = [before, f"dense{index}", *([f"delay{index}"] if biased else []), f"lif{index}"]
-        late = nir.Delay(DT * full)
-        nodes |= dict(zip(chain[1:], [nir.Linear(w), *([late] if biased else []), neuron], strict=True))
+        chain = [before, f"dense{index}", f"lif{index}"]
+        nodes |= {chain[1]: nir.Linear(w), chain[2]: neuron}
         edges += pairwise(chain)
         before = chain[-1]
         if inner is not None:
@@ -63,8 +61,7 @@ def network(seed: int) -> tuple[nir.NIRGraph, list[dict[str, Any]]]:
             edges += [(before, f"back{index}"), (f"back{index}", before)]
         layers.append({"weights": w, "inner": inner, "options": options})
     nodes["output"] = nir.Output({"output": np.array(sizes[-1:])})
-    dialect = f"lava,dt={DT}" + (",spike_delay=false" if biased else "")
-    metadata = {"nirdeploy_dialect": dialect}
+    metadata = {"nirdeploy_dialect": f"lava,dt={DT}"}
     return nir.NIRGraph(nodes=nodes, edges=[*edges, (before, "output")], metadata=metadata), layers
 
 
