@@ -284,10 +284,16 @@ class _Rounding:
     def _units(self) -> tuple[np.ndarray, list[int]]:
         """The current of one weight unit (size,), and for each projection the power of two it stands on it."""
         together = [i for i in self.incoming if not i.analog] or self.incoming
-        held = self._must_hold() / self.gain / self.formats.state_max * 1.0001  # room for the roundings
-        unit = _shared(np.maximum(self._unit_for(together), held), self.incoming)
-        if all(i.analog for i in self.incoming):  # its LSBs are finer than the state needs: the shift is negative
-            unit = self._unit_for(together)
+        needed, must_hold = self._unit_for(together), np.maximum(self._must_hold(), _TINY)
+        unit = needed
+        if not together[0].analog:  # a membrane's LSBs are finer than the state needs: there the shift is negative
+            held = must_hold / self.gain / self.formats.state_max * 1.0001  # room for the roundings
+            unit = _shared(np.maximum(needed, held), self.incoming)
+        # A neuron without weights takes as many units for what it must hold as the coarsest of the others does; where
+        # there are no others, so many that both the shift and the bound on the membrane find room.
+        live = needed > 2 * _TINY
+        coarsest = (unit * self.gain / must_hold)[live].max() if live.any() else self.formats.state_max**-0.5
+        unit = np.where(live, unit, np.maximum(coarsest * must_hold / self.gain * 1.0001, _TINY))
         shifts = []
         for arriving in self.incoming:
             own = 0
