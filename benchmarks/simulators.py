@@ -1,12 +1,12 @@
 """One network, one stimulus, every simulator: ours against the frameworks' own.
 
-    python benchmarks/simulators.py [--json] [--runs N]
+    python benchmarks/simulators.py [--json] [--rounds N]
 
 784-128-10 LIF, 100 steps, input density 0.1, batch 1 and 64, the same .nir for all, each imported by its own
-importer. All are set up once; then all run in turn, round after round: a pause, in which the threads of the one
-before fall asleep, a run that warms the caches, and one that is timed. The median counts. A run starts from rest
-and gives the output spikes. Spyx runs in an environment of its own (``make test-frameworks``
-makes it; its Python in NIRDEPLOY_WITNESS_SPYX) as a process that is asked in the same rounds.
+importer. All are set up once; then all take turns, round after round: two runs to warm up, then as many as fill
+a third of a second. The median of all rounds counts. A run starts from rest and gives the output spikes. Spyx runs
+in an environment of its own (``make test-frameworks`` makes it; its Python in NIRDEPLOY_WITNESS_SPYX) as a process
+that takes its turn with the others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from nirdeploy.sim import integer
 
 SIZES, STEPS, DENSITY, DT = (784, 128, 10), 100, 0.1, 1e-4
 BATCHES = (1, 64)
-PAUSE = 0.1  # seconds
+TURN = 0.33  # seconds
 HERE = Path(__file__).resolve().parent
 Runner = Callable[[], Any]
 
@@ -181,7 +182,22 @@ class Spyx:
         self.process.kill()
 
 
-def measure(runs: int) -> dict[str, Any]:
+def seconds(run: Runner) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def turn(once: Callable[[], float]) -> list[float]:
+    """The seconds of each run of one turn."""
+    once(), once()
+    taken: list[float] = []
+    while sum(taken) < TURN:
+        taken.append(once())
+    return taken
+
+
+def measure(rounds: int) -> dict[str, Any]:
     """Milliseconds per sample by simulator and batch, and our ratio to the fastest peer."""
     python = os.environ.get("NIRDEPLOY_WITNESS_SPYX", str(HERE.parent / ".venv-spyx" / "bin" / "python"))
     table: dict[str, dict[str, float]] = {}
@@ -201,23 +217,15 @@ def measure(runs: int) -> dict[str, Any]:
             }
             other = Spyx(python, path, x) if Path(python).exists() else None
             taken: dict[str, list[float]] = {name: [] for name in runners}
-            for run in runners.values():
-                run()
-            for _ in range(runs):
+            for _ in range(rounds):
                 for name, run in runners.items():
-                    time.sleep(PAUSE)
-                    run()
-                    start = time.perf_counter()
-                    run()
-                    taken[name].append(time.perf_counter() - start)
+                    taken[name] += turn(partial(seconds, run))
                 if other is not None:
-                    time.sleep(PAUSE)
-                    other.seconds()
-                    taken.setdefault("spyx (jit)", []).append(other.seconds())
+                    taken.setdefault("spyx (jit)", []).extend(turn(other.seconds))
             if other is not None:
                 other.close()
-            for name, seconds in taken.items():
-                table.setdefault(name, {})[str(batch)] = round(1e3 * statistics.median(seconds) / batch, 4)
+            for name, runs in taken.items():
+                table.setdefault(name, {})[str(batch)] = round(1e3 * statistics.median(runs) / batch, 4)
     own = table["nirdeploy integer"]
     peers = {b: {n: v[b] for n, v in table.items() if n != "nirdeploy integer"} for b in own}
     fastest = {b: min(peers[b], key=lambda name, b=b: peers[b][name]) for b in own}  # type: ignore[misc]
@@ -232,9 +240,9 @@ def measure(runs: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    found = measure(options.runs)
+    found = measure(options.rounds)
     if options.json:
         print(json.dumps(found))
         return
