@@ -89,6 +89,62 @@ def test_written_read_imported_and_exported_unchanged(drawn: primitives.Drawn, t
     same(nirfile.read(path), again)
 
 
+ODD = ["0", "forward", "training", "a.b", "weird name", "x); import os", 'quote"', "größe", "脉冲", "lif-1", "T"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_nodes_may_be_named_anything(name: str) -> None:
+    graph = networks.two_layers(sizes=(4, 5, 3))
+    named = {"fc1": name, "lif1": f"{name}'", "input": f"in {name}"}
+    nodes = {named.get(key, key): node for key, node in graph.nodes.items()}
+    edges = [(named.get(a, a), named.get(b, b)) for a, b in graph.edges]
+    odd = nir.NIRGraph(nodes, edges, metadata=graph.metadata, type_check=False)
+    x = networks.spikes(0, (10, 2, 4), 0.5)
+    expected = float_.simulate(check(graph), x)["lif2"]
+    np.testing.assert_array_equal(float_.simulate(check(odd), x)["lif2"], expected)
+    module = import_from_nir(odd, step_mode="m", dtype=torch.float64)
+    np.testing.assert_array_equal(module(torch.from_numpy(x).double())[0].detach().numpy(), expected)
+    again = export_to_nir(module, torch.zeros(1, 1, 4))
+    assert list(again.nodes) == list(odd.nodes)
+
+
+def nested(depth: int) -> nir.NIRGraph:
+    """A recurrent LIF in as many subgraphs."""
+    size = 4
+    one = np.ones(size)
+    graph = nir.NIRGraph(
+        nodes={
+            "input": nir.Input({"input": np.array([size])}),
+            "lif": nir.LIF(tau=1e-3 * one, r=10 * one, v_leak=0 * one, v_threshold=0.8 * one, v_reset=0 * one),
+            "back": nir.Affine(np.random.default_rng(0).normal(0, 0.5, (size, size)), 0.05 * one),
+            "output": nir.Output({"output": np.array([size])}),
+        },
+        edges=[("input", "lif"), ("lif", "back"), ("back", "lif"), ("lif", "output")],
+        type_check=False,
+    )
+    for _ in range(depth):
+        nodes = {"input": graph.nodes["input"], "inner": graph, "output": graph.nodes["output"]}
+        graph = nir.NIRGraph(nodes, [("input", "inner"), ("inner", "output")], type_check=False)
+    return graph
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_nested_subgraphs_are_what_they_hold(depth: int, tmp_path: Path) -> None:
+    x = networks.spikes(0, (20, 2, 4), 0.4)
+    expected = float_.simulate(check(nested(0)), x).spikes["lif"]
+    assert expected.sum() > 5
+    nirfile.write(tmp_path / "m.nir", nested(depth))
+    read = nirfile.read(tmp_path / "m.nir")
+    name = ".".join(["inner"] * depth + ["lif"])
+    np.testing.assert_array_equal(float_.simulate(check(read), x).spikes[name], expected)
+    module = import_from_nir(read, step_mode="m", dtype=torch.float64)
+    np.testing.assert_array_equal(module(torch.from_numpy(x).double())[0].detach().numpy(), expected)
+    again = export_to_nir(module, torch.zeros(1, 1, 4))
+    assert isinstance(again.nodes["inner"], nir.NIRGraph)
+    same_nodes = {name: node for name, node in again.nodes.items() if name != "inner"}
+    assert set(same_nodes) == {"input", "output"}
+
+
 def same(a: nir.NIRGraph, b: nir.NIRGraph) -> None:
     """The same nodes, values bit for bit, edges and metadata."""
     assert dict(a.metadata) == dict(b.metadata)
