@@ -15,7 +15,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text(encoding="
 def rows(heading: str) -> dict[str, str]:
     """First cell (a code word) to the rest of each table row below a heading."""
     part = TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
-    return {name: rest for name, rest in re.findall(r"^\| `([^`]+)` \|(.*)\|$", part, re.MULTILINE)}
+    return dict(re.findall(r"^\| `([^`]+)` \|(.*)\|$", part, re.MULTILINE))
 
 
 def test_presets() -> None:
