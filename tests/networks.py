@@ -51,6 +51,7 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4) -> CheckedG
         discretization=draw(st.sampled_from(["euler", "exponential"])),
         threshold=draw(st.sampled_from([">", ">="])),
         reset=draw(st.sampled_from(["zero", "subtract"])),
+        initial=draw(st.sampled_from(["zero", "v_reset"])),
     )
     layers = draw(st.integers(1, max_layers))
     for layer in range(layers):

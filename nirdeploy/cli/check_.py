@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nirdeploy.cli import options, ui
+
+if TYPE_CHECKING:
+    from nirdeploy.dialect import Dialect
 
 
 @click.command("check")
@@ -57,13 +61,21 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
         return
     ui.show(tables.rows_table("populations", populations))
     ui.show(tables.rows_table("projections", projections))
-    d = graph.dialect
-    ui.say(
-        f"dialect: {d} ({graph.dialect_source}): dt = {d.dt:g} s, {d.discretization}, threshold {d.threshold}, "
-        f"reset {d.reset}"
-    )
+    ui.say(f"dialect: {graph.dialect} ({graph.dialect_source}): {_in_words(graph.dialect)}")
     for name, text in own.items():
         ui.say(f"dialect of {name}: {text}")
     for repair in graph.repairs:
         ui.say(f"repaired: {repair}")
     ui.say(f"fits target {target}" if target else "valid")
+
+
+def _in_words(dialect: Dialect) -> str:
+    """The main fields, and every other that is not as in NIR's own dialect."""
+    from nirdeploy.dialect import PRESETS
+
+    values, plain = dialect.as_dict(), PRESETS["nir"].as_dict()
+    said = [f"dt = {dialect.dt:g} s", dialect.discretization, f"threshold {dialect.threshold}"]
+    said.append(f"reset {dialect.reset}")
+    rest = [key for key in values if key not in ("preset", "dt", "discretization", "threshold", "reset")]
+    said += [f"{key} {str(values[key]).lower()}" for key in rest if values[key] != plain[key]]
+    return ", ".join(said)

@@ -22,8 +22,8 @@ from nirdeploy.errors import ExportError, UsageProblem
     "--from",
     "framework",
     metavar="FRAMEWORK",
-    help="The net's framework (snntorch, norse, spikingjelly, sinabs, rockpool, spyx): its own exporter is used, "
-    "and what that gets wrong is repaired.",
+    help="The net's framework (snntorch, norse, spikingjelly, sinabs, rockpool, spyx): the file will do what the net "
+    "does there, resets, delays and time unit included.",
 )
 @click.option("--dt", type=float, help="Seconds per step; else that of the net's neurons.")
 @click.option("--dialect", help="Dialect to record; else that of the net's neurons.")

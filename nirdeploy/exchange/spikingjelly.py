@@ -38,6 +38,11 @@ def is_neuron(module: nn.Module) -> bool:
     return _class_of(module) in _NEURONS
 
 
+def is_any_neuron(module: nn.Module) -> bool:
+    """Whether it is one of SpikingJelly's neurons, those that NIR has nothing like among them."""
+    return any(kind.__module__.startswith("spikingjelly.activation_based.neuron") for kind in type(module).__mro__)
+
+
 def is_layer(module: nn.Module) -> bool:
     return _class_of(module) in _LAYERS
 

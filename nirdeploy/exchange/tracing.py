@@ -30,7 +30,7 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         ours = isinstance(module, (*STATEFUL, Scale, SumPool2d))
-        jelly = spikingjelly.is_neuron(module) or spikingjelly.is_layer(module)
+        jelly = spikingjelly.is_layer(module) or spikingjelly.is_any_neuron(module)
         return ours or jelly or super().is_leaf_module(module, name)
 
 

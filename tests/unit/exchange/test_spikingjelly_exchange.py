@@ -15,6 +15,7 @@ from spikingjelly.activation_based import nir_exchange as theirs
 from torch import nn
 
 from nirdeploy.check import check
+from nirdeploy.errors import ExportError
 from nirdeploy.exchange import export_to_nir, import_from_nir
 from nirdeploy.sim import float_
 from tests.networks import spikes
@@ -159,6 +160,11 @@ def test_a_soft_reset_is_kept(kind: Any) -> None:
     assert expected.sum() > 20
     np.testing.assert_array_equal(float_.simulate(check(graph), x.numpy())["output"], expected)
     np.testing.assert_array_equal(run(import_from_nir(graph), x, "s"), expected)
+
+
+def test_a_neuron_without_a_node_is_named() -> None:
+    with pytest.raises(ExportError, match=r"no NIR node for 1 \(EIFNode\)"):
+        export_to_nir(nn.Sequential(layer.Linear(3, 3), neuron.EIFNode()), torch.rand(2, 3))
 
 
 def test_exporting_leaves_the_state_alone() -> None:
