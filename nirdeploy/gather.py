@@ -18,11 +18,16 @@ from nirdeploy.target import Target
 CONTROL, JOBS, WEIGHTS, PARAMETERS = range(4)
 GLOBAL = 0xFF
 JOB_WORDS = 8
-PARAMETER_WORDS = 4  # 32-bit words per neuron
 INPUT_GROUP = 0
 
 # Flags of a job's word 4
-ENDS_ROW, FIRES, SUBTRACT, VALUES, FIRST_ROW, LAST_ROW, LAST_JOB = (1 << bit for bit in range(7))
+ENDS_ROW, FIRES, SUBTRACT, VALUES, FIRST_ROW, LAST_ROW, LAST_JOB, PREVIOUS = (1 << bit for bit in range(8))
+SYNAPTIC = 1 << 12
+
+
+def parameter_words(target: Target) -> int:
+    """32-bit words per neuron in the parameter memory."""
+    return 8 if target.hardware.synapse else 4
 
 
 def address(core: int, kind: int, offset: int = 0) -> int:
@@ -37,7 +42,7 @@ def memory_map(target: Target) -> dict[int, int]:
         CONTROL: 2,
         JOBS: hardware.jobs * JOB_WORDS,
         WEIGHTS: hardware.weight_rows * banks,
-        PARAMETERS: hardware.neurons * PARAMETER_WORDS,
+        PARAMETERS: hardware.neurons * parameter_words(target),
     }
     cores = {address(core, kind): size for core in range(hardware.cores) for kind, size in sizes.items()}
     return {address(GLOBAL, CONTROL): 1, **cores}
@@ -84,10 +89,10 @@ class _Packer:
 
     def __init__(self, network: IntegerNetwork, placement: Placement, target: Target, core: int) -> None:
         self.network, self.placement, self.core = network, placement, core
-        self.hardware, self.formats = target.hardware, network.formats
+        self.hardware, self.formats, self.words = target.hardware, network.formats, parameter_words(target)
         self.jobs: list[_Job] = []
         self.weights: list[np.ndarray] = []  # blocks of (rows, lanes)
-        self.parameters: list[np.ndarray] = []  # blocks of (neurons, PARAMETER_WORDS)
+        self.parameters: list[np.ndarray] = []  # blocks of (neurons, words)
         self.weight_rows = self.slots = 0
         for part in placement.slices:
             if part.core == core:
@@ -100,11 +105,14 @@ class _Packer:
         sections = [Section(f"core{self.core}.control", address(self.core, CONTROL), control)]
         if self.jobs:
             self.jobs[-1].flags |= LAST_JOB
-            later: set[int] = set()
+            # A bitmap that is read in the next step again is released there, by the last job to read it.
+            later: dict[bool, set[int]] = {False: set(), True: set()}
+            held = frozenset[int]().union(*(job.sources for job in self.jobs if job.flags & PREVIOUS))
             encoded = []
             for job in reversed(self.jobs):
-                encoded.append(job.encode(release=job.sources - later))
-                later |= job.sources
+                previous = bool(job.flags & PREVIOUS)
+                encoded.append(job.encode(release=job.sources - later[previous] - (frozenset() if previous else held)))
+                later[previous] |= job.sources
             jobs = np.array(encoded[::-1], dtype=np.uint32).ravel()
             weights = pack_weights(np.concatenate(self.weights), self.formats.weight_bits)
             parameters = np.concatenate(self.parameters).ravel()
@@ -124,16 +132,18 @@ class _Packer:
         lanes, stop = self.hardware.lanes, part.first + part.count
         for first in range(part.first, stop, lanes):
             neurons = slice(first, min(first + lanes, stop))
-            flags = (FIRES if population.spiking else VALUES) | (SUBTRACT if population.reset == "subtract" else 0)
+            flags = FIRES if population.spiking else VALUES
+            flags |= 0 if population.reset == "zero" else SUBTRACT  # no reset: nothing is subtracted
+            flags |= SYNAPTIC if population.synaptic else 0
             flags |= (FIRST_ROW if first == part.first else 0) | (LAST_ROW if neurons.stop == stop else 0)
             self._add_row(population, part, neurons, flags, start)
 
     def _add_row(
         self, population: IntegerPopulation, part: Slice, neurons: slice, flags: int, destination: int
     ) -> None:
-        """One job per source of the row; the last one ends it."""
+        """One job per source of the row, recurrent ones behind the others; the last one ends it."""
         count = neurons.stop - neurons.start
-        incoming = [p for p in self.network.projections if p.target == population.name]
+        incoming = sorted(self.network.into(population.name), key=lambda p: p.delay)
         for projection in incoming:
             size = projection.weight.shape[1]
             block = np.zeros((size, self.hardware.lanes), dtype=np.int64)
@@ -146,7 +156,9 @@ class _Packer:
                     first_word=self.placement.words[projection.source],
                     words=math.ceil(size / 32),
                     weight_row=self.weight_rows,
-                    flags=flags | (ENDS_ROW if projection is incoming[-1] else 0),
+                    flags=flags
+                    | (ENDS_ROW if projection is incoming[-1] else 0)
+                    | (PREVIOUS if projection.delay else 0),
                     shift=population.shift,
                     group=part.group,
                     neurons=count,
@@ -156,8 +168,8 @@ class _Packer:
             )
             self.weight_rows += size
         slots = math.ceil(count / self.hardware.update)
-        block = np.zeros((slots * self.hardware.update, PARAMETER_WORDS), dtype=np.uint32)
-        block[:count] = pack_parameters(population, neurons, self.formats)
+        block = np.zeros((slots * self.hardware.update, self.words), dtype=np.uint32)
+        block[:count] = pack_parameters(population, neurons, self.formats, self.words)
         self.parameters.append(block)
         self.slots += slots
 
@@ -170,18 +182,25 @@ def pack_weights(rows: np.ndarray, bits: int) -> np.ndarray:
     return np.asarray((fields << shifts).sum(axis=1), dtype=np.uint32)
 
 
-def pack_parameters(population: IntegerPopulation, neurons: slice, formats: Formats) -> np.ndarray:
-    """uint32 (neurons, PARAMETER_WORDS): decay, bias, threshold, reset, initial, from bit 0 upwards."""
-    widths = (formats.decay_bits + 1, *(formats.state_bits,) * 4)
+def pack_parameters(population: IntegerPopulation, neurons: slice, formats: Formats, words: int) -> np.ndarray:
+    """uint32 (neurons, words): decay, bias, threshold, reset, initial, synapse decay and bias, from bit 0 upwards."""
     columns = [population.decay, population.bias, population.threshold, population.reset_value, population.initial]
-    packed = np.zeros((neurons.stop - neurons.start, PARAMETER_WORDS), dtype=np.uint32)
+    if population.synaptic:
+        columns += [population.synapse_decay, population.synapse_bias]
+    packed = np.zeros((neurons.stop - neurons.start, words), dtype=np.uint32)
     for row, values in enumerate(zip(*(column[neurons] for column in columns), strict=True)):
         word, position = 0, 0
-        for value, width in zip(values, widths, strict=True):
+        for value, width in zip(values, parameter_widths(formats), strict=False):
             word |= (int(value) & (2**width - 1)) << position
             position += width
-        packed[row] = np.frombuffer(word.to_bytes(4 * PARAMETER_WORDS, "little"), dtype="<u4")
+        packed[row] = np.frombuffer(word.to_bytes(4 * words, "little"), dtype="<u4")
     return packed
+
+
+def parameter_widths(formats: Formats) -> tuple[int, ...]:
+    """Bits of a neuron's parameters, in their order."""
+    decay, state = formats.decay_bits + 1, formats.state_bits
+    return (decay, state, state, state, state, decay, state)
 
 
 def readout(population: IntegerPopulation, placement: Placement) -> Readout:

@@ -261,4 +261,4 @@ def _room(core: _Core, fan_in: list[int], hardware: Hardware) -> int:
 def _row_cycles(fan_in: list[int], neurons: int, hardware: Hardware) -> float:
     """Cycles of one row: the walk over its sources, or the update of the row before if that is longer."""
     walk = sum(max(size / _WORD, ASSUMED_ACTIVITY * size) + 3 for size in fan_in)
-    return max(walk, neurons / hardware.update + 9)
+    return max(walk, neurons / hardware.update + 10)

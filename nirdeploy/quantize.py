@@ -117,6 +117,8 @@ def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
                 f"only by {' or '.join(support.reset)}; train with that reset or choose another target"
             )
         odd = _beyond_plain(graph.rules(population.name))
+        if population.model in neuron.SYNAPTIC and d.synapse_order == "old":
+            odd.append("synapse_order=old")
         if odd:
             problems.append(
                 f"node {population.name!r} follows the dialect {d}, of which the target's neurons cannot do "
@@ -138,10 +140,18 @@ def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
                 f"node {population.name!r} has a membrane decay of {decay:.3g} per step: dt = "
                 f"{d.dt:g} s is longer than its tau; use a smaller dt or the exponential discretization"
             )
+    most = target.connections.delay_max
     for p in graph.projections:
-        if p.delay:
+        if p.delay > most:
             kind = "recurrent" if p.source == p.target else f"delayed by {p.delay} step(s)"
-            problems.append(f"the projection {p.source!r} -> {p.target!r} is {kind}, which the target does not do")
+            problems.append(
+                f"the projection {p.source!r} -> {p.target!r} is {kind}, the target's may be late by {most}"
+            )
+        elif p.delay and all(q.delay for q in graph.into(p.target)):
+            problems.append(
+                f"node {p.target!r} receives late spikes only, the target needs one projection of this step into it; "
+                "remove the delay in front of it"
+            )
     return problems
 
 
@@ -276,7 +286,7 @@ class _Rounding:
         return integer, projections, row
 
     def _reset_value(self) -> np.ndarray:
-        if self.population.model not in neuron.RESETS:
+        if self.population.model not in neuron.RESETS or self.rules.reset == "none":
             return np.zeros(self.size)
         v_reset = self.params["v_reset"]
         return self.params["v_threshold"] - v_reset if self.rules.reset == "subtract" else v_reset

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from nirdeploy.errors import TargetFileError, UnknownTarget
 from nirdeploy.resources import targets_dir
 
-Reset = Literal["zero", "subtract"]
+Reset = Literal["zero", "subtract", "none"]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -39,6 +39,12 @@ class Formats(_Table):
     shift_max: Annotated[int, Field(ge=0, le=15)]
 
 
+class Connections(_Table):
+    """How projections may be: ``delay_max`` steps late (1: recurrent ones)."""
+
+    delay_max: Literal[0, 1]
+
+
 class Hardware(_Table):
     """Parameters of the gather-core design."""
 
@@ -48,6 +54,7 @@ class Hardware(_Table):
     update: Literal[1, 2, 4]
     weight_rows: Annotated[int, Field(ge=32, le=65536)]
     neurons: Annotated[int, Field(ge=4, le=65536)]
+    synapse: Literal[0, 1]
     jobs: Annotated[int, Field(ge=2, le=1024)]
     groups: Literal[4, 8, 16, 32]
     spike_words: Annotated[int, Field(ge=2, le=16384)]
@@ -93,6 +100,7 @@ class Target(_Table):
     backend: str
     templates: str
     models: dict[str, ModelSupport]
+    connections: Connections
     formats: Formats
     hardware: Hardware
     board: Board
@@ -103,6 +111,13 @@ class Target(_Table):
             raise ValueError("lanes x weight_bits must fill whole 32-bit words")
         if self.hardware.update > 32 // self.formats.weight_bits:
             raise ValueError("update must not exceed the lanes of one 32-bit word of weights")
+        return self
+
+    @model_validator(mode="after")
+    def _synapses_are_there(self) -> Target:
+        synaptic = sorted({"CubaLIF", "CubaLI"} & set(self.models))
+        if synaptic and not self.hardware.synapse:
+            raise ValueError(f"models {', '.join(synaptic)} need hardware.synapse = 1")
         return self
 
     @cached_property

@@ -39,8 +39,11 @@ def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:
 
 
 @st.composite
-def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4) -> CheckedGraph:
-    """Feed-forward graphs: IF, LIF, LI and analog outputs, skip connections, one or two inputs."""
+def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool = False) -> CheckedGraph:
+    """What the reference target takes: skip and recurrent connections, one or two inputs.
+
+    ``plain``: feed-forward, no synaptic currents, membranes start from 0.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = st.integers(1, max_size)
     inputs = [f"in{i}" for i in range(draw(st.integers(1, 2)))]
@@ -50,13 +53,14 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4) -> CheckedG
         dt=draw(st.sampled_from([1e-4, 1e-3])),
         discretization=draw(st.sampled_from(["euler", "exponential"])),
         threshold=draw(st.sampled_from([">", ">="])),
-        reset=draw(st.sampled_from(["zero", "subtract"])),
-        initial=draw(st.sampled_from(["zero", "v_reset"])),
+        reset=draw(st.sampled_from(["zero", "subtract", *([] if plain else ["none"])])),
+        initial="zero" if plain else draw(st.sampled_from(["zero", "v_reset"])),
     )
     layers = draw(st.integers(1, max_layers))
     for layer in range(layers):
         last = layer == layers - 1
-        model = draw(st.sampled_from(["LIF", "IF", "LI", "Output"] if last else ["LIF", "IF"]))
+        more = [] if plain else ["CubaLIF", "Threshold", *(["CubaLI", "I"] if last else [])]
+        model = draw(st.sampled_from(["LIF", "IF", *(["LI", "Output"] if last else []), *more]))
         name, size = f"p{layer}", draw(sizes)
         previous = populations[-1] if layer else populations[0]
         sources = [previous, *draw(st.lists(st.sampled_from(populations), max_size=1))]
@@ -68,6 +72,14 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4) -> CheckedG
             projections.append(Projection(source.name, name, Dense(weight)))
         params = _parameters(model, size, dialect, rng)
         populations.append(Population(name, model, (size,), params, rng.normal(0, 0.05, size)))
+    spiking = [p for p in populations if p.model in ("LIF", "IF", "CubaLIF")]
+    pairs = st.tuples(st.sampled_from(spiking), st.sampled_from(spiking)) if spiking else st.nothing()
+    for ends in draw(st.lists(pairs, max_size=2 if spiking and not plain else 0)):
+        early, late = sorted(ends, key=lambda p: p.name)
+        spread = draw(st.sampled_from([0.3, 1.0])) / np.sqrt(late.size)
+        weight = Dense(rng.normal(0, spread, (early.size, late.size)))
+        if all((p.source, p.target) != (late.name, early.name) for p in projections):
+            projections.append(Projection(late.name, early.name, weight, delay=1))
     return CheckedGraph(
         tuple(populations), tuple(projections), tuple(inputs), {"output": populations[-1].name}, dialect, "argument"
     )
@@ -78,11 +90,17 @@ def _parameters(model: str, size: int, dialect: Dialect, rng: np.random.Generato
     params = {"r": tau / dialect.dt * rng.uniform(0.3, 2, size)}
     if model == "Output":
         return {}
-    if model == "IF":
+    if model == "Threshold":
+        return {"threshold": rng.uniform(-0.2, 0.8, size)}
+    if model in ("IF", "I"):
         params = {"r": rng.uniform(0.3, 2, size) / dialect.dt}
     else:
-        params |= {"tau": tau, "v_leak": rng.normal(0, 0.05, size)}
-    if model in ("IF", "LIF"):
+        params |= {"v_leak": rng.normal(0, 0.05, size)}
+        params |= {"tau_mem" if model.startswith("Cuba") else "tau": tau}
+    if model.startswith("Cuba"):
+        synapse = dialect.dt * rng.uniform(1.2, 10, size)
+        params |= {"tau_syn": synapse, "w_in": synapse / dialect.dt * rng.uniform(0.2, 0.8, size)}
+    if model in ("IF", "LIF", "CubaLIF"):
         params |= {"v_threshold": rng.uniform(0.2, 1.5, size), "v_reset": rng.normal(0, 0.1, size)}
     return params
 

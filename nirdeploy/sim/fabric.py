@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy import gather
+from nirdeploy.network import Formats
 from nirdeploy.sim import integer
 from nirdeploy.target import Target
 
@@ -33,6 +34,9 @@ class _Job:
     destination: int
     slot: int
 
+    def is_ready(self, complete: int) -> bool:
+        return bool(self.flags & gather.PREVIOUS) or self.wait & ~complete == 0
+
 
 class GatherFabric:
     """Cores with the content of a device's memories.
@@ -45,6 +49,7 @@ class GatherFabric:
     def __init__(self, target: Target, read: Reader) -> None:
         self._hardware, self._formats = target.hardware, target.formats
         self._cores = [_Core(target, read, number) for number in range(target.hardware.cores)]
+        self._before = np.zeros(target.hardware.out_words, dtype=np.uint32)
         self.saturations = 0
 
     def step(self, bitmap: np.ndarray, first: bool) -> np.ndarray:
@@ -62,12 +67,13 @@ class GatherFabric:
             before = complete
             progress = False
             for core in self._cores:
-                while core.pending and core.pending[0].wait & ~complete == 0:
-                    complete |= core.work(out, first)
+                while core.pending and core.pending[0].is_ready(complete):
+                    complete |= core.work(out, np.zeros_like(out) if first else self._before, first)
                     progress = True
             if not progress and complete == before:
                 raise ValueError("a job waits for a group that no core completes")
         self.saturations = sum(core.saturations for core in self._cores)
+        self._before = out.copy()
         return out
 
 
@@ -82,9 +88,9 @@ class _Core:
         self._jobs = [self._decode([int(word) for word in row]) for row in words]
         self._read, self._number = read, number
         neurons = target.hardware.neurons
-        parameters = read(gather.address(number, gather.PARAMETERS), neurons * gather.PARAMETER_WORDS)
+        parameters = read(gather.address(number, gather.PARAMETERS), neurons * gather.parameter_words(target))
         self._parameters = _unpack_parameters(parameters.reshape(neurons, -1), target)
-        self._v = np.zeros(neurons, dtype=np.int64)
+        self._v, self._i = np.zeros(neurons, dtype=np.int64), np.zeros(neurons, dtype=np.int64)
         self._acc = np.zeros(self._lanes, dtype=np.int64)
         self._spikes: list[np.ndarray] = []
         self.pending: list[_Job] = []
@@ -94,10 +100,11 @@ class _Core:
         """All jobs of a new step lie ahead."""
         self.pending = list(self._jobs)
 
-    def work(self, out: np.ndarray, first: bool) -> int:
-        """Carry out the next job; the mask of the group it completes, or 0."""
+    def work(self, out: np.ndarray, before: np.ndarray, first: bool) -> int:
+        """Carry out the next job; the mask of the group it completes, or 0. ``before``: the last step's ``out``."""
         job = self.pending.pop(0)
-        bits = np.unpackbits(out[job.first_word : job.first_word + job.words].view(np.uint8), bitorder="little")
+        read = before if job.flags & gather.PREVIOUS else out
+        bits = np.unpackbits(read[job.first_word : job.first_word + job.words].view(np.uint8), bitorder="little")
         for row in np.flatnonzero(bits):
             self._acc += self._weights(job.weight_row + int(row))
         if not job.flags & gather.ENDS_ROW:
@@ -123,12 +130,19 @@ class _Core:
         return _signed(fields.astype(np.int64) & (2**bits - 1), bits)
 
     def _advance(self, job: _Job, neurons: slice, first: bool) -> tuple[np.ndarray, np.ndarray]:
-        decay, bias, threshold, reset, initial = (column[neurons] for column in self._parameters)
+        decay, bias, threshold, reset, initial, *synapse = (column[neurons] for column in self._parameters)
         top = 2 ** (self._formats.state_bits - 1) - 1
-        v = initial if first else self._v[neurons]
-        total = integer.decayed(v, decay, self._formats.decay_bits) + (self._acc[: job.neurons] << job.shift) + bias
+        v, bits = initial if first else self._v[neurons], self._formats.decay_bits
+        entering = self._acc[: job.neurons] << job.shift
+        saturated = np.zeros(job.neurons, dtype=bool)
+        if job.flags & gather.SYNAPTIC:
+            before = np.zeros(job.neurons, dtype=np.int64) if first else self._i[neurons]
+            total = integer.decayed(before, synapse[0], bits) + entering + synapse[1]
+            entering = self._i[neurons] = np.clip(total, -top - 1, top)
+            saturated = entering != total
+        total = integer.decayed(v, decay, bits) + entering + bias
         v = np.clip(total, -top - 1, top)
-        saturated = v != total
+        saturated = saturated | (v != total)
         spike = (v > threshold) & bool(job.flags & gather.FIRES)
         after = reset
         if job.flags & gather.SUBTRACT:
@@ -145,7 +159,7 @@ class _Core:
             first_word=word[2] & 0xFFFF,
             words=word[2] >> 16,
             weight_row=word[3],
-            flags=word[4] & 0x7F,
+            flags=word[4] & (0xFF | gather.SYNAPTIC),
             shift=word[4] >> 8 & 0xF,
             group=word[4] >> 16 & 0x1F,
             neurons=word[5],
@@ -155,12 +169,13 @@ class _Core:
 
 
 def _unpack_parameters(words: np.ndarray, target: Target) -> list[np.ndarray]:
-    """decay, bias, threshold, reset, initial: int64 over all neurons of a core."""
-    state, position, columns = target.formats.state_bits, 0, []
+    """decay, bias, threshold, reset, initial (where there is room, the synapse too): int64 over all neurons."""
+    position, columns = 0, []
     rows = [int.from_bytes(row.astype("<u4").tobytes(), "little") for row in words]
-    for width in (target.formats.decay_bits + 1, state, state, state, state):
+    widths = gather.parameter_widths(Formats(**target.formats.model_dump()))
+    for index, width in enumerate(widths if target.hardware.synapse else widths[:5]):
         raw = np.array([row >> position & (2**width - 1) for row in rows], dtype=np.int64)
-        columns.append(raw if position == 0 else _signed(raw, width))
+        columns.append(raw if index in (0, 5) else _signed(raw, width))
         position += width
     return columns
 

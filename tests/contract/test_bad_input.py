@@ -68,7 +68,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nirfile.write(here / "nan.nir", graph(with_nan))
     nirfile.write(here / "shape.nir", graph(np.ones((NEURONS, INPUTS + 1))))
     nirfile.write(here / "dangling.nir", graph(extra_edges=(("fc", "ghost"),)))
-    nirfile.write(here / "unsupported.nir", graph(neuron=nir.Threshold(np.ones(NEURONS))))
     nirfile.write(here / "tau.nir", graph(neuron=lif(tau=np.zeros(NEURONS))))
     nirfile.write(here / "large.nir", graph(np.random.default_rng(0).normal(size=(600, 784))))
     nd.build(here / "good.nir", out=here / "build")
@@ -140,7 +139,7 @@ CASES = [
     ("check nan.nir", 3, "E302", ["'fc'", "1 of 12 values of weight are NaN", "nan.nir"]),
     ("check shape.nir", 3, "E302", ["'fc' takes 5 inputs", "(4,)", "Flatten"]),
     ("check dangling.nir", 3, "E302", ["'fc' -> 'ghost'", "does not exist"]),
-    ("check unsupported.nir -t fpga", 4, "E401", ["'lif' is a Threshold", "it has IF, LIF"]),
+    ("check good.nir -t fpga --dialect nir,spikes=multi", 4, "E401", ["'lif'", "cannot do spikes=multi"]),
     ("check tau.nir", 3, "E302", ["'lif'", "tau must be positive", "0"]),
     ("check good.nir --dialect sinbas", 2, "E205", ["'sinbas'", "nir"]),
     ("check good.nir --dialect nir,reset=soft", 2, "E205", ["reset='soft'", "zero, subtract"]),

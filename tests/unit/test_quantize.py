@@ -52,14 +52,19 @@ def test_integers_stand_for_the_parameters(graph: CheckedGraph) -> None:
     for p in network.populations:
         exact = graph.population(p.name)
         step = neuron.coefficients(exact.model, exact.params, graph.dialect)
-        gain, unit = np.broadcast_to(step.gain, p.size).reshape(-1, 1), (p.scale * 2.0**p.shift)[:, None]
-        for q in (q for q in network.projections if q.target == p.name):
-            [weight] = [g.weight for g in graph.projections if (g.source, g.target) == (q.source, p.name)]
-            assert np.all(np.abs(q.weight * unit - gain * weight) <= 0.5001 * unit)
-        bias = gain.ravel() * exact.bias + step.offset
+        for q in network.into(p.name):
+            [weight] = [g.weight for g in graph.into(p.name) if g.source == q.source]
+            unit = q.unit[:, None]
+            assert np.all(np.abs(q.weight * unit - weight) <= 0.5001 * unit)
+        gain = step.gain * (step.synapse_gain if p.synaptic else 1.0)
+        np.testing.assert_allclose(p.scale * 2.0**p.shift, np.broadcast_to(gain, p.size) * network.into(p.name)[0].unit)
+        current = gain * exact.bias
+        bias, synapse_bias = (step.offset, current) if p.synaptic else (current + step.offset, 0.0)
         assert np.all(np.abs(p.bias * p.scale - bias) <= 0.5001 * p.scale)
+        assert np.all(np.abs(p.synapse_bias * p.scale - synapse_bias) <= 0.5001 * p.scale)
         if p.spiking:
-            assert np.all(np.abs(p.threshold * p.scale - exact.params["v_threshold"]) <= 1.0001 * p.scale)
+            threshold = neuron.threshold_of(exact.model, exact.params)
+            assert np.all(np.abs(p.threshold * p.scale - threshold) <= 1.0001 * p.scale)
 
 
 @given(threshold=st.integers(1, 60), v=st.integers(0, 80), inclusive=st.booleans())

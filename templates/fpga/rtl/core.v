@@ -1,13 +1,15 @@
 // The gather core: for each row of LANES neurons it walks the set bits of the source bitmaps, adds one
 // weight row per cycle into the lanes' accumulators, and updates the finished row, UPDATE neurons per
 // cycle, while the next row accumulates. It works through its job list once per step, as a dataflow
-// node: a job starts when its source groups are complete for the step.
+// node: a job starts when its source groups are complete for the step, or, where it reads the step before
+// (a recurrent connection), for that one; the first step of a sample has none before it.
 //
 // A job is eight words (see nirdeploy/backends/fpga.py, which writes them):
 //   0 wait: groups that must be complete        1 release: groups not read again in this step
 //   2 [15:0] first bitmap word, [31:16] words   3 first weight row
 //   4 flags: 0 ends the row, 1 fires, 2 subtractive reset, 3 emits membrane values, 4 first row of its
-//     group, 5 last row of its group, 6 last job of the list; [11:8] shift; [20:16] group
+//     group, 5 last row of its group, 6 last job of the list, 7 reads the step before (such jobs come last
+//     in their row); [11:8] shift; 12 the neurons have a synaptic current; [20:16] group
 //   5 neurons in the row                        6 bitmap or value word of the group's start
 //   7 first slot of the row (a slot: UPDATE neurons)
 module core #(
@@ -19,6 +21,7 @@ module core #(
     parameter DECAY_BITS  = 16,
     parameter WEIGHT_ROWS = 2048,
     parameter NEURONS     = 512,
+    parameter SYNAPSE     = 0,   // 1: neurons may have a synaptic current
     parameter JOBS        = 64,
     parameter GROUPS      = 32,
     parameter SPIKE_WORDS = 256,
@@ -62,9 +65,10 @@ module core #(
     localparam SLOTS    = NEURONS / UPDATE;
     localparam NW       = $clog2(SLOTS);
     localparam LW       = $clog2(LANES + 1);
-    localparam WORDS    = 4;  // 32-bit words per neuron of the parameter memory
+    localparam WORDS    = SYNAPSE != 0 ? 8 : 4;  // 32-bit words per neuron of the parameter memory
+    localparam USED     = SYNAPSE != 0 ? 5 : 4;  // of them there
     localparam UW       = $clog2(UPDATE * WORDS);
-    localparam STAGES   = 6;  // from issue to result: memory, then neuron_update
+    localparam STAGES   = 7;  // from issue to result: memory, then neuron_update
 
     wire rst = !run;
 
@@ -102,8 +106,12 @@ module core #(
     wire                fetched;
     reg  [GROUPS-1:0]   release_mask;
     reg                 walk_parity;
+    reg                 walk_mute;   // the step before belongs to another sample
+    reg                 virgin;      // there has been no step yet
+    reg                 first_kept;  // what the row's jobs so far know of the step
     wire                listening = listen[bus_group];
     wire [GROUPS-1:0]   now_full  = parity ? full[GROUPS +: GROUPS] : full[0 +: GROUPS];
+    wire [GROUPS-1:0]   before_full = parity ? full[0 +: GROUPS] : full[GROUPS +: GROUPS];
     wire [GROUPS-1:0]   now_first = parity ? first_step[GROUPS +: GROUPS] : first_step[0 +: GROUPS];
 
     assign occupied = full;
@@ -129,8 +137,9 @@ module core #(
     reg  [SW-1:0] next_word;
     reg  [SW:0]   next_words;
     reg  [RW-1:0] next_row;
-    reg  [6:0]    next_flags;
+    reg  [7:0]    next_flags;
     reg  [3:0]    next_shift;
+    reg           next_synaptic;
     reg  [GW-1:0] next_group;
     reg  [LW-1:0] next_neurons;
     reg  [AW-1:0] next_dest;
@@ -151,6 +160,7 @@ module core #(
             got_valid <= 1'b0;
             ready     <= 1'b0;
             parity    <= 1'b0;
+            virgin    <= 1'b1;
         end else begin
             if (fetch_job) fetch <= fetch + 1'b1;
             got_valid <= fetch_job;
@@ -161,6 +171,7 @@ module core #(
                 fetch  <= 0;
                 job    <= next_flags[6] ? {JW{1'b0}} : job + 1'b1;
                 parity <= parity ^ next_flags[6];
+                virgin <= virgin && !next_flags[6];
             end
         end
         if (got_valid) begin
@@ -173,8 +184,9 @@ module core #(
                 end
                 3'd3: next_row     <= job_word[RW-1:0];
                 3'd4: begin
-                    next_flags <= job_word[6:0];
+                    next_flags <= job_word[7:0];
                     next_shift <= job_word[11:8];
+                    next_synaptic <= job_word[12];
                     next_group <= job_word[16 +: GW];
                 end
                 3'd5: next_neurons <= job_word[LW-1:0];
@@ -186,7 +198,7 @@ module core #(
 
     // ---------------------------------------------------------------- walk
     // What the update needs of a row: first all that it works by, then where it starts
-    localparam HW = GW + 4 + 4 + 2;        // {group, shift, last row, values, subtract, fire, first step, parity}
+    localparam HW = 1 + GW + 4 + 4 + 2;    // {synaptic, group, shift, last row, values, subtract, fire, first step, parity}
     localparam IW = LW + 1 + AW + NW + HW; // {neurons, first row, destination, slot, the above}
     wire        walk_idle, ending, token, finish, word_read;
     wire [SW:0] word_addr;
@@ -194,11 +206,15 @@ module core #(
     wire [RW-1:0] token_row;
     wire        stall;
     reg  [IW-1:0] row_walking, row_ending, row_taken;
+    wire        previous   = next_flags[7];
+    wire        first_here = previous ? first_kept : |(now_first & next_wait);
+    wire        complete   = previous ? virgin || (before_full & next_wait) == next_wait
+                                      : (now_full & next_wait) == next_wait;
     wire [IW-1:0] row_next = {next_neurons, next_flags[4], next_dest, next_slot,
-                              next_group, next_shift, next_flags[5], next_flags[3:1],
-                              |(now_first & next_wait), parity};
+                              next_synaptic, next_group, next_shift, next_flags[5], next_flags[3:1],
+                              first_here, parity};
 
-    assign start = ready && walk_idle && (now_full & next_wait) == next_wait;
+    assign start = ready && walk_idle && complete;
 
     ram #(.WIDTH(32), .DEPTH(2 * SPIKE_WORDS)) bitmaps (
         .clk(clk), .we(bus_valid && listening), .waddr({bus_parity, bus_addr[SW-1:0]}), .wdata(bus_data),
@@ -207,16 +223,18 @@ module core #(
 
     walk #(.SW(SW + 1), .CW(SW + 1), .RW(RW)) walker (
         .clk(clk), .rst(rst), .enable(!stall),
-        .start(start), .first_word({parity, next_word}), .words(next_words), .base(next_row),
+        .start(start), .first_word({parity ^ previous, next_word}), .words(next_words), .base(next_row),
         .ends_row(next_flags[0]), .idle(walk_idle), .fetched(fetched), .ending(ending),
-        .read(word_read), .raddr(word_addr), .rdata(word),
+        .read(word_read), .raddr(word_addr), .rdata(walk_mute ? 32'd0 : word),
         .token(token), .token_row(token_row), .finish(finish)
     );
 
     always @(posedge clk) begin
         if (start) begin
             release_mask <= next_release;
-            walk_parity  <= parity;
+            walk_parity  <= parity ^ previous;
+            walk_mute    <= previous && first_here;
+            first_kept   <= first_here;
             row_walking  <= row_next;
         end
         if (ending) row_ending <= row_walking;
@@ -277,6 +295,7 @@ module core #(
     wire          row_last     = row[5];
     wire [3:0]    row_shift    = row[9:6];
     wire [GW-1:0] row_group    = row[10 +: GW];
+    wire          row_synaptic = SYNAPSE != 0 && row[10+GW];
     wire [NW-1:0] taken_slot    = row_taken[HW +: NW];
     wire [AW-1:0] taken_dest    = row_taken[HW+NW +: AW];
     wire          taken_first   = row_taken[HW+NW+AW];
@@ -284,7 +303,7 @@ module core #(
     reg  [STAGES-1:0] issued;    // one bit per pipeline stage
     wire [4:0]    queued;
     reg  [UPDATE-1:0] values_left; // read-out values of the last result still to be sent
-    wire          room = queued <= 5'd6;
+    wire          room = queued <= 5'd5;
     wire          issue = row_busy && neurons_left != 0 && room && (!row_values || pace == 0);
     wire          moving = issue || issued != 0;
     wire          drained = row_busy && neurons_left == 0 && issued == 0 && values_left == 0;
@@ -316,15 +335,17 @@ module core #(
     end
 
     // ---------------------------------------------------------------- neuron pipeline
-    wire [UPDATE*STATE_BITS-1:0]  states, nexts;
+    localparam SB = SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS;  // {synaptic current, membrane}
+    wire [UPDATE*SB-1:0]          states, nexts_both;
+    wire [UPDATE*STATE_BITS-1:0]  nexts;
     wire [UPDATE*WORDS*32-1:0]    params;
     wire [UPDATE-1:0]             spikes, saturated;
     reg  [UPDATE*ACC_BITS-1:0]    accs;
     reg  [NW-1:0]                 write_slot;
     wire                          result = issued[STAGES-1];
 
-    ram #(.WIDTH(UPDATE * STATE_BITS), .DEPTH(SLOTS)) state_memory (
-        .clk(clk), .we(result), .waddr(write_slot), .wdata(nexts),
+    ram #(.WIDTH(UPDATE * SB), .DEPTH(SLOTS)) state_memory (
+        .clk(clk), .we(result), .waddr(write_slot), .wdata(nexts_both),
         .re(issue), .raddr(slot_now), .rdata(states)
     );
 
@@ -332,20 +353,24 @@ module core #(
     generate
         for (u = 0; u < UPDATE; u = u + 1) begin : neuron
             neuron_update #(
-                .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .PARAM_BITS(WORDS * 32)
+                .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .PARAM_BITS(WORDS * 32),
+                .SYNAPSE(SYNAPSE), .STATE_WIDTH(SB)
             ) update (
-                .clk(clk), .enable(moving), .state(states[u*STATE_BITS +: STATE_BITS]), .acc(accs[u*ACC_BITS +: ACC_BITS]),
+                .clk(clk), .enable(moving), .state(states[u*SB +: SB]), .acc(accs[u*ACC_BITS +: ACC_BITS]),
                 .param(params[u*WORDS*32 +: WORDS*32]), .first(row_first), .shift(row_shift),
-                .fire(row_fires), .subtract(row_subtract),
-                .next(nexts[u*STATE_BITS +: STATE_BITS]), .spike(spikes[u]), .saturated(saturated[u])
+                .fire(row_fires), .subtract(row_subtract), .synaptic(row_synaptic),
+                .next(nexts_both[u*SB +: SB]), .spike(spikes[u]), .saturated(saturated[u])
             );
+            assign nexts[u*STATE_BITS +: STATE_BITS] = nexts_both[u*SB +: STATE_BITS];
         end
-        for (u = 0; u < UPDATE * WORDS; u = u + 1) begin : parameter_word
+        for (u = 0; u < UPDATE * WORDS; u = u + 1) if (u % WORDS < USED) begin : parameter_word
             ram #(.WIDTH(32), .DEPTH(SLOTS)) memory (
                 .clk(clk), .we(we_params && cfg_addr[UW-1:0] == u), .waddr(cfg_addr[UW +: NW]),
                 .wdata(cfg_wdata), .re(issue || !run), .raddr(run ? slot_now : cfg_addr[UW +: NW]),
                 .rdata(params[u*32 +: 32])
             );
+        end else begin : no_word
+            assign params[u*32 +: 32] = 32'd0;
         end
     endgenerate
 

@@ -11,6 +11,7 @@ module fabric #(
     parameter DECAY_BITS  = 16,
     parameter WEIGHT_ROWS = 2048,
     parameter NEURONS     = 512,
+    parameter SYNAPSE     = 0,
     parameter JOBS        = 64,
     parameter GROUPS      = 32,
     parameter SPIKE_WORDS = 256,
@@ -74,7 +75,7 @@ module fabric #(
             core #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
-                .NEURONS(NEURONS), .JOBS(JOBS), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
+                .NEURONS(NEURONS), .SYNAPSE(SYNAPSE), .JOBS(JOBS), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(run),
                 .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[1:0]), .cfg_addr(cfg_addr[19:0]),

@@ -186,7 +186,7 @@ def _step(model: str, v: float, current: float, q: dict[str, float], d: Dialect)
 
 @pytest.mark.law
 @settings(max_examples=examples(40))
-@given(graph=networks.graphs(max_size=12), seed=st.integers(0, 2**31))
+@given(graph=networks.graphs(max_size=12, plain=True), seed=st.integers(0, 2**31))
 def test_equals_the_equations_neuron_by_neuron(graph: CheckedGraph, seed: int) -> None:
     x = networks.stimulus(graph, seed, steps=8)
     record = float_.simulate(graph, x)
