@@ -23,6 +23,7 @@ INPUT_GROUP = 0
 # Flags of a job's word 4
 ENDS_ROW, FIRES, SUBTRACT, VALUES, FIRST_ROW, LAST_ROW, LAST_JOB, PREVIOUS = (1 << bit for bit in range(8))
 SYNAPTIC = 1 << 12
+_SYNAPSE_WORDS = 5  # of a neuron's parameters, of eight addresses
 
 
 def parameter_words(target: Target) -> int:
@@ -46,6 +47,16 @@ def memory_map(target: Target) -> dict[int, int]:
     }
     cores = {address(core, kind): size for core in range(hardware.cores) for kind, size in sizes.items()}
     return {address(GLOBAL, CONTROL): 1, **cores}
+
+
+def absent(target: Target, at: int, count: int) -> np.ndarray:
+    """Which of the words from an address on are not there (bool): they read as zero whatever is written.
+
+    A neuron's parameters fill a power of two of addresses, but not all of them with memory.
+    """
+    if not target.hardware.synapse or at >> 20 & 0xF != PARAMETERS or at >> 24 == GLOBAL:
+        return np.zeros(count, dtype=bool)
+    return (np.arange(count) + (at & 0xFFFFF)) % parameter_words(target) >= _SYNAPSE_WORDS
 
 
 @dataclass

@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 def ordered(names: Sequence[str], inputs: Sequence[str], sources: Mapping[str, Sequence[str]]) -> list[str]:
     """Populations so that as many as can be stand behind all their sources, inputs first.
 
-    Where a cycle leaves none, the one nearest to the inputs (in projections; then the first in ``names``)
-    goes ahead: what comes to it from populations behind it is recurrent.
+    Where a cycle leaves none, one that is reached from outside the cycle goes ahead, and what comes to it from
+    populations behind it is recurrent: the one reached over the longest way from the inputs (a skip connection
+    into the cycle does not make its end the start), then the first in ``names``.
     """
-    distance = dict.fromkeys(inputs, 0)
-    edge = list(inputs)
-    while edge:
-        edge = [n for n in names if n not in distance and any(s in edge for s in sources.get(n, ()))]
-        distance |= {name: max(distance.values()) + 1 for name in edge}
-    order: list[str] = []
+    depth: dict[str, int] = {}  # of those that have their place; the longest way from an input
     waiting = sorted(names, key=lambda name: name not in inputs)  # stable: inputs first
+
+    def reached(name: str) -> int:
+        return max((depth[s] for s in sources.get(name, ()) if s in depth), default=-1)
+
     while waiting:
-        free = [n for n in waiting if all(s in order or s == n for s in sources.get(n, ()))]
-        chosen = free[0] if free else min(waiting, key=lambda name: distance[name])
-        order.append(chosen)
+        free = [n for n in waiting if all(s in depth or s == n for s in sources.get(n, ()))]
+        chosen = free[0] if free else max(waiting, key=reached)
+        depth[chosen] = reached(chosen) + 1
         waiting.remove(chosen)
-    return order
+    return list(depth)
 
 
 def components(order: Sequence[str], sources: Mapping[str, Sequence[str]]) -> list[list[str]]:
