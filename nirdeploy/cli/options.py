@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nirdeploy.device import Device
     from nirdeploy.network import Formats
+    from nirdeploy.spikes import SpikeRecord
     from nirdeploy.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -120,3 +121,34 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
     if "x" in arrays:
         return arrays["x"], labels
     return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), labels
+
+
+def write_record(
+    command: str, record: SpikeRecord, out: Path, labels: np.ndarray | None, as_json: bool, by: str | None = None
+) -> None:
+    """Save a record and say what is in it; ``by`` names the simulator where there are several."""
+    from nirdeploy import accuracy
+
+    record.save(out)
+    counts = {name: int(values.sum()) for name, values in record.spikes.items()}
+    score = None if labels is None else accuracy(record, labels)
+    if as_json:
+        ui.result(
+            command,
+            {
+                "record": str(out),
+                **({} if by is None else {"source": by}),
+                "steps": record.steps,
+                "samples": record.samples,
+                "spikes": counts,
+                "membranes": list(record.membrane),
+                "accuracy": score,
+                "stats": dict(record.stats),
+            },
+        )
+        return
+    ui.say(
+        f"wrote {out}{'' if by is None else f' ({by})'}: {record.samples} samples x {record.steps} steps, "
+        + ", ".join(f"{count:,} spikes in {name}" for name, count in counts.items())
+        + (f", accuracy {100 * score:.2f} %" if score is not None else "")
+    )

@@ -21,7 +21,7 @@ def command(build: Path, stimulus: Path, port: str, baud: int | None, probe: str
 
     A virtual board that was started for this command is flashed first.
     """
-    from nirdeploy import accuracy, flash, pipeline, run
+    from nirdeploy import flash, pipeline, run
 
     built = pipeline.Build.load(build)
     x, labels = options.stimulus(stimulus)
@@ -30,25 +30,4 @@ def command(build: Path, stimulus: Path, port: str, baud: int | None, probe: str
             flash(built.image, device)
         with ui.progress("running", as_json) as bar:
             record = run(device, x, options.probes(probe), bar, image=built.image)
-    record.save(out)
-    counts = {name: int(values.sum()) for name, values in record.spikes.items()}
-    score = None if labels is None else accuracy(record, labels)
-    if as_json:
-        ui.result(
-            "run",
-            {
-                "record": str(out),
-                "steps": record.steps,
-                "samples": record.samples,
-                "spikes": counts,
-                "membranes": list(record.membrane),
-                "accuracy": score,
-                "stats": dict(record.stats),
-            },
-        )
-        return
-    ui.say(
-        f"wrote {out}: {record.samples} samples x {record.steps} steps, "
-        + ", ".join(f"{count:,} spikes in {name}" for name, count in counts.items())
-        + (f", accuracy {100 * score:.2f} %" if score is not None else "")
-    )
+    options.write_record("run", record, out, labels, as_json)

@@ -42,7 +42,7 @@ def command(
     MODEL.NIR    the float reference in the file's dialect; with --integer quantized, whatever a target takes
     BUILD        the integer network of a build folder, bit for bit as the device
     """
-    from nirdeploy import accuracy, check, simulate
+    from nirdeploy import check, simulate
     from nirdeploy.sim import exact as solution
 
     if what.is_dir() and (integer or exact or dialect or dt is not None):
@@ -58,26 +58,4 @@ def command(
         else:
             formats = None if integer is None else options.formats(integer)
             record = simulate(what, x, chosen, membrane=names, dialect=dialect, dt=dt, formats=formats)
-    record.save(out)
-    counts = {name: int(values.sum()) for name, values in record.spikes.items()}
-    score = None if labels is None else accuracy(record, labels)
-    if as_json:
-        ui.result(
-            "simulate",
-            {
-                "record": str(out),
-                "source": record.source,
-                "steps": record.steps,
-                "samples": record.samples,
-                "spikes": counts,
-                "membranes": list(record.membrane),
-                "accuracy": score,
-                "stats": dict(record.stats),
-            },
-        )
-        return
-    ui.say(
-        f"wrote {out} ({record.source}): {record.samples} samples x {record.steps} steps, "
-        + ", ".join(f"{count:,} spikes in {name}" for name, count in counts.items())
-        + (f", accuracy {100 * score:.2f} %" if score is not None else "")
-    )
+    options.write_record("simulate", record, out, labels, as_json, by=record.source)
