@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange import spikingjelly
 from nirdeploy.exchange.importer import ORIGIN, Origin
-from nirdeploy.exchange.layers import trained
-from nirdeploy.exchange.modules import Delay, Neuron, Recurrent, Scale, SumPool2d
+from nirdeploy.exchange.layers import to_node, trained
+from nirdeploy.exchange.modules import Neuron, Recurrent
 from nirdeploy.exchange.tracing import ADDITIONS, PASSES, Trace, is_flatten
 
 
@@ -170,11 +169,12 @@ class _Build:
             return self._neuron(module, arriving, node)
         return self._layer(module, arriving, node.name)
 
-    def _layer(self, module: Any, arriving: tuple[int, ...], name: str) -> nir.NIRNode:
-        for kind, convert in _CONVERT.items():
-            if isinstance(module, kind):
-                return convert(module, arriving, name)
-        raise ExportError(f"no NIR node for {name} ({type(module).__name__})")
+    @staticmethod
+    def _layer(module: Any, arriving: tuple[int, ...], name: str) -> nir.NIRNode:
+        made = to_node(module, arriving, name, _array)
+        if made is None:
+            raise ExportError(f"no NIR node for {name} ({type(module).__name__})")
+        return made
 
     def _recurrent(self, module: Recurrent, arriving: tuple[int, ...], node: fx.Node) -> nir.NIRGraph:
         nodes = {
@@ -223,63 +223,3 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
         tensor = tensor.float()
     array: np.ndarray = tensor.numpy()
     return array.copy()
-
-
-def _linear(module: nn.Linear, shape: tuple[int, ...], name: str) -> nir.NIRNode:
-    if module.bias is None:
-        return nir.Linear(_array(module.weight))
-    return nir.Affine(_array(module.weight), _array(module.bias))
-
-
-def _convolution(module: Any, shape: tuple[int, ...], name: str) -> nir.NIRNode:
-    if module.padding_mode != "zeros":
-        raise ExportError(f"{name} pads with {module.padding_mode!r}, NIR only with zeros")
-    weight = _array(module.weight)
-    bias = np.zeros(weight.shape[0], dtype=weight.dtype) if module.bias is None else _array(module.bias)
-    one = isinstance(module, nn.Conv1d)
-    padding = module.padding if isinstance(module.padding, str) or not one else module.padding[0]
-    return (nir.Conv1d if one else nir.Conv2d)(
-        input_shape=shape[-1] if one else tuple(shape[-2:]),
-        weight=weight,
-        stride=module.stride[0] if one else module.stride,
-        padding=padding,
-        dilation=module.dilation[0] if one else module.dilation,
-        groups=module.groups,
-        bias=bias,
-    )
-
-
-def _avg_pool(module: nn.AvgPool2d, shape: tuple[int, ...], name: str) -> nir.NIRNode:
-    padded = np.any(np.asarray(module.padding))
-    if module.ceil_mode or module.divisor_override is not None or (padded and not module.count_include_pad):
-        raise ExportError(
-            f"{name}: NIR's AvgPool2d has no ceil_mode, no divisor_override and counts the padding",
-            hint="use an AvgPool2d without them",
-        )
-    return nir.AvgPool2d(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
-
-
-def _sum_pool(module: SumPool2d, shape: tuple[int, ...], name: str) -> nir.NIRNode:
-    return nir.SumPool2d(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
-
-
-def _scale(module: Scale, shape: tuple[int, ...], name: str) -> nir.NIRNode:
-    return nir.Scale(np.broadcast_to(_array(module.scale), shape).copy())
-
-
-def _delay(module: Delay, shape: tuple[int, ...], name: str) -> nir.NIRNode:
-    return nir.Delay(np.broadcast_to(_array(module.get_buffer("delay")), shape).copy())
-
-
-def _pair(value: Any) -> np.ndarray:
-    return np.broadcast_to(np.asarray(value), 2).copy()
-
-
-_CONVERT: dict[Any, Callable[[Any, tuple[int, ...], str], nir.NIRNode]] = {
-    nn.Linear: _linear,
-    (nn.Conv1d, nn.Conv2d): _convolution,
-    nn.AvgPool2d: _avg_pool,
-    SumPool2d: _sum_pool,
-    Scale: _scale,
-    Delay: _delay,
-}

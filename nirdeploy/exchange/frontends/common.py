@@ -22,11 +22,13 @@ from torch import nn
 from nirdeploy import dialect as dialects
 from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
+from nirdeploy.exchange.layers import pair, to_node
 
 Shape = tuple[int, ...]
 
 NO_LEAK = 2.0**60  # a time constant in steps: 1 - 1 / NO_LEAK is 1 in float64, and NIR wants tau finite
 _PASSES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)  # the same tensor again: invisible
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.AvgPool2d)
 _SUPPORTED = "nn.Linear, nn.Conv1d, nn.Conv2d, nn.AvgPool2d, nn.Flatten, sum pooling, nn.Identity, nn.Dropout"
 
 
@@ -157,44 +159,17 @@ def refused(call: Call, reason: str, hint: str = "") -> ExportError:
 def layer(call: Call) -> nir.NIRNode:
     """A stateless layer of torch.nn. Raises :class:`ExportError` if NIR has no node for it."""
     module = call.module
-    if isinstance(module, nn.Linear):
-        if module.bias is None:
-            return nir.Linear(array(module.weight))
-        return nir.Affine(array(module.weight), array(module.bias))
-    if isinstance(module, (nn.Conv1d, nn.Conv2d)):
-        return _convolution(call)
-    if isinstance(module, nn.AvgPool2d):
-        padded = bool(np.any(np.asarray(module.padding)))
-        if module.ceil_mode or module.divisor_override is not None or (padded and not module.count_include_pad):
-            raise refused(call, "NIR's AvgPool2d has no ceil_mode, no divisor_override and counts the padding")
-        return nir.AvgPool2d(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
+    if isinstance(module, _LAYERS):
+        return to_node(module, call.arriving, f"{call.name} ({type(module).__name__})", array)
     if isinstance(module, nn.LPPool2d) and module.norm_type == 1:  # the sum of a window
         if module.ceil_mode:
             raise refused(call, "NIR's SumPool2d has no ceil_mode")
         stride = module.kernel_size if module.stride is None else module.stride
-        return nir.SumPool2d(_pair(module.kernel_size), _pair(stride), _pair(0))
+        return nir.SumPool2d(pair(module.kernel_size), pair(stride), pair(0))
     if isinstance(module, nn.Flatten):
         return _flatten(call)
     kind = f"{type(module).__module__.partition('.')[0]}'s {type(module).__name__}"
     raise ExportError(f"no NIR node for {call.name} ({kind})", hint=f"beside the framework's neurons: {_SUPPORTED}")
-
-
-def _convolution(call: Call) -> nir.NIRNode:
-    module = call.module
-    if module.padding_mode != "zeros":
-        raise refused(call, f"it pads with {module.padding_mode!r}, NIR only with zeros")
-    bias = np.zeros(module.out_channels) if module.bias is None else array(module.bias)
-    one = isinstance(module, nn.Conv1d)
-    padding = module.padding if isinstance(module.padding, str) or not one else module.padding[0]
-    return (nir.Conv1d if one else nir.Conv2d)(
-        input_shape=call.arriving[-1] if one else call.arriving[-2:],
-        weight=array(module.weight),
-        stride=module.stride[0] if one else module.stride,
-        padding=padding,
-        dilation=module.dilation[0] if one else module.dilation,
-        groups=module.groups,
-        bias=bias,
-    )
 
 
 def _flatten(call: Call) -> nir.NIRNode:
@@ -205,10 +180,6 @@ def _flatten(call: Call) -> nir.NIRNode:
             call, f"it flattens from dimension {start}, batch or time along", hint=f"use nn.Flatten({call.leading})"
         )
     return nir.Flatten({"input": np.array(call.arriving)}, start_dim=start - call.leading, end_dim=end - call.leading)
-
-
-def _pair(value: Any) -> np.ndarray:
-    return np.broadcast_to(np.asarray(value), 2).copy()
 
 
 def _free(name: str, taken: Collection[str]) -> str:
