@@ -19,7 +19,7 @@ from nirdeploy.errors import CorruptFile, GraphError
 from nirdeploy.flatten import FlatGraph, flatten
 from nirdeploy.folding import Folding
 from nirdeploy.linear import LINEAR, per_neuron
-from nirdeploy.operators import Operator, Pool, operator_from, pool_from, to_meta
+from nirdeploy.operators import Operator, Passage, Pool, operator_from, pool_from, to_meta
 
 _NEURONS = {
     "IF": nir.IF,
@@ -57,7 +57,7 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Projection:
+class Projection(Passage):
     """A linear operator from one population's spikes to another's input current.
 
     The signal passes ``pool`` (if any), then ``operator``, over flattened (C order) populations, and arrives
@@ -70,20 +70,6 @@ class Projection:
     nodes: tuple[str, ...] = ()
     pool: Pool | None = None
     delay: int = 0
-
-    @property
-    def weight(self) -> np.ndarray:
-        """The operator's weights, float64."""
-        return self.operator.weight
-
-    @property
-    def inputs(self) -> int:
-        """Size of the source."""
-        return self.operator.inputs if self.pool is None else self.pool.inputs
-
-    def apply(self, x: np.ndarray) -> np.ndarray:
-        """Spikes (..., source size) to current (..., target size), undelayed."""
-        return self.operator.apply(x if self.pool is None else self.pool.apply(x))
 
 
 @dataclass(frozen=True)

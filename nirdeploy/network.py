@@ -13,7 +13,7 @@ import numpy as np
 from nirdeploy import store
 from nirdeploy.errors import CorruptFile
 from nirdeploy.neuron import SPIKING, SYNAPTIC, Rules
-from nirdeploy.operators import Operator, Pool, operator_from, pool_from, to_meta
+from nirdeploy.operators import Operator, Passage, Pool, operator_from, pool_from, to_meta
 
 _ARRAYS = (
     "decay",
@@ -99,7 +99,7 @@ class IntegerPopulation:
 
 
 @dataclass(frozen=True)
-class IntegerProjection:
+class IntegerProjection(Passage):
     """``operator`` holds int32 weights, within ``weight_bits``, in units of 2^``shift`` weight units.
 
     The signal passes ``pool`` (if any), then the operator, and arrives ``delay`` steps later. ``unit``
@@ -113,19 +113,6 @@ class IntegerProjection:
     pool: Pool | None = None
     delay: int = 0
     shift: int = 0
-
-    @property
-    def weight(self) -> np.ndarray:
-        return self.operator.weight
-
-    @property
-    def inputs(self) -> int:
-        """Size of the source."""
-        return self.operator.inputs if self.pool is None else self.pool.inputs
-
-    def apply(self, x: np.ndarray) -> np.ndarray:
-        """Spikes (..., source size) to weight units (..., target size), undelayed; exact in float64 below 2^53."""
-        return self.operator.apply(x if self.pool is None else self.pool.apply(x))
 
 
 @dataclass(frozen=True, eq=False)

@@ -164,6 +164,31 @@ class Pool:
         return self.as_convolution().apply(x)
 
 
+class Passage:
+    """What projections have in common, of currents or of integers: a pool (if any), then an operator."""
+
+    operator: Operator
+    pool: Pool | None
+
+    @property
+    def weight(self) -> np.ndarray:
+        """The operator's weights."""
+        return self.operator.weight
+
+    @property
+    def inputs(self) -> int:
+        """Size of the source."""
+        return self.operator.inputs if self.pool is None else self.pool.inputs
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Signals (..., source size) to (..., target size), undelayed; integers in float64 are exact below 2^53."""
+        return self.operator.apply(x if self.pool is None else self.pool.apply(x))
+
+    def matrix(self) -> np.ndarray:
+        """The whole way written out as (target size, source size), float64."""
+        return matrix(self.operator) if self.pool is None else matrix(self.operator) @ matrix(self.pool)
+
+
 def matrix(operator: Operator | Pool) -> np.ndarray:
     """An operator written out as (outputs, inputs), float64."""
     if isinstance(operator, Dense):

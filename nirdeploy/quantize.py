@@ -89,8 +89,7 @@ def _written_out(p: Projection) -> Projection:
             f"the matrix that the target computes, {MAX_WEIGHTS} at most",
             hint="use smaller layers or a target that computes convolutions",
         )
-    weight = matrix(p.operator) if p.pool is None else matrix(p.operator) @ matrix(p.pool)
-    return replace(p, operator=Dense(weight), pool=None)
+    return replace(p, operator=Dense(p.matrix()), pool=None)
 
 
 def _most_spikes(graph: CheckedGraph, name: str) -> int:
@@ -229,8 +228,7 @@ class _Rounding:
             if (source.scale == source.scale[0]).all():
                 operator = replace(operator, weight=operator.weight * source.scale[0])
             else:
-                written = matrix(operator) if pool is None else matrix(operator) @ matrix(pool)
-                operator, pool = Dense(written * source.scale), None
+                operator, pool = Dense(p.matrix() * source.scale), None
         operator = with_sign(operator, self.sign)
         return _Incoming(replace(p, pool=pool), operator, analog, bound)
 
