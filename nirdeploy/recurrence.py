@@ -19,8 +19,9 @@ def ordered(names: Sequence[str], inputs: Sequence[str], sources: Mapping[str, S
         return max((depth[s] for s in sources.get(name, ()) if s in depth), default=-1)
 
     while waiting:
-        free = [n for n in waiting if all(s in depth or s == n for s in sources.get(n, ()))]
-        chosen = free[0] if free else max(waiting, key=reached)
+        free = (n for n in waiting if all(s in depth or s == n for s in sources.get(n, ())))
+        first = next(free, None)
+        chosen = max(waiting, key=reached) if first is None else first
         depth[chosen] = reached(chosen) + 1
         waiting.remove(chosen)
     return list(depth)

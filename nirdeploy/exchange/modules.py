@@ -7,6 +7,7 @@ the state is passed in and out: ``out, state = neuron(x, state)``.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -234,8 +235,7 @@ class Recurrent(nn.Module):
 
     def __init__(self, neuron: Neuron, feedback: nn.Module) -> None:
         super().__init__()
-        recurrent = type(neuron).__new__(type(neuron))
-        recurrent.__dict__.update(neuron.__dict__)
+        recurrent = copy.copy(neuron)
         recurrent.rules = equations.rules(neuron.model, neuron.dialect, recurrent=True)
         self.neuron, self.feedback = recurrent, feedback
         self.step_mode = neuron.step_mode

@@ -20,6 +20,7 @@ import numpy as np
 
 from nirdeploy.network import IntegerNetwork, IntegerProjection
 from nirdeploy.operators import Dense
+from nirdeploy.sim.float_ import delayed
 
 _BLOCK = 128  # neurons: enough that adding a row outweighs finding it, few enough that their weights stay near
 _VECTOR = 16
@@ -131,7 +132,9 @@ def run(network: IntegerNetwork, name: str, signals: Mapping[str, np.ndarray], *
     population, ready = network.population(name), _get_ready(network, name)
     assert ready is not None
     time, batch = next(iter(signals.values())).shape[:2]
-    arriving = [_late(signals[source], delay) for source, delay in ready.sources]
+    arriving = [
+        delayed(np.ascontiguousarray(signals[source], dtype=np.uint8), delay) for source, delay in ready.sources
+    ]
     x = arriving[0] if len(arriving) == 1 else np.concatenate([np.zeros((time, batch, 0), np.uint8), *arriving], axis=2)
     largest = int(x.max(initial=0))
     shape = (time, batch, population.size)
@@ -171,15 +174,6 @@ def _on_all_cores(batch: int, arguments: tuple[Any, ...]) -> int:
         others = [pool.submit(_samples, int(a), int(b), *arguments) for a, b in pairwise(ends[1:])]
         own = _samples(0, int(ends[1]), *arguments)
         return int(own + sum(other.result() for other in others))
-
-
-def _late(signal: np.ndarray, steps: int) -> np.ndarray:
-    signal = np.ascontiguousarray(signal, dtype=np.uint8)
-    if not steps:
-        return signal
-    late = np.zeros_like(signal)
-    late[steps:] = signal[: max(len(signal) - steps, 0)]
-    return late
 
 
 # The loops below index whole arrays: a slice costs a counted reference, more than what is done with it.
