@@ -108,7 +108,7 @@ def start_background(name: str, target: Target | str | None = None, *, baud: int
             hint=f"stop it with 'nirdeploy board stop {name}' or choose another name",
         )
     process = _spawn(target, baud, detached=True)
-    info = BoardInfo(name, process.pid, _port_of(process, target), target.name, baud or target.board.baud)
+    info = BoardInfo(name, process.pid, _port_of(process, target), target.name, baud or target.serial_board.baud)
     store.write_atomic(_registry() / f"{name}.json", json.dumps(asdict(info)).encode())
     return info
 
@@ -160,11 +160,11 @@ def _is_board(pid: int) -> bool:
 
 def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Popen[bytes]:
     prepare(target)
-    rate = baud or target.board.baud
-    if target.board.clock_hz < 4 * rate:
+    rate = baud or target.serial_board.baud
+    if target.serial_board.clock_hz < 4 * rate:
         raise PortError(
-            f"a clock of {target.board.clock_hz} Hz cannot serve {rate} baud",
-            hint=f"at most {target.board.clock_hz // 4}",
+            f"a clock of {target.serial_board.clock_hz} Hz cannot serve {rate} baud",
+            hint=f"at most {target.serial_board.clock_hz // 4}",
         )
     job = json.dumps({"target": target.model_dump(mode="json", by_alias=True), "baud": rate, "detached": detached})
     return subprocess.Popen(
@@ -203,9 +203,9 @@ class _Device:
             *(ctypes.c_char_p, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)),
         ]
         self._lib = lib
-        self._handle = lib.board_create(round(target.board.clock_hz / baud))
+        self._handle = lib.board_create(round(target.serial_board.clock_hz / baud))
         self._out = ctypes.create_string_buffer(4096)
-        self.clock_hz = target.board.clock_hz
+        self.clock_hz = target.serial_board.clock_hz
 
     def send(self, data: bytes, host_baud: int) -> None:
         self._lib.board_send(self._handle, data, len(data), max(1, round(self.clock_hz / host_baud)))
@@ -264,7 +264,7 @@ def _main() -> None:
     job = json.loads(sys.argv[1])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's
-    target = Target.model_validate(job["target"])
+    target = targets.validate(job["target"], where=f"target {job['target']['name']}")
     try:
         serve(target, job["baud"], until_eof=None if job["detached"] else sys.stdin.fileno())
     except ToolMissing as error:

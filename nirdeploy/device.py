@@ -243,10 +243,11 @@ def open_port(spec: str, target: Target, baud: int) -> tuple[Port, Callable[[], 
             running.stop()
             raise
     if spec == "auto":
-        found = matching(target.board.usb)
+        found = matching(target.serial_board.usb)
         if len(found) != 1:
             raise PortError(
-                f"{len(found)} ports match the board {target.board.name!r}{': ' if found else ''}{', '.join(found)}",
+                f"{len(found)} ports match the board {target.serial_board.name!r}"
+                f"{': ' if found else ''}{', '.join(found)}",
                 hint="name the port, or 'virtual' for the virtual board",
             )
         spec = found[0]
@@ -269,7 +270,7 @@ def open_device(
         DeviceMismatch: other hardware; says both signatures.
     """
     target = targets.load(target)
-    line, on_close = open_port(port, target, baud or target.board.baud)
+    line, on_close = open_port(port, target, baud or target.serial_board.baud)
     try:
         device = Device(line, name=port, on_close=on_close, **options)
         found = device.hello().signature

@@ -14,6 +14,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from nirdeploy import store
 from nirdeploy.backends import base
 from nirdeploy.errors import InternalError, TargetFileError
+from nirdeploy.network import IntegerNetwork
+from nirdeploy.place import Placement
 from nirdeploy.resources import templates_dir
 from nirdeploy.target import Target
 
@@ -59,20 +61,20 @@ class Artifacts(Mapping[str, bytes]):
             store.write_atomic(folder / name, self[name])
 
 
-def emit(target: Target) -> Artifacts:
-    """Render the target's template folder.
+def emit(target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None) -> Artifacts:
+    """Render the target's template folder; ``network`` and ``placement``: where the files depend on them.
 
     ``*.j2`` render to the same path without ``.j2``; names that start with ``_`` are partials; anything
     else is copied. Raises :class:`TargetFileError` naming template and line.
     """
-    folder = templates_dir() / target.templates
+    folder = _folder(target)
     if not folder.is_dir():
         raise TargetFileError(f"there is no template folder {target.templates!r}", where=f"target {target.name}")
     environment = SandboxedEnvironment(
         loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     environment.filters["ident"] = ident
-    context = base.load(target).context(target)
+    context = base.load(target).context(target, network, placement)
     artifacts = Artifacts()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("_")):
         name = path.relative_to(folder).as_posix()
@@ -81,6 +83,12 @@ def emit(target: Target) -> Artifacts:
         else:
             artifacts.add(name, path.read_bytes())
     return artifacts
+
+
+def _folder(target: Target) -> Path:
+    """A user's own target brings its templates beside its file; else they are nirdeploy's."""
+    own = Path(target.home, target.templates) if target.home else None
+    return own if own is not None and own.is_dir() else templates_dir() / target.templates
 
 
 def ident(text: str) -> str:

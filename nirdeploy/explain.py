@@ -14,7 +14,7 @@ import numpy as np
 
 from nirdeploy import neuron
 from nirdeploy.check import CheckedGraph, Projection
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.network import Dynamics, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.operators import Dense, matrix
 from nirdeploy.quantize import per_weight, with_sign
 from nirdeploy.sim import float_, integer
@@ -64,15 +64,23 @@ class Explanation:
         }
 
 
-def explain(graph: CheckedGraph, network: IntegerNetwork, x: Any, labels: np.ndarray | None = None) -> Explanation:
+def explain(
+    graph: CheckedGraph,
+    network: IntegerNetwork,
+    x: Any,
+    labels: np.ndarray | None = None,
+    *,
+    dynamics: Dynamics | None = None,
+) -> Explanation:
     """Say which rounding changes which spikes, and what it costs.
 
     Args:
         x: stimulus (T, B, *input shape).
         labels: int (B,); with them task accuracies are given too.
+        dynamics: how the network's target steps, where it is not by the reference's rules.
     """
     reference = float_.simulate(graph, x)
-    quantized = integer.simulate(network, x)
+    quantized = integer.simulate(network, x, dynamics=dynamics)
 
     def score(record: SpikeRecord) -> float | None:
         return None if labels is None else accuracy(record, labels)
@@ -88,7 +96,7 @@ def explain(graph: CheckedGraph, network: IntegerNetwork, x: Any, labels: np.nda
     return Explanation(
         verdict=verdict,
         first=first,
-        margins=_margins(graph, network, x, first) if first else None,
+        margins=_margins(graph, network, x, first, dynamics) if first else None,
         causes=tuple(sorted(causes, key=lambda cause: -sum(cause.differing.values()))),
         float_accuracy=score(reference),
         integer_accuracy=score(quantized),
@@ -160,7 +168,9 @@ def _thresholds(integers: IntegerPopulation, params: Mapping[str, np.ndarray]) -
     return {**params, "v_threshold": threshold, "v_reset": v_reset}
 
 
-def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence) -> Margins | None:
+def _margins(
+    graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence, dynamics: Dynamics | None
+) -> Margins | None:
     integers = network.population(first.population)
     if not integers.spiking:
         return None
@@ -168,7 +178,7 @@ def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Diverg
     made_of = {p.name: float_.parts(graph, p.name) for p in network.populations}
     exact = float_.run(graph, made_of, x, set(), {first.population}).compared[first.population]
     border = neuron.threshold_of(integers.model, made_of[first.population].params)[index]
-    rounded = integer.compared(network, x, first.population)[first.step, first.sample, index]
+    rounded = integer.compared(network, x, first.population, dynamics)[first.step, first.sample, index]
     return Margins(
         float(exact[first.step, first.sample, index] - border),
         float((rounded - integers.threshold[index]) * integers.scale[index]),

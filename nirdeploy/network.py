@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -63,6 +63,8 @@ class IntegerPopulation:
     ``spike_size`` is what one spike of several takes of v where ``rules.multi``. round is to nearest, ties away
     from zero. ``initial`` is v at the start of a sample. ``late_bias``:
     what of the bias is missing before a step, by that step. ``scale`` (float64): the membrane potential of one LSB.
+    ``extra``: registers (int64, any shape) that only a target of other dynamics has; the fields above then hold what
+    they stand for.
     """
 
     name: str
@@ -80,6 +82,7 @@ class IntegerPopulation:
     initial: np.ndarray
     scale: np.ndarray
     late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -115,6 +118,29 @@ class IntegerProjection(Passage):
     shift: int = 0
 
 
+class Dynamics(Protocol):
+    """How a population of a target steps, where it is not as :func:`nirdeploy.sim.integer.step` defines."""
+
+    def start(self, population: IntegerPopulation, batch: int) -> Any:
+        """The state before the first step; ``v``: int64 (B, size), ``compared``: v as held against the threshold."""
+
+    def step(
+        self,
+        state: Any,
+        arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
+        population: IntegerPopulation,
+        formats: Formats,
+    ) -> tuple[np.ndarray, Any, np.ndarray]:
+        """One step.
+
+        Args:
+            arriving: the projections into the population and what leaves their sources, int64 (B, source size).
+
+        Returns:
+            what leaves (spike counts, or the membrane; int64 (B, size)), the state after, who saturated (bool).
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
     """Everything the device needs and nothing else.
@@ -145,6 +171,7 @@ class IntegerNetwork:
         for i, population in enumerate(self.populations):
             arrays |= {f"population{i}.{name}": getattr(population, name) for name in _ARRAYS}
             arrays |= {f"population{i}.late_bias.{step}": late for step, late in population.late_bias.items()}
+            arrays |= {f"population{i}.extra.{name}": values for name, values in population.extra.items()}
         for i, projection in enumerate(self.projections):
             arrays |= {f"projection{i}.weight": projection.weight, f"projection{i}.unit": projection.unit}
         meta = {
@@ -158,6 +185,7 @@ class IntegerNetwork:
                     "rules": asdict(p.rules),
                     "shift": p.shift,
                     "late_bias": sorted(p.late_bias),
+                    "extra": sorted(p.extra),
                 }
                 for p in self.populations
             ],
@@ -223,8 +251,9 @@ def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> IntegerPopulation:
     late = {step: arrays[f"late_bias.{step}"] for step in entry["late_bias"]}
     values = {name: arrays[name] for name in _ARRAYS}
-    rules = Rules(**entry["rules"])
-    return IntegerPopulation(**{**entry, **values, "shape": tuple(entry["shape"]), "rules": rules, "late_bias": late})
+    extra = {name: arrays[f"extra.{name}"] for name in entry["extra"]}
+    rules, shape = Rules(**entry["rules"]), tuple(entry["shape"])
+    return IntegerPopulation(**{**entry, **values, "shape": shape, "rules": rules, "late_bias": late, "extra": extra})
 
 
 def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:

@@ -21,11 +21,10 @@ from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.dialect import Dialect
 from nirdeploy.emit import Artifacts, emit
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.errors import CorruptFile, DoesNotFit, UsageProblem
 from nirdeploy.image import Image
 from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement, place, validate
-from nirdeploy.quantize import quantize
+from nirdeploy.place import Placement
 from nirdeploy.target import Target
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Build:
     @property
     def artifacts(self) -> Artifacts:
         if self._artifacts is None:
-            self._artifacts = emit(self.target)
+            self._artifacts = emit(self.target, self._network, self._placement)
         return self._artifacts
 
     @property
@@ -83,13 +82,17 @@ class Build:
 
     def run_stage(self, stage: str) -> None:
         """Make one stage's product from the one before, and keep it."""
+        backend = base.load(self.target)
         if stage == "quantize":
-            self._network = quantize(self.graph, self.target)
+            problems = backend.problems(self.graph, self.target)
+            if problems:
+                raise DoesNotFit("; ".join(problems), where=f"target {self.target.name}")
+            self._network = backend.quantize(self.graph, self.target)
         elif stage == "place":
-            self._placement = place(self.network, self.target)
-            validate(self._placement, self.network, self.target)
+            self._placement = backend.place(self.network, self.target)
+            backend.validate(self._placement, self.network, self.target)
         elif stage == "emit":
-            self._artifacts = emit(self.target)
+            self._artifacts = emit(self.target, self.network, self.placement)
         elif stage == "image":
             provenance = {
                 "graph": self.graph.digest(),
@@ -97,7 +100,7 @@ class Build:
                 "placement": self.placement.digest(),
                 "dialect": str(self.graph.dialect),
             }
-            self._image = base.load(self.target).pack(self.network, self.placement, self.target, provenance)
+            self._image = backend.pack(self.network, self.placement, self.artifacts, self.target, provenance)
         self._save(stage)
 
     def _save(self, stage: str) -> None:
@@ -136,7 +139,7 @@ class Build:
             description = kept["target"]
         except (ValueError, KeyError, UnicodeDecodeError) as error:
             raise CorruptFile("the manifest is damaged", where=str(path), hint="build again") from error
-        built = cls(Target.model_validate(description), folder)
+        built = cls(targets.validate(description, where=str(path)), folder)
         loaders: dict[str, Any] = {
             "check": CheckedGraph,
             "quantize": IntegerNetwork,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nirdeploy import pipeline
+from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.dialect import Dialect
 from nirdeploy.network import Formats, IntegerNetwork
@@ -29,7 +30,7 @@ def simulate(
 
     Args:
         what: a ``.nir`` path, NIRGraph or CheckedGraph (float, in the graph's dialect); or a Build, the path
-            of its folder, or an IntegerNetwork (integer, bit-exact).
+            of its folder (integer, bit-exact, as its target computes), or an IntegerNetwork (by the reference's rules).
         probe: "all", "outputs" or names of populations.
         membrane: populations whose membrane to record too.
         dialect, dt: for graphs; else the graph's own.
@@ -38,7 +39,8 @@ def simulate(
     if isinstance(what, (str, Path)) and Path(what).is_dir():
         what = pipeline.Build.load(what)
     if isinstance(what, pipeline.Build):
-        what = what.network
+        dynamics = base.load(what.target).dynamics
+        return integer.simulate(what.network, x, probe, membrane=membrane, dynamics=dynamics)
     if isinstance(what, IntegerNetwork):
         return integer.simulate(what, x, probe, membrane=membrane)
     graph = what if isinstance(what, CheckedGraph) else check(what, dialect=dialect, dt=dt)

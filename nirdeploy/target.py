@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
+import importlib
 import json
 import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-from nirdeploy.errors import TargetFileError, UnknownTarget
+from nirdeploy.errors import TargetFileError, UnknownTarget, UsageProblem
 from nirdeploy.resources import targets_dir
 
 Reset = Literal["zero", "subtract", "none"]
 Positive = Annotated[int, Field(gt=0)]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ModelSupport(_Table):
+class ModelSupport(Table):
     """What a target does of one neuron model."""
 
     reset: tuple[Reset, ...] = Field(default=(), strict=False)
 
 
-class Formats(_Table):
+class Formats(Table):
     """Integer formats of a target (bits; see :class:`nirdeploy.quantize.Formats`)."""
 
     weight_bits: Literal[2, 4, 8, 16]
@@ -39,42 +41,13 @@ class Formats(_Table):
     shift_max: Annotated[int, Field(ge=0, le=15)]
 
 
-class Connections(_Table):
+class Connections(Table):
     """How projections may be: ``delay_max`` steps late (1: recurrent ones)."""
 
-    delay_max: Literal[0, 1]
+    delay_max: Annotated[int, Field(ge=0)]
 
 
-class Hardware(_Table):
-    """Parameters of the gather-core design."""
-
-    architecture: Positive
-    cores: Annotated[int, Field(gt=0, le=64)]
-    lanes: Annotated[int, Field(ge=4, le=256)]
-    update: Literal[1, 2, 4]
-    weight_rows: Annotated[int, Field(ge=32, le=65536)]
-    neurons: Annotated[int, Field(ge=4, le=65536)]
-    synapse: Literal[0, 1]
-    jobs: Annotated[int, Field(ge=2, le=1024)]
-    groups: Literal[4, 8, 16, 32]
-    spike_words: Annotated[int, Field(ge=2, le=16384)]
-    out_words: Annotated[int, Field(ge=4, le=32768)]
-    window: Annotated[int, Field(ge=1024, le=32768)]
-
-    @model_validator(mode="after")
-    def _powers_of_two(self) -> Hardware:
-        for name in ("lanes", "jobs", "spike_words", "out_words", "window"):
-            value = getattr(self, name)
-            if value & (value - 1):
-                raise ValueError(f"{name} = {value} must be a power of two")
-        if self.out_words < 2 * self.spike_words:
-            raise ValueError(f"out_words = {self.out_words} must be at least 2 x spike_words = {2 * self.spike_words}")
-        if self.neurons % self.lanes:
-            raise ValueError(f"neurons = {self.neurons} must be a multiple of lanes = {self.lanes}")
-        return self
-
-
-class Board(_Table):
+class Board(Table):
     """The board behind the serial port."""
 
     name: str
@@ -89,8 +62,12 @@ class Board(_Table):
         return self
 
 
-class Target(_Table):
-    """One target file, validated. ``name`` is the file's stem."""
+class Target(Table):
+    """One target file, validated. ``name`` is the file's stem.
+
+    ``formats`` and ``hardware`` follow the schemas of its backend. ``sources`` says of each figure where it is
+    from. ``home``: the folder of a user's own file, where its templates are looked for first.
+    """
 
     name: str
     schema_version: Literal[1] = Field(alias="schema")
@@ -101,40 +78,42 @@ class Target(_Table):
     templates: str
     models: dict[str, ModelSupport]
     connections: Connections
-    formats: Formats
-    hardware: Hardware
-    board: Board
-
-    @model_validator(mode="after")
-    def _lanes_fill_words(self) -> Target:
-        if self.hardware.lanes * self.formats.weight_bits % 32:
-            raise ValueError("lanes x weight_bits must fill whole 32-bit words")
-        if self.hardware.update > 32 // self.formats.weight_bits:
-            raise ValueError("update must not exceed the lanes of one 32-bit word of weights")
-        return self
-
-    @model_validator(mode="after")
-    def _synapses_are_there(self) -> Target:
-        synaptic = sorted({"CubaLIF", "CubaLI"} & set(self.models))
-        if synaptic and not self.hardware.synapse:
-            raise ValueError(f"models {', '.join(synaptic)} need hardware.synapse = 1")
-        return self
+    formats: Any
+    hardware: Any
+    board: Board | None = None
+    sources: dict[str, str] = {}
+    home: str | None = None
 
     @cached_property
     def signature(self) -> bytes:
         """8 bytes that name the hardware: SHA-256 over family, formats and hardware parameters."""
-        content = {"family": self.family, "formats": dict(self.formats), "hardware": dict(self.hardware)}
+        content = {
+            "family": self.family,
+            "formats": self.formats.model_dump(),
+            "hardware": self.hardware.model_dump(),
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()[:8]
+
+    @property
+    def serial_board(self) -> Board:
+        """The board behind the serial port. Raises :class:`UsageProblem` where the target has none."""
+        if self.board is None:
+            raise UsageProblem(
+                "this target has no board that nirdeploy talks to over a serial port",
+                where=f"target {self.name}",
+                hint="run its integer model (--port sim), or the rendered script where the hardware is",
+            )
+        return self.board
 
     def with_hardware(self, **changes: int) -> Target:
         """The same target with other hardware or format parameters, validated again."""
         data = self.model_dump(by_alias=True)
         for key, value in changes.items():
-            table = next((t for t in ("hardware", "formats", "board") if key in data[t]), None)
+            table = next((t for t in ("hardware", "formats", "board") if key in (data[t] or {})), None)
             if table is None:
                 raise TargetFileError(f"there is no hardware parameter {key!r}", where=self.name)
             data[table][key] = value
-        return _validate(data, where=self.name)
+        return validate(data, where=self.name)
 
 
 def names() -> list[str]:
@@ -174,12 +153,15 @@ def load(name_or_path: str | Path | Target | None = None) -> Target:
         raise UnknownTarget(f"cannot read the target file: {error.strerror}", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetFileError(f"not valid TOML: {error}", where=str(path)) from error
-    return _validate({**data, "name": path.stem}, where=str(path))
+    home = {} if path.parent == targets_dir() else {"home": str(path.parent.resolve())}
+    return validate({**data, **home, "name": path.stem}, where=str(path))
 
 
-def _validate(data: dict[str, Any], where: str) -> Target:
+def validate(data: dict[str, Any], where: str) -> Target:
+    """A target from what its file says (or from a dump of one). Raises :class:`TargetFileError`."""
+    backend = _backend(data.get("backend"), where)
     try:
-        return Target.model_validate(data)
+        found: Target = _schema(backend.Formats, backend.Hardware).model_validate(data)
     except ValidationError as error:
         problems = []
         for item in error.errors():
@@ -188,3 +170,20 @@ def _validate(data: dict[str, Any], where: str) -> Target:
         raise TargetFileError(
             "; ".join(problems), where=where, hint="compare with a target that comes with nirdeploy"
         ) from error
+    problems = backend.misfits(found)
+    if problems:
+        raise TargetFileError("; ".join(problems), where=where)
+    return found
+
+
+def _backend(name: Any, where: str) -> Any:
+    """A target's tables are its backend's: looked up by name, as the stages that import targets come first."""
+    if not isinstance(name, str):
+        raise TargetFileError("backend: field required, a string", where=where)
+    return importlib.import_module("nirdeploy.backends.base").find(name, where)
+
+
+@functools.cache
+def _schema(formats: type[BaseModel], hardware: type[BaseModel]) -> type[Target]:
+    tables: dict[str, Any] = {"formats": (formats, ...), "hardware": (hardware, ...)}
+    return create_model("Target", __base__=Target, **tables)

@@ -3,37 +3,124 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
-from typing import Any
+from importlib.metadata import entry_points
+from typing import Any, ClassVar
 
+import numpy as np
+from pydantic import BaseModel
+
+from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import TargetFileError
-from nirdeploy.image import Image
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.image import Image, Section
+from nirdeploy.network import Dynamics, IntegerNetwork
+from nirdeploy.place import Placement, validate
+from nirdeploy.quantize import quantize, unsupported
+from nirdeploy.target import Formats, Target
+
+#: Entry points by which an installed package brings a backend of its own.
+PLUGINS = "nirdeploy.backends"
 
 
 class Backend:
-    """Hooks of one family of targets."""
+    """Hooks of one family of targets.
 
-    def context(self, target: Target) -> Mapping[str, Any]:
+    ``Formats`` and ``Hardware`` are the schemas of a target file's tables; ``dynamics`` is how a population steps
+    (None: the neuron of :mod:`nirdeploy.sim.integer`).
+    """
+
+    Formats: ClassVar[type[BaseModel]] = Formats
+    Hardware: ClassVar[type[BaseModel]]
+    dynamics: Dynamics | None = None
+
+    def misfits(self, target: Target) -> list[str]:
+        """What in a target file does not go together, beyond what the schemas say."""
+        return []
+
+    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
+        """Everything of a graph that the target cannot do: one sentence each, with node, limit and remedy."""
+        return unsupported(graph, target)
+
+    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
+        """The graph, free of problems, in the target's integers."""
+        return quantize(graph, target)
+
+    def place(self, network: IntegerNetwork, target: Target) -> Placement:
+        """Which neurons stand on which core. Raises :class:`nirdeploy.errors.DoesNotFit`, all violations at once."""
+        raise TargetFileError(f"the backend {target.backend!r} places nothing", where=target.name)
+
+    def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
+        """Re-check what :meth:`place` guarantees. Raises :class:`nirdeploy.errors.InternalError`."""
+        validate(placement, network)
+
+    def context(
+        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
+    ) -> Mapping[str, Any]:
         """Variables of the templates."""
-        return {"target": target, "formats": target.formats, "hardware": target.hardware, "board": target.board}
+        return {
+            "target": target,
+            "formats": target.formats,
+            "hardware": target.hardware,
+            "board": target.board,
+            "network": network,
+            "placement": placement,
+        }
 
     def pack(
-        self, network: IntegerNetwork, placement: Placement, target: Target, provenance: Mapping[str, Any]
+        self,
+        network: IntegerNetwork,
+        placement: Placement,
+        artifacts: Mapping[str, bytes],
+        target: Target,
+        provenance: Mapping[str, Any],
     ) -> Image:
-        """The device's memories for a placed network."""
-        raise TargetFileError(f"the backend {target.backend!r} cannot pack images", where=target.name)
+        """The image: here the rendered files, each a section, padded to words with line ends."""
+        sections = tuple(
+            Section(name, index, np.frombuffer(data + b"\n" * (-len(data) % 4), dtype="<u4"))
+            for index, (name, data) in enumerate(sorted(artifacts.items()))
+        )
+        return Image(
+            target=target.name,
+            signature=target.signature.hex(),
+            sections=sections,
+            inputs=(),
+            input_words=0,
+            readouts=(),
+            outputs=dict(network.outputs),
+            dt=network.dt,
+            provenance=dict(provenance),
+        )
+
+    def estimate(
+        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+    ) -> dict[str, float | str]:
+        """Cycles, latency and energy per step, where there are figures to derive them from."""
+        return {}
+
+
+def find(name: str, where: str) -> Backend:
+    """The backend of a name: module ``nirdeploy.backends.<name>``, or an installed plug-in, with a ``BACKEND``.
+
+    Raises:
+        TargetFileError: there is none, or it is no backend; says which there are.
+    """
+    plugins = {entry.name: entry for entry in entry_points(group=PLUGINS)}
+    if name in plugins:
+        made = plugins[name].load()
+    elif name.isidentifier() and importlib.util.find_spec(f"nirdeploy.backends.{name}"):
+        made = importlib.import_module(f"nirdeploy.backends.{name}").BACKEND
+    else:
+        raise TargetFileError(
+            f"there is no backend {name!r}", where=where, hint=f"a plug-in registers its own under {PLUGINS!r}"
+        )
+    if not (isinstance(made, type) and issubclass(made, Backend)):
+        raise TargetFileError(f"{name!r} is not a backend", where=where)
+    return made()
 
 
 def load(target: Target) -> Backend:
-    """The backend that a target file names: module ``nirdeploy.backends.<name>`` with a class ``BACKEND``."""
-    try:
-        module = importlib.import_module(f"nirdeploy.backends.{target.backend}")
-    except ModuleNotFoundError as error:
-        raise TargetFileError(f"there is no backend {target.backend!r}", where=f"target {target.name}") from error
-    backend = module.BACKEND()
-    if not isinstance(backend, Backend):
-        raise TargetFileError(f"{target.backend!r} is not a backend", where=f"target {target.name}")
-    return backend
+    """The backend that a target file names. Raises :class:`TargetFileError`."""
+    return find(target.backend, f"target {target.name}")
+
+

@@ -1,12 +1,13 @@
-"""The gather-core FPGA: the signature in its Verilog, and images of its memories."""
+"""The gather-core FPGA: the signature in its Verilog, placement on its cores, images of its memories."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from nirdeploy import gather
 from nirdeploy.backends.base import Backend
+from nirdeploy.gather import packing, placement
+from nirdeploy.gather.hardware import Hardware
 from nirdeploy.image import Image, InputSlot
 from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
@@ -16,24 +17,50 @@ from nirdeploy.target import Target
 class FpgaBackend(Backend):
     """Packs jobs, weights and neuron parameters of every core."""
 
-    def context(self, target: Target) -> Mapping[str, Any]:
+    Hardware = Hardware
+
+    def misfits(self, target: Target) -> list[str]:
+        problems = []
+        if target.hardware.lanes * target.formats.weight_bits % 32:
+            problems.append("lanes x weight_bits must fill whole 32-bit words")
+        if target.hardware.update > 32 // target.formats.weight_bits:
+            problems.append("update must not exceed the lanes of one 32-bit word of weights")
+        synaptic = sorted({"CubaLIF", "CubaLI"} & set(target.models))
+        if synaptic and not target.hardware.synapse:
+            problems.append(f"models {', '.join(synaptic)} need hardware.synapse = 1")
+        if target.board is None:
+            problems.append("board: field required")
+        return problems
+
+    def place(self, network: IntegerNetwork, target: Target) -> Placement:
+        return placement.place(network, target)
+
+    def context(
+        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
+    ) -> Mapping[str, Any]:
         """The defaults, and the signature as the Verilog literal whose lowest byte goes out first."""
         return {
-            **super().context(target),
+            **super().context(target, network, placement),
             "signature": target.signature.hex(),
             "signature_reversed": target.signature[::-1].hex(),
         }
 
     def pack(
-        self, network: IntegerNetwork, placement: Placement, target: Target, provenance: Mapping[str, Any]
+        self,
+        network: IntegerNetwork,
+        placement: Placement,
+        artifacts: Mapping[str, bytes],
+        target: Target,
+        provenance: Mapping[str, Any],
     ) -> Image:
+        words = placement.layout["words"]
         return Image(
             target=target.name,
             signature=target.signature.hex(),
-            sections=tuple(gather.sections(network, placement, target)),
-            inputs=tuple(InputSlot(name, shape, 32 * placement.words[name]) for name, shape in network.inputs),
-            input_words=placement.input_words,
-            readouts=tuple(gather.readout(population, placement) for population in network.populations),
+            sections=tuple(packing.sections(network, placement, target)),
+            inputs=tuple(InputSlot(name, shape, 32 * words[name]) for name, shape in network.inputs),
+            input_words=placement.layout["input_words"],
+            readouts=tuple(packing.readout(population, placement) for population in network.populations),
             outputs=dict(network.outputs),
             dt=network.dt,
             provenance=dict(provenance),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -29,6 +28,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Check, quantize, place and pack MODEL.NIR for a target."""
+    from dataclasses import asdict
+
     from nirdeploy import pipeline
     from nirdeploy.report import tables
 
@@ -49,6 +50,6 @@ def command(
     if "quantize" in done:
         ui.show(tables.rows_table("quantization", built.network.report))
     if "place" in done:
-        ui.show(tables.rows_table("cores", [asdict(core) for core in built.placement.cores if core.jobs]))
+        ui.show(tables.rows_table("cores", [core.row() for core in built.placement.cores if any(core.used.values())]))
     size = f", image {built.image.total_bytes:,} bytes, {built.image.digest()[:16]}" if "image" in done else ""
     ui.say(f"built for {built.target.name} in {out}: {', '.join(done)}{size}")

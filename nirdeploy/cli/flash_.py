@@ -14,15 +14,16 @@ from nirdeploy.cli import options, ui
 @options.port
 @click.option("--force", is_flag=True, help="Write every section, even if the device holds it already.")
 @options.as_json
-def command(build: Path, port: str, baud: int | None, force: bool, as_json: bool) -> None:
+def command(build: Path, port: str | None, baud: int | None, force: bool, as_json: bool) -> None:
     """Flash BUILD (a build folder) over the serial port; the device checks what it read back."""
     from nirdeploy import flash, pipeline
 
     built = pipeline.Build.load(build)
     image = built.image
-    with options.connect(port, built.target, baud, as_json) as device, ui.progress("flashing", as_json) as bar:
+    line = options.connect(port or "virtual", built.target, baud, as_json)
+    with line as device, ui.progress("flashing", as_json) as bar:
         done = flash(image, device, bar, force=force)
-    rate = done.line_fraction(built.target.board.clock_hz, baud or built.target.board.baud)
+    rate = done.line_fraction(built.target.serial_board.clock_hz, baud or built.target.serial_board.baud)
     if as_json:
         ui.result("flash", {**done.as_dict(), "link_efficiency": rate})
     elif done.already_there:

@@ -36,7 +36,7 @@ def _device(port: str, target: str | None, baud: int | None) -> dict[str, Any]:
     from nirdeploy.link.protocol import STATE_NAMES
 
     chosen = targets.load(target)
-    line, on_close = devices.open_port(port, chosen, baud or chosen.board.baud)
+    line, on_close = devices.open_port(port, chosen, baud or chosen.serial_board.baud)
     with devices.Device(line, name=port, on_close=on_close) as device:
         hello, status = device.hello(), device.status()
     return {

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nirdeploy.spikes import SpikeRecord
     from nirdeploy.target import Target
 
+SIM = "sim"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -39,9 +41,15 @@ def target(function: F) -> F:
 def port(function: F) -> F:
     function = click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")(function)
     return click.option(
-        "-p", "--port", default="virtual", show_default=True,
-        help="'virtual', a device path, a pyserial URL, 'auto', or fault:seed=1,drop=1e-4:PORT.",
+        "-p", "--port",
+        help="'virtual' (the default where the target has a board), 'sim' (its integer model; else the default), a "
+        "device path, a pyserial URL, 'auto', or fault:seed=1,drop=1e-4:PORT.",
     )(function)  # fmt: skip
+
+
+def port_of(port: str | None, target: Target) -> str:
+    """The value of ``--port``, or what a target without a board of ours has: its integer model."""
+    return port or ("virtual" if target.board else SIM)
 
 
 def as_json(function: F) -> F:
@@ -92,6 +100,7 @@ def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> D
     from nirdeploy import target as targets
 
     chosen = targets.load(target)
+    _ = chosen.serial_board  # a chip has none: said before anything is compiled
     if port.endswith(device.VIRTUAL) and not board.is_prepared(chosen):
         if not quiet:
             ui.note("compiling the virtual board (once per hardware, about half a minute) ...")

@@ -16,15 +16,23 @@ from nirdeploy.cli import options, ui
 @options.probe
 @options.out(required=True, text="The record to write (.nird).")
 @options.as_json
-def command(build: Path, stimulus: Path, port: str, baud: int | None, probe: str, out: Path, as_json: bool) -> None:
+def command(
+    build: Path, stimulus: Path, port: str | None, baud: int | None, probe: str, out: Path, as_json: bool
+) -> None:
     """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...) of 0 and 1) on the flashed BUILD.
 
     A virtual board that was started for this command is flashed first.
     """
-    from nirdeploy import flash, pipeline, run
+    from nirdeploy import flash, pipeline, run, simulate
 
     built = pipeline.Build.load(build)
     x, labels = options.stimulus(stimulus)
+    port = options.port_of(port, built.target)
+    if port == options.SIM:
+        with ui.spinner("simulating", as_json):
+            record = simulate(built, x, options.probes(probe))
+        options.write_record("run", record, out, labels, as_json, by=record.source)
+        return
     with options.connect(port, built.target, baud, as_json) as device:
         if port.endswith("virtual"):
             flash(built.image, device)

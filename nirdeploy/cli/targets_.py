@@ -21,11 +21,8 @@ def command(as_json: bool) -> None:
             {
                 "name": name,
                 "title": found.title,
-                "board": found.board.name,
-                "cores": found.hardware.cores,
-                "lanes": found.hardware.lanes,
+                "board": found.board.name if found.board else "",
                 "models": ", ".join(found.models),
-                "baud": found.board.baud,
                 "signature": found.signature.hex(),
             }
         )

@@ -26,7 +26,7 @@ def command(
     what: Path,
     measured: Path | None,
     stimulus: Path | None,
-    port: str,
+    port: str | None,
     baud: int | None,
     probe: str,
     html: Path | None,
@@ -88,11 +88,10 @@ def _records(expected: Path, measured: Path, probe: str) -> Any:
 
 
 def _witnesses(
-    build: Path, stimulus: Path, port: str, baud: int | None, probe: str | list[str], quiet: bool
+    build: Path, stimulus: Path, port: str | None, baud: int | None, probe: str | list[str], quiet: bool
 ) -> tuple[Any, Any]:
-    from dataclasses import asdict
-
     from nirdeploy import accuracy, explain, flash, pipeline, run, simulate, verify
+    from nirdeploy.backends import base
     from nirdeploy.report import html
 
     built = pipeline.Build.load(build)
@@ -100,11 +99,16 @@ def _witnesses(
     with ui.spinner("simulating", quiet):
         reference = simulate(built.graph, x, probe)
         quantized = simulate(built, x, probe)
-        explanation = explain(built.graph, built.network, x, labels)
-    with options.connect(port, built.target, baud, quiet) as device:
-        flash(built.image, device)
-        with ui.progress("running", quiet) as bar:
-            measured = run(device, x, probe, bar, image=built.image)
+        dynamics = base.load(built.target).dynamics
+        explanation = explain(built.graph, built.network, x, labels, dynamics=dynamics)
+    port = options.port_of(port, built.target)
+    if port == options.SIM:
+        measured = simulate(built, x, probe)
+    else:
+        with options.connect(port, built.target, baud, quiet) as device:
+            flash(built.image, device)
+            with ui.progress("running", quiet) as bar:
+                measured = run(device, x, probe, bar, image=built.image)
     judged = verify(quantized, measured)
     facts: dict[str, Any] = {}
     if labels is not None:
@@ -117,7 +121,7 @@ def _witnesses(
         facts=facts,
         tables={
             "Quantization": built.network.report,
-            "Cores": [asdict(core) for core in built.placement.cores],
+            "Cores": [core.row() for core in built.placement.cores],
         },
         records=(quantized, measured),
         explanation=explanation,

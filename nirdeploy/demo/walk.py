@@ -79,7 +79,7 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
         said.append(f"{len(graph.nodes)} NIR nodes in {model}")
     with clock.step("build") as said:
         built = nd.build(model, chosen, out / "build")
-        used = [core for core in built.placement.cores if core.jobs]
+        used = {part.core for part in built.placement.slices}
         said.append(f"checked, quantized to {chosen.formats.weight_bits}-bit weights, on {len(used)} cores")
     with clock.step("board") as said, bar("compiling the virtual board"):
         said.append("cached" if board.is_prepared(chosen) else "RTL compiled by Verilator")
@@ -87,7 +87,7 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
     with nd.open_device("virtual", chosen) as device:
         with clock.step("flash") as said, bar("flashing") as progress:
             flashed = nd.flash(built, device, progress)
-            efficiency = flashed.line_fraction(chosen.board.clock_hz, chosen.board.baud)
+            efficiency = flashed.line_fraction(chosen.serial_board.clock_hz, chosen.serial_board.baud)
             said.append(f"{flashed.bytes_sent:,} bytes, {100 * efficiency:.1f} % of the line rate")
         with clock.step("run") as said, bar("running") as progress:
             measured = nd.run(device, data.test_x, progress=progress)

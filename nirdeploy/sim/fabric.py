@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy import gather
+from nirdeploy.gather import packing as gather
 from nirdeploy.network import Formats
 from nirdeploy.sim import integer
 from nirdeploy.target import Target

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nirdeploy import recurrence, spikes
-from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.network import Dynamics, Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,19 @@ def simulate(
     *,
     membrane: Sequence[str] = (),
     engine: Literal["compiled", "plain"] = "compiled",
+    dynamics: Dynamics | None = None,
 ) -> spikes.SpikeRecord:
     """Run the network on ``x`` (T, B, *input shape), 0 and 1 or counts up to 255; record the probed populations.
 
     Spiking populations give spikes; read-outs, and any population named in ``membrane``, give their
     membrane as int32 in units of ``scale``. ``stats["saturations"]`` counts saturated updates.
-    ``engine="plain"`` keeps to the definition.
+    ``engine="plain"`` keeps to the definition; ``dynamics``: of a target whose neurons step otherwise.
     """
     names = [p.name for p in network.populations]
     probed = spikes.select(probe, names, network.outputs)
     wanted = spikes.select(list(membrane), names, network.outputs)
     keep = {*wanted, *(name for name in probed if not network.population(name).spiking)}
-    trace = _run(network, x, keep, engine)
+    trace = _run(network, x, keep, engine, dynamics)
     time, batch = next(iter(trace.signals.values())).shape[:2]
     shapes = {p.name: p.shape for p in network.populations}
     spiking = {p.name for p in network.populations if p.spiking}
@@ -128,7 +129,7 @@ def simulate(
         spikes={n: spikes.counts(trace.signals[n]).reshape(time, batch, *shapes[n]) for n in probed if n in spiking},
         membrane={n: values.reshape(time, batch, *shapes[n]) for n, values in trace.membrane.items()},
         scale={p.name: p.scale.reshape(p.shape) for p in network.populations if p.name in trace.membrane},
-        source="integer",
+        source="integer" if dynamics is None else network.target,
         dt=network.dt,
         outputs=dict(network.outputs),
         manifest={"network": network.digest(), "target": network.target},
@@ -136,9 +137,9 @@ def simulate(
     )
 
 
-def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:
+def compared(network: IntegerNetwork, x: Any, name: str, dynamics: Dynamics | None = None) -> np.ndarray:
     """The membrane of one population as it was held against the threshold: int64 (T, B, size)."""
-    return _run(network, x, set(), "plain", watch=name).compared[0]
+    return _run(network, x, set(), "plain", dynamics, watch=name).compared[0]
 
 
 @dataclass
@@ -151,7 +152,14 @@ class _Trace:
     saturations: int = 0
 
 
-def _run(network: IntegerNetwork, x: Any, keep: set[str], engine: str, watch: str | None = None) -> _Trace:
+def _run(
+    network: IntegerNetwork,
+    x: Any,
+    keep: set[str],
+    engine: str,
+    dynamics: Dynamics | None,
+    watch: str | None = None,
+) -> _Trace:
     stimulus = spikes.stimulus(x, network.inputs, "counts")
     time, batch = next(iter(stimulus.values())).shape[:2]
     trace = _Trace({name: values.reshape(time, batch, -1) for name, values in stimulus.items()}, {}, [])
@@ -159,9 +167,10 @@ def _run(network: IntegerNetwork, x: Any, keep: set[str], engine: str, watch: st
     for together in recurrence.components([*stimulus, *sources], sources):
         if together[0] in stimulus:
             continue
-        if engine == "compiled" and _compiled(network, together, trace, keep):
-            continue
-        _Steps(network, together, trace, keep, watch).all()
+        if dynamics is not None:
+            _Steps(network, together, trace, keep, watch, _Own(network, together, trace.signals, dynamics)).all()
+        elif engine != "compiled" or not _compiled(network, together, trace, keep):
+            _Steps(network, together, trace, keep, watch, _Definition(network, together, trace.signals)).all()
     return trace
 
 
@@ -180,21 +189,70 @@ def _compiled(network: IntegerNetwork, together: list[str], trace: _Trace, keep:
     return True
 
 
-class _Steps:
-    """Populations that lie on cycles together (mostly one, on none), stepped through time by the definition."""
+class _Definition:
+    """Populations that lie on cycles together, by :func:`step`."""
 
-    def __init__(
-        self, network: IntegerNetwork, together: list[str], trace: _Trace, keep: set[str], watch: str | None
-    ) -> None:
-        self._formats, self._trace, self._watch = network.formats, trace, watch
-        self._time, batch = next(iter(trace.signals.values())).shape[:2]
-        self._populations = [network.population(name) for name in together]
-        self._states = {p.name: start(p, batch) for p in self._populations}
+    def __init__(self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray]) -> None:
+        self._formats = network.formats
         self._entering = {
-            p.name: entering(p, [q for q in network.into(p.name) if q.source not in together], trace.signals)
-            for p in self._populations
+            name: entering(
+                network.population(name), [q for q in network.into(name) if q.source not in together], signals
+            )
+            for name in together
         }
         self._back = {name: [q for q in network.into(name) if q.source in together] for name in together}
+
+    def start(self, population: IntegerPopulation, batch: int) -> Any:
+        return start(population, batch)
+
+    def step(
+        self, state: Any, t: int, population: IntegerPopulation, signals: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, Any, np.ndarray]:
+        arriving = self._entering[population.name][t]
+        for projection in self._back[population.name]:
+            if t >= projection.delay:
+                acc = exact(projection, signals[projection.source][t - projection.delay])
+                arriving = arriving + shifted(acc, population.shift + projection.shift)
+        return step(state, arriving, population, self._formats)
+
+
+class _Own:
+    """Populations that lie on cycles together, by a target's own dynamics."""
+
+    def __init__(
+        self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray], dynamics: Dynamics
+    ) -> None:
+        self._formats, self._dynamics = network.formats, dynamics
+        self._into = {name: network.into(name) for name in together}
+        self.start = dynamics.start
+
+    def step(
+        self, state: Any, t: int, population: IntegerPopulation, signals: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, Any, np.ndarray]:
+        arriving = []
+        for projection in self._into[population.name]:
+            signal = signals[projection.source]
+            late = signal[t - projection.delay] if t >= projection.delay else np.zeros_like(signal[0])
+            arriving.append((projection, late.astype(np.int64)))
+        return self._dynamics.step(state, arriving, population, self._formats)
+
+
+class _Steps:
+    """Populations that lie on cycles together (mostly one, on none), stepped through time."""
+
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        together: list[str],
+        trace: _Trace,
+        keep: set[str],
+        watch: str | None,
+        how: _Definition | _Own,
+    ) -> None:
+        self._how, self._trace, self._watch = how, trace, watch
+        self._time, batch = next(iter(trace.signals.values())).shape[:2]
+        self._populations = [network.population(name) for name in together]
+        self._states = {p.name: how.start(p, batch) for p in self._populations}
         for p in self._populations:
             shape = (self._time, batch, p.size)
             trace.signals[p.name] = np.zeros(shape, dtype=np.int64)
@@ -209,12 +267,7 @@ class _Steps:
                 if p.rules.spike_delay:
                     signals[p.name][t] = self._states[p.name].z
             for p in self._populations:
-                arriving = self._entering[p.name][t]
-                for projection in self._back[p.name]:
-                    if t >= projection.delay:
-                        acc = exact(projection, signals[projection.source][t - projection.delay])
-                        arriving = arriving + shifted(acc, p.shift + projection.shift)
-                out, state, saturated = step(self._states[p.name], arriving, p, self._formats)
+                out, state, saturated = self._how.step(self._states[p.name], t, p, signals)
                 signals[p.name][t], self._states[p.name] = out, state
                 self._trace.saturations += int(saturated.sum())
                 if p.name in membrane:

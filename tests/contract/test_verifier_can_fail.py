@@ -11,8 +11,8 @@ import pytest
 from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import check
+from nirdeploy.gather.placement import place
 from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import place
 from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer, rtl
 from nirdeploy.spikes import SpikeRecord
@@ -50,7 +50,7 @@ def expected(network: IntegerNetwork, x: np.ndarray) -> SpikeRecord:
 
 
 def _on_rtl(fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray) -> SpikeRecord:
-    image = base.load(fabric.target).pack(network, place(network, fabric.target), fabric.target, {})
+    image = base.load(fabric.target).pack(network, place(network, fabric.target), {}, fabric.target, {})
     fabric.load(image)
     return fabric.run(image, x)
 

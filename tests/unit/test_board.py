@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy import board, gather
+from nirdeploy import board
 from nirdeploy import target as targets
 from nirdeploy.device import Device
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortBusy, PortError, TransferError
+from nirdeploy.gather import packing as gather
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.ports import SerialPort
 from nirdeploy.link.protocol import Kind

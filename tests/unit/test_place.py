@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nirdeploy import target as targets
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.place import Placement, place, validate
+from nirdeploy.gather.placement import place
+from nirdeploy.place import Placement, validate
 from nirdeploy.quantize import quantize
 from tests import networks
 from tests.conftest import examples
@@ -32,12 +33,12 @@ def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, l
         placement = place(network, target)
     except DoesNotFit:
         return  # the examples that fit are the ones of this law; the messages have tests of their own
-    validate(placement, network, target)
+    validate(placement, network)
     assert sum(s.count for s in placement.slices) == sum(p.size for p in network.populations)
     spans = [
-        (placement.words[p], -(-n // 32))
+        (placement.layout["words"][p], -(-n // 32))
         for p, n in _sizes(network.inputs, network.populations).items()
-        if p in placement.words
+        if p in placement.layout["words"]
     ]
     assert len({w for start, count in spans for w in range(start, start + count)}) == sum(c for _, c in spans)
 

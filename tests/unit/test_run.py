@@ -21,12 +21,12 @@ from nirdeploy.errors import (
     UnknownPopulation,
 )
 from nirdeploy.flash import flash
+from nirdeploy.gather.placement import place
 from nirdeploy.image import Image
 from nirdeploy.link.faults import Faults, FaultyPort
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind
 from nirdeploy.link.reference import DeviceModel, ServedModel
-from nirdeploy.place import place
 from nirdeploy.quantize import quantize
 from nirdeploy.run import encode_samples, run
 from nirdeploy.sim import integer
@@ -81,7 +81,7 @@ def test_a_run_over_a_pseudo_terminal_equals_the_simulator() -> None:
 @settings(max_examples=examples(30))
 def test_any_network_equals_the_simulator(graph, seed: int) -> None:  # type: ignore[no-untyped-def]
     network = quantize(graph, TARGET)
-    image = base.load(TARGET).pack(network, place(network, TARGET), TARGET, {})
+    image = base.load(TARGET).pack(network, place(network, TARGET), {}, TARGET, {})
     x = networks.stimulus(graph, seed, steps=5, batch=3)
     device = Device(ModelPort(flashed(image)))
     assert equal(run(device, x, image=image), integer.simulate(network, x))

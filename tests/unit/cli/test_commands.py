@@ -112,7 +112,7 @@ def test_build(cli, model: Path, tmp_path: Path) -> None:
     assert found["stages"] == list(pipeline.STAGES)
     assert found["digests"]["image"] == pipeline.Build.load(tmp_path / "b").image.digest()
     assert [row["population"] for row in found["quantization"]] == ["lif"]
-    assert sum(core["jobs"] for core in found["cores"]) == 1
+    assert sum(core["used"]["jobs"] for core in found["cores"]) == 1
     plain = cli("build", model, "-o", tmp_path / "again")
     assert "check, quantize, place, emit, image" in plain.out
     assert (tmp_path / "again/image.ndi").read_bytes() == (tmp_path / "b/image.ndi").read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nirdeploy import gather
+from nirdeploy.gather import packing as gather
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import RAW, REPLY, DeviceStatus, Hello, Kind, Status
 from nirdeploy.link.reference import DeviceModel

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy import gather
 from nirdeploy.board import _Device
+from nirdeploy.gather import packing as gather
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import REPLY, DeviceStatus, Kind, Status
 from nirdeploy.link.reference import DeviceModel

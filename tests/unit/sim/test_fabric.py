@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph
+from nirdeploy.gather.placement import place
 from nirdeploy.link.reference import DeviceModel
-from nirdeploy.place import place
 from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer
 from nirdeploy.sim.fabric import GatherFabric
@@ -27,7 +27,7 @@ from tests.conftest import examples
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
     target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=4096, neurons=128)
     network = quantize(graph, target)
-    image = base.load(target).pack(network, place(network, target), target, {})
+    image = base.load(target).pack(network, place(network, target), {}, target, {})
     memories = DeviceModel(target)
     for section in image.sections:
         memories.read(section.address, len(section.words))[:] = section.words

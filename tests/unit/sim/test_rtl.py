@@ -13,9 +13,9 @@ from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import DeviceMismatch, DoesNotFit
+from nirdeploy.gather.placement import place
 from nirdeploy.image import Image
 from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import place
 from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer, rtl
 from nirdeploy.target import Target
@@ -44,7 +44,7 @@ def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
 
 
 def _image(network: IntegerNetwork, target: Target) -> Image:
-    return base.load(target).pack(network, place(network, target), target, {})
+    return base.load(target).pack(network, place(network, target), {}, target, {})
 
 
 # 70 on each of three kinds of hardware: 210 networks.

@@ -89,7 +89,7 @@ class _Job:
 
 def sections(network: IntegerNetwork, placement: Placement, target: Target) -> list[Section]:
     """Every memory of every core, as far as the network uses it, and the size of the input bitmap."""
-    made = [Section("input", address(GLOBAL, CONTROL), np.array([placement.input_words], dtype=np.uint32))]
+    made = [Section("input", address(GLOBAL, CONTROL), np.array([placement.layout["input_words"]], dtype=np.uint32))]
     for core in range(target.hardware.cores):
         made += _Packer(network, placement, target, core).sections()
     return made
@@ -137,9 +137,9 @@ class _Packer:
 
     def _add_slice(self, part: Slice) -> None:
         population = next(p for p in self.network.populations if p.name == part.population)
-        start = self.placement.words.get(part.population, 0) + part.first // 32
+        start = self.placement.layout["words"].get(part.population, 0) + part.first // 32
         if not population.spiking:
-            start = self.placement.values[part.population] + part.first
+            start = self.placement.layout["values"][part.population] + part.first
         lanes, stop = self.hardware.lanes, part.first + part.count
         for first in range(part.first, stop, lanes):
             neurons = slice(first, min(first + lanes, stop))
@@ -164,7 +164,7 @@ class _Packer:
                 _Job(
                     sources=frozenset(s.group for s in self.placement.of(projection.source))
                     or frozenset({INPUT_GROUP}),
-                    first_word=self.placement.words[projection.source],
+                    first_word=self.placement.layout["words"][projection.source],
                     words=math.ceil(size / 32),
                     weight_row=self.weight_rows,
                     flags=flags
@@ -217,7 +217,7 @@ def parameter_widths(formats: Formats) -> tuple[int, ...]:
 def readout(population: IntegerPopulation, placement: Placement) -> Readout:
     """Where a population's spikes or membrane values come out."""
     spiking = population.spiking
-    base = placement.words[population.name] if spiking else placement.values[population.name]
+    base = placement.layout["words"][population.name] if spiking else placement.layout["values"][population.name]
     parts = tuple(
         ReadoutPart(part.group, base + (part.first // 32 if spiking else part.first), part.first, part.count)
         for part in placement.of(population.name)
