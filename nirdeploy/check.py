@@ -15,7 +15,7 @@ from nirdeploy import dialect as dialects
 from nirdeploy import neuron, nirfile, nirrepair, recurrence, store
 from nirdeploy.chain import Chain
 from nirdeploy.dialect import Dialect
-from nirdeploy.errors import CorruptFile, GraphError
+from nirdeploy.errors import CorruptFile, GraphError, UsageProblem
 from nirdeploy.flatten import FlatGraph, flatten
 from nirdeploy.folding import Folding
 from nirdeploy.linear import LINEAR, per_neuron
@@ -30,6 +30,7 @@ _NEURONS = {
     "CubaLI": nir.CubaLI,
     "Threshold": nir.Threshold,
 }
+MAX_INPUT_BITS = 8
 _MAX_INPUT = 1 << 24  # neurons of one input: a file of a few bytes can declare more than any memory holds
 
 
@@ -81,7 +82,8 @@ class CheckedGraph:
     but the inputs has at least one projection into it; shapes known; parameters finite and in range.
     ``inputs`` are the Input populations' names in the graph's order; ``outputs`` maps each Output
     node's name to the population it reads. ``dialect_source`` says where the dialect came from
-    ("argument", "metadata" or "default"); ``repairs`` what the reader had to put right in the file.
+    ("argument", "metadata" or "default"); ``repairs`` what the reader had to put right in the file; ``input_bits``
+    of the numbers that the inputs may hold on hardware (1: spikes).
     """
 
     populations: tuple[Population, ...]
@@ -91,6 +93,7 @@ class CheckedGraph:
     dialect: Dialect
     dialect_source: str
     repairs: tuple[str, ...] = ()
+    input_bits: int = 1
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
@@ -133,6 +136,7 @@ class CheckedGraph:
             "dialect": self.dialect.as_dict(),
             "dialect_source": self.dialect_source,
             "repairs": list(self.repairs),
+            "input_bits": self.input_bits,
         }
         return meta, arrays
 
@@ -178,13 +182,18 @@ class CheckedGraph:
                 dialect=Dialect(**meta["dialect"]),
                 dialect_source=meta["dialect_source"],
                 repairs=tuple(meta["repairs"]),
+                input_bits=meta["input_bits"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error
 
 
 def check(
-    source: nir.NIRGraph | Path | str, *, dialect: str | Dialect | None = None, dt: float | None = None
+    source: nir.NIRGraph | Path | str,
+    *,
+    dialect: str | Dialect | None = None,
+    dt: float | None = None,
+    input_bits: int = 1,
 ) -> CheckedGraph:
     """Validate a graph and bring it into normal form.
 
@@ -192,10 +201,13 @@ def check(
         source: a NIR graph or the path of a ``.nir`` file.
         dialect: preset string or Dialect; else the graph's metadata, else "nir".
         dt: seconds per step; overrides the dialect's.
+        input_bits: of the numbers that the inputs will hold on hardware, 1 to 8; 1: spikes.
 
     Raises:
         ModelFileError, GraphError, DialectError: what is wrong, at which node or edge.
     """
+    if not 1 <= input_bits <= MAX_INPUT_BITS:
+        raise UsageProblem(f"input_bits = {input_bits}", hint=f"1 (spikes) to {MAX_INPUT_BITS}")
     where = "" if isinstance(source, nir.NIRGraph) else str(source)
     graph = source if isinstance(source, nir.NIRGraph) else nirfile.read(source)
     chosen, origin = _dialect(graph, dialect, dt, where)
@@ -204,7 +216,7 @@ def check(
     except GraphError as error:
         error.where = error.where or where
         raise
-    return replace(checked, repairs=tuple(nirrepair.recorded(graph)))
+    return replace(checked, repairs=tuple(nirrepair.recorded(graph)), input_bits=input_bits)
 
 
 def _dialect(graph: nir.NIRGraph, given: str | Dialect | None, dt: float | None, where: str) -> tuple[Dialect, str]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy import store
-from nirdeploy.errors import CorruptFile
+from nirdeploy.errors import CorruptFile, InputShapeError
 
 MAGIC = b"NIRDIMG1"
 _HASH_BYTES = 32
@@ -44,28 +44,51 @@ class Section:
 
 @dataclass(frozen=True)
 class InputSlot:
-    """An input population: neuron i is bit ``first_bit + i`` of the input bitmap."""
+    """An input population: neuron i is bit ``first_bit + i`` of the input bitmap.
+
+    ``grid``: (channels, height, width) where the channels stand innermost instead. ``planes`` of them, the lowest bits
+    of the numbers first, ``plane_bits`` apart.
+    """
 
     name: str
     shape: tuple[int, ...]
     first_bit: int
+    grid: tuple[int, ...] = ()
+    planes: int = 1
+    plane_bits: int = 0
 
 
 @dataclass(frozen=True)
 class ReadoutPart:
-    """Neurons ``first`` to ``first + count - 1`` of a population, as one group on the device."""
+    """Neurons ``first`` to ``first + count - 1`` of a population (in device order), as one group on the device.
+
+    Spikes stand in rows of ``width`` neurons, one every ``pitch`` bits.
+    """
 
     group: int
     address: int
     first: int
     count: int
+    width: int
+    pitch: int
+
+    @property
+    def bits(self) -> int:
+        """Of the group's bitmap, what is read of it."""
+        return (self.count - 1) // self.width * self.pitch + (self.count - 1) % self.width + 1
+
+    def places(self) -> np.ndarray:
+        """Which bit is which neuron's: (count,)."""
+        index = np.arange(self.count)
+        return np.asarray(index // self.width * self.pitch + index % self.width)
 
 
 @dataclass(frozen=True)
 class Readout:
     """Where a population's spikes (``kind`` "spikes") or membrane values ("membrane") come out.
 
-    ``scale``: the membrane potential of one unit, per neuron (empty for spikes).
+    ``scale``: the membrane potential of one unit, per neuron (empty for spikes). ``grid``: (channels, height, width)
+    where device order has the channels innermost, ``widths`` of them at a time.
     """
 
     population: str
@@ -73,6 +96,21 @@ class Readout:
     kind: str
     parts: tuple[ReadoutPart, ...]
     scale: tuple[float, ...] = ()
+    grid: tuple[int, ...] = ()
+    widths: tuple[int, ...] = ()
+
+    def arranged(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., size) in device order to (..., *shape)."""
+        lead = values.shape[:-1]
+        if self.grid:
+            _, height, width = self.grid
+            ends = np.cumsum(self.widths) * height * width
+            blocks = [
+                part.reshape(*lead, height, width, wide)
+                for part, wide in zip(np.split(values, ends[:-1], axis=-1), self.widths, strict=True)
+            ]
+            values = np.moveaxis(np.concatenate(blocks, axis=-1), -1, -3)
+        return np.ascontiguousarray(values.reshape(*lead, *self.shape))
 
 
 @dataclass(frozen=True)
@@ -176,7 +214,9 @@ class Image:
             target=header["target"],
             signature=header["signature"],
             sections=tuple(sections),
-            inputs=tuple(InputSlot(s["name"], tuple(s["shape"]), s["first_bit"]) for s in header["inputs"]),
+            inputs=tuple(
+                InputSlot(**{**s, "shape": tuple(s["shape"]), "grid": tuple(s["grid"])}) for s in header["inputs"]
+            ),
             input_words=header["input_words"],
             readouts=tuple(
                 Readout(
@@ -185,6 +225,8 @@ class Image:
                     r["kind"],
                     tuple(ReadoutPart(**part) for part in r["parts"]),
                     tuple(r["scale"]),
+                    tuple(r["grid"]),
+                    tuple(r["widths"]),
                 )
                 for r in header["readouts"]
             ),
@@ -192,3 +234,28 @@ class Image:
             dt=header["dt"],
             provenance=header["provenance"],
         )
+
+
+def input_bitmap(image: Image, stimulus: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The bits of the inputs (T, B, *shape), whole numbers: uint8 (B, T, 32 input words).
+
+    Raises:
+        InputShapeError: a number is larger than the image was built for.
+    """
+    time, batch = next(iter(stimulus.values())).shape[:2]
+    bits = np.zeros((batch, time, image.input_words * 32), dtype=np.uint8)
+    for slot in image.inputs:
+        values = stimulus[slot.name]
+        if values.max(initial=0) >= 1 << slot.planes:
+            raise InputShapeError(
+                f"the stimulus holds {int(values.max())}, this build takes 0 to {(1 << slot.planes) - 1}",
+                where=f"input {slot.name!r}",
+                hint="encode it as spikes, or build with more input bits (--input-bits)",
+            )
+        if slot.grid:
+            values = np.moveaxis(values.reshape(time, batch, *slot.grid), 2, -1)
+        flat = values.reshape(time, batch, -1).swapaxes(0, 1)
+        for plane in range(slot.planes):
+            first = slot.first_bit + plane * slot.plane_bits
+            bits[:, :, first : first + flat.shape[2]] = flat >> plane & 1
+    return bits

@@ -147,7 +147,8 @@ class IntegerNetwork:
 
     Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where
     a membrane value is the input: that accumulator is a simulator's 64 bits).
-    ``inputs``: (name, shape) of the input populations; ``report``: one dict of figures per population.
+    ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes);
+    ``report``: one dict of figures per population.
     """
 
     target: str
@@ -158,6 +159,7 @@ class IntegerNetwork:
     outputs: Mapping[str, str]
     dt: float
     report: tuple[Mapping[str, float | str], ...]
+    input_bits: int = 1
 
     def population(self, name: str) -> IntegerPopulation:
         return next(p for p in self.populations if p.name == name)
@@ -203,6 +205,7 @@ class IntegerNetwork:
             "inputs": [[name, list(shape)] for name, shape in self.inputs],
             "outputs": dict(self.outputs),
             "dt": self.dt,
+            "input_bits": self.input_bits,
             "report": [dict(row) for row in self.report],
         }
         return meta, arrays
@@ -239,6 +242,7 @@ class IntegerNetwork:
                 outputs=meta["outputs"],
                 dt=meta["dt"],
                 report=tuple(meta["report"]),
+                input_bits=meta["input_bits"],
             )
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"not an integer network ({error})", where=str(path), hint="build it again") from error

@@ -163,6 +163,7 @@ def build(
     *,
     dialect: str | Dialect | None = None,
     dt: float | None = None,
+    input_bits: int = 1,
     start: str = "check",
     stop: str = "image",
     on_stage: Callable[[str], None] | None = None,
@@ -173,7 +174,7 @@ def build(
         source: a NIR graph or ``.nir`` file; not needed when resuming (``start`` later than "check").
         target: name, TOML file or Target; the default target if none is named.
         out: folder to keep the products in; resuming reads them from there.
-        dialect, dt: as :func:`nirdeploy.check.check`.
+        dialect, dt, input_bits: as :func:`nirdeploy.check.check`.
         on_stage: called with each stage's name before it runs.
 
     Raises:
@@ -198,7 +199,7 @@ def build(
         if stage == "check":
             if source is None:
                 raise UsageProblem("there is no model to build", hint="name a .nir file")
-            built._graph = check(source, dialect=dialect, dt=dt)
+            built._graph = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
             built._save(stage)
         else:
             built.run_stage(stage)

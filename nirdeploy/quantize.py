@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from nirdeploy import neuron
-from nirdeploy.chain import MAX_WEIGHTS
 from nirdeploy.check import CheckedGraph, Population, Projection
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
@@ -41,7 +40,6 @@ def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
         if problems:
             raise DoesNotFit("; ".join(problems), where=f"target {target.name}")
         formats = Formats(**target.formats.model_dump())
-        graph = replace(graph, projections=tuple(_written_out(p) for p in graph.projections))
     else:
         formats = target
     populations: dict[str, IntegerPopulation] = {}
@@ -64,6 +62,7 @@ def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
         outputs=dict(graph.outputs),
         dt=graph.dialect.dt,
         report=tuple(report),
+        input_bits=graph.input_bits,
     )
 
 
@@ -79,20 +78,9 @@ def _beyond_plain(rules: neuron.Rules) -> list[str]:
     return [text for text, there in beyond.items() if there]
 
 
-def _written_out(p: Projection) -> Projection:
-    """A projection as a matrix: the target's cores know no other."""
-    if isinstance(p.operator, Dense) and p.pool is None:
-        return p
-    if p.inputs * p.operator.outputs > MAX_WEIGHTS:
-        raise DoesNotFit(
-            f"the projection {p.source!r} -> {p.target!r} has {p.inputs} x {p.operator.outputs} weights written out as "
-            f"the matrix that the target computes, {MAX_WEIGHTS} at most",
-            hint="use smaller layers or a target that computes convolutions",
-        )
-    return replace(p, operator=Dense(p.matrix()), pool=None)
-
-
 def _most_spikes(graph: CheckedGraph, name: str) -> int:
+    if name in graph.inputs:
+        return int(2**graph.input_bits) - 1
     rules = graph.rules(name)
     return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
 
@@ -145,11 +133,6 @@ def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
             kind = "recurrent" if p.source == p.target else f"delayed by {p.delay} step(s)"
             problems.append(
                 f"the projection {p.source!r} -> {p.target!r} is {kind}, the target's may be late by {most}"
-            )
-        elif p.delay and all(q.delay for q in graph.into(p.target)):
-            problems.append(
-                f"node {p.target!r} receives late spikes only, the target needs one projection of this step into it; "
-                "remove the delay in front of it"
             )
     return problems
 

@@ -11,7 +11,7 @@ import numpy as np
 from nirdeploy import spikes
 from nirdeploy.device import Device
 from nirdeploy.errors import DeviceMismatch, TransferError, UnknownPopulation
-from nirdeploy.image import Image, Readout
+from nirdeploy.image import Image, Readout, ReadoutPart, input_bitmap
 from nirdeploy.link.frame import OVERHEAD, Frame, encode
 from nirdeploy.link.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind, Status
 
@@ -59,7 +59,7 @@ def run(
     probed = spikes.select(probe, names, image.outputs)
     if not probed:
         raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
-    stimulus = spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs])
+    stimulus = spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts")
     return _Run(device, image, stimulus, probed, progress).record()
 
 
@@ -147,14 +147,14 @@ class _Run:
         for readout in self.readouts:
             pieces = []
             for part in readout.parts:
-                size = _part_bytes(readout, part.count)
+                size = _part_bytes(readout, part)
                 raw = np.ascontiguousarray(data[:, :, position : position + size])
                 position += size
                 if readout.kind == "spikes":
-                    pieces.append(np.unpackbits(raw, axis=2, bitorder="little")[:, :, : part.count])
+                    pieces.append(np.unpackbits(raw, axis=2, bitorder="little")[:, :, part.places()])
                 else:
                     pieces.append(raw.view("<i4").astype(np.int32))
-            found[readout.population] = np.concatenate(pieces, axis=2).reshape(self.time, self.batch, *readout.shape)
+            found[readout.population] = readout.arranged(np.concatenate(pieces, axis=2))
         kinds = {readout.population: readout for readout in self.readouts}
         return spikes.SpikeRecord(
             spikes={n: v for n, v in found.items() if kinds[n].kind == "spikes"},
@@ -170,11 +170,8 @@ class _Run:
 
 def encode_samples(image: Image, stimulus: dict[str, np.ndarray]) -> list[bytes]:
     """The input stream of each sample (docs/link.md): per step the shorter of bitmap and events."""
-    time, batch = next(iter(stimulus.values())).shape[:2]
-    bits = np.zeros((batch, time, image.input_words * 32), dtype=np.uint8)
-    for slot in image.inputs:
-        values = stimulus[slot.name].reshape(time, batch, -1).swapaxes(0, 1)
-        bits[:, :, slot.first_bit : slot.first_bit + values.shape[2]] = values
+    bits = input_bitmap(image, stimulus)
+    batch, time = bits.shape[:2]
     bitmaps = np.packbits(bits, axis=2, bitorder="little")
     counts = bits.sum(axis=2, dtype=np.int64)
     samples = []
@@ -196,7 +193,7 @@ class _OutputDecoder:
     """The output stream back to fixed-size bytes per step, sample by sample."""
 
     def __init__(self, readouts: Sequence[Readout], time: int) -> None:
-        self._sizes = [_part_bytes(readout, part.count) for readout in readouts for part in readout.parts]
+        self._sizes = [_part_bytes(readout, part) for readout in readouts for part in readout.parts]
         self._time = time
         self.restart()
 
@@ -250,13 +247,13 @@ def _frames(samples: list[bytes], size: int) -> Any:
         yield bytes(pending)
 
 
-def _part_bytes(readout: Readout, count: int) -> int:
-    return -(-count // 8) if readout.kind == "spikes" else 4 * count
+def _part_bytes(readout: Readout, part: ReadoutPart) -> int:
+    return -(-part.bits // 8) if readout.kind == "spikes" else 4 * part.count
 
 
 def _probe_table(readouts: Sequence[Readout]) -> list[tuple[int, int, int, int]]:
     return [
-        (part.group, int(readout.kind == "membrane"), part.address, _part_bytes(readout, part.count))
+        (part.group, int(readout.kind == "membrane"), part.address, _part_bytes(readout, part))
         for readout in readouts
         for part in readout.parts
     ]

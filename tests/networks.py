@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nirdeploy import dialect as dialect_module
 from nirdeploy.check import CheckedGraph, Population, Projection
 from nirdeploy.dialect import Dialect
-from nirdeploy.operators import Dense
+from nirdeploy.operators import Convolution, Dense, Elementwise, Pool
 
 
 def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:
@@ -85,6 +85,83 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool
     )
 
 
+@st.composite
+def grids(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
+    """Convolutions, pooling, matrices behind either, delays, recurrence, numbers for input: what keeps its grid."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dialect = Dialect(dt=1e-3, reset=draw(st.sampled_from(["zero", "subtract"])))
+    shape = (draw(st.integers(1, 5)), draw(st.sampled_from([1, 5, 8])), draw(st.integers(4, 11)))
+    populations = [Population("in0", "Input", shape, {}, np.zeros(shape))]
+    projections: list[Projection] = []
+    for layer in range(draw(st.integers(1, 3))):
+        name, source = f"p{layer}", populations[-1]
+        grid = len(source.shape) == 3
+        operator, pool = draw(_passages(source.shape, rng)) if grid else (Dense(_weights(rng, 9, source)), None)
+        shape = operator.out_shape if isinstance(operator, Convolution) else (operator.outputs,)
+        if isinstance(operator, Elementwise):
+            shape = source.shape
+        size = int(np.prod(shape))
+        if not 1 <= size <= most:
+            continue
+        model = draw(st.sampled_from(["LIF", "IF", "CubaLIF"]))
+        same = draw(st.booleans())  # one set of parameters for all, as a trained network mostly has
+        drawn = _parameters(model, size, dialect, rng).items()
+        params = {k: np.full(shape, v[0]) if same else v.reshape(shape) for k, v in drawn}
+        projections.append(Projection(source.name, name, operator, (), pool, draw(st.sampled_from([0, 0, 0, 1, 3]))))
+        if len(populations) > 1 and len(populations[-2].shape) == 3 and draw(st.booleans()):
+            early = populations[-2]
+            weight = _weights(rng, size, early)
+            if early.name != source.name:
+                projections.append(Projection(early.name, name, Dense(weight)))
+        populations.append(Population(name, model, shape, params, np.full(shape, rng.normal(0, 0.05))))
+        if draw(st.booleans()) and size < 80:
+            projections.append(Projection(name, name, Dense(_weights(rng, size, populations[-1])), delay=1))
+    if len(populations) == 1:
+        projections.append(Projection("in0", "p0", Dense(_weights(rng, 7, populations[0]))))
+        populations.append(Population("p0", "LIF", (7,), _parameters("LIF", 7, dialect, rng), np.zeros(7)))
+    bits = draw(st.sampled_from([1, 1, 1, 2, 5, 8]))
+    if any(p.delay > 1 and p.source == "in0" for p in projections):
+        bits = 1
+    return CheckedGraph(
+        *(tuple(populations), tuple(projections), ("in0",), {"output": populations[-1].name}, dialect, "argument"),
+        input_bits=bits,
+    )
+
+
+def _weights(rng: np.random.Generator, size: int, source: Population) -> np.ndarray:
+    return rng.normal(0.2, 1.0, (size, source.size)) / np.sqrt(source.size)
+
+
+@st.composite
+def _passages(draw: st.DrawFn, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """An operator for a source of that grid, perhaps behind a pool."""
+    channels, height, width = shape
+    pool = None
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    if draw(st.integers(0, 2)) == 0:
+        padding = tuple((p, p) for p in draw(st.tuples(st.integers(0, 1), st.integers(0, 1))))
+        pool = Pool((channels, height, width), draw(pair), draw(pair), padding)
+        height, width = pool.out_shape[1:]
+    kind = draw(st.sampled_from(["conv", "conv", "conv", "dense", "elementwise"]))
+    if height < 1 or width < 1:
+        pool, (channels, height, width) = None, shape
+    if kind == "elementwise" and pool is None:
+        return Elementwise(rng.normal(0.6, 0.3, channels * height * width)), None
+    if kind != "conv":
+        inputs = channels * height * width
+        return Dense(rng.normal(0.2, 1, (draw(st.integers(1, 20)), inputs)) / np.sqrt(inputs)), pool
+    groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+    kernel = draw(pair)
+    weight = rng.normal(0.2, 1, (groups * draw(st.integers(1, 4)), channels // groups, *kernel))
+    padding = tuple(draw(st.tuples(st.integers(0, 2), st.integers(0, 2))) for _ in range(2))
+    operator = Convolution(
+        weight / np.sqrt(weight[0].size), (channels, height, width), draw(pair), padding, draw(pair), groups
+    )
+    if min(operator.out_shape) > 0:
+        return operator, pool
+    return Dense(rng.normal(0.2, 1, (3, channels * height * width))), pool
+
+
 def _parameters(model: str, size: int, dialect: Dialect, rng: np.random.Generator) -> dict[str, np.ndarray]:
     tau = dialect.dt * rng.uniform(1.2, 40, size)
     params = {"r": tau / dialect.dt * rng.uniform(0.3, 2, size)}
@@ -109,7 +186,10 @@ def stimulus(graph: CheckedGraph, seed: int, steps: int = 12, batch: int = 2) ->
     """Random spikes (T, B, size) at a random rate, for each input."""
     rng = np.random.default_rng(seed)
     rate = rng.choice([0.0, 0.05, 0.3, 0.9])
-    x = {n: (rng.random((steps, batch, *graph.population(n).shape)) < rate).astype(np.uint8) for n in graph.inputs}
+    shapes = {n: (steps, batch, *graph.population(n).shape) for n in graph.inputs}
+    x = {n: (rng.random(shape) < rate).astype(np.uint8) for n, shape in shapes.items()}
+    if graph.input_bits > 1:
+        x = {n: values * rng.integers(0, 2**graph.input_bits, values.shape).astype(np.uint8) for n, values in x.items()}
     return x if len(x) > 1 else next(iter(x.values()))
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nirdeploy.backends.base import Backend
+from nirdeploy.check import CheckedGraph
 from nirdeploy.gather import packing, placement
 from nirdeploy.gather.hardware import Hardware
-from nirdeploy.image import Image, InputSlot
+from nirdeploy.gather.lowering import lower
+from nirdeploy.image import Image
 from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
 from nirdeploy.target import Target
@@ -32,6 +34,9 @@ class FpgaBackend(Backend):
             problems.append("board: field required")
         return problems
 
+    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
+        return super().quantize(lower(graph, target), target)
+
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         return placement.place(network, target)
 
@@ -53,14 +58,14 @@ class FpgaBackend(Backend):
         target: Target,
         provenance: Mapping[str, Any],
     ) -> Image:
-        words = placement.layout["words"]
+        inputs, input_words = packing.inputs(network, placement, target)
         return Image(
             target=target.name,
             signature=target.signature.hex(),
             sections=tuple(packing.sections(network, placement, target)),
-            inputs=tuple(InputSlot(name, shape, 32 * words[name]) for name, shape in network.inputs),
-            input_words=placement.layout["input_words"],
-            readouts=tuple(packing.readout(population, placement) for population in network.populations),
+            inputs=inputs,
+            input_words=input_words,
+            readouts=packing.readouts(network, placement, target),
             outputs=dict(network.outputs),
             dt=network.dt,
             provenance=dict(provenance),

@@ -14,6 +14,10 @@ from nirdeploy.cli import options, ui
 @options.target
 @options.out(default="build", text="Folder of the products.")
 @options.dialect
+@click.option(
+    "--input-bits", type=click.IntRange(1, 8), default=1, show_default=True,
+    help="Bits of the numbers that the inputs hold; 1: spikes.",
+)
 @click.option("--from", "start", default="check", help="Resume from this stage, with what is in the folder.")
 @click.option("--to", "stop", default="image", help="Stop after this stage: check, quantize, place, emit, image.")
 @options.as_json
@@ -23,6 +27,7 @@ def command(
     out: Path,
     dialect: str | None,
     dt: float | None,
+    input_bits: int,
     start: str,
     stop: str,
     as_json: bool,
@@ -34,7 +39,9 @@ def command(
     from nirdeploy.report import tables
 
     with ui.spinner("building", as_json):
-        built = pipeline.build(model, target, out, dialect=dialect, dt=dt, start=start, stop=stop)
+        built = pipeline.build(
+            model, target, out, dialect=dialect, dt=dt, input_bits=input_bits, start=start, stop=stop
+        )
     manifest = built.manifest()
     done = pipeline.STAGES[: pipeline.STAGES.index(stop) + 1]
     if as_json:

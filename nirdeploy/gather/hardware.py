@@ -10,7 +10,7 @@ from nirdeploy.target import Positive, Table
 
 
 class Hardware(Table):
-    """Parameters of the gather-core design."""
+    """Parameters of the gather-core design; memories are per core where nothing else is said."""
 
     architecture: Positive
     cores: Annotated[int, Field(gt=0, le=64)]
@@ -18,8 +18,13 @@ class Hardware(Table):
     update: Literal[1, 2, 4]
     weight_rows: Annotated[int, Field(ge=32, le=65536)]
     neurons: Annotated[int, Field(ge=4, le=65536)]
+    parameters: Annotated[int, Field(ge=4, le=65536)]
     synapse: Literal[0, 1]
+    spatial: Literal[0, 1]
+    planes: Annotated[int, Field(ge=1, le=8)]
     jobs: Annotated[int, Field(ge=2, le=1024)]
+    segments: Annotated[int, Field(ge=4, le=4096)]
+    queue: Literal[8, 16, 32]
     groups: Literal[4, 8, 16, 32]
     spike_words: Annotated[int, Field(ge=2, le=16384)]
     out_words: Annotated[int, Field(ge=4, le=32768)]
@@ -27,12 +32,13 @@ class Hardware(Table):
 
     @model_validator(mode="after")
     def _powers_of_two(self) -> Hardware:
-        for name in ("lanes", "jobs", "spike_words", "out_words", "window"):
+        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "window"):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} = {value} must be a power of two")
         if self.out_words < 2 * self.spike_words:
             raise ValueError(f"out_words = {self.out_words} must be at least 2 x spike_words = {2 * self.spike_words}")
-        if self.neurons % self.lanes:
-            raise ValueError(f"neurons = {self.neurons} must be a multiple of lanes = {self.lanes}")
+        for name in ("neurons", "parameters"):
+            if getattr(self, name) % self.update:
+                raise ValueError(f"{name} = {getattr(self, name)} must be a multiple of update = {self.update}")
         return self

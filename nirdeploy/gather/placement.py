@@ -1,25 +1,40 @@
-"""Networks on gather cores.
-
-A population is cut into contiguous slices of whole rows (`lanes` neurons) and of whole bitmap words
-(32 neurons), spread so that the cores carry like loads.
-"""
+"""Networks on gather cores: every population cut by lines into slices, so that the cores carry like loads."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nirdeploy.errors import DoesNotFit
+from nirdeploy.gather import cycles
+from nirdeploy.gather.floorplan import Floorplan, whole
 from nirdeploy.gather.hardware import Hardware
+from nirdeploy.gather.layout import Block
+from nirdeploy.gather.program import Program
 from nirdeploy.network import IntegerNetwork, IntegerPopulation
 from nirdeploy.place import CoreUse, Placement, Slice
 from nirdeploy.target import Target
 
-#: Spikes per neuron and step assumed when loads are balanced and cycles predicted.
-ASSUMED_ACTIVITY = 0.1
 
-_WORD = 32  # spikes per bitmap word
+@dataclass(frozen=True)
+class _Need:
+    """What one block takes: by the line, and once per core that has any of it. All in the memory's own unit."""
+
+    population: IntegerPopulation
+    block: Block
+    neurons: int
+    parameters: int
+    moving: int
+    shared: int
+    shares: bool
+    cycles: float
+
+    def rows_on(self, lines: int) -> int:
+        return lines * self.moving + (self.shared if lines else 0)
+
+    def parameters_on(self, lines: int) -> int:
+        return self.parameters if self.shares and lines else lines * self.parameters
 
 
 @dataclass
@@ -28,13 +43,29 @@ class _Core:
 
     number: int
     neurons: int = 0
+    parameters: int = 0
     weight_rows: int = 0
-    jobs: int = 0
     cycles: float = 0.0
+    lines: dict[int, int] = field(default_factory=dict)  # of each block, by its number
 
-    def use(self, hardware: Hardware) -> CoreUse:
-        used = {"neurons": self.neurons, "weight_rows": self.weight_rows, "jobs": self.jobs}
-        return CoreUse(self.number, used, {name: getattr(hardware, name) for name in used}, round(self.cycles, 1))
+    def room(self, need: _Need, block: int, hardware: Hardware) -> bool:
+        """Whether one line more goes in."""
+        own = self.lines.get(block, 0)
+        rows = self.weight_rows + need.rows_on(own + 1) - need.rows_on(own)
+        parameters = self.parameters + need.parameters_on(own + 1) - need.parameters_on(own)
+        return (
+            self.neurons + need.neurons <= hardware.neurons
+            and parameters <= hardware.parameters
+            and rows <= hardware.weight_rows
+        )
+
+    def add(self, need: _Need, block: int) -> None:
+        own = self.lines.get(block, 0)
+        self.neurons += need.neurons
+        self.parameters += need.parameters_on(own + 1) - need.parameters_on(own)
+        self.weight_rows += need.rows_on(own + 1) - need.rows_on(own)
+        self.cycles += need.cycles
+        self.lines[block] = own + 1
 
 
 def place(network: IntegerNetwork, target: Target) -> Placement:
@@ -43,83 +74,136 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
     Raises:
         DoesNotFit: by how much, in which memory, all violations at once.
     """
-    hardware = target.hardware
-    words, values, input_words = _addresses(network)
-    fan_in = {
-        p.name: [q.weight.shape[1] for q in network.projections if q.target == p.name] for p in network.populations
-    }
-    _check_totals(network, target, fan_in, words, values)
+    hardware: Hardware = target.hardware
+    needs = _needs(network, target)
+    _check_totals(network, target, needs)
     cores = [_Core(number) for number in range(hardware.cores)]
+    spread = max(1, (hardware.groups - 1) // len(needs))
+    for number in sorted(range(len(needs)), key=lambda n: -needs[n].cycles * needs[n].block.lines):
+        _spread(needs[number], number, cores, hardware, spread)
     slices: list[Slice] = []
-    spread = max(1, (hardware.groups - 1) // len(network.populations))
-    for population in network.populations:
-        slices += _spread(population, fan_in[population.name], cores, hardware, spread, first_group=len(slices) + 1)
+    for number, need in enumerate(needs):
+        line = 0
+        for core in cores:
+            lines = core.lines.get(number, 0)
+            if lines:
+                first = need.block.first + line * need.block.line_neurons
+                count = min(lines * need.block.line_neurons, need.block.first + need.block.count - first)
+                slices.append(Slice(need.population.name, core.number, len(slices) + 1, first, count))
+                line += lines
     if len(slices) + 1 > hardware.groups:
         raise DoesNotFit(
             f"the network needs {len(slices) + 1} groups on the bus, the target has {hardware.groups}",
             where=f"target {target.name}",
             hint="merge small populations or choose a target with more groups",
         )
+    plan = Floorplan(network, target, slices)
     return Placement(
         network=network.digest(),
         target=target.name,
         slices=tuple(slices),
-        cores=tuple(core.use(hardware) for core in cores),
-        layout={
-            "words": words,
-            "values": {name: start + hardware.spike_words for name, start in values.items()},
-            "input_words": input_words,
-        },
+        cores=tuple(_uses(plan, target, slices)),
     )
 
 
-def _addresses(network: IntegerNetwork) -> tuple[dict[str, int], dict[str, int], int]:
-    """First word of every bitmap (inputs first) and, counted apart, of every read-out's values."""
-    words: dict[str, int] = {}
-    values: dict[str, int] = {}
-    word = value = 0
-    for name, shape in network.inputs:
-        words[name] = word
-        word += math.ceil(math.prod(shape) / _WORD)
-    input_words = word
+def _needs(network: IntegerNetwork, target: Target) -> list[_Need]:
+    """Of every block of every population, in the network's order."""
+    plan, update = whole(network, target), target.hardware.update
+    needs = []
     for population in network.populations:
-        if population.spiking:
-            words[population.name] = word
-            word += math.ceil(population.size / _WORD)
-        else:
-            values[population.name] = value
-            value += population.size
-    return words, values, input_words
+        for resident in plan.residents(population.name):
+            block = resident.part.block
+            readers = plan.readers(population.name, block)
+            program = Program(plan, target, [Slice(population.name, 0, resident.group, block.first, block.count)])
+            slots = math.ceil(block.width / update) * update
+            shares = program.parameters < block.rows * slots
+            needs.append(
+                _Need(
+                    population=population,
+                    block=block,
+                    neurons=block.columns * slots,
+                    parameters=slots if shares else block.columns * slots,
+                    moving=block.columns * sum(reader.reading.moving for reader in readers),
+                    shared=sum(reader.reading.shared for reader in readers),
+                    shares=shares,
+                    cycles=sum(cycles.job(job, target.hardware).total for job in program.jobs) / block.lines,
+                )
+            )
+    return needs
 
 
-def _check_totals(
-    network: IntegerNetwork,
-    target: Target,
-    fan_in: Mapping[str, list[int]],
-    words: Mapping[str, int],
-    values: Mapping[str, int],
-) -> None:
+def _spread(need: _Need, number: int, cores: list[_Core], hardware: Hardware, spread: int) -> None:
+    """Line by line to the core that then has least to do, on at most ``spread`` of them."""
+    for left in range(need.block.lines, 0, -1):
+        chosen = [core for core in cores if number in core.lines]
+        fitting = [core for core in (chosen if len(chosen) >= spread else cores) if core.room(need, number, hardware)]
+        fitting = fitting or [core for core in cores if core.room(need, number, hardware)]
+        if not fitting:
+            raise DoesNotFit(
+                f"{left * need.block.line_neurons:,} neurons of {need.population.name!r} find no core with room for a "
+                f"line of {need.moving + need.shared:,} weight rows, {need.neurons:,} neurons and "
+                f"{need.parameters:,} parameters",
+                where=f"{hardware.cores} cores of {hardware.weight_rows:,} weight rows, {hardware.neurons:,} neurons "
+                f"and {hardware.parameters:,} parameters",
+                hint="make the layers smaller, or take a target with larger memories",
+            )
+        min(fitting, key=lambda core: (core.cycles, core.number)).add(need, number)
+
+
+def _uses(plan: Floorplan, target: Target, slices: list[Slice]) -> list[CoreUse]:
+    """What each core holds. Raises :class:`DoesNotFit` if jobs or segments are too many."""
+    hardware, uses, problems = target.hardware, [], []
+    predicted = cycles.predict(plan, target, slices)
+    for number in range(hardware.cores):
+        program = Program(plan, target, [s for s in slices if s.core == number])
+        used = {
+            "neurons": program.neurons,
+            "parameters": program.parameters,
+            "weight_rows": program.weight_rows,
+            "jobs": len(program.jobs),
+            "segments": len(program.segments),
+        }
+        limits = {name: getattr(hardware, name) for name in used}
+        problems += [
+            f"core {number} needs {used[name]:,} {name.replace('_', ' ')}, {limits[name]:,} there are"
+            for name in used
+            if used[name] > limits[name]
+        ]
+        uses.append(CoreUse(number, used, limits, *predicted.of(number)))
+    if problems:
+        raise DoesNotFit(
+            "; ".join(problems),
+            where=f"target {target.name}: {hardware.cores} cores of {hardware.lanes} lanes",
+            hint="make the layers smaller, or take a target with larger memories",
+        )
+    return uses
+
+
+def _check_totals(network: IntegerNetwork, target: Target, needs: list[_Need]) -> None:
     """Everything that cannot fit however it is cut, said at once."""
-    hardware, sizes = target.hardware, {p.name: p.size for p in network.populations}
-    sizes |= {name: math.prod(shape) for name, shape in network.inputs}
-    rows = {name: math.ceil(sizes[name] / hardware.lanes) for name in fan_in}
-    needs: list[tuple[str, dict[str, int], int]] = [
-        ("neurons", {name: count * hardware.lanes for name, count in rows.items()}, hardware.cores * hardware.neurons),
-        ("weight rows", {name: rows[name] * sum(fan_in[name]) for name in rows}, hardware.cores * hardware.weight_rows),
-        ("jobs", {name: rows[name] * len(fan_in[name]) for name in rows}, hardware.cores * hardware.jobs),
-        ("bitmap words", {name: math.ceil(sizes[name] / _WORD) for name in words}, hardware.spike_words),
-        ("read-out words", {name: sizes[name] for name in values}, hardware.out_words - hardware.spike_words),
+    hardware, plan = target.hardware, whole(network, target)
+    totals: list[tuple[str, Mapping[str, int], int]] = [
+        ("neurons", _sum(needs, lambda n: n.neurons * n.block.lines), hardware.cores * hardware.neurons),
+        ("parameters", _sum(needs, lambda n: n.parameters_on(n.block.lines)), hardware.cores * hardware.parameters),
+        ("weight rows", _sum(needs, lambda n: n.rows_on(n.block.lines)), hardware.cores * hardware.weight_rows),
     ]
     problems = [
-        f"{sum(need.values()):,} {what} ({max(need, key=need.__getitem__)!r} alone {max(need.values()):,}), "
+        f"{sum(need.values()):,} {what} ({max(need, key=lambda name: need[name])!r} alone {max(need.values()):,}), "
         f"{have:,} there are"
-        for what, need, have in needs
+        for what, need, have in totals
         if sum(need.values()) > have
     ]
-    widest = max(fan_in, key=lambda name: sum(fan_in[name]))
-    if sum(fan_in[widest]) > hardware.weight_rows:
+    if plan.spike_words > hardware.spike_words:
+        problems.append(f"{plan.spike_words:,} bitmap words, {hardware.spike_words:,} there are")
+    if plan.values > hardware.out_words - hardware.spike_words:
+        problems.append(f"{plan.values:,} read-out words, {hardware.out_words - hardware.spike_words:,} there are")
+    if network.input_bits > hardware.planes:
+        problems.append(f"{network.input_bits} bits of an input value, {hardware.planes} there are")
+    widest = max(needs, key=lambda need: need.rows_on(1))
+    if widest.rows_on(1) > hardware.weight_rows:
         problems.append(
-            f"{sum(fan_in[widest]):,} inputs per neuron of {widest!r}, {hardware.weight_rows:,} a core can hold"
+            f"{widest.rows_on(1):,} weight rows for one line of {widest.population.name!r}, "
+            f"{hardware.weight_rows:,} a core can hold"
         )
     if problems:
         raise DoesNotFit(
@@ -129,54 +213,8 @@ def _check_totals(
         )
 
 
-def _spread(
-    population: IntegerPopulation,
-    fan_in: list[int],
-    cores: list[_Core],
-    hardware: Hardware,
-    spread: int,
-    first_group: int,
-) -> list[Slice]:
-    """Cut one population into slices on the least loaded cores, at most about ``spread`` of them."""
-    chunk = max(hardware.lanes, _WORD)
-    chunks = math.ceil(population.size / chunk)
-    share = math.ceil(chunks / min(spread, hardware.cores, chunks))
-    slices: list[Slice] = []
-    first = 0
-    while first < population.size:
-        left = population.size - first
-        fitting = [(c.cycles, c.number, _room(c, fan_in, hardware)) for c in cores]
-        fitting = [entry for entry in fitting if entry[2] * hardware.lanes >= min(chunk, left)]
-        if not fitting:
-            raise DoesNotFit(
-                f"{left:,} neurons of {population.name!r} find no core with room for a row of {sum(fan_in):,} inputs",
-                where=f"{hardware.cores} cores of {hardware.weight_rows:,} weight rows, {hardware.jobs} jobs, "
-                f"{hardware.neurons} neurons",
-                hint="make the layers smaller, or take a target with larger memories",
-            )
-        _, number, room = min(fitting)
-        count = min(left, share * chunk, max(room * hardware.lanes // chunk, 1) * chunk)
-        rows = math.ceil(count / hardware.lanes)
-        core = cores[number]
-        core.neurons += rows * hardware.lanes
-        core.weight_rows += rows * sum(fan_in)
-        core.jobs += rows * len(fan_in)
-        core.cycles += rows * _row_cycles(fan_in, min(count, hardware.lanes), hardware)
-        slices.append(Slice(population.name, number, first_group + len(slices), first, count))
-        first += count
-    return slices
-
-
-def _room(core: _Core, fan_in: list[int], hardware: Hardware) -> int:
-    """How many more rows of that fan-in the core can take."""
-    return min(
-        (hardware.neurons - core.neurons) // hardware.lanes,
-        (hardware.weight_rows - core.weight_rows) // sum(fan_in),
-        (hardware.jobs - core.jobs) // len(fan_in),
-    )
-
-
-def _row_cycles(fan_in: list[int], neurons: int, hardware: Hardware) -> float:
-    """Cycles of one row: the walk over its sources, or the update of the row before if that is longer."""
-    walk = sum(max(size / _WORD, ASSUMED_ACTIVITY * size) + 3 for size in fan_in)
-    return max(walk, neurons / hardware.update + 10)
+def _sum(needs: list[_Need], of: object) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for need in needs:
+        found[need.population.name] = found.get(need.population.name, 0) + of(need)  # type: ignore[operator]
+    return found

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nirdeploy.gather import packing as gather
+from nirdeploy.gather import memory as gather
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import (
     MAX_EVENTS,

@@ -12,7 +12,7 @@ import numpy as np
 from nirdeploy import spikes
 from nirdeploy.emit import Artifacts, emit
 from nirdeploy.errors import DeviceMismatch, InternalError
-from nirdeploy.image import Image, Readout
+from nirdeploy.image import Image, Readout, input_bitmap
 from nirdeploy.sim import verilate
 from nirdeploy.target import Target
 
@@ -81,7 +81,7 @@ class Fabric:
     def run(self, image: Image, x: Any, probe: str | Sequence[str] = "all") -> spikes.SpikeRecord:
         """Run the loaded image on ``x`` (T, B, *input shape), the samples one after the other."""
         probed = spikes.select(probe, [r.population for r in image.readouts], image.outputs)
-        stimulus = spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs])
+        stimulus = spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts")
         time, batch = next(iter(stimulus.values())).shape[:2]
         bitmap = _bitmaps(image, stimulus)
         first = np.zeros(time * batch, dtype=np.uint8)
@@ -119,12 +119,8 @@ class Fabric:
 
 def _bitmaps(image: Image, stimulus: dict[str, np.ndarray]) -> np.ndarray:
     """uint32 (B * T, input words): sample after sample."""
-    time, batch = next(iter(stimulus.values())).shape[:2]
-    bits = np.zeros((batch, time, image.input_words * 32), dtype=np.uint8)
-    for slot in image.inputs:
-        values = stimulus[slot.name].reshape(time, batch, -1).swapaxes(0, 1)
-        bits[:, :, slot.first_bit : slot.first_bit + values.shape[2]] = values
-    packed = np.packbits(bits.reshape(batch * time, -1), axis=1, bitorder="little")
+    bits = input_bitmap(image, stimulus)
+    packed = np.packbits(bits.reshape(-1, bits.shape[2]), axis=1, bitorder="little")
     return np.ascontiguousarray(packed).view("<u4").astype(np.uint32)
 
 
@@ -137,10 +133,9 @@ def _read_out(readout: Readout, out: np.ndarray, time: int, batch: int) -> np.nd
     pieces = []
     for part in readout.parts:
         if readout.kind == "spikes":
-            words = np.ascontiguousarray(out[:, part.address : part.address + -(-part.count // 32)]).astype("<u4")
-            bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
-            pieces.append(bits[:, : part.count])
+            words = np.ascontiguousarray(out[:, part.address : part.address + -(-part.bits // 32)]).astype("<u4")
+            pieces.append(np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")[:, part.places()])
         else:
             pieces.append(out[:, part.address : part.address + part.count].view(np.int32))
-    flat = np.concatenate(pieces, axis=1)
-    return np.ascontiguousarray(flat.reshape(batch, time, *readout.shape).swapaxes(0, 1))
+    values = readout.arranged(np.concatenate(pieces, axis=1))
+    return np.ascontiguousarray(values.reshape(batch, time, *readout.shape).swapaxes(0, 1))

@@ -18,7 +18,7 @@ from nirdeploy import board
 from nirdeploy import target as targets
 from nirdeploy.device import Device
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortBusy, PortError, TransferError
-from nirdeploy.gather import packing as gather
+from nirdeploy.gather import memory as gather
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.ports import SerialPort
 from nirdeploy.link.protocol import Kind

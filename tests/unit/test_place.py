@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy import target as targets
+from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.gather.placement import place
@@ -28,7 +29,7 @@ from tests.conftest import examples
 )
 def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, lanes: int, rows: int) -> None:
     target = targets.load("fpga").with_hardware(cores=cores, lanes=lanes, weight_rows=rows, neurons=1024)
-    network = quantize(graph, target)
+    network = base.load(target).quantize(graph, target)
     try:
         placement = place(network, target)
     except DoesNotFit:

@@ -11,8 +11,13 @@ module fabric #(
     parameter DECAY_BITS  = 16,
     parameter WEIGHT_ROWS = 2048,
     parameter NEURONS     = 512,
+    parameter PARAMETERS  = 512,
     parameter SYNAPSE     = 0,
+    parameter SPATIAL     = 1,
+    parameter PLANES      = 1,
     parameter JOBS        = 64,
+    parameter SEGMENTS    = 256,
+    parameter QUEUE       = 16,
     parameter GROUPS      = 32,
     parameter SPIKE_WORDS = 256,
     parameter OUT_WORDS   = 1024,
@@ -69,16 +74,18 @@ module fabric #(
     generate
         for (c = 0; c < CORES; c = c + 1) begin : node
             localparam [7:0] NUMBER = c;
-            wire mine = cfg_core == NUMBER && cfg_kind[3:2] == 2'd0;
+            wire mine = cfg_core == NUMBER && !cfg_kind[3];
             wire fits;
             assign in_range[c] = mine && fits;
             core #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
-                .NEURONS(NEURONS), .SYNAPSE(SYNAPSE), .JOBS(JOBS), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
+                .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .SPATIAL(SPATIAL), .PLANES(PLANES),
+                .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS),
+                .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(run),
-                .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[1:0]), .cfg_addr(cfg_addr[19:0]),
+                .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[2:0]), .cfg_addr(cfg_addr[19:0]),
                 .cfg_wdata(cfg_wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
                 .bus_valid(bus_valid), .bus_group(bus_group), .bus_parity(bus_parity), .bus_addr(bus_addr),
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nirdeploy.gather import packing as gather
+from nirdeploy.gather import memory as gather
+from nirdeploy.gather.jobs import INPUT_GROUP
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import RAW, REPLY, DeviceStatus, Hello, Kind, Status
 from nirdeploy.link.reference import DeviceModel
@@ -160,7 +161,7 @@ def test_events_are_sent_exactly_where_they_are_shorter(flashed: DeviceModel) ->
     """The input's own bitmap, probed: 8 bytes, so at most 3 events (6 bytes) travel as events."""
     word = 0
     for bits in ([], [0], [5, 31, 63], [0, 1, 2, 3], list(range(64))):
-        ask(flashed, begin((gather.INPUT_GROUP, 0, word, 8)), seq=1)
+        ask(flashed, begin((INPUT_GROUP, 0, word, 8)), seq=1)
         step = bytes([len(bits)]) + np.array(bits, dtype="<u2").tobytes()
         bitmap = sum(1 << bit for bit in bits).to_bytes(8, "little")
         found = output(talk(flashed, (Kind.STEPS, b"\xfe" + step + b"\xff" + bitmap), seq=2))
@@ -187,6 +188,6 @@ def test_counters_stay_until_the_next_run(flashed: DeviceModel) -> None:
 
 
 def test_events_beyond_the_input_are_ignored(flashed: DeviceModel) -> None:
-    ask(flashed, begin((gather.INPUT_GROUP, 0, 0, 8)), seq=1)
+    ask(flashed, begin((INPUT_GROUP, 0, 0, 8)), seq=1)
     events = np.array([3, 64, 65535], dtype="<u2").tobytes()
     assert output(talk(flashed, (Kind.STEPS, b"\xfe\x03" + events), seq=2)) == b"\x01\x03\x00"

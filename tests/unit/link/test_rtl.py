@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.board import _Device
-from nirdeploy.gather import packing as gather
+from nirdeploy.gather import memory as gather
+from nirdeploy.gather.jobs import INPUT_GROUP
 from nirdeploy.link.frame import Decoder, Frame, encode
 from nirdeploy.link.protocol import REPLY, DeviceStatus, Kind, Status
 from nirdeploy.link.reference import DeviceModel
@@ -152,7 +153,7 @@ def test_the_shorter_of_events_and_bitmap(both: Both) -> None:
     for count in (0, 1, 3, 4, 5, 64):
         bits = np.sort(np.random.default_rng(count).permutation(64)[:count])
         step = b"\xfe" + bytes([count]) + bits.astype("<u2").tobytes()
-        hardware, model = exchange(both, begin((gather.INPUT_GROUP, 0, 0, 8)), (Kind.STEPS, step))
+        hardware, model = exchange(both, begin((INPUT_GROUP, 0, 0, 8)), (Kind.STEPS, step))
         assert output(hardware) == output(model) != b""
 
 

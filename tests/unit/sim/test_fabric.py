@@ -12,7 +12,6 @@ from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph
 from nirdeploy.gather.placement import place
 from nirdeploy.link.reference import DeviceModel
-from nirdeploy.quantize import quantize
 from nirdeploy.sim import integer
 from nirdeploy.sim.fabric import GatherFabric
 from nirdeploy.sim.rtl import _bitmaps, _read_out
@@ -23,17 +22,17 @@ from tests.conftest import examples
 
 @pytest.mark.law
 @settings(max_examples=examples(25))
-@given(graph=networks.graphs(max_size=40, max_layers=3), seed=st.integers(0, 2**32 - 1))
+@given(graph=networks.graphs(max_size=40, max_layers=3) | networks.grids(most=90), seed=st.integers(0, 2**32 - 1))
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
-    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=4096, neurons=128)
-    network = quantize(graph, target)
+    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=8192, neurons=512)
+    network = base.load(target).quantize(graph, target)
     image = base.load(target).pack(network, place(network, target), {}, target, {})
     memories = DeviceModel(target)
     for section in image.sections:
         memories.read(section.address, len(section.words))[:] = section.words
     fabric = GatherFabric(target, lambda a, n: memories.read(a, n) if n else np.zeros(0, dtype=np.uint32))
     x = networks.stimulus(graph, seed, steps=6, batch=2)
-    bitmaps = _bitmaps(image, stimulus(x, network.inputs))
+    bitmaps = _bitmaps(image, stimulus(x, network.inputs, "counts"))
     out = np.stack([fabric.step(words, t % 6 == 0) for t, words in enumerate(bitmaps)])
     expected = integer.simulate(network, x)
     for readout in image.readouts:

@@ -1,0 +1,68 @@
+"""Loihi 2: current-based integrate-and-fire neurons in lava's fixed point, on 128 neurocores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nirdeploy.backends import base
+from nirdeploy.backends.loihi2 import limits, schema
+from nirdeploy.backends.loihi2 import placement as placing
+from nirdeploy.backends.loihi2.configuration import configuration
+from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics
+from nirdeploy.backends.loihi2.latency import latencies
+from nirdeploy.backends.loihi2.rounding import Rounding
+from nirdeploy.check import CheckedGraph
+from nirdeploy.network import IntegerNetwork
+from nirdeploy.place import Placement
+from nirdeploy.target import Target
+
+
+class Loihi2Backend(base.Backend):
+    """The chip through lava: configuration file, script, and an integer model equal to lava's simulation."""
+
+    Formats = schema.Formats
+    Hardware = schema.Hardware
+    dynamics = Loihi2Dynamics()
+
+    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
+        return limits.problems(graph, target)
+
+    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
+        latency, _ = latencies(graph)
+        rounded = [
+            Rounding(graph, population, target.formats, latency).result()
+            for population in graph.populations
+            if population.model != "Input"
+        ]
+        return IntegerNetwork(
+            target=target.name,
+            formats=target.formats.of_network(),
+            populations=tuple(population for population, _, _ in rounded),
+            projections=tuple(projection for _, incoming, _ in rounded for projection in incoming),
+            inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
+            outputs=dict(graph.outputs),
+            dt=graph.dialect.dt,
+            report=tuple(row for _, _, row in rounded),
+            input_bits=graph.input_bits,
+        )
+
+    def place(self, network: IntegerNetwork, target: Target) -> Placement:
+        return placing.place(network, target)
+
+    def context(
+        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
+    ) -> Mapping[str, Any]:
+        """The defaults and, for a placed network, ``configuration``: all of it as JSON holds it."""
+        context = {**super().context(target, network, placement), "configuration": None}
+        if network is not None and placement is not None:
+            context["configuration"] = configuration(network, placement, target)
+        return context
+
+    def estimate(
+        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+    ) -> dict[str, float | str]:
+        return placing.estimate(network, target, activity)
+
+
+BACKEND = Loihi2Backend

@@ -1,0 +1,68 @@
+"""SpiNNaker 2: neurons in single precision on ARM cores, 8-bit weights, one step per projection.
+
+After py-spinnaker2's public conversion of NIR and a recording of a chip: see ``docs/targets/spinnaker2.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.backends.base import Backend
+from nirdeploy.backends.spinnaker2 import cores, limits, rounding
+from nirdeploy.backends.spinnaker2.configuration import configuration
+from nirdeploy.backends.spinnaker2.dynamics import FloatNeurons
+from nirdeploy.backends.spinnaker2.schema import Formats, Hardware
+from nirdeploy.check import CheckedGraph
+from nirdeploy.network import IntegerNetwork, IntegerProjection
+from nirdeploy.place import Placement
+from nirdeploy.target import Target
+
+
+class SpiNNaker2Backend(Backend):
+    """One chip, through py-spinnaker2."""
+
+    Formats = Formats
+    Hardware = Hardware
+    dynamics = FloatNeurons()
+
+    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
+        return limits.problems(graph, target)
+
+    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
+        return rounding.quantize(graph, target)
+
+    def place(self, network: IntegerNetwork, target: Target) -> Placement:
+        return cores.place(network, target)
+
+    def context(
+        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
+    ) -> Mapping[str, Any]:
+        """The defaults, and ``configuration``: what the script builds the network from."""
+        return {**super().context(target, network, placement), "configuration": configuration(network, placement)}
+
+    def estimate(
+        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+    ) -> dict[str, float | str]:
+        """Synaptic events per step at ``activity`` (spikes per neuron and step), and the time the busiest core
+        needs for them at the chip paper's highest rate: a step cannot be shorter."""
+        each = {p.name: sum(synapses(q) for q in network.into(p.name)) / p.size for p in network.populations}
+        events = [activity * each[part.population] * part.count for part in placement.slices]
+        return {
+            "synaptic_events": float(sum(events)),
+            "busiest_core_events": float(max(events)),
+            "step_us_at_least": 1e6 * float(max(events)) / target.hardware.events_per_second,
+        }
+
+
+def synapses(p: IntegerProjection) -> float:
+    """How many synapses a projection has, convolutions written out."""
+    once = np.ones(p.inputs)
+    there = replace(p.operator, weight=(p.weight != 0).astype(np.float64))
+    return float(there.reach(once if p.pool is None else p.pool.apply(once)).sum())
+
+
+BACKEND = SpiNNaker2Backend

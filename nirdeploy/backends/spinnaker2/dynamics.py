@@ -1,0 +1,111 @@
+"""How a core's program steps its neurons, in the order of its single-precision operations.
+
+What reaches a neuron in a step are sums of 8-bit weights, exact. With float32 after every operation:
+
+    exc = exc_decay exc + sum of positive weights      (CubaLIF; inh alike, with magnitudes)
+    v   = alpha_decay v + ((exc - inh) + i_offset)     (IF, LIF: the sum of weights in place of exc - inh)
+    spike if v > threshold; then v = v_reset, or v = v - threshold
+
+The sums are of the spikes of the step before: a projection's delay, and so in the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.backends.spinnaker2.rounding import membrane_units, value_of
+from nirdeploy.errors import InputShapeError
+from nirdeploy.network import Formats, IntegerPopulation, IntegerProjection
+
+_INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True)
+class State:
+    """float32 (B, size): the membrane, as compared (before the reset) and after; the synaptic currents.
+
+    ``v`` and ``compared`` are the membrane in integers of the population's scale; who fired is above the
+    threshold in these, too. ``halves``: the projections' positive and negative weights, kept from the first step.
+    """
+
+    membrane: np.ndarray
+    reached: np.ndarray
+    fired: np.ndarray
+    exc: np.ndarray
+    inh: np.ndarray
+    population: IntegerPopulation
+    halves: tuple[tuple[IntegerProjection, IntegerProjection], ...] = ()
+
+    @cached_property
+    def v(self) -> np.ndarray:
+        return held(membrane_units(self.membrane, self.population.shift))
+
+    @cached_property
+    def compared(self) -> np.ndarray:
+        units = membrane_units(self.reached, self.population.shift)
+        return np.where(self.fired, np.maximum(units, self.population.threshold + 1), units)
+
+
+def held(units: np.ndarray) -> np.ndarray:
+    """Clipped to what a record holds (int32)."""
+    return np.asarray(np.clip(units, _INT32.min, _INT32.max))
+
+
+class FloatNeurons:
+    """IF, LIF and CubaLIF of py-spinnaker2 as a :class:`nirdeploy.network.Dynamics`."""
+
+    def start(self, population: IntegerPopulation, batch: int) -> State:
+        zeros = np.zeros((batch, population.size), dtype=np.float32)
+        v = zeros + value_of(population.extra["v_init"])
+        return State(v, v, zeros > 0, zeros, zeros, population)
+
+    def step(
+        self,
+        state: State,
+        arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
+        population: IntegerPopulation,
+        formats: Formats,
+    ) -> tuple[np.ndarray, State, np.ndarray]:
+        """One step; nothing saturates but the membrane's integers in the record."""
+        register = {name: value_of(bits) for name, bits in population.extra.items()}
+        signals = [_binary(p, signal) for p, signal in arriving]
+        halves = state.halves or tuple(_halved(p) for p, _ in arriving)
+        positive = _sum((half[0] for half in halves), signals)
+        negative = _sum((half[1] for half in halves), signals)
+        exc, inh = state.exc, state.inh
+        if population.synaptic:
+            exc = exc * register["exc_decay"] + positive.astype(np.float32)
+            inh = inh * register["inh_decay"] + negative.astype(np.float32)
+            entering = exc - inh
+        else:
+            entering = (positive - negative).astype(np.float32)
+        v = state.membrane * register["alpha_decay"] + (entering + register["i_offset"])
+        fired = v > register["threshold"]
+        reset = v - register["threshold"] if population.reset == "subtract" else register["v_reset"]
+        after = State(np.where(fired, reset, v), v, fired, exc, inh, population, halves)
+        units = membrane_units(after.membrane, population.shift)
+        return fired.astype(np.int64), after, held(units) != units
+
+
+def _binary(projection: IntegerProjection, signal: np.ndarray) -> np.ndarray:
+    if signal.max(initial=0) > 1:
+        raise InputShapeError(
+            f"{projection.source!r} sends {int(signal.max())} spikes in one step, a spike list of the chip 1 at most",
+            hint="give a stimulus of 0 and 1",
+        )
+    return signal.astype(np.float64)  # sums of 8-bit weights are exact
+
+
+def _halved(p: IntegerProjection) -> tuple[IntegerProjection, IntegerProjection]:
+    """The positive weights of a projection, and the magnitudes of the negative ones."""
+    positive, negative = (replace(p.operator, weight=np.maximum(sign * p.weight, 0)) for sign in (1, -1))
+    return replace(p, operator=positive), replace(p, operator=negative)
+
+
+def _sum(projections: Any, signals: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(sum(p.apply(signal) for p, signal in zip(projections, signals, strict=True)))

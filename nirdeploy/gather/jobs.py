@@ -1,0 +1,111 @@
+"""Jobs: what a core works off in a step, and the words in which it is told (``job_fetch.v``, ``segments.v``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+WORDS = 16  # per job
+INPUT_GROUP = 0
+
+# Flags of a job's word 4
+FIRES, SUBTRACT, VALUES, FIRST_JOB, LAST_JOB, LAST_OF_LIST, SHARES = (1 << bit for bit in range(7))
+SYNAPTIC = 1 << 12
+
+# Flags of a segment's word 0
+BEFORE, ENDS_PLANE, MOVES = (1 << bit for bit in (20, 21, 22))
+
+MOST_LINES = MOST_COLUMNS = 4095
+MOST_STEP = 65535  # bits from one column or line to the next
+
+
+@dataclass(frozen=True)
+class PlacedSegment:
+    """A segment of a job with its addresses, in the order of its fields in memory."""
+
+    address: int
+    before: bool
+    ends_plane: bool
+    moves: bool
+    row: int
+    bits: int
+    first: int
+    line_bits: int
+    column_step: int
+    line_step: int = 0
+
+    def like(self, other: PlacedSegment) -> bool:
+        """Whether the two differ in their address alone."""
+        return self._shape() == other._shape()
+
+    def _shape(self) -> tuple[int, ...]:
+        return (
+            *(self.before, self.ends_plane, self.moves, self.row),
+            *(self.bits, self.first, self.line_bits, self.column_step),
+        )
+
+    def encode(self, words: int) -> list[int]:
+        """``words``: 4, or 2 where the hardware knows no grid."""
+        flags = self.before * BEFORE | self.ends_plane * ENDS_PLANE | self.moves * MOVES
+        return [
+            self.address | flags,
+            self.row | self.bits << 16,
+            self.first & 0xFFFF | self.line_bits << 16,
+            self.column_step | self.line_step << 16,
+        ][:words]
+
+
+@dataclass
+class Job:
+    """Rows of one slice that read the same segments; fields as in ``job_fetch.v``."""
+
+    wait: frozenset[int]
+    wait_before: frozenset[int]
+    flags: int
+    shift: int
+    group: int
+    segments: tuple[PlacedSegment, ...]
+    columns: int
+    lines: int
+    neurons: int
+    slot: int
+    parameter_slot: int
+    destination: int
+    row_step: int
+    first_segment: int = 0
+
+    def encode(self, release: Iterable[int], release_before: Iterable[int]) -> list[int]:
+        words = [
+            mask(self.wait),
+            mask(self.wait_before),
+            mask(release),
+            mask(release_before),
+            self.flags | self.shift << 8 | self.group << 16,
+            self.first_segment | len(self.segments) << 16,
+            self.columns | self.lines << 12 | self.neurons - 1 << 24,
+            self.slot | self.parameter_slot << 16,
+            self.destination,
+            self.row_step,
+        ]
+        return words + [0] * (WORDS - len(words))
+
+
+def encode(jobs: list[Job]) -> list[int]:
+    """The words of a core's whole list.
+
+    A bitmap that is read in the next step again is released there, by the last job to read it.
+    """
+    jobs[-1].flags |= LAST_OF_LIST
+    held = frozenset[int]().union(*(job.wait_before for job in jobs))
+    later: set[int] = set()
+    later_before: set[int] = set()
+    encoded = []
+    for job in reversed(jobs):
+        encoded.append(job.encode(job.wait - later - held, job.wait_before - later_before))
+        later |= job.wait
+        later_before |= job.wait_before
+    return [word for words in reversed(encoded) for word in words]
+
+
+def mask(groups: Iterable[int]) -> int:
+    return sum(1 << group for group in groups)

@@ -1,0 +1,105 @@
+// The job list: fetches the next job while the one before is walked, over and over, once per step.
+//
+// A job is the rows of neurons that one set of sources feeds, of one slice: sixteen words (see
+// nirdeploy/gather/jobs.py, which writes them):
+//   0 wait: groups that must be complete        1 the same of the step before
+//   2 release: groups not read again in this step       3 the same of the step before
+//   4 flags: 0 fires, 1 subtractive reset, 2 emits membrane values, 3 first job of its group, 4 last job of
+//     its group, 5 last job of the list, 6 all rows share their parameters; [11:8] shift;
+//     12 the neurons have a synaptic current; [20:16] group
+//   5 [15:0] first segment, [31:16] segments of a row
+//   6 [11:0] rows in a line, [23:12] lines, [31:24] neurons of a row - 1
+//   7 [15:0] first state slot, [31:16] first parameter slot (a slot: UPDATE neurons)
+//   8 bitmap or value word of the group's start
+//   9 weight rows from one row of neurons to the next
+module job_fetch #(
+    parameter JOBS   = 64,
+    parameter GROUPS = 32,
+    parameter GW     = 5,
+    parameter JW     = $clog2(JOBS)
+) (
+    input  wire              clk,
+    input  wire              run,
+    input  wire [JW:0]       jobs,
+    // configuration
+    input  wire              we,
+    input  wire [JW+3:0]     cfg_addr,
+    input  wire [31:0]       cfg_wdata,
+    output wire [31:0]       cfg_rdata,
+    // the job
+    output reg               ready,
+    input  wire              start,      // it is taken
+    output reg  [GROUPS-1:0] wait_now,
+    output reg  [GROUPS-1:0] wait_before,
+    output reg  [GROUPS-1:0] release_now,
+    output reg  [GROUPS-1:0] release_before,
+    output reg  [6:0]        flags,
+    output reg  [3:0]        shift,
+    output reg               synaptic,
+    output reg  [GW-1:0]     group,
+    output reg  [15:0]       first_segment,
+    output reg  [15:0]       segments,
+    output reg  [11:0]       columns,
+    output reg  [11:0]       lines,
+    output reg  [7:0]        neurons,
+    output reg  [15:0]       slot,
+    output reg  [15:0]       parameter_slot,
+    output reg  [15:0]       destination,
+    output reg  [15:0]       row_step
+);
+    localparam [3:0] LAST = 4'd9;
+
+    reg [JW-1:0] job;
+    reg [3:0]    fetch;      // word asked for
+    reg          fetching, got_valid;
+    reg [3:0]    got;        // word arriving
+    wire         ask = run && jobs != 0 && fetching && !ready;
+
+    ram #(.WIDTH(32), .DEPTH(JOBS * 16)) memory (
+        .clk(clk), .we(we), .waddr(cfg_addr), .wdata(cfg_wdata),
+        .re(ask || !run), .raddr(run ? {job, fetch} : cfg_addr), .rdata(cfg_rdata)
+    );
+
+    always @(posedge clk) begin
+        if (!run) begin
+            job       <= 0;
+            fetch     <= 0;
+            fetching  <= 1'b1;
+            got_valid <= 1'b0;
+            ready     <= 1'b0;
+        end else begin
+            if (ask) begin
+                fetch    <= fetch + 1'b1;
+                fetching <= fetch != LAST;
+            end
+            got_valid <= ask;
+            got       <= fetch;
+            if (got_valid && got == LAST) ready <= 1'b1;
+            if (start) begin
+                ready    <= 1'b0;
+                fetch    <= 0;
+                fetching <= 1'b1;
+                job      <= flags[5] ? {JW{1'b0}} : job + 1'b1;
+            end
+        end
+        if (got_valid) begin
+            case (got)
+                4'd0: wait_now       <= cfg_rdata[GROUPS-1:0];
+                4'd1: wait_before    <= cfg_rdata[GROUPS-1:0];
+                4'd2: release_now    <= cfg_rdata[GROUPS-1:0];
+                4'd3: release_before <= cfg_rdata[GROUPS-1:0];
+                4'd4: begin
+                    flags    <= cfg_rdata[6:0];
+                    shift    <= cfg_rdata[11:8];
+                    synaptic <= cfg_rdata[12];
+                    group    <= cfg_rdata[16 +: GW];
+                end
+                4'd5: {segments, first_segment} <= cfg_rdata;
+                4'd6: {neurons, lines, columns} <= cfg_rdata;
+                4'd7: {parameter_slot, slot} <= cfg_rdata;
+                4'd8: destination    <= cfg_rdata[15:0];
+                default: row_step    <= cfg_rdata[15:0];
+            endcase
+        end
+    end
+endmodule
