@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy import store
+from nirdeploy import spikes, store
 from nirdeploy.errors import CorruptFile, InputShapeError
 
 MAGIC = b"NIRDIMG1"
@@ -234,6 +234,12 @@ class Image:
             dt=header["dt"],
             provenance=header["provenance"],
         )
+
+
+def stimulus_of(image: Image, x: Any) -> dict[str, np.ndarray]:
+    """A stimulus for the image's inputs (see :func:`nirdeploy.spikes.stimulus`): spikes, or counts if it takes them."""
+    counts = any(slot.planes > 1 for slot in image.inputs)
+    return spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts" if counts else "spikes")
 
 
 def input_bitmap(image: Image, stimulus: Mapping[str, np.ndarray]) -> np.ndarray:

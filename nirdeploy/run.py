@@ -11,7 +11,7 @@ import numpy as np
 from nirdeploy import spikes
 from nirdeploy.device import Device
 from nirdeploy.errors import DeviceMismatch, TransferError, UnknownPopulation
-from nirdeploy.image import Image, Readout, ReadoutPart, input_bitmap
+from nirdeploy.image import Image, Readout, ReadoutPart, input_bitmap, stimulus_of
 from nirdeploy.link.frame import OVERHEAD, Frame, encode
 from nirdeploy.link.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind, Status
 
@@ -59,7 +59,7 @@ def run(
     probed = spikes.select(probe, names, image.outputs)
     if not probed:
         raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
-    stimulus = spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts")
+    stimulus = stimulus_of(image, x)
     return _Run(device, image, stimulus, probed, progress).record()
 
 

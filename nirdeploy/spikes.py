@@ -177,7 +177,7 @@ def _one_stimulus(x: Any, name: str, shape: tuple[int, ...], allowed: Values) ->
         raise InputShapeError(
             "the stimulus must hold only 0 and 1 (spikes)" if top == 1 else "the stimulus must hold counts, 0 to 255",
             where=f"input {name!r}",
-            hint="encode analog values as spike trains first",
+            hint="encode analog values as spike trains first, or build with more input bits (--input-bits)",
         )
     return values.astype(np.uint8, copy=False)
 

@@ -1,4 +1,4 @@
-"""How long the cores take: each job by what it walks and updates, a step by the cores' dance around the bitmaps."""
+"""How many cycles a step takes: of one job, to balance the cores by; of all cores together, by their schedule."""
 
 from __future__ import annotations
 
@@ -6,56 +6,25 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nirdeploy.gather import activity as spikes
 from nirdeploy.gather.floorplan import Floorplan
 from nirdeploy.gather.hardware import Hardware
-from nirdeploy.gather.jobs import Job, PlacedSegment
-from nirdeploy.gather.program import Program
-from nirdeploy.place import Slice
-from nirdeploy.target import Target
+from nirdeploy.gather.jobs import Job
+from nirdeploy.gather.schedule import Schedule, Walk
 
 #: Spikes per neuron and step assumed where nobody says how many there are.
 ASSUMED_ACTIVITY = 0.1
 
-_FILL = 12  # cycles from a job's start to its first weight row
-_DRAIN = 9  # from its last row's sums to the last of its neurons on the bus
+_STEPS = 16  # drawn: enough for the mean of a step, whose spikes are drawn independently
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Cycles of a job: fetching words, walking bits, updating neurons; ``total`` of them overlapped."""
-
-    fetch: float
-    walk: float
-    update: float
-    total: float
-
-
-def job(work: Job, hardware: Hardware, activity: float = ASSUMED_ACTIVITY) -> Cost:
-    """What a job costs at so many spikes per neuron and step."""
-    rows = work.columns * work.lines
-    fetch = walk = 0.0
-    passes = 1 + sum(segment.ends_plane for segment in work.segments)
-    for segment in work.segments:
-        words, bits = _seen(segment, work.columns)
-        fetch += words
-        walk += bits * activity
+def job(work: Job, hardware: Hardware, activity: float = ASSUMED_ACTIVITY) -> float:
+    """What a job alone costs at so many spikes per neuron and step: the slowest of fetching, walking and updating."""
+    walk, rows = Walk(work), work.columns * work.lines
+    bits = float((walk.stop - walk.start).sum()) * activity
     per_row = math.ceil(work.neurons / hardware.update) + 1
-    update = rows * per_row * passes
-    fetch, walk = fetch * work.lines, walk * work.lines + rows * passes
-    slowest = max(fetch, walk, update)
-    return Cost(fetch, walk, update, slowest + min(per_row, slowest / rows))
-
-
-def _seen(segment: PlacedSegment, columns: int) -> tuple[float, float]:
-    """Words and bits that a line's rows read of a segment."""
-    words = bits = 0.0
-    for column in range(columns):
-        start = segment.first + column * segment.column_step
-        low, high = max(start, 0), min(start + segment.bits, segment.line_bits)
-        at = segment.address + low
-        words += max((segment.address + high - 1) // 32 - at // 32 + 1, 1) if high > low else 1
-        bits += max(high - low, 0)
-    return words, bits
+    slowest = max(walk.length, bits + walk.passes * rows, per_row * rows * walk.passes)
+    return slowest + min(per_row, slowest / rows)
 
 
 @dataclass(frozen=True)
@@ -66,20 +35,28 @@ class Prediction:
     busy: Mapping[int, float]
     limits: Mapping[int, str]
 
-    def of(self, core: int) -> tuple[float, str]:
-        return round(self.busy.get(core, 0.0), 1), self.limits.get(core, "")
-
 
 def predict(
-    plan: Floorplan, target: Target, slices: Sequence[Slice], activity: float | Mapping[str, float] = ASSUMED_ACTIVITY
+    plan: Floorplan,
+    hardware: Hardware,
+    programs: Mapping[int, Sequence[Job]],
+    activity: float | Mapping[str, float] = ASSUMED_ACTIVITY,
 ) -> Prediction:
-    busy: dict[int, float] = {}
-    limits: dict[int, str] = {}
-    for core in range(target.hardware.cores):
-        program = Program(plan, target, [s for s in slices if s.core == core])
-        costs = [job(work, target.hardware) for work in program.jobs]
-        if costs:
-            busy[core] = sum(cost.total for cost in costs)
-            sums = {name: sum(getattr(cost, name) for cost in costs) for name in ("fetch", "walk", "update")}
-            limits[core] = max(sums, key=lambda name: sums[name])
-    return Prediction(max(busy.values(), default=0.0), busy, limits)
+    """How long a step takes when inputs come as fast as they can be taken.
+
+    Args:
+        programs: the jobs of every core, by its number.
+        activity: the probability that a neuron spikes in a step, for all or by the name of input and population.
+
+    A core is limited by the words it fetches, the spikes it walks, the neurons it updates, or by others: "sources".
+    """
+    busy, limits = dict.fromkeys(programs, 0.0), dict.fromkeys(programs, "")
+    working = {number: jobs for number, jobs in programs.items() if jobs}
+    schedule = Schedule(list(working.values()), hardware, spikes.drawn(plan, activity, _STEPS), plan.input_words)
+    for number, core in zip(working, schedule.cores, strict=True):
+        work = {name: spent / _STEPS for name, spent in core.spent.items()}
+        waits = work.pop("wait")
+        most = max(work, key=lambda name: work[name])
+        busy[number] = max(schedule.period() - waits, work[most])
+        limits[number] = most if work[most] >= waits else "sources"
+    return Prediction(schedule.period(), busy, limits)

@@ -44,6 +44,7 @@ class Floorplan:
         self.layouts: dict[str, Layout] = {}
         self.plane_words: dict[str, int] = {}
         self._at: dict[str, tuple[Resident, ...]] = {}
+        self._slices = tuple(slices)
         self.planes = network.input_bits
         word = value = 0
         for name, shape in network.inputs:
@@ -58,7 +59,7 @@ class Floorplan:
         for population in network.populations:
             made = layout(population.size, found.get(population.name), hardware.lanes, hardware.update)
             self.layouts[population.name], residents = made, []
-            for part in (s for s in slices if s.population == population.name):
+            for part in self.slices(population.name):
                 lines = _lines(made, part)
                 if population.spiking:
                     residents.append(Resident(part.group, word, lines))
@@ -72,6 +73,10 @@ class Floorplan:
     def residents(self, name: str) -> tuple[Resident, ...]:
         """The pieces of an input or a population, in device order."""
         return self._at[name]
+
+    def slices(self, name: str) -> tuple[Slice, ...]:
+        """The slices of a population, one for each of its residents."""
+        return tuple(s for s in self._slices if s.population == name)
 
     def readers(self, name: str, block: Block) -> list[Reader]:
         """What a block of a population reads: numbers first, recurrent connections last."""

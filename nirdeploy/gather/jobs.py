@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 WORDS = 16  # per job
@@ -90,21 +90,25 @@ class Job:
         return words + [0] * (WORDS - len(words))
 
 
-def encode(jobs: list[Job]) -> list[int]:
-    """The words of a core's whole list.
+def releases(jobs: Sequence[Job]) -> list[tuple[frozenset[int], frozenset[int]]]:
+    """Per job of a core's whole list: the groups it lets go of, of this step and of the one before.
 
     A bitmap that is read in the next step again is released there, by the last job to read it.
     """
-    jobs[-1].flags |= LAST_OF_LIST
     held = frozenset[int]().union(*(job.wait_before for job in jobs))
-    later: set[int] = set()
-    later_before: set[int] = set()
-    encoded = []
+    later = later_before = frozenset[int]()
+    found = []
     for job in reversed(jobs):
-        encoded.append(job.encode(job.wait - later - held, job.wait_before - later_before))
+        found.append((job.wait - later - held, job.wait_before - later_before))
         later |= job.wait
         later_before |= job.wait_before
-    return [word for words in reversed(encoded) for word in words]
+    return found[::-1]
+
+
+def encode(jobs: list[Job]) -> list[int]:
+    """The words of a core's whole list."""
+    jobs[-1].flags |= LAST_OF_LIST
+    return [word for job, own in zip(jobs, releases(jobs), strict=True) for word in job.encode(*own)]
 
 
 def mask(groups: Iterable[int]) -> int:

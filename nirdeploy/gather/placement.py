@@ -98,11 +98,23 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
             hint="merge small populations or choose a target with more groups",
         )
     plan = Floorplan(network, target, slices)
+    programs = {
+        core.number: Program(plan, target, [s for s in slices if s.core == core.number])
+        for core in cores
+    }
+    used = {number: _used(program) for number, program in programs.items()}
+    limits = {name: getattr(hardware, name) for name in used[0]}
+    _check_cores(used, limits, target)
+    predicted = cycles.predict(plan, hardware, {number: program.jobs for number, program in programs.items()})
     return Placement(
         network=network.digest(),
         target=target.name,
         slices=tuple(slices),
-        cores=tuple(_uses(plan, target, slices)),
+        cores=tuple(
+            CoreUse(number, used[number], limits, round(predicted.busy[number], 1), predicted.limits[number])
+            for number in programs
+        ),
+        layout={"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY},
     )
 
 
@@ -126,7 +138,7 @@ def _needs(network: IntegerNetwork, target: Target) -> list[_Need]:
                     moving=block.columns * sum(reader.reading.moving for reader in readers),
                     shared=sum(reader.reading.shared for reader in readers),
                     shares=shares,
-                    cycles=sum(cycles.job(job, target.hardware).total for job in program.jobs) / block.lines,
+                    cycles=sum(cycles.job(job, target.hardware) for job in program.jobs) / block.lines,
                 )
             )
     return needs
@@ -150,33 +162,30 @@ def _spread(need: _Need, number: int, cores: list[_Core], hardware: Hardware, sp
         min(fitting, key=lambda core: (core.cycles, core.number)).add(need, number)
 
 
-def _uses(plan: Floorplan, target: Target, slices: list[Slice]) -> list[CoreUse]:
-    """What each core holds. Raises :class:`DoesNotFit` if jobs or segments are too many."""
-    hardware, uses, problems = target.hardware, [], []
-    predicted = cycles.predict(plan, target, slices)
-    for number in range(hardware.cores):
-        program = Program(plan, target, [s for s in slices if s.core == number])
-        used = {
-            "neurons": program.neurons,
-            "parameters": program.parameters,
-            "weight_rows": program.weight_rows,
-            "jobs": len(program.jobs),
-            "segments": len(program.segments),
-        }
-        limits = {name: getattr(hardware, name) for name in used}
-        problems += [
-            f"core {number} needs {used[name]:,} {name.replace('_', ' ')}, {limits[name]:,} there are"
-            for name in used
-            if used[name] > limits[name]
-        ]
-        uses.append(CoreUse(number, used, limits, *predicted.of(number)))
+def _used(program: Program) -> dict[str, int]:
+    return {
+        "neurons": program.neurons,
+        "parameters": program.parameters,
+        "weight_rows": program.weight_rows,
+        "jobs": len(program.jobs),
+        "segments": len(program.segments),
+    }
+
+
+def _check_cores(used: Mapping[int, Mapping[str, int]], limits: Mapping[str, int], target: Target) -> None:
+    """Raises :class:`DoesNotFit`, all cores' violations at once."""
+    problems = [
+        f"core {number} needs {own[name]:,} {name.replace('_', ' ')}, {limits[name]:,} there are"
+        for number, own in used.items()
+        for name in own
+        if own[name] > limits[name]
+    ]
     if problems:
         raise DoesNotFit(
             "; ".join(problems),
-            where=f"target {target.name}: {hardware.cores} cores of {hardware.lanes} lanes",
+            where=f"target {target.name}: {target.hardware.cores} cores of {target.hardware.lanes} lanes",
             hint="make the layers smaller, or take a target with larger memories",
         )
-    return uses
 
 
 def _check_totals(network: IntegerNetwork, target: Target, needs: list[_Need]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from nirdeploy import spikes
 from nirdeploy.emit import Artifacts, emit
 from nirdeploy.errors import DeviceMismatch, InternalError
-from nirdeploy.image import Image, Readout, input_bitmap
+from nirdeploy.image import Image, Readout, input_bitmap, stimulus_of
 from nirdeploy.sim import verilate
 from nirdeploy.target import Target
 
@@ -81,7 +81,7 @@ class Fabric:
     def run(self, image: Image, x: Any, probe: str | Sequence[str] = "all") -> spikes.SpikeRecord:
         """Run the loaded image on ``x`` (T, B, *input shape), the samples one after the other."""
         probed = spikes.select(probe, [r.population for r in image.readouts], image.outputs)
-        stimulus = spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts")
+        stimulus = stimulus_of(image, x)
         time, batch = next(iter(stimulus.values())).shape[:2]
         bitmap = _bitmaps(image, stimulus)
         first = np.zeros(time * batch, dtype=np.uint8)

@@ -108,7 +108,7 @@ def test_the_window_is_kept_and_used() -> None:
     line = Line(DeviceModel(TARGET), set(), set())
     device = Device(line)
     line.most_unanswered = 0
-    device.write((built().image.sections[3].address + 4 * i, bytes(480)) for i in range(40))
+    device.write((built().image.sections[4].address + 4 * i, bytes(480)) for i in range(40))
     assert TARGET.hardware.window - encoded_size(484) <= line.most_unanswered <= TARGET.hardware.window
 
 
@@ -189,7 +189,7 @@ def test_a_device_that_stops_reading_mid_way_is_silent() -> None:
         open_device(terminal.port, **FAST) as device,
         pytest.raises((DeviceSilent, TransferError)),
     ):
-        device.write((built().image.sections[3].address + 4 * i, bytes(480)) for i in range(100))
+        device.write((built().image.sections[4].address + 4 * i, bytes(480)) for i in range(100))
 
 
 def test_faults_in_front_of_a_port(served: ServedModel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import random
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from nirdeploy.device import Device, open_device
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, DoesNotFit, NirdeployError, TransferError
 from nirdeploy.flash import flash
-from nirdeploy.image import Image
+from nirdeploy.image import Image, Section
 from nirdeploy.link.faults import Faults, FaultyPort
 from nirdeploy.link.reference import DeviceModel, ServedModel
 from tests.conftest import examples
@@ -76,11 +75,11 @@ def test_force_sends_everything(model: DeviceModel) -> None:
 def test_only_sections_that_differ_are_sent(model: DeviceModel) -> None:
     flash(built(), connect(model))
     image = built().image
-    section = image.sections[3]
+    section = image.sections[4]
     words = section.words.copy()
     words[100] ^= 1
     changed = dataclasses.replace(
-        image, sections=(*image.sections[:3], dataclasses.replace(section, words=words), *image.sections[4:])
+        image, sections=(*image.sections[:4], dataclasses.replace(section, words=words), *image.sections[5:])
     )
     report = flash(changed, connect(model))
     assert report.bytes_sent == len(section.data)
@@ -107,7 +106,8 @@ def test_an_image_for_other_hardware_is_refused_untouched(model: DeviceModel) ->
 def test_more_sections_than_a_commit_holds(model: DeviceModel) -> None:
     image = built().image
     many = dataclasses.replace(image, sections=image.sections * 3)
-    with pytest.raises(DoesNotFit, match="51 sections, this device commits at most 39"):
+    assert len(many.sections) == 63
+    with pytest.raises(DoesNotFit, match="63 sections, this device commits at most 39"):
         flash(many, connect(model))
     assert connect(model).status().bad_frames == 0
 
@@ -119,19 +119,23 @@ def test_a_device_that_answers_a_commit_with_nonsense(model: DeviceModel, monkey
             flash(built(), connect(model))
 
 
+def _section(name: str, seed: int = 0) -> Section:
+    return next(s for s in built(seed).image.sections if s.name == name)
+
+
 class WornMemory(DeviceModel):
     """A bit that cannot be set."""
 
     def _write(self, frame):  # type: ignore[no-untyped-def]
         reply = super()._write(frame)
-        address = built().image.sections[3].address
+        address = _section("core0.weights").address
         self.read(address, 1)[0] &= ~np.uint32(1 << 5)
         return reply
 
 
 def test_a_device_that_reads_back_something_else_is_an_error() -> None:
-    section = built().image.sections[3]
-    seed = next(s for s in itertools.count() if int(built(s).image.sections[3].words[0]) & 1 << 5)
+    section = _section("core0.weights")
+    seed = next(s for s in range(20) if int(_section("core0.weights", s).words[0]) & 1 << 5)
     worn = WornMemory(TARGET)
     with pytest.raises(TransferError, match=f"digest mismatch in {section.name}") as caught:
         flash(built(seed), connect(worn))
@@ -214,7 +218,7 @@ KILLED = """
 import os, signal, sys
 from nirdeploy.device import open_device
 from nirdeploy.flash import flash
-from nirdeploy.image import Image
+from nirdeploy.image import Image, Section
 from pathlib import Path
 
 def progress(done, total):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph, check
 from nirdeploy.errors import DoesNotFit
+from nirdeploy.gather import packing
 from nirdeploy.gather.placement import place
 from nirdeploy.place import Placement, validate
 from nirdeploy.quantize import quantize
@@ -36,18 +38,14 @@ def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, l
         return  # the examples that fit are the ones of this law; the messages have tests of their own
     validate(placement, network)
     assert sum(s.count for s in placement.slices) == sum(p.size for p in network.populations)
-    spans = [
-        (placement.layout["words"][p], -(-n // 32))
-        for p, n in _sizes(network.inputs, network.populations).items()
-        if p in placement.layout["words"]
+    assert len({s.group for s in placement.slices}) == len(placement.slices)
+    words = [
+        part.address + word
+        for readout in packing.readouts(network, placement, target)
+        for part in readout.parts
+        for word in range(math.ceil(part.bits / 32) if readout.kind == "spikes" else part.count)
     ]
-    assert len({w for start, count in spans for w in range(start, start + count)}) == sum(c for _, c in spans)
-
-
-def _sizes(inputs, populations) -> dict[str, int]:  # type: ignore[no-untyped-def]
-    import math
-
-    return {name: math.prod(shape) for name, shape in inputs} | {p.name: p.size for p in populations}
+    assert len(set(words)) == len(words)
 
 
 def test_a_large_layer_is_spread_over_the_cores() -> None:
@@ -66,8 +64,8 @@ def test_too_large_says_by_how_much_and_where() -> None:
         place(network, target)
     text = str(caught.value)
     assert "160 neurons ('lif1' alone 128), 64 there are" in text
-    assert "260 weight rows ('lif1' alone 160), 64 there are" in text
-    assert "100 inputs per neuron of 'lif2', 64 a core can hold" in text
+    assert "384 weight rows ('lif1' alone 256), 64 there are" in text
+    assert "128 weight rows for one line of 'lif2', 64 a core can hold" in text
 
 
 def test_save_and_load(tmp_path: Path) -> None:

@@ -115,10 +115,13 @@ module fabric #(
             wire [GW-1:0] group  = messages[c*MW + AW + 35 +: GW];
             wire          parity = messages[c*MW + AW + 34];
             assign blocked[c] = taken[{parity, group}];
-            if (c == 0) begin : priority_top
-                assign granted[c] = offered[c] && !blocked[c];
+            wire ready = offered[c] && !blocked[c];
+            if (c == CORES) begin : input_first  // so that read-outs never keep the cores from their next step
+                assign granted[c] = ready;
+            end else if (c == 0) begin : priority_top
+                assign granted[c] = ready && !granted[CORES];
             end else begin : priority_below
-                assign granted[c] = offered[c] && !blocked[c] && granted[c-1:0] == 0;
+                assign granted[c] = ready && !granted[CORES] && granted[c-1:0] == 0;
             end
         end
     endgenerate
