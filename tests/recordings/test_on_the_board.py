@@ -1,4 +1,4 @@
-"""The NIR paper's recurrent networks on the virtual board: every spike of every population is the integer network's."""
+"""The NIR paper's networks on the virtual board: every spike of every population is the integer network's."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ pytestmark = pytest.mark.xdist_group("default-board")
         ("braille_noDelay_bias_zero", "nir"),
         ("braille_noDelay_bias_zero_subgraph", "nir"),
         ("braille_noDelay_noBias_subtract", "nir,reset=subtract"),
+        ("cnn_sinabs", "sinabs,spikes=binary"),
     ],
 )
 def test_device_is_the_integer_network(paper: Path, name: str, dialect: str) -> None:
     x = np.load(paper / "braille_input.npy")[:, None]
     if name.startswith("lif"):
         x = np.random.default_rng(0).integers(0, 2, (300, 2, 1), dtype=np.uint8)
+    if name.startswith("cnn"):
+        x = (np.random.default_rng(0).random((12, 2, 2, 34, 34)) < 0.1).astype(np.uint8)
     built = nd.build(paper / f"{name}.nir", dialect=dialect)
     expected = nd.simulate(built, x)
     with nd.open_device("virtual", built.target) as device:
