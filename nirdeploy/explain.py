@@ -104,6 +104,7 @@ def explain(
 
 
 def _differing(a: SpikeRecord, b: SpikeRecord) -> dict[str, int]:
+    a, b = a.aligned(b.aligned().steps), b.aligned()
     return {name: int((a.spikes[name] != b.spikes[name]).sum()) for name in a.spikes}
 
 
@@ -155,7 +156,9 @@ def _stands_for(network: IntegerNetwork, p: IntegerProjection, sign: np.ndarray)
             if even
             else Dense(matrix(operator) / source.scale)
         )
-    return Projection(p.source, p.target, operator, (), p.pool, p.delay)
+    late = network.latencies
+    delay = p.delay - late.get(p.target, 0) + late.get(p.source, 0)
+    return Projection(p.source, p.target, operator, (), p.pool, delay)
 
 
 def _thresholds(integers: IntegerPopulation, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -178,7 +181,8 @@ def _margins(
     made_of = {p.name: float_.parts(graph, p.name) for p in network.populations}
     exact = float_.run(graph, made_of, x, set(), {first.population}).compared[first.population]
     border = neuron.threshold_of(integers.model, made_of[first.population].params)[index]
-    rounded = integer.compared(network, x, first.population, dynamics)[first.step, first.sample, index]
+    step = first.step + network.latencies.get(first.population, 0)
+    rounded = integer.compared(network, x, first.population, dynamics)[step, first.sample, index]
     return Margins(
         float(exact[first.step, first.sample, index] - border),
         float((rounded - integers.threshold[index]) * integers.scale[index]),

@@ -64,7 +64,8 @@ class IntegerPopulation:
     from zero. ``initial`` is v at the start of a sample. ``late_bias``:
     what of the bias is missing before a step, by that step. ``scale`` (float64): the membrane potential of one LSB.
     ``extra``: registers (int64, any shape) that only a target of other dynamics has; the fields above then hold what
-    they stand for.
+    they stand for. ``latency``: steps by which the population does everything later than in the graph, on a target
+    where connections take steps of their own; the delays of projections are then the target's.
     """
 
     name: str
@@ -83,6 +84,7 @@ class IntegerPopulation:
     scale: np.ndarray
     late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+    latency: int = 0
 
     @property
     def size(self) -> int:
@@ -164,6 +166,11 @@ class IntegerNetwork:
     def population(self, name: str) -> IntegerPopulation:
         return next(p for p in self.populations if p.name == name)
 
+    @property
+    def latencies(self) -> dict[str, int]:
+        """Of the populations that lag behind the graph: steps."""
+        return {p.name: p.latency for p in self.populations if p.latency}
+
     def into(self, name: str) -> list[IntegerProjection]:
         """The projections that end on a population."""
         return [p for p in self.projections if p.target == name]
@@ -188,6 +195,7 @@ class IntegerNetwork:
                     "shift": p.shift,
                     "late_bias": sorted(p.late_bias),
                     "extra": sorted(p.extra),
+                    "latency": p.latency,
                 }
                 for p in self.populations
             ],

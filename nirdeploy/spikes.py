@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ class SpikeRecord:
     simulator, RTL, device). Populations that do not spike (LI, Output) have a membrane only.
     ``source`` is "float", "integer", "rtl" or "device"; ``dt`` in seconds; ``manifest`` says what produced
     the record (hashes, options); ``stats`` holds counters (such as ``saturations`` or ``cycles``).
-    ``outputs`` maps the graph's Output names to populations.
+    ``outputs`` maps the graph's Output names to populations. ``latency``: of populations that do everything so many
+    steps later than in the graph, as a chip's own step per connection has it.
     """
 
     spikes: Mapping[str, np.ndarray]
@@ -37,6 +38,7 @@ class SpikeRecord:
     outputs: Mapping[str, str] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     stats: Mapping[str, float] = field(default_factory=dict)
+    latency: Mapping[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Spike counts (T, B, *shape) of the population of that NIR node (or Output name).
@@ -64,6 +66,21 @@ class SpikeRecord:
     def _any(self) -> np.ndarray:
         return next(iter([*self.spikes.values(), *self.membrane.values()]))
 
+    def aligned(self, steps: int | None = None) -> SpikeRecord:
+        """The record as the graph counts steps: each population's latency cut off, and all equally long.
+
+        ``steps``: at most so many. A run not longer than its latencies leaves none.
+        """
+        late = {name: self.latency.get(name, 0) for name in [*self.spikes, *self.membrane]}
+        left = max(self.steps - max(late.values()), 0)
+        left = left if steps is None else min(left, steps)
+        return replace(
+            self,
+            spikes={name: values[late[name] : late[name] + left] for name, values in self.spikes.items()},
+            membrane={name: values[late[name] : late[name] + left] for name, values in self.membrane.items()},
+            latency={},
+        )
+
     def volts(self, name: str) -> np.ndarray:
         """Membrane potential in the graph's units, float64 (T, B, *shape)."""
         values = self.membrane[name]
@@ -77,6 +94,7 @@ class SpikeRecord:
             "outputs": dict(self.outputs),
             "manifest": dict(self.manifest),
             "stats": dict(self.stats),
+            "latency": dict(self.latency),
             "shapes": {n: list(v.shape[2:]) for n, v in [*self.spikes.items(), *self.membrane.items()]},
             "size": [self.steps, self.samples],
         }
@@ -111,6 +129,7 @@ class SpikeRecord:
                 outputs=meta["outputs"],
                 manifest=meta["manifest"],
                 stats=meta["stats"],
+                latency=meta.get("latency", {}),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"not a spike record ({error})", where=str(path), hint="record it again") from error

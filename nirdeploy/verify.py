@@ -133,8 +133,9 @@ class Verdict:
 def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequence[str] | None = None) -> Verdict:
     """Compare two records cell by cell.
 
-    Spikes must be equal. Membranes must be equal where both are integers of the same scale; otherwise
-    their error is measured and decides nothing.
+    Where populations of one lag behind the graph (its ``latency``) and those of the other do not, they are compared
+    step by step of the graph. Spikes must be equal. Membranes must be equal where both are integers of the same scale;
+    otherwise their error is measured and decides nothing.
 
     Args:
         populations: only these; by default all that either record holds.
@@ -143,6 +144,15 @@ def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequenc
         InputShapeError: the records are of different stimuli (steps, samples, shapes).
         UnknownPopulation: they have no population in common.
     """
+    if dict(expected.latency) != dict(measured.latency) and expected.steps == measured.steps:
+        steps = min(expected.aligned().steps, measured.aligned().steps)
+        if not steps:
+            latency = max([*expected.latency.values(), *measured.latency.values()])
+            raise InputShapeError(
+                f"a run of {expected.steps} steps shows nothing of populations that lag {latency} steps behind the graph",
+                hint="give the stimulus more steps",
+            )
+        expected, measured = expected.aligned(steps), measured.aligned(steps)
     if (expected.steps, expected.samples) != (measured.steps, measured.samples):
         raise InputShapeError(
             f"the records are of different runs: {expected.source} has {expected.steps} steps x "

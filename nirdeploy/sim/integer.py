@@ -134,6 +134,7 @@ def simulate(
         outputs=dict(network.outputs),
         manifest={"network": network.digest(), "target": network.target},
         stats={"saturations": float(trace.saturations)},
+        latency=network.latencies,
     )
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 import nirdeploy as nd
 from nirdeploy import target as targets
 from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics, wrap
-from nirdeploy.backends.loihi2.latency import aligned
 from nirdeploy.backends.loihi2.synapses import connection, mantissas
 from nirdeploy.check import Projection
 from nirdeploy.errors import InputShapeError
@@ -36,7 +35,7 @@ def built(seed: int, input_bits: int = 1) -> nd.Build:
 
 
 def latency(net: IntegerNetwork) -> dict[str, int]:
-    return {p.name: int(p.extra["latency"]) for p in net.populations}
+    return {p.name: p.latency for p in net.populations}
 
 
 def simulated(net: IntegerNetwork, x: Any) -> SpikeRecord:
@@ -213,7 +212,7 @@ def test_every_connection_takes_a_step_and_the_alignment_undoes_it(seed: int) ->
     )
     plain = replace(delayed, projections=graph.projections)
     x = stimulus(network(seed), seed)
-    shifted = aligned(float_.simulate(delayed, x), latency(build.network))
+    shifted = replace(float_.simulate(delayed, x), latency=latency(build.network)).aligned()
     expected = float_.simulate(plain, x)
     assert shifted.steps == 30 - max(latency(build.network).values())
     for name, spikes in shifted.spikes.items():
@@ -281,7 +280,7 @@ def test_the_chip_stays_close_to_the_graph() -> None:
     cells = differing = 0
     for seed in range(100):
         build, x = built(seed), stimulus(network(seed), seed)
-        record = aligned(nd.simulate(build, x), latency(build.network))
+        record = nd.simulate(build, x).aligned()
         reference = float_.simulate(build.graph, x)
         for name, spikes in record.spikes.items():
             differing += int((spikes != reference.spikes[name][: record.steps]).sum())
@@ -306,8 +305,8 @@ def test_biases_do_not_run_ahead_of_the_signal() -> None:
                 for p in build.network.populations
             ),
         )
-        found = aligned(simulated(build.network, x), latency(build.network))
-        bare = aligned(simulated(plain, x), latency(build.network))
+        found = simulated(build.network, x).aligned()
+        bare = simulated(plain, x).aligned()
         for name, spikes in found.spikes.items():
             expected = reference.spikes[name][: found.steps]
             with_start += int((spikes != expected).sum())
@@ -327,7 +326,7 @@ def test_a_synapse_with_a_constant_current_starts_as_the_graph_s() -> None:
     graph = nir.NIRGraph(nodes, [("input", "fc"), ("fc", "lif"), ("lif", "output")], type_check=False)
     build = nd.build(graph, TARGET, dialect=DIALECT)
     x = np.zeros((40, 1, 2), dtype=np.uint8)
-    found = aligned(simulated(build.network, x), latency(build.network))
+    found = simulated(build.network, x).aligned()
     reference = float_.simulate(build.graph, x, membrane=["lif"])
     np.testing.assert_array_equal(found.spikes["lif"], reference.spikes["lif"][:39])
     np.testing.assert_allclose(found.volts("lif"), reference.membrane["lif"][:39], rtol=2e-3, atol=1e-4)

@@ -36,7 +36,7 @@ def rebuilt(text: bytes, model: IntegerNetwork) -> IntegerNetwork:
     kept = json.loads(text)
     populations = []
     for entry, own in zip(kept["populations"], model.populations, strict=True):
-        registers = {n: np.array(entry[n]) for n in ("du", "dv", "vth", "u", "bias_mant", "bias_exp", "latency")}
+        registers = {n: np.array(entry[n]) for n in ("du", "dv", "vth", "u", "bias_mant", "bias_exp")}
         size = int(np.prod(entry["shape"]))
         populations.append(
             replace(
@@ -49,6 +49,7 @@ def rebuilt(text: bytes, model: IntegerNetwork) -> IntegerNetwork:
                 threshold=np.full(size, entry["vth"] << 6),
                 initial=np.array(entry["v"]),
                 extra={**registers, "message_max": own.extra["message_max"]},
+                latency=entry["latency"],
             )
         )
     projections = []

@@ -13,7 +13,6 @@ import pytest
 
 import nirdeploy as nd
 from nirdeploy import target as targets
-from nirdeploy.backends.loihi2.latency import aligned
 from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.quantize import per_weight
@@ -27,7 +26,7 @@ FRACTION_BITS = 14
 
 
 def latency(built: nd.Build) -> dict[str, int]:
-    return {p.name: int(p.extra["latency"]) for p in built.network.populations}
+    return {p.name: p.latency for p in built.network.populations}
 
 
 def differing(record: SpikeRecord, reference: SpikeRecord) -> dict[str, int]:
@@ -75,7 +74,7 @@ def test_the_chip_spikes_as_the_graph(paper: Path) -> None:
     """With a scale of its own the network is closer to the graph than the recorded one: no spike differs."""
     x = np.loadtxt(paper / "lif_lava_loihi_fixed.csv", delimiter=",")[:, 0, None, None]
     built = nd.build(paper / "lif_norse.nir", "loihi2", dialect="nir,dt=1e-4")
-    record = aligned(nd.simulate(built, x, membrane=["1"]), latency(built))
+    record = nd.simulate(built, x, membrane=["1"]).aligned()
     reference = float_.simulate(built.graph, x, membrane=["1"])
     np.testing.assert_array_equal(record.spikes["1"], reference.spikes["1"][: record.steps])
     np.testing.assert_allclose(record.volts("1"), reference.membrane["1"][: record.steps], atol=1e-4)
@@ -98,7 +97,7 @@ def test_braille(paper: Path, name: str) -> None:
     """
     x = np.load(paper / "braille_input.npy")[:, None]
     built = nd.build(paper / f"{name}.nir", "loihi2", dialect="nir,dt=1e-4")
-    record = aligned(nd.simulate(built, x), latency(built))
+    record = nd.simulate(built, x).aligned()
     recurrent = built.network.populations[0].name
     assert latency(built) == {recurrent: 1, "lif2": 2}
     assert differing(record, float_.simulate(built.graph, x)) == {recurrent: 117, "lif2": 541}
@@ -115,7 +114,7 @@ def test_the_convolutional_network(paper: Path) -> None:
     """Five layers in five steps; pools fold into kernels; here too the weights' rounding is what differs."""
     built = nd.build(paper / "cnn_sinabs.nir", "loihi2", dialect="nir,dt=1")
     x = (np.random.default_rng(0).random((25, 1, 2, 34, 34)) < 0.1).astype(np.uint8)
-    record = aligned(nd.simulate(built, x), latency(built))
+    record = nd.simulate(built, x).aligned()
     assert latency(built) == {"1": 1, "3": 2, "6": 3, "10": 4, "12": 5}
     assert [p.weight.shape for p in built.network.projections[:3]] == [(16, 2, 5, 5), (16, 16, 3, 3), (8, 16, 6, 6)]
     assert len(built.placement.cores) <= 128

@@ -246,7 +246,7 @@ def test_a_population_that_drives_itself() -> None:
     other = replace(made, name="b", bias=np.full(2, 9.0))
     ways = [Projection("in", "a", Dense(np.ones((2, 1)))), Projection("b", "b", Dense(np.eye(2)), delay=1)]
     build = built(networks.graph([silent, made, other], ways, networks.PLAIN))
-    assert [row["lag"] for row in build.network.report] == [1, 0]
+    assert [row["latency"] for row in build.network.report] == [1, 0]
     assert nd.simulate(build, np.zeros((50, 1, 1), dtype=np.uint8)).spikes["b"].sum() > 5
 
 
@@ -273,7 +273,7 @@ def test_the_chip_is_the_float_reference_but_for_a_step_per_projection(reset: st
     graph = exact_network(reset, connection_delay)
     build, x = built(graph), stimulus(graph, 80, 3)
     reference, found = float_.simulate(graph, x), nd.simulate(build, x)
-    lags = {str(row["population"]): int(row["lag"]) for row in build.network.report}
+    lags = {str(row["population"]): int(row["latency"]) for row in build.network.report}
     assert lags == ({"a": 0, "b": 0} if connection_delay else {"a": 1, "b": 2})
     for name, late in lags.items():
         np.testing.assert_array_equal(found.spikes[name][late:], reference.spikes[name][: 80 - late])
@@ -395,4 +395,4 @@ def test_nir_that_says_it_all(tmp_path: Path) -> None:
     build = nd.build(graph, "spinnaker2")
     models = [entry["neuron_model"] for entry in json.loads(build.artifacts["network.json"])["populations"]]
     assert models == ["lif_conv2d", "lif_conv2d", "lif_no_delay"]
-    assert [row["lag"] for row in build.network.report] == [1, 2, 3]
+    assert [row["latency"] for row in build.network.report] == [1, 2, 3]

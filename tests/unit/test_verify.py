@@ -68,6 +68,38 @@ def test_the_earliest_step_comes_first_then_the_networks_order() -> None:
     assert first.population == "a"
 
 
+def _lagging(made: SpikeRecord, **latency: int) -> SpikeRecord:
+    """The same, with each population so many steps later (and noise before)."""
+    def late(values: np.ndarray, steps: int) -> np.ndarray:
+        return np.concatenate([values[:steps], values])[: len(values)]
+
+    return replace(
+        made,
+        spikes={name: late(values, latency.get(name, 0)) for name, values in made.spikes.items()},
+        membrane={name: late(values, latency.get(name, 0)) for name, values in made.membrane.items()},
+        latency=latency,
+    )
+
+
+def test_a_record_that_lags_is_compared_step_by_step_of_the_graph(tmp_path: Path) -> None:
+    late = _lagging(record(), a=1, b=2, r=3)
+    verdict = verify(record(), late)
+    assert verdict.equal
+    assert (verdict.steps, verdict.populations[1].cells) == (6, 6 * 3 * 6)
+    assert verify(late, late).steps == 9
+    late.spikes["b"][4, 1, 0, 2] ^= 1
+    first = verify(record(), late).first_divergence
+    assert first is not None
+    assert (first.population, first.step) == ("b", 2)
+    late.save(tmp_path / "late.h5")
+    assert SpikeRecord.load(tmp_path / "late.h5").latency == {"a": 1, "b": 2, "r": 3}
+
+
+def test_a_run_shorter_than_the_latency_shows_nothing() -> None:
+    with pytest.raises(InputShapeError, match="9 steps shows nothing of populations that lag 9 steps"):
+        verify(record(), _lagging(record(), b=9))
+
+
 def test_integer_membranes_of_one_scale_must_be_equal() -> None:
     measured = record()
     measured.membrane["r"][8, 2, 1] += 1

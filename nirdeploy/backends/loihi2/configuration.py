@@ -38,8 +38,9 @@ def configuration(network: IntegerNetwork, placement: Placement, target: Target)
 
 
 def _population(p: IntegerPopulation) -> dict[str, Any]:
-    registers = {name: p.extra[name].tolist() for name in ("du", "dv", "vth", "u", "bias_mant", "bias_exp", "latency")}
-    return {"name": p.name, "model": p.model, "shape": list(p.shape), "v": p.initial.tolist(), **registers}
+    registers = {name: p.extra[name].tolist() for name in ("du", "dv", "vth", "u", "bias_mant", "bias_exp")}
+    about = {"name": p.name, "model": p.model, "shape": list(p.shape), "latency": p.latency}
+    return {**about, "v": p.initial.tolist(), **registers}
 
 
 def _connection(p: IntegerProjection, network: IntegerNetwork, target: Target) -> dict[str, Any]:

@@ -9,10 +9,8 @@ that must be at least 1. These are difference constraints; their least solution 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from nirdeploy.check import CheckedGraph, Projection
-from nirdeploy.spikes import SpikeRecord
 
 
 def latencies(graph: CheckedGraph) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -47,18 +45,3 @@ def loop_delay(graph: CheckedGraph, loop: Sequence[str]) -> int:
     """Steps that a loop of populations takes in the graph, on its fastest connections."""
     pairs = zip(loop, (*loop[1:], loop[0]), strict=True)
     return sum(min(p.delay for p in graph.into(after) if p.source == before) for before, after in pairs)
-
-
-def aligned(record: SpikeRecord, latency: Mapping[str, int]) -> SpikeRecord:
-    """A record of the chip as the graph counts steps: each population's first L steps cut, all equally long.
-
-    ``latency``: by population; one that is missing has none. Compare with the first ``steps`` rows of the float
-    record. Raises nothing, but gives a record of no steps where the run was not longer than the latencies.
-    """
-    names = [*record.spikes, *record.membrane]
-    steps = max(record.steps - max((latency.get(name, 0) for name in names), default=0), 0)
-    return replace(
-        record,
-        spikes={name: values[latency.get(name, 0) :][:steps] for name, values in record.spikes.items()},
-        membrane={name: values[latency.get(name, 0) :][:steps] for name, values in record.membrane.items()},
-    )

@@ -230,7 +230,7 @@ def estimate(network: IntegerNetwork, target: Target, activity: float) -> dict[s
     events = activity * sum(synapses(p) for p in network.projections)
     updates = sum(p.size for p in network.populations)
     hardware = target.hardware
-    lag = max(int(network.population(name).extra["latency"]) for name in network.outputs.values())
+    lag = max(network.population(name).latency for name in network.outputs.values())
     return {
         "synaptic events per step": events,
         "neuron updates per step": updates,

@@ -293,8 +293,9 @@ class Rounding:
             extra={
                 **{name: np.array(value) for name, value in (("du", du), ("dv", dv), ("vth", self.register))},
                 **{"bias_mant": mantissa, "bias_exp": exponent, "u": u},
-                **{"latency": np.array(self.latency), "message_max": np.array(max(i.most for i in self.incoming))},
+                **{"message_max": np.array(max(i.most for i in self.incoming))},
             },
+            latency=self.latency,
         )
         projections, quality = self._projections(unit)
         decays = [abs((f.unity - dv) / f.unity - float(self.decay[0]))]

@@ -127,14 +127,14 @@ def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
         into = graph.into(population.name)
         operators = [written_out(p) for p in into]
         scaled = _Scaled.of(graph, population, operators, target)
-        integer = _population(graph, population, scaled)
+        integer = replace(_population(graph, population, scaled), latency=late[population.name])
         rounded = [_truncated(operator, scaled) for operator in operators]
         populations.append(integer)
         for p, operator in zip(into, rounded, strict=True):
             pool = p.pool if isinstance(operator, Convolution) else None
             unit = np.full(population.size, 1.0 / scaled.weight_scale)
             projections.append(IntegerProjection(p.source, p.target, operator, unit, pool, delay=1))
-        report.append(_row(integer, operators, rounded, scaled, late[population.name]))
+        report.append(_row(integer, operators, rounded, scaled))
     return IntegerNetwork(
         target=target.name,
         formats=Formats(target.formats.weight_bits, 25, 32, DECAY_BITS),
@@ -196,7 +196,7 @@ def _population(graph: CheckedGraph, population: Population, scaled: _Scaled) ->
 
 
 def _row(
-    integer: IntegerPopulation, exact: list[Operator], rounded: list[Operator], scaled: _Scaled, lag: int
+    integer: IntegerPopulation, exact: list[Operator], rounded: list[Operator], scaled: _Scaled
 ) -> dict[str, float | str]:
     wanted = np.concatenate([operator.weight.ravel() * scaled.weight_scale for operator in exact])
     noise = float(((np.concatenate([operator.weight.ravel() for operator in rounded]) - wanted) ** 2).sum())
@@ -207,5 +207,5 @@ def _row(
         "weight_sqnr_db": float(10 * np.log10((wanted**2).sum() / noise)) if noise else float("inf"),
         "zero_weights": float(np.mean(np.concatenate([operator.weight.ravel() == 0 for operator in rounded]))),
         "threshold": float(np.abs(scaled.threshold).max()),
-        "lag": lag,
+        "latency": integer.latency,
     }
