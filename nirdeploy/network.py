@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -118,6 +118,12 @@ class IntegerProjection(Passage):
     pool: Pool | None = None
     delay: int = 0
     shift: int = 0
+
+    def synapses(self) -> int:
+        """How many pairs of neurons it connects, convolutions written out."""
+        once = np.ones(self.inputs)
+        there = replace(self.operator, weight=(self.weight != 0).astype(np.float64))
+        return int(there.reach(once if self.pool is None else self.pool.apply(once)).sum())
 
 
 class Dynamics(Protocol):

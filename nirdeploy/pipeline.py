@@ -22,6 +22,7 @@ from nirdeploy.check import CheckedGraph, check
 from nirdeploy.dialect import Dialect
 from nirdeploy.emit import Artifacts, emit
 from nirdeploy.errors import CorruptFile, DoesNotFit, UsageProblem
+from nirdeploy.estimate import holding
 from nirdeploy.image import Image
 from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
@@ -202,7 +203,7 @@ def build(
             built._graph = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
             built._save(stage)
         else:
-            built.run_stage(stage)
+            _run_stage(built, stage)
     if folder is not None:
         text = json.dumps(
             {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True)},
@@ -211,3 +212,14 @@ def build(
         )
         store.write_atomic(folder / MANIFEST, text.encode() + b"\n")
     return built
+
+
+def _run_stage(built: Build, stage: str) -> None:
+    """Where a network does not fit, say which targets would hold it."""
+    try:
+        built.run_stage(stage)
+    except DoesNotFit as error:
+        others = holding(built.graph, built.target.name)
+        held = f"targets that hold it: {', '.join(others)}" if others else "no other target holds it either"
+        hint = f"{error.hint}; {held}" if error.hint else held
+        raise DoesNotFit(error.message, where=error.where, hint=hint) from error

@@ -149,7 +149,7 @@ def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequenc
         if not steps:
             latency = max([*expected.latency.values(), *measured.latency.values()])
             raise InputShapeError(
-                f"a run of {expected.steps} steps shows nothing of populations that lag {latency} steps behind the graph",
+                f"a run of {expected.steps} steps shows nothing of populations that lag {latency} steps behind",
                 hint="give the stimulus more steps",
             )
         expected, measured = expected.aligned(steps), measured.aligned(steps)

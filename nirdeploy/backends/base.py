@@ -95,7 +95,14 @@ class Backend:
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
     ) -> dict[str, float | str]:
-        """Cycles, latency and energy per step, where there are figures to derive them from."""
+        """What a step costs, as far as there are figures to derive it from.
+
+        Keys that several targets have: ``synaptic_events`` and ``cycles`` per step, ``step_us`` (the shortest step),
+        ``energy_nj`` per step, ``latency_steps`` (from input to output, where connections take steps).
+
+        Args:
+            activity: spikes per neuron and input, and step.
+        """
         return {}
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from nirdeploy.backends.base import Backend
 from nirdeploy.check import CheckedGraph
-from nirdeploy.gather import packing, placement
+from nirdeploy.gather import cycles, packing, placement
+from nirdeploy.gather.floorplan import Floorplan
 from nirdeploy.gather.hardware import Hardware
 from nirdeploy.gather.lowering import lower
+from nirdeploy.gather.program import Program
 from nirdeploy.image import Image
 from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
@@ -48,6 +50,20 @@ class FpgaBackend(Backend):
             **super().context(target, network, placement),
             "signature": target.signature.hex(),
             "signature_reversed": target.signature[::-1].hex(),
+        }
+
+    def estimate(
+        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+    ) -> dict[str, float | str]:
+        """Cycles of the cores' schedule for spikes drawn at ``activity``, inputs sent as fast as they are taken."""
+        plan = Floorplan(network, target, placement.slices)
+        own = {core.core: [s for s in placement.slices if s.core == core.core] for core in placement.cores}
+        programs = {core: Program(plan, target, slices).jobs for core, slices in own.items()}
+        period = cycles.predict(plan, target.hardware, programs, activity).period
+        return {
+            "cycles": period,
+            "step_us": period / target.serial_board.clock_hz * 1e6,
+            "synaptic_events": activity * sum(p.synapses() for p in network.projections),
         }
 
     def pack(

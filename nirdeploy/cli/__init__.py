@@ -24,6 +24,7 @@ _COMMANDS = {
     "check": "Validate a NIR file and show its normal form.",
     "simulate": "Simulate a NIR file or a build on a stimulus.",
     "targets": "List the chips and boards there are.",
+    "estimate": "Where a network fits, and how fast it would be.",
     "build": "A NIR file to an image for a target.",
     "flash": "Write a build's image into a device.",
     "run": "Run a stimulus on a device and record its spikes.",

@@ -58,5 +58,8 @@ def command(
         ui.show(tables.rows_table("quantization", built.network.report))
     if "place" in done:
         ui.show(tables.rows_table("cores", [core.row() for core in built.placement.cores if any(core.used.values())]))
+        if "cycles_per_step" in built.placement.layout:
+            cycles, activity = (built.placement.layout[name] for name in ("cycles_per_step", "activity"))
+            ui.say(f"predicted: {cycles:,} cycles per step where {activity:.0%} of all neurons and inputs spike")
     size = f", image {built.image.total_bytes:,} bytes, {built.image.digest()[:16]}" if "image" in done else ""
     ui.say(f"built for {built.target.name} in {out}: {', '.join(done)}{size}")

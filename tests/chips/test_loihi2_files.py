@@ -98,11 +98,11 @@ def test_estimate_counts_events() -> None:
     build = nd.build(two_layers(), TARGET)
     estimate = base.load(TARGET).estimate(build.network, build.placement, TARGET, 0.5)
     synapses = sum(int(np.count_nonzero(p.weight)) for p in build.network.projections)
-    assert estimate["synaptic events per step"] == 0.5 * synapses
-    assert estimate["neuron updates per step"] == 35
-    assert estimate["steps from input to output"] == 2
+    assert estimate["synaptic_events"] == 0.5 * synapses
+    assert estimate["neuron_updates"] == 35
+    assert estimate["latency_steps"] == 2
     energy = (0.5 * synapses * 23.6 + 35 * 81.0) / 1000
-    assert estimate["energy per step (nJ, with Loihi's published figures)"] == pytest.approx(energy)
+    assert estimate["energy_nj"] == pytest.approx(energy)
 
 
 def test_through_the_command_line(tmp_path: Path, cli: Callable[..., Outcome]) -> None:

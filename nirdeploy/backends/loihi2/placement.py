@@ -8,7 +8,7 @@ smaller slices, and all is laid down again.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -217,26 +217,18 @@ def _synapse_bytes(p: IntegerProjection, first: int, count: int, axons: int) -> 
     return 2 * count
 
 
-def synapses(p: IntegerProjection) -> int:
-    """How many connections between two neurons a projection is."""
-    if isinstance(p.operator, Convolution):
-        ones = np.ones_like(p.operator.weight, dtype=np.float64)
-        return int(replace(p.operator, weight=ones).apply(np.ones(p.operator.inputs)).sum())
-    return int(np.count_nonzero(p.operator.weight))
-
-
 def estimate(network: IntegerNetwork, target: Target, activity: float) -> dict[str, float | str]:
     """Per step, where a share ``activity`` of all neurons and inputs spikes: synaptic events, updates and energy."""
-    events = activity * sum(synapses(p) for p in network.projections)
+    events = activity * sum(p.synapses() for p in network.projections)
     updates = sum(p.size for p in network.populations)
     hardware = target.hardware
     lag = max(network.population(name).latency for name in network.outputs.values())
     return {
-        "synaptic events per step": events,
-        "neuron updates per step": updates,
-        "energy per step (nJ, with Loihi's published figures)": (
+        "synaptic_events": events,
+        "neuron_updates": updates,
+        "energy_nj": (
             events * hardware.synaptic_event_pj + updates * hardware.neuron_update_pj
         )
         / 1000,
-        "steps from input to output": lag,
+        "latency_steps": lag,
     }

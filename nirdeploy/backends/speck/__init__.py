@@ -66,8 +66,8 @@ class SpeckBackend(Backend):
         operations = {name: activity * layer.synapses() for name, layer in found.layers.items()}
         busiest = max(operations, key=lambda name: operations[name])
         return {
-            "synaptic_operations": sum(operations.values()),
-            "busiest_core_operations": operations[busiest],
+            "synaptic_events": sum(operations.values()),
+            "busiest_core_events": operations[busiest],
             "busiest": busiest,
         }
 

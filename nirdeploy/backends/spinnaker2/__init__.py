@@ -6,10 +6,7 @@ After py-spinnaker2's public conversion of NIR and a recording of a chip: see ``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from nirdeploy.backends.base import Backend
 from nirdeploy.backends.spinnaker2 import cores, limits, rounding
@@ -17,7 +14,7 @@ from nirdeploy.backends.spinnaker2.configuration import configuration
 from nirdeploy.backends.spinnaker2.dynamics import FloatNeurons
 from nirdeploy.backends.spinnaker2.schema import Formats, Hardware
 from nirdeploy.check import CheckedGraph
-from nirdeploy.network import IntegerNetwork, IntegerProjection
+from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
 from nirdeploy.target import Target
 
@@ -49,20 +46,13 @@ class SpiNNaker2Backend(Backend):
     ) -> dict[str, float | str]:
         """Synaptic events per step at ``activity`` (spikes per neuron and step), and the time the busiest core
         needs for them at the chip paper's highest rate: a step cannot be shorter."""
-        each = {p.name: sum(synapses(q) for q in network.into(p.name)) / p.size for p in network.populations}
+        each = {p.name: sum(q.synapses() for q in network.into(p.name)) / p.size for p in network.populations}
         events = [activity * each[part.population] * part.count for part in placement.slices]
         return {
             "synaptic_events": float(sum(events)),
             "busiest_core_events": float(max(events)),
-            "step_us_at_least": 1e6 * float(max(events)) / target.hardware.events_per_second,
+            "step_us": 1e6 * float(max(events)) / target.hardware.events_per_second,
         }
-
-
-def synapses(p: IntegerProjection) -> float:
-    """How many synapses a projection has, convolutions written out."""
-    once = np.ones(p.inputs)
-    there = replace(p.operator, weight=(p.weight != 0).astype(np.float64))
-    return float(there.reach(once if p.pool is None else p.pool.apply(once)).sum())
 
 
 BACKEND = SpiNNaker2Backend

@@ -1,0 +1,98 @@
+"""nirdeploy estimate: where a network fits and how fast it would be, without any toolchain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nirdeploy.cli import options, ui
+from nirdeploy.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from nirdeploy.estimate import Estimate
+
+
+@click.command("estimate")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "-t", "--target", "targets", multiple=True, shell_complete=options.complete_targets,
+    help="Target name or path of a .toml file; may be repeated. By default all that come with nirdeploy.",
+)  # fmt: skip
+@click.option("--activity", type=click.FloatRange(0, 1), default=0.1, show_default=True,
+              help="Spikes per neuron and input, and step.")  # fmt: skip
+@click.option("--lanes", type=click.IntRange(min=1), help="What if the cores had so many lanes.")
+@click.option("--cores", type=click.IntRange(min=1), help="What if there were so many cores.")
+@click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="What if the clock had so many MHz.")
+@options.dialect
+@click.option("--input-bits", type=int, default=1, show_default=True, help="Bits of the numbers that inputs hold.")
+@options.as_json
+def command(
+    model: Path,
+    targets: tuple[str, ...],
+    activity: float,
+    lanes: int | None,
+    cores: int | None,
+    clock: float | None,
+    dialect: str | None,
+    dt: float | None,
+    input_bits: int,
+    as_json: bool,
+) -> None:
+    """Say where MODEL.NIR fits, and what a step costs there."""
+    from nirdeploy import check
+    from nirdeploy import target as target_files
+    from nirdeploy.estimate import estimate, survey
+    from nirdeploy.report import tables
+
+    changes = {"lanes": lanes, "cores": cores, "clock_hz": None if clock is None else round(clock * 1e6)}
+    asked = {name: value for name, value in changes.items() if value is not None}
+    if asked and not targets:
+        raise UsageProblem(
+            "what if of which target? --lanes, --cores and --clock change one", hint="name it with --target"
+        )
+    graph = check(model, dialect=dialect, dt=dt, input_bits=input_bits)
+    with ui.spinner("estimating", as_json):
+        if targets:
+            chosen = [target_files.load(name).with_hardware(**asked) for name in targets]
+            found = [estimate(graph, target, activity) for target in chosen]
+        else:
+            found = survey(graph, activity)
+    if as_json:
+        ui.result("estimate", {"activity": activity, "targets": [_data(one) for one in found]})
+        return
+    ui.show(tables.rows_table(f"at {activity:g} spikes per neuron and step", [_row(one) for one in found]))
+    for one in found:
+        if one.fits and len(found) == 1:
+            ui.show(tables.rows_table("cores", [core.row() for core in one.cores if any(core.used.values())]))
+            ui.show(tables.facts_table(one.figures))
+        elif not one.fits:
+            ui.say(f"{one.target}: {one.why}")
+
+
+def _data(one: Estimate) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(one), "fits": one.fits}
+
+
+#: Figures that most targets have, and their columns.
+_SHARED = {
+    "cycles": "cycles per step",
+    "step_us": "us per step",
+    "synaptic_events": "synaptic events per step",
+    "energy_nj": "nJ per step",
+    "latency_steps": "steps to output",
+}
+
+
+def _row(one: Estimate) -> dict[str, str | float]:
+    row: dict[str, str | float] = {"target": one.target, "fits": "yes" if one.fits else "no"}
+    name, share = one.fullest() if one.fits else ("", 0.0)
+    row["cores"] = f"{one.cores_used} of {len(one.cores)}" if one.fits else ""
+    row["fullest memory"] = f"{name.replace('_', ' ')} {share:.0%}" if one.fits else ""
+    for key, title in _SHARED.items():
+        value = one.figures.get(key, "")
+        row[title] = f"{value:,.4g}" if isinstance(value, float | int) else value
+    return row

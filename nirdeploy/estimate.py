@@ -1,0 +1,71 @@
+"""estimate: where a network fits and how fast it is there, from placement and figures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from nirdeploy import target as targets
+from nirdeploy.backends import base
+from nirdeploy.check import CheckedGraph
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.place import CoreUse
+from nirdeploy.target import Target
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One target. ``why``: what keeps the network from it, or is empty; ``figures``: its backend's, per step."""
+
+    target: str
+    title: str
+    why: str = ""
+    cores: tuple[CoreUse, ...] = ()
+    figures: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def fits(self) -> bool:
+        return not self.why
+
+    @property
+    def cores_used(self) -> int:
+        return sum(any(core.used.values()) for core in self.cores)
+
+    def fullest(self) -> tuple[str, float]:
+        """The memory that is closest to its limit, on any core, and the share of it that is taken."""
+        shares = {
+            name: max(core.used[name] / limit for core in self.cores if (limit := core.limits[name]))
+            for name in self.cores[0].used
+            if any(core.limits[name] for core in self.cores)
+        }
+        most = max(shares, key=lambda name: shares[name])
+        return most, shares[most]
+
+
+def estimate(graph: CheckedGraph, target: Target, activity: float = 0.1) -> Estimate:
+    """Quantize and place a network, and say what a step will cost.
+
+    Args:
+        activity: spikes per neuron and input, and step.
+    """
+    backend = base.load(target)
+    problems = backend.problems(graph, target)
+    if problems:
+        return Estimate(target.name, target.title, "; ".join(problems))
+    try:
+        network = backend.quantize(graph, target)
+        placement = backend.place(network, target)
+    except DoesNotFit as error:
+        return Estimate(target.name, target.title, error.message)
+    figures = backend.estimate(network, placement, target, activity)
+    return Estimate(target.name, target.title, "", placement.cores, figures)
+
+
+def survey(graph: CheckedGraph, activity: float = 0.1, among: Iterable[str] | None = None) -> list[Estimate]:
+    """The same on several targets, by default on all that come with nirdeploy."""
+    return [estimate(graph, targets.load(name), activity) for name in (targets.names() if among is None else among)]
+
+
+def holding(graph: CheckedGraph, besides: str) -> list[str]:
+    """Names of the other targets that hold a network."""
+    return [found.target for found in survey(graph, among=[n for n in targets.names() if n != besides]) if found.fits]

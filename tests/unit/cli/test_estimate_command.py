@@ -1,0 +1,54 @@
+"""nirdeploy estimate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nirdeploy import nirfile
+from tests import networks
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    nirfile.write(tmp_path / "m.nir", networks.two_layers())
+    return tmp_path / "m.nir"
+
+
+def test_a_table_over_targets(cli, model: Path) -> None:
+    done = cli("estimate", model, "--json")
+    rows = {row["target"]: row for row in done.json["targets"]}
+    assert rows["fpga"]["fits"]
+    assert rows["loihi2"]["figures"]["latency_steps"] == 2
+    assert not rows["speck2e"]["fits"]
+    assert "lif1" in rows["speck2e"]["why"]
+    shown = cli("estimate", model).out
+    assert "cycles per step" in shown
+    assert "speck2e: node" in shown
+
+
+def test_what_if(cli, model: Path) -> None:
+    usual = cli("estimate", model, "-t", "fpga", "--json").json["targets"][0]["figures"]
+    few = cli("estimate", model, "-t", "fpga", "--lanes", "4", "--cores", "1", "--clock", "24", "--json")
+    figures = few.json["targets"][0]["figures"]
+    assert figures["cycles"] > usual["cycles"]
+    assert figures["step_us"] == pytest.approx(figures["cycles"] / 24)
+
+
+def test_busier_networks_take_longer(cli, model: Path) -> None:
+    cycles = [
+        cli("estimate", model, "-t", "fpga", "--activity", activity, "--json").json["targets"][0]["figures"]["cycles"]
+        for activity in (0.0, 0.3, 1.0)
+    ]
+    assert cycles[0] < cycles[1] < cycles[2]
+
+
+def test_what_if_of_what(cli, model: Path) -> None:
+    done = cli("estimate", model, "--lanes", "8")
+    assert done.code == 2
+    assert "name it with --target" in done.err
+    done = cli("estimate", model, "-t", "loihi2", "--lanes", "8")
+    assert done.code == 3
+    assert "there is no hardware parameter 'lanes'" in done.err
+    assert cli("estimate", model, "--activity", "7").code == 2
