@@ -68,12 +68,7 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     else is copied. Raises :class:`TargetFileError` naming template and line.
     """
     folder = _folder(target)
-    if not folder.is_dir():
-        raise TargetFileError(f"there is no template folder {target.templates!r}", where=f"target {target.name}")
-    environment = SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters["ident"] = ident
+    environment = _environment(folder)
     context = base.load(target).context(target, network, placement)
     artifacts = Artifacts()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("_")):
@@ -85,10 +80,27 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     return artifacts
 
 
+def render(target: Target, template: str, **variables: Any) -> bytes:
+    """One template of the target's folder, a partial too, with ``variables`` beside the backend's own."""
+    context = base.load(target).context(target)
+    return _render(_environment(_folder(target)), template, {**context, **variables}).encode()
+
+
 def _folder(target: Target) -> Path:
     """A user's own target brings its templates beside its file; else they are nirdeploy's."""
     own = Path(target.home, target.templates) if target.home else None
-    return own if own is not None and own.is_dir() else templates_dir() / target.templates
+    folder = own if own is not None and own.is_dir() else templates_dir() / target.templates
+    if not folder.is_dir():
+        raise TargetFileError(f"there is no template folder {target.templates!r}", where=f"target {target.name}")
+    return folder
+
+
+def _environment(folder: Path) -> SandboxedEnvironment:
+    environment = SandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters["ident"] = ident
+    return environment
 
 
 def ident(text: str) -> str:

@@ -19,6 +19,7 @@ from nirdeploy.resources import targets_dir
 
 Reset = Literal["zero", "subtract", "none"]
 Positive = Annotated[int, Field(gt=0)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")]  # what may get into scripts and constraints
 
 
 class Table(BaseModel):
@@ -62,6 +63,34 @@ class Board(Table):
         return self
 
 
+class Synthesis(Table):
+    """How the board's chip is configured with this hardware.
+
+    ``pins``: ports of the board's top module to pins, ``high`` those that must be driven high. ``pll``: parameters
+    of the family's PLL that make ``board.clock_hz`` of the oscillator; none: the oscillator is the clock.
+    ``events``: false leaves the logic out that sends spikes as events where these are shorter than the bitmap.
+    ``loader``: the command that loads a bitstream, whose path comes last.
+    """
+
+    family: Word
+    device: Word
+    package: Word
+    oscillator_hz: Positive
+    pins: dict[Literal["clock", "rx", "tx", "lamp"], Word]
+    high: tuple[Word, ...] = Field(default=(), strict=False)
+    lamp_low: bool = False
+    events: bool = True
+    pll: dict[Word, int] = {}
+    loader: tuple[str, ...] = Field(strict=False)
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _every_pin(self) -> Synthesis:
+        if missing := {"clock", "rx", "tx", "lamp"} - set(self.pins):
+            raise ValueError(f"pins: {', '.join(sorted(missing))} missing")
+        return self
+
+
 class Target(Table):
     """One target file, validated. ``name`` is the file's stem.
 
@@ -81,6 +110,7 @@ class Target(Table):
     formats: Any
     hardware: Any
     board: Board | None = None
+    synthesis: Synthesis | None = None
     sources: dict[str, str] = {}
     home: str | None = None
 

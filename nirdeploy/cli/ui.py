@@ -79,6 +79,20 @@ def spinner(label: str, quiet: bool = False) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def stages(quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Something long in stages: the one under way beside a spinner, or a line each where nobody watches."""
+    if quiet:
+        yield lambda stage: None
+    elif not sys.stderr.isatty():
+        yield lambda stage: note(f"{stage} ...")
+    else:
+        from rich.console import Console
+
+        with Console(stderr=True).status("") as status:
+            yield status.update
+
+
 def _plain(value: Any) -> Any:
     """What JSON can say: NumPy's numbers as Python's, infinity and NaN as null."""
     if isinstance(value, Mapping):

@@ -10,7 +10,6 @@ from nirdeploy.target import Target
 
 CONTROL, JOBS, WEIGHTS, PARAMETERS, SEGMENTS = range(5)
 GLOBAL = 0xFF
-_SYNAPSE_WORDS = 5  # of a neuron's parameters, of eight addresses
 
 
 def address(core: int, kind: int, offset: int = 0) -> int:
@@ -42,14 +41,23 @@ def memory_map(target: Target) -> dict[int, int]:
     return {address(GLOBAL, CONTROL): 1, **cores}
 
 
-def absent(target: Target, at: int, count: int) -> np.ndarray:
-    """Which of the words from an address on are not there (bool): they read as zero whatever is written.
+def present(target: Target, at: int, count: int) -> np.ndarray:
+    """Which bits of the words from an address on are memory (uint32 masks): the others read as zero.
 
-    A neuron's parameters fill a power of two of addresses, but not all of them with memory.
+    A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first word holds an
+    address as wide as the bitmaps are long, and three marks.
     """
-    if not target.hardware.synapse or at >> 20 & 0xF != PARAMETERS or at >> 24 == GLOBAL:
-        return np.zeros(count, dtype=bool)
-    return (np.arange(count) + (at & 0xFFFFF)) % parameter_words(target) >= _SYNAPSE_WORDS
+    masks = np.full(count, 0xFFFFFFFF, dtype=np.uint32)
+    if at >> 24 == GLOBAL:
+        return masks
+    words = np.arange(count) + (at & 0xFFFFF)
+    if at >> 20 & 0xF == PARAMETERS:
+        bits = sum(parameter_widths(target.formats)[: None if target.hardware.synapse else 5])
+        left = np.clip(bits - 32 * (words % parameter_words(target)), 0, 32)
+        masks = ((1 << left.astype(np.uint64)) - 1).astype(np.uint32)
+    elif at >> 20 & 0xF == SEGMENTS:
+        masks[words % segment_words(target) == 0] = 0x700000 | (32 * target.hardware.spike_words - 1)
+    return masks
 
 
 def pack_weights(rows: np.ndarray, bits: int) -> np.ndarray:

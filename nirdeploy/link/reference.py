@@ -116,8 +116,7 @@ class DeviceModel:
         except KeyError:
             return bytes([Status.BAD_REQUEST]) + address.to_bytes(4, "little")
         self._image_hash, self._fabric = b"", None
-        missing = gather.absent(self.target, address, len(memory))
-        memory[:] = np.where(missing, 0, np.frombuffer(data, dtype="<u4"))
+        memory[:] = np.frombuffer(data, dtype="<u4") & gather.present(self.target, address, len(memory))
         return bytes([Status.OK]) + (address + len(memory)).to_bytes(4, "little")
 
     def _digest(self, frame: Frame) -> bytes:

@@ -81,22 +81,43 @@ module command #(
     );
 
     // ---------------------------------------------------------------- digest of memories
-    reg  [31:0] first, count, issued, seen, crc;
+    reg  [31:0] first, crc;
+    reg  [20:0] count;            // words, then the words but one; below zero when all are asked for
+    reg         vast;             // more words than any memory has
     reg  [3:0]  in_flight;        // one bit per cycle of the read's latency
     reg  [7:0]  section;
     wire [31:0] crc_next;
     crc32 #(.BYTES(4)) digest (.crc(crc), .data(cfg_rdata), .next(crc_next));
 
-    // ---------------------------------------------------------------- reply
-    reg [223:0] reply;            // first byte lowest
-    reg [4:0]   reply_left;
-    reg         header_sent;
-    wire        say_hello = kind == HELLO;
+    wire        asking = state == DIGEST_RUN && !count[20];
+    wire [31:0] cfg_next = cfg_addr + (state == RANGE_LAST ? {11'd0, count} : 32'd1);
+
+    // ---------------------------------------------------------------- reply: type and seq, then its payload
+    reg  [207:0] counted;         // STATUS, from bad_frames on: all of it as it was at one time
+    reg  [4:0]   at;              // byte of the header or the payload
+    reg          header_sent;
+    reg  [7:0]   payload;
+    reg  [4:0]   last;            // byte of the payload
+    wire [7:0]   condition = {6'd0, streaming, valid && !streaming};
+    wire [223:0] greeting = {identity, condition, 8'd1};
+    wire [31:0]  answer = kind == WRITE ? first : kind == DIGEST ? ~crc : {24'd0, section};
+    wire [1:0]   answer_byte = at[1:0] - 1'b1;
+
+    always @* begin
+        case (kind)
+            HELLO: {last, payload} = {5'd27, greeting[at*8 +: 8]};
+            STATUS: {last, payload} = {5'd27, at == 0 ? condition : at == 1 ? 8'd0 : counted[7:0]};
+            WRITE, DIGEST: {last, payload} = {5'd4, at == 0 ? status : answer[answer_byte*8 +: 8]};
+            COMMIT: {last, payload} = {5'd1, at == 0 ? status : answer[7:0]};
+            default: {last, payload} = {5'd0, status};
+        endcase
+    end
 
     assign working    = state != IDLE;
     assign wants_line = state == REPLY || state == SEND || state == SEND_HASH || state == CLOSE;
     assign out_valid  = state == SEND || state == SEND_HASH;
-    assign out_data   = state == SEND ? reply[7:0] : valid ? hash_byte : 8'd0;
+    assign out_data   = state == SEND_HASH ? (valid ? hash_byte : 8'd0)
+                      : header_sent ? payload : at == 0 ? kind | 8'h80 : seq;
     assign out_close  = state == CLOSE;
     assign probe_we   = state == PROBE;
     assign probe_data = field;
@@ -105,7 +126,7 @@ module command #(
         frame_done <= 1'b0;
         cfg_we     <= 1'b0;
         begins     <= 1'b0;
-        in_flight  <= {in_flight[2:0], state == DIGEST_RUN && issued != count};
+        in_flight  <= {in_flight[2:0], asking};
         if (advance) begin
             pos  <= pos + 1'b1;
             left <= left - 1'b1;
@@ -177,11 +198,13 @@ module command #(
                 first      <= word;
                 field_left <= 3'd4;
                 after      <= COUNT;
-                if (kind == WRITE) count <= {{(33-PW){1'b0}}, left[PW:2]};
+                count      <= {{(22-PW){1'b0}}, left[PW:2]};
+                vast       <= 1'b0;
                 state <= kind == WRITE ? RANGE_FIRST : COLLECT;
             end
             COUNT: begin
-                count      <= word;
+                count      <= {1'b0, word[19:0]};
+                vast       <= word[31:20] != 0;
                 field_left <= 3'd4;
                 after      <= EXPECT;
                 state      <= kind == COMMIT ? COLLECT : RANGE_FIRST;
@@ -189,21 +212,20 @@ module command #(
             EXPECT: state <= RANGE_FIRST;  // `word` stays the expected digest
             RANGE_FIRST: begin
                 cfg_addr <= first;
+                count    <= count - 1'b1;
                 state    <= RANGE_LAST;
             end
             RANGE_LAST: begin
-                cfg_addr <= first + count - 1'b1;
+                cfg_addr <= cfg_next;
                 state    <= cfg_in_range ? RANGE_SEEN : REPLY;
                 if (!cfg_in_range) status <= BAD_REQUEST;
             end
             RANGE_SEEN: begin
                 cfg_addr   <= first;
-                issued     <= 0;
-                seen       <= 0;
                 crc        <= 32'hFFFFFFFF;
                 field_left <= 3'd4;
                 after      <= STORE;
-                if (!cfg_in_range || cfg_addr[31:20] != first[31:20] || count == 0 || count[31:20] != 0) begin
+                if (!cfg_in_range || cfg_addr[31:20] != first[31:20] || count[20] || vast) begin
                     status <= BAD_REQUEST;
                     state  <= REPLY;
                 end else begin
@@ -223,15 +245,11 @@ module command #(
                 state      <= left == 0 ? REPLY : COLLECT;
             end
             DIGEST_RUN: begin
-                if (issued != count) begin
-                    issued   <= issued + 1'b1;
-                    cfg_addr <= cfg_addr + 1'b1;
-                end
-                if (in_flight[3]) begin
-                    crc  <= crc_next;
-                    seen <= seen + 1'b1;
-                end
-                if (seen == count) state <= DIGEST_END;
+                if (asking) begin
+                    count    <= count - 1'b1;
+                    cfg_addr <= cfg_next;
+                end else if (in_flight == 0) state <= DIGEST_END;
+                if (in_flight[3]) crc <= crc_next;
             end
             DIGEST_END: begin
                 if (kind == DIGEST) state <= REPLY;
@@ -279,43 +297,18 @@ module command #(
             REPLY: begin
                 header_sent <= 1'b0;
                 hash_pos    <= 0;
-                reply       <= {208'd0, seq, kind | 8'h80};
-                reply_left  <= 5'd2;
+                counted     <= {saturations, steps, busy_cycles, cycles, bad_frames};
+                at          <= 0;
                 if (has_line) state <= SEND;
             end
             SEND: if (out_ready) begin
-                reply       <= reply >> 8;
-                reply_left  <= reply_left - 1'b1;
-                if (reply_left == 1) begin
+                at <= at + 1'b1;
+                if (!header_sent && at == 1) begin
                     header_sent <= 1'b1;
-                    if (header_sent) state <= say_hello ? SEND_HASH : CLOSE;
-                    case (kind)
-                        HELLO: begin
-                            reply      <= {identity, 6'd0, streaming, valid && !streaming, 8'd1};
-                            reply_left <= 5'd28;
-                        end
-                        STATUS: begin
-                            reply      <= {saturations, steps, busy_cycles, cycles, bad_frames, 8'd0,
-                                           6'd0, streaming, valid && !streaming};
-                            reply_left <= 5'd28;
-                        end
-                        WRITE: begin
-                            reply[39:0] <= {first, status};
-                            reply_left  <= 5'd5;
-                        end
-                        DIGEST: begin
-                            reply[39:0] <= {~crc, status};
-                            reply_left  <= 5'd5;
-                        end
-                        COMMIT: begin
-                            reply[15:0] <= {section, status};
-                            reply_left  <= 5'd2;
-                        end
-                        default: begin
-                            reply[7:0] <= status;
-                            reply_left <= 5'd1;
-                        end
-                    endcase
+                    at          <= 0;
+                end else if (header_sent) begin
+                    if (at[4:1] != 0) counted <= counted >> 8;
+                    if (at == last) state <= kind == HELLO ? SEND_HASH : CLOSE;
                 end
             end
             SEND_HASH: if (out_ready) begin

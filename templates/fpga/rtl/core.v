@@ -229,7 +229,7 @@ module core #(
     wire      take, shift_chain;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
-    wire [RW-1:0] weight_row = run ? token_row : cfg_addr[BW +: RW];
+    wire [RW-1:0] weight_row = run ? token_row : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
@@ -257,9 +257,8 @@ module core #(
             wire mine = BANKS == 1 || cfg_addr[BW-1:0] == b;
             lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE))
             lanes (
-                .clk(clk), .we(we_weights && mine), .waddr(cfg_addr[(BANKS == 1 ? 0 : BW) +: RW]),
-                .wdata(cfg_wdata), .weights(weights[b*32 +: 32]),
-                .enable(!stall), .read(token || !run), .raddr(weight_row),
+                .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
+                .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
                 .acc_enable(rst || take || (add2 && !stall)), .acc_clear(rst || take),
                 .hold_enable(take || shift_chain), .hold_take(take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),

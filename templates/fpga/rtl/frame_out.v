@@ -1,7 +1,7 @@
 // Bodies to bytes of the line: appends the CRC-32, encodes COBS, ends with a zero. One frame is built
 // while the one before is sent.
 module frame_out #(
-    parameter AW = 10  // bits of a position inside an encoded frame
+    parameter AW = 9   // bits of a position inside an encoded frame: 487 bytes at most, and three of COBS
 ) (
     input  wire       clk,
     input  wire       rst,

@@ -1,7 +1,7 @@
 // The lanes that share one 32-bit slice of the weight memory: per lane one accumulator, and one
 // hold register that shifts the finished sums to the update unit while the next row accumulates.
 //
-// Timing: `read` with `raddr` now, `weights` registered two cycles later, `acc_enable` then sums them.
+// Timing: `read` with `addr` now, `weights` registered two cycles later, `acc_enable` then sums them.
 // The enables are the same for all lanes and formed outside: one condition for the whole row.
 module lane_bank #(
     parameter WEIGHT_BITS = 8,
@@ -11,15 +11,14 @@ module lane_bank #(
     parameter AW          = $clog2(ROWS)
 ) (
     input  wire                       clk,
-    // configuration
-    input  wire                       we,
-    input  wire [AW-1:0]              waddr,
+    // weights
+    input  wire [AW-1:0]              addr,
+    input  wire                       we,          // only while no row is walked
     input  wire [31:0]                wdata,
     output reg  [31:0]                weights,
     // walk
     input  wire                       enable,
     input  wire                       read,
-    input  wire [AW-1:0]              raddr,
     input  wire                       acc_enable,
     input  wire                       acc_clear,
     // hold chain
@@ -33,8 +32,8 @@ module lane_bank #(
     wire [31:0] row;
     wire [(LANES+UPDATE)*ACC_BITS-1:0] chain;
 
-    ram #(.WIDTH(32), .DEPTH(ROWS)) memory (
-        .clk(clk), .we(we), .waddr(waddr), .wdata(wdata), .re(read && enable), .raddr(raddr), .rdata(row)
+    ram_one_port #(.WIDTH(32), .DEPTH(ROWS)) memory (
+        .clk(clk), .addr(addr), .we(we), .wdata(wdata), .re(read && enable), .rdata(row)
     );
 
     always @(posedge clk) if (enable) weights <= row;

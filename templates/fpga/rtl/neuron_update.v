@@ -42,8 +42,6 @@ module neuron_update #(
     wire signed [S-1:0] reset_in     = param[D+1+2*S +: S];
     wire signed [S-1:0] initial_in   = param[D+1+3*S +: S];
     wire signed [S-1:0] v_in         = first ? initial_in : state[S-1:0];
-    wire signed [WIDE-1:0] acc_wide  = {{(WIDE-ACC_BITS){acc[ACC_BITS-1]}}, acc};
-    wire signed [WIDE-1:0] entering  = acc_wide <<< shift;
 
     // 1: sign and magnitude of the membrane; 2: product; 3: rounded, signed; 4: at rest, the synapse's turn
     wire signed [WIDE-1:0] decayed3;
@@ -51,7 +49,10 @@ module neuron_update #(
         .clk(clk), .enable(enable), .value(v_in), .decay(decay_in), .result(decayed3)
     );
 
-    reg signed [WIDE-1:0] decayed4, input1, input2, input3, input4;
+    // The sum is as narrow as it comes until its turn: only then is it shifted.
+    reg signed [ACC_BITS-1:0] acc1, acc2, acc3;
+    wire signed [WIDE-1:0] acc_wide3 = {{(WIDE-ACC_BITS){acc3[ACC_BITS-1]}}, acc3};
+    reg signed [WIDE-1:0] decayed4, input4;
     reg signed [S-1:0]    bias1, bias2, bias3, bias4;
     reg signed [S-1:0]    threshold1, threshold2, threshold3, threshold4, threshold5;
     reg signed [S-1:0]    reset1, reset2, reset3, reset4, reset5;
@@ -70,23 +71,23 @@ module neuron_update #(
     wire                   spike5 = fire && v5 > threshold5;
 
     always @(posedge clk) if (enable) begin
-        input1     <= entering;
+        acc1       <= acc;
         bias1      <= bias_in;
         threshold1 <= threshold_in;
         reset1     <= reset_in;
 
-        input2     <= input1;
+        acc2       <= acc1;
         bias2      <= bias1;
         threshold2 <= threshold1;
         reset2     <= reset1;
 
-        input3     <= input2;
+        acc3       <= acc2;
         bias3      <= bias2;
         threshold3 <= threshold2;
         reset3     <= reset2;
 
         decayed4   <= decayed3;
-        input4     <= input3;
+        input4     <= acc_wide3 <<< shift;
         bias4      <= bias3;
         threshold4 <= threshold3;
         reset4     <= reset3;
@@ -109,6 +110,8 @@ module neuron_update #(
             wire [D:0]             i_decay = param[D+1+4*S +: D+1];
             wire signed [S-1:0]    i_bias = param[2*D+2+4*S +: S];
             wire signed [WIDE-1:0] i_decayed3;
+            wire signed [WIDE-1:0] acc_wide = {{(WIDE-ACC_BITS){acc[ACC_BITS-1]}}, acc};
+            wire signed [WIDE-1:0] entering = acc_wide <<< shift;
             reg signed [WIDE-1:0]  i_input1, i_input2, i_input3;
             reg signed [S-1:0]     i4, i5, i6;
             reg                    i_saturated4;

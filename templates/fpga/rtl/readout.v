@@ -3,6 +3,7 @@
 module readout #(
     parameter GROUPS    = 32,
     parameter OUT_WORDS = 1024,
+    parameter EVENTS    = 1,   // 0: always the bitmap, which takes fewer gates
     parameter AW        = $clog2(OUT_WORDS),
     parameter GW        = $clog2(GROUPS)
 ) (
@@ -61,7 +62,7 @@ module readout #(
     reg  [10:0] index;   // of the word within the group
     wire [31:0] onehot = word & (~word + 1'b1);
     wire [4:0]  position;
-    wire        as_events = !values && events <= 16'd253 && {events[14:0], 1'b0} < bytes;
+    wire        as_events = EVENTS != 0 && !values && events <= 16'd253 && {events[14:0], 1'b0} < bytes;
     wire        give = !out_valid || out_ready;
 
     lowest_bit encoder (.onehot(onehot), .index(position));
@@ -90,7 +91,7 @@ module readout #(
                 left   <= bytes;
                 events <= 0;
                 index  <= 0;
-                if (occupied[{parity, group}]) state <= values ? HEAD : COUNT;
+                if (occupied[{parity, group}]) state <= values || EVENTS == 0 ? HEAD : COUNT;
             end
             COUNT: state <= left == 0 ? HEAD : ADD;  // the word at `addr` arrives
             ADD: begin

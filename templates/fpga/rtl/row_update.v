@@ -47,7 +47,8 @@ module row_update #(
     localparam SLOTS  = NEURONS / UPDATE;
     localparam NW     = $clog2(SLOTS);
     localparam LW     = $clog2(LANES + 1);
-    localparam USED   = SYNAPSE != 0 ? 5 : 4;      // words of a neuron's parameters that are memory
+    // Bits of a neuron's parameters: only so many are memory, the rest of their words reads as zero.
+    localparam NEEDED = SYNAPSE != 0 ? 2 * DECAY_BITS + 2 + 5 * STATE_BITS : DECAY_BITS + 1 + 4 * STATE_BITS;
     localparam STAGES = 7;                         // from issue to result: memory, then neuron_update
     localparam SB     = SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS;
     wire rst = !run;
@@ -178,14 +179,19 @@ module row_update #(
             );
             assign nexts[u*STATE_BITS +: STATE_BITS] = nexts_both[u*SB +: STATE_BITS];
         end
-        for (u = 0; u < UPDATE * WORDS; u = u + 1) if (u % WORDS < USED) begin : parameter_word
-            ram #(.WIDTH(32), .DEPTH(PARAMETERS / UPDATE)) memory (
-                .clk(clk), .we(we && cfg_addr[UW-1:0] == u), .waddr(cfg_addr[UW +: PS]),
-                .wdata(cfg_wdata), .re(issue || !run), .raddr(run ? parameter_now : cfg_addr[UW +: PS]),
-                .rdata(params[u*32 +: 32])
-            );
-        end else begin : no_word
-            assign params[u*32 +: 32] = 32'd0;
+        for (u = 0; u < UPDATE * WORDS; u = u + 1) begin : parameter_word
+            localparam LEFT = NEEDED - u % WORDS * 32;
+            localparam HERE = LEFT > 32 ? 32 : LEFT;
+            if (HERE > 0) begin : present
+                ram #(.WIDTH(HERE), .DEPTH(PARAMETERS / UPDATE)) memory (
+                    .clk(clk), .we(we && cfg_addr[UW-1:0] == u), .waddr(cfg_addr[UW +: PS]),
+                    .wdata(cfg_wdata[HERE-1:0]), .re(issue || !run),
+                    .raddr(run ? parameter_now : cfg_addr[UW +: PS]), .rdata(params[u*32 +: HERE])
+                );
+            end
+            if (HERE < 32) begin : absent
+                assign params[u*32+31 -: 32 - (HERE > 0 ? HERE : 0)] = 0;
+            end
         end
     endgenerate
 

@@ -101,7 +101,14 @@ module segments #(
     wire [EW-1:0] address = run ? entry : cfg_addr[FW +: EW];
     genvar w;
     generate
-        for (w = 0; w < WORDS; w = w + 1) begin : field
+        ram #(.WIDTH(BW + 3), .DEPTH(SEGMENTS)) place (
+            .clk(clk), .we(we && cfg_addr[FW-1:0] == 0), .waddr(cfg_addr[FW +: EW]),
+            .wdata({cfg_wdata[22:20], cfg_wdata[BW-1:0]}), .re(issue || !run), .raddr(address),
+            .rdata({cfg_rdata[22:20], cfg_rdata[BW-1:0]})
+        );
+        assign cfg_rdata[31:23] = 9'd0;
+        assign cfg_rdata[19:BW] = {(20-BW){1'b0}};
+        for (w = 1; w < WORDS; w = w + 1) begin : field
             ram #(.WIDTH(32), .DEPTH(SEGMENTS)) memory (
                 .clk(clk), .we(we && cfg_addr[FW-1:0] == w), .waddr(cfg_addr[FW +: EW]), .wdata(cfg_wdata),
                 .re(issue || !run), .raddr(address), .rdata(cfg_rdata[w*32 +: 32])

