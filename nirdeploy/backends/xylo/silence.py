@@ -1,0 +1,94 @@
+"""Populations that cannot spike, whatever the input: found before anything is run.
+
+The chip's step is monotone: more excitation never makes a membrane lower. So what a neuron reaches when all excitatory
+synapses carry all the spikes there can be, and no inhibitory one any, nothing exceeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from nirdeploy.backends.xylo.dynamics import State, decay, saturating
+from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+
+#: Steps after which a membrane that still rises counts as reaching everything.
+_STEPS = 5000
+
+
+def able(network: IntegerNetwork) -> dict[str, np.ndarray]:
+    """Which neurons can spike at all: bool (size,) by population."""
+    found = {p.name: np.zeros(p.size, dtype=bool) for p in network.populations}
+    while True:
+        reach = {p.name: peak(network, p, found) >= p.extra["threshold"] for p in network.populations}
+        if all((reach[name] == found[name]).all() for name in found):
+            return found
+        found = reach
+
+
+def peak(network: IntegerNetwork, population: IntegerPopulation, able: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The highest membrane (int64, size), capped where it reaches the threshold, if only ``able`` neurons spike."""
+    into = network.into(population.name)
+    drive = np.zeros(population.size, dtype=np.int64)
+    for p in into:
+        drive += (np.maximum(p.weight.astype(np.int64), 0) << p.shift) @ _most(network, p, able)
+    registers, formats = population.extra, network.formats
+    state = State(drive * 0, drive * 0, drive * 0)
+    highest = state.v
+    for _ in range(_STEPS):
+        i, _ = saturating(state.i + drive, formats)
+        i = i - decay(i, registers["dash_syn"])
+        change, _ = saturating(i + registers["bias"] - decay(state.v, registers["dash_mem"]), formats)
+        v, _ = saturating(state.v + change, formats)
+        highest = np.maximum(highest, v)
+        if (highest >= registers["threshold"]).all() or ((v == state.v) & (i == state.i)).all():
+            break
+        state = State(i, v, v)
+    else:
+        highest = np.where(v > state.v, registers["threshold"], highest)
+    return np.asarray(np.minimum(highest, registers["threshold"]))
+
+
+def _most(network: IntegerNetwork, p: IntegerProjection, able: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The most spikes of a source's neurons in a step."""
+    if p.source not in able:
+        return np.full(p.inputs, (1 << network.input_bits) - 1)
+    return able[p.source] * int(network.population(p.source).extra["spikes_max"])
+
+
+def diagnosis(network: IntegerNetwork, can: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """One sentence for each population without a neuron that can spike: which, why, by how much, and what to do.
+
+    ``can``: what :func:`able` found.
+    """
+    for population in network.populations:
+        if can[population.name].any():
+            continue
+        into = network.into(population.name)
+        yield f"node {population.name!r} emits nothing: " + _cause(network, population, into, can)
+
+
+def _cause(
+    network: IntegerNetwork,
+    population: IntegerPopulation,
+    into: list[IntegerProjection],
+    can: Mapping[str, np.ndarray],
+) -> str:
+    weights = [p.weight for p in into]
+    sources = [p.source for p in into if p.source in can and p.source != population.name]
+    if not any(w.any() for w in weights):
+        return (
+            "all its weights are 0 on the chip, as they are below half of what one unit of its largest shift is "
+            f"({int(population.extra['threshold'].min())} make a threshold); scale the weights up, or prune the large "
+            "ones that set the shift"
+        )
+    if not any((w > 0).any() for w in weights) and not (population.bias > 0).any():
+        return "it has no excitatory weight and no bias; train it with some"
+    if sources and len(sources) == len(weights) and not any(can[s].any() for s in sources):
+        return f"what feeds it ({', '.join(map(repr, sources))}) emits nothing; mend that first"
+    share = float((peak(network, population, can) / population.extra["threshold"]).max())
+    return (
+        f"with all the spikes there can be its membrane reaches {share:.3g} of the threshold; scale its weights or "
+        "biases up, or the threshold down"
+    )
