@@ -88,10 +88,14 @@ def render(target: Target, template: str, **variables: Any) -> bytes:
 
 def _folder(target: Target) -> Path:
     """A user's own target brings its templates beside its file; else they are nirdeploy's."""
-    own = Path(target.home, target.templates) if target.home else None
-    folder = own if own is not None and own.is_dir() else templates_dir() / target.templates
-    if not folder.is_dir():
-        raise TargetFileError(f"there is no template folder {target.templates!r}", where=f"target {target.name}")
+    homes = [*([Path(target.home)] if target.home else []), templates_dir()]
+    folder = next((home / target.templates for home in homes if (home / target.templates).is_dir()), None)
+    if folder is None:
+        raise TargetFileError(
+            f"there is no template folder {target.templates!r}",
+            where=f"target {target.name}",
+            hint=f"looked in {' and '.join(map(str, homes))}",
+        )
     return folder
 
 

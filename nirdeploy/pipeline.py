@@ -4,7 +4,8 @@
           --emit--> Artifacts --image--> Image
 
 Each stage is one verb of one module, takes one type and gives one; :func:`build` walks them in order and
-keeps each product on disk, so that a later call can stop or resume anywhere.
+keeps each product on disk, so that a later call can stop or resume anywhere. Only once all stages have run: a
+network that is refused leaves the folder as it was.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Build:
         return self._have(self._image, "image")  # type: ignore[no-any-return]
 
     def run_stage(self, stage: str) -> None:
-        """Make one stage's product from the one before, and keep it."""
+        """Make one stage's product from the one before."""
         backend = base.load(self.target)
         if stage == "quantize":
             problems = backend.problems(self.graph, self.target)
@@ -102,9 +103,9 @@ class Build:
                 "dialect": str(self.graph.dialect),
             }
             self._image = backend.pack(self.network, self.placement, self.artifacts, self.target, provenance)
-        self._save(stage)
 
-    def _save(self, stage: str) -> None:
+    def save(self, stage: str) -> None:
+        """Keep one stage's product in the build's folder, if it has one."""
         if self.out is None:
             return
         if stage == "emit":
@@ -201,9 +202,10 @@ def build(
             if source is None:
                 raise UsageProblem("there is no model to build", hint="name a .nir file")
             built._graph = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
-            built._save(stage)
         else:
             _run_stage(built, stage)
+    for stage in todo:
+        built.save(stage)
     if folder is not None:
         text = json.dumps(
             {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True)},

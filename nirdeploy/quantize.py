@@ -95,7 +95,7 @@ def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
         if support is None:
             problems.append(
                 f"node {population.name!r} is a {population.model}, which the target does not compute "
-                f"(it has {', '.join(target.models)})"
+                f"(it has {', '.join(target.models)}); replace it or choose another target"
             )
             continue
         if population.model in neuron.RESETS and d.reset not in support.reset:
@@ -132,7 +132,8 @@ def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
         if p.delay > most:
             kind = "recurrent" if p.source == p.target else f"delayed by {p.delay} step(s)"
             problems.append(
-                f"the projection {p.source!r} -> {p.target!r} is {kind}, the target's may be late by {most}"
+                f"the projection {p.source!r} -> {p.target!r} is {kind}, the target's may be late by {most}; "
+                "train with a shorter delay or choose another target"
             )
     return problems
 

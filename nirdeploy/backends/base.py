@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar
 
 import numpy as np
@@ -114,16 +114,30 @@ def find(name: str, where: str) -> Backend:
     """
     plugins = {entry.name: entry for entry in entry_points(group=PLUGINS)}
     if name in plugins:
-        made = plugins[name].load()
+        made = _plugin(plugins[name], where)
     elif name.isidentifier() and importlib.util.find_spec(f"nirdeploy.backends.{name}"):
         made = importlib.import_module(f"nirdeploy.backends.{name}").BACKEND
     else:
         raise TargetFileError(
             f"there is no backend {name!r}", where=where, hint=f"a plug-in registers its own under {PLUGINS!r}"
         )
-    if not (isinstance(made, type) and issubclass(made, Backend)):
-        raise TargetFileError(f"{name!r} is not a backend", where=where)
+    if not (isinstance(made, type) and issubclass(made, Backend) and hasattr(made, "Hardware")):
+        raise TargetFileError(
+            f"{name!r} is not a backend", where=where, hint="it must name a subclass of Backend that has a Hardware"
+        )
     return made()
+
+
+def _plugin(entry: EntryPoint, where: str) -> Any:
+    """What an installed package gives: its faults are not ours."""
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise TargetFileError(
+            f"the plug-in for the backend {entry.name!r} does not load: {error}",
+            where=where,
+            hint=f"the installed package names {entry.value!r}; install it again",
+        ) from error
 
 
 def load(target: Target) -> Backend:

@@ -1,0 +1,258 @@
+"""My Chip: a backend of nirdeploy in a package of its own. See ``docs/adding-a-target.md``.
+
+A neuron is a counter. In every step, in this order:
+
+    v = v - (v >> leak)                      leak 0: no leak; >> rounds down
+    v = v + sum of the weights of the spikes, saturated to state_bits
+    spike if v > threshold; then v = 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from nirdeploy import network as integers
+from nirdeploy import neuron
+from nirdeploy.backends.base import Backend
+from nirdeploy.check import CheckedGraph, Population
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.operators import Dense
+from nirdeploy.place import CoreUse, Placement, Slice
+from nirdeploy.target import Positive, Table, Target
+
+
+class Formats(Table):
+    weight_bits: Annotated[int, Field(ge=2, le=8)]
+    state_bits: Annotated[int, Field(ge=8, le=24)]
+    leak_bits: Annotated[int, Field(ge=1, le=4)]
+
+    @property
+    def leak_max(self) -> int:
+        return int(2**self.leak_bits) - 1
+
+
+class Hardware(Table):
+    cores: Positive
+    neurons: Positive
+    fan_in: Positive
+    address_bits: Positive
+    clock_hz: Positive
+
+
+@dataclass(frozen=True)
+class State:
+    """int64 (B, size): the counters after the step, and as they were held against the threshold."""
+
+    v: np.ndarray
+    compared: np.ndarray
+
+
+class Counters:
+    """The neurons of the chip as a :class:`nirdeploy.network.Dynamics`."""
+
+    def start(self, population: IntegerPopulation, batch: int) -> State:
+        zeros = np.zeros((batch, population.size), dtype=np.int64)
+        return State(zeros, zeros)
+
+    def step(
+        self,
+        state: State,
+        arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
+        population: IntegerPopulation,
+        formats: integers.Formats,
+    ) -> tuple[np.ndarray, State, np.ndarray]:
+        leak = int(population.extra["leak"])
+        v = state.v - (state.v >> leak) if leak else state.v
+        for projection, signal in arriving:
+            v = v + projection.apply(signal)
+        held = np.clip(v, -formats.state_max - 1, formats.state_max)
+        fired = held > population.threshold
+        return fired.astype(np.int64), State(np.where(fired, 0, held), held), held != v
+
+
+class MyChip(Backend):
+    """Counters that leak by a shift, 4-bit weights, as many neurons on a core as it has counters."""
+
+    Formats = Formats
+    Hardware = Hardware
+    dynamics = Counters()
+
+    def misfits(self, target: Target) -> list[str]:
+        counters, addresses = target.hardware.cores * target.hardware.neurons, 2**target.hardware.address_bits
+        if counters <= addresses:
+            return []
+        return [f"cores x neurons = {counters} counters, address_bits = {target.hardware.address_bits} is {addresses}"]
+
+    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
+        found = super().problems(graph, target)
+        if graph.input_bits > 1:
+            found.append(f"the inputs have numbers of {graph.input_bits} bits, the chip takes spikes; encode them")
+        for population in graph.populations:
+            if population.model in target.models:
+                found += limits(graph, population, target)
+        return found
+
+    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
+        formats = target.formats
+        rounded = [Rounded(graph, p, target) for p in graph.populations if p.model != "Input"]
+        return IntegerNetwork(
+            target=target.name,
+            formats=integers.Formats(formats.weight_bits, formats.state_bits, formats.state_bits, formats.leak_max),
+            populations=tuple(one.population() for one in rounded),
+            projections=tuple(projection for one in rounded for projection in one.projections()),
+            inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
+            outputs=dict(graph.outputs),
+            dt=graph.dialect.dt,
+            report=tuple(one.row() for one in rounded),
+        )
+
+    def place(self, network: IntegerNetwork, target: Target) -> Placement:
+        hardware = target.hardware
+        needed, room = sum(p.size for p in network.populations), hardware.cores * hardware.neurons
+        if needed > room:
+            raise DoesNotFit(
+                f"the network has {needed} neurons, the chip {room} ({hardware.cores} cores of {hardware.neurons})",
+                where=f"target {target.name}",
+                hint="use fewer neurons",
+            )
+        slices: list[Slice] = []
+        held = [0] * hardware.cores
+        for population in network.populations:
+            first = 0
+            while first < population.size:
+                core = next(core for core, count in enumerate(held) if count < hardware.neurons)
+                count = min(population.size - first, hardware.neurons - held[core])
+                slices.append(Slice(population.name, core, len(slices), first, count))
+                held[core] += count
+                first += count
+        cores = tuple(CoreUse(core, {"neurons": n}, {"neurons": hardware.neurons}) for core, n in enumerate(held))
+        return Placement(network.digest(), target.name, tuple(slices), cores)
+
+    def context(
+        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
+    ) -> Mapping[str, Any]:
+        return {**super().context(target, network, placement), "configuration": configuration(network, placement)}
+
+    def estimate(
+        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+    ) -> dict[str, float | str]:
+        events = {p.name: activity * sum(q.synapses() for q in network.into(p.name)) for p in network.populations}
+        cycles = [0.0] * target.hardware.cores
+        for part in placement.slices:
+            share = part.count / network.population(part.population).size
+            cycles[part.core] += part.count + share * events[part.population]
+        return {
+            "synaptic_events": sum(events.values()),
+            "cycles": max(cycles),
+            "step_us": 1e6 * max(cycles) / target.hardware.clock_hz,
+        }
+
+
+def limits(graph: CheckedGraph, population: Population, target: Target) -> Iterator[str]:
+    """What of one population the chip has no room or register for: node, found, allowed; remedy."""
+    node, formats, exact = f"node {population.name!r}", target.formats, Rounded(graph, population, target)
+    fan_in = sum(p.inputs for p in graph.into(population.name))
+    if fan_in > target.hardware.fan_in:
+        yield f"{node} takes {fan_in} inputs, a neuron has {target.hardware.fan_in} weights; use fewer inputs"
+    if exact.bias:
+        yield f"{node} has a bias or v_leak (up to {exact.bias:.3g} per step), the chip none; train it without"
+    if np.any(population.params["v_reset"]):
+        yield f"{node} has a v_reset other than 0, the chip resets to 0; shift v_leak and v_threshold by it"
+    if exact.lost.min() != exact.lost.max():
+        yield f"{node} has more than one tau, a population shares its leak; split it, or train one tau"
+    elif exact.lost[0] and not 0.75 * 2.0**-formats.leak_max <= exact.lost[0] <= 0.5:
+        yield (
+            f"{node} loses {exact.lost[0]:.3g} of its membrane in a step, the chip between 2^-1 and "
+            f"2^-{formats.leak_max}; choose another dt, or an IF"
+        )
+    top = int(2 ** (formats.state_bits - 1)) - 1
+    if np.any(exact.gain <= 0):
+        yield f"{node} has an r of 0 or less, the chip's weights carry the sign; put it there"
+    elif exact.threshold.min() < 0 or exact.threshold.max() > top:
+        yield (
+            f"{node} has thresholds from {exact.threshold.min():.0f} to {exact.threshold.max():.0f} weight units, the "
+            f"chip from 0 to {top}; bring v_threshold nearer to the weights"
+        )
+
+
+class Rounded:
+    """One population in the chip's numbers: its largest weight becomes the largest integer.
+
+    ``lost``: of the membrane, in a step; ``gain``: what a unit of current adds to it; both float64 (size,).
+    ``bias``: the largest constant input, which the chip does not have.
+    """
+
+    def __init__(self, graph: CheckedGraph, population: Population, target: Target) -> None:
+        self.of, self.rules, self.into = population, graph.rules(population.name), graph.into(population.name)
+        params = {key: values.ravel() for key, values in population.params.items()}
+        how = neuron.coefficients(population.model, params, graph.dialect_of(population.name))
+        self.gain, self.lost = (np.broadcast_to(value, population.size) for value in (how.gain, 1.0 - how.decay))
+        self.bias = float(np.max(np.abs(how.offset + self.gain * population.bias.ravel())))
+        self.matrices = [p.matrix() for p in self.into]
+        largest = max(float(np.abs(matrix).max()) for matrix in self.matrices) or 1.0
+        self.scale = (2 ** (target.formats.weight_bits - 1) - 1) / largest  # weight units of a current of 1
+        self.leak_max = target.formats.leak_max
+        exact = params["v_threshold"] * self.scale / np.where(self.gain > 0, self.gain, 1.0)
+        # The chip compares by ">": v >= threshold is, in integers, v > what lies below its ceiling.
+        self.threshold = np.floor(exact) if self.rules.threshold == ">" else np.ceil(exact) - 1
+
+    @property
+    def leak(self) -> int:
+        lost = float(self.lost[0])
+        return min(round(-float(np.log2(lost))), self.leak_max) if lost else 0
+
+    def population(self) -> IntegerPopulation:
+        zeros, top = np.zeros(self.of.size, dtype=np.int64), 2**self.leak_max
+        return IntegerPopulation(
+            name=self.of.name,
+            model=self.of.model,
+            shape=self.of.shape,
+            rules=self.rules,
+            shift=0,
+            decay=zeros + (top - (top >> self.leak) if self.leak else top),
+            bias=zeros,
+            synapse_decay=zeros,
+            synapse_bias=zeros,
+            threshold=self.threshold.astype(np.int64),
+            reset_value=zeros,
+            spike_size=np.maximum(self.threshold, 1).astype(np.int64),
+            initial=zeros,
+            scale=self.gain / self.scale,
+            extra={"leak": np.array(self.leak)},
+        )
+
+    def projections(self) -> Iterator[IntegerProjection]:
+        unit = np.full(self.of.size, 1.0 / self.scale)
+        for p, matrix in zip(self.into, self.matrices, strict=True):
+            weight = np.rint(matrix * self.scale).astype(np.int32)
+            yield IntegerProjection(p.source, p.target, Dense(weight), unit)
+
+    def row(self) -> dict[str, float | str]:
+        """For the table that ``build`` shows."""
+        wrong = abs(2.0**-self.leak - float(self.lost[0])) if self.leak else 0.0
+        return {"population": self.of.name, "neurons": self.of.size, "leak": self.leak, "decay_error": wrong}
+
+
+def configuration(network: IntegerNetwork | None, placement: Placement | None) -> dict[str, Any]:
+    """What the maker's driver loads; of no network: nothing. Order is kept in lists, ``tojson`` sorts keys."""
+    if network is None or placement is None:
+        return {"inputs": [], "populations": []}
+    return {
+        "inputs": [name for name, _ in network.inputs],
+        "populations": [
+            {
+                "name": p.name,
+                "leak": int(p.extra["leak"]),
+                "threshold": p.threshold.tolist(),
+                "weights": [[q.source, q.weight.tolist()] for q in network.into(p.name)],
+                "cores": [[part.core, part.first, part.count] for part in placement.of(p.name)],
+            }
+            for p in network.populations
+        ],
+    }
