@@ -1,6 +1,7 @@
 # make demo   train, deploy, run and prove a network (sets up .venv first)
 # make test   lint, types, layers and the test suite (sets up .venv first)
 # make test-frameworks   every framework at home against ours (sets up an environment for each that needs its own)
+# make test-chips   every chip against what its maker wrote (sets up an environment for each of these)
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,11 +10,13 @@ QUIET  := --disable-pip-version-check --quiet --no-input
 PIP    := $(BIN)/python -m pip $(QUIET)
 READY  := $(VENV)/.ready
 
-# Frameworks that do not install beside nirdeploy, each in an environment of its own.
-WITNESSES := spyx rockpool lava
-TABLE     := tests/frameworks/witnesses/test_table.py
+# What does not install beside nirdeploy, each in an environment of its own: frameworks, and chips' simulators.
+FRAMEWORKS := spyx rockpool lava
+CHIPS      := lava brian2loihi xylosim
+WITNESSES  := $(sort $(FRAMEWORKS) $(CHIPS))
+TABLE      := tests/frameworks/witnesses/test_table.py
 
-.PHONY: demo test test-frameworks lint fuzz clean
+.PHONY: demo test test-frameworks test-chips lint fuzz clean
 
 demo: $(READY)
 	$(BIN)/nirdeploy demo
@@ -21,12 +24,19 @@ demo: $(READY)
 test: lint $(VENV)/.sinabs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness"
 
-test-frameworks: export NIRDEPLOY_WITNESS_SPYX := $(CURDIR)/.venv-spyx/bin/python
-test-frameworks: export NIRDEPLOY_WITNESS_ROCKPOOL := $(CURDIR)/.venv-rockpool/bin/python
-test-frameworks: export NIRDEPLOY_WITNESS_LAVA := $(CURDIR)/.venv-lava/bin/python
-test-frameworks: $(VENV)/.sinabs $(WITNESSES:%=.venv-%/.ready)
+export NIRDEPLOY_WITNESS_SPYX := $(CURDIR)/.venv-spyx/bin/python
+export NIRDEPLOY_WITNESS_ROCKPOOL := $(CURDIR)/.venv-rockpool/bin/python
+export NIRDEPLOY_WITNESS_LAVA := $(CURDIR)/.venv-lava/bin/python
+export NIRDEPLOY_WITNESS_BRIAN2LOIHI := $(CURDIR)/.venv-brian2loihi/bin/python
+export NIRDEPLOY_WITNESS_XYLOSIM := $(CURDIR)/.venv-xylosim/bin/python
+export NIRDEPLOY_WITNESS_SINABS := $(CURDIR)/$(BIN)/python
+
+test-frameworks: $(VENV)/.sinabs $(FRAMEWORKS:%=.venv-%/.ready)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "" tests/frameworks --ignore $(TABLE)
 	$(BIN)/python -m pytest --quiet -m "" $(TABLE)
+
+test-chips: $(VENV)/.sinabs $(CHIPS:%=.venv-%/.ready)
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "" tests/chips
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -52,11 +62,18 @@ $(VENV)/.sinabs: $(READY)
 	$(PIP) install pbr matplotlib pyyaml tqdm scipy
 	@touch $@
 
-# lava names Python 3.10 and older packages than these; it computes the same.
-.venv-lava/.ready: FLAGS := --no-deps --ignore-requires-python
+# These lists are whole. lava names Python 3.10 and older packages than these; it computes the same.
+$(CHIPS:%=.venv-%/.ready): FLAGS := --no-deps --ignore-requires-python
 
-.venv-%/.ready: tests/frameworks/witnesses/%.txt
+define ENVIRONMENT
 	$(PYTHON) -m venv .venv-$*
 	@echo "installing into .venv-$* (once, some minutes) ..."
 	.venv-$*/bin/python -m pip $(QUIET) install $(FLAGS) --requirement $<
 	@touch $@
+endef
+
+.venv-%/.ready: tests/frameworks/witnesses/%.txt
+	$(ENVIRONMENT)
+
+.venv-%/.ready: tests/chips/witnesses/%.txt
+	$(ENVIRONMENT)

@@ -6,6 +6,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.chips.table import pytest_terminal_summary, table
+
+__all__ = ["examples", "pytest_terminal_summary", "table"]
+
 # Examples run simulators: their time is not a property. CI explores afresh each time it runs.
 settings.register_profile("ci", deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 settings.load_profile("ci")

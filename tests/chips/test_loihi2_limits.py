@@ -17,6 +17,7 @@ from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import check
 from nirdeploy.errors import DoesNotFit, TargetFileError
+from tests.chips.table import Table
 
 TARGET = targets.load("loihi2")
 BACKEND = base.load(TARGET)
@@ -147,22 +148,24 @@ def test_the_network_that_is_broken_below_is_legal() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_limit_alone(name: str) -> None:
+def test_a_limit_alone(name: str, table: Table) -> None:
     for layer in "123" if name != "long delay" else "3":
         message = refused({layer: name})
         for said in LIMITS[name][1]:
             assert said.format(layer=layer) in message, message
+        table.refused("loihi2", "a limit of a neuron or a projection")
     assert len(BACKEND.problems(check(graph({"2": name})), TARGET)) == 1
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[" and ".join(pair) for pair in PAIRS])
-def test_two_limits_at_once(pair: tuple[str, str]) -> None:
+def test_two_limits_at_once(pair: tuple[str, str], table: Table) -> None:
     broken = {"1": pair[0], "3": pair[1]}
     message = refused(broken)
     for layer, name in broken.items():
         for said in LIMITS[name][1]:
             assert said.format(layer=layer) in message, message
     assert len(BACKEND.problems(check(graph(broken)), TARGET)) == 2
+    table.refused("loihi2", "two of these at once")
 
 
 def test_at_least_thirty_illegal_networks() -> None:
@@ -251,11 +254,14 @@ def test_memory_is_counted() -> None:
         ({"cores": 1, "neurons": 9, "output_axons": 1}, ("the network needs 20 cores", "the chip has 1")),
     ],
 )
-def test_what_no_core_takes_is_refused_all_at_once(hardware: dict[str, int], said: tuple[str, ...]) -> None:
+def test_what_no_core_takes_is_refused_all_at_once(
+    hardware: dict[str, int], said: tuple[str, ...], table: Table
+) -> None:
     with pytest.raises(DoesNotFit) as raised:
         nd.build(layers(10, 20, 5), TARGET.with_hardware(**hardware), dialect=f"nir,dt={DT}")
     for part in said:
         assert part in str(raised.value)
+    table.refused("loihi2", "a limit of the cores, or two")
 
 
 @pytest.mark.parametrize(

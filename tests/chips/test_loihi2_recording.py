@@ -13,11 +13,13 @@ import pytest
 
 import nirdeploy as nd
 from nirdeploy import target as targets
+from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.quantize import per_weight
 from nirdeploy.sim import float_
 from nirdeploy.spikes import SpikeRecord
+from tests.chips.table import Table
 
 #: The chip's probe reads this in the step of a spike, where the membrane is 0.
 PROBE_AT_SPIKE = 128
@@ -41,7 +43,7 @@ def as_recorded(record: SpikeRecord) -> tuple[np.ndarray, np.ndarray]:
     return spikes, np.where(spikes, PROBE_AT_SPIKE, membrane)
 
 
-def test_the_chip(paper: Path) -> None:
+def test_the_chip(paper: Path, table: Table) -> None:
     """0 of 1,000 voltages and spikes differ. What the recording needed is the scale alone, as a format."""
     x, voltage, spikes = np.loadtxt(paper / "lif_lava_loihi_fixed.csv", delimiter=",").T
     target = targets.load("loihi2").with_hardware(fraction_bits=FRACTION_BITS)
@@ -49,6 +51,8 @@ def test_the_chip(paper: Path) -> None:
     found = as_recorded(nd.simulate(built, x[:, None, None], membrane=["1"]))
     assert len(x) == 1000
     assert spikes.sum() == 4
+    wrong = int((found[0] != spikes).sum() + (found[1] != voltage).sum())
+    table.recorded("loihi2", "lif_lava_loihi_fixed.csv", values=2000, spikes=4, mismatches=wrong)
     np.testing.assert_array_equal(found[0], spikes)
     np.testing.assert_array_equal(found[1], voltage)
     registers = {name: int(built.network.populations[0].extra[name]) for name in ("dv", "du", "vth")}
@@ -70,14 +74,23 @@ def test_no_other_registers_give_it(paper: Path, changes: dict[str, int]) -> Non
     assert (np.array(membrane) != voltage).any()
 
 
-def test_the_chip_spikes_as_the_graph(paper: Path) -> None:
+def test_the_chip_spikes_as_the_graph(paper: Path, table: Table) -> None:
     """With a scale of its own the network is closer to the graph than the recorded one: no spike differs."""
     x = np.loadtxt(paper / "lif_lava_loihi_fixed.csv", delimiter=",")[:, 0, None, None]
     built = nd.build(paper / "lif_norse.nir", "loihi2", dialect="nir,dt=1e-4")
     record = nd.simulate(built, x, membrane=["1"]).aligned()
     reference = float_.simulate(built.graph, x, membrane=["1"])
     np.testing.assert_array_equal(record.spikes["1"], reference.spikes["1"][: record.steps])
+    explained(table, "lif_norse", built, x)
     np.testing.assert_allclose(record.volts("1"), reference.membrane["1"][: record.steps], atol=1e-4)
+
+
+def explained(table: Table, name: str, built: nd.Build, x: np.ndarray) -> None:
+    """Adds how near the chip is to the float model."""
+    dynamics = base.find("loihi2", "").dynamics
+    record = nd.simulate(built, x)
+    spikes = sum(int(values.sum()) for values in record.spikes.values())
+    table.near("loihi2", name, nd.explain(built.graph, built.network, x, dynamics=dynamics), spikes)
 
 
 def with_rounded_weights(built: nd.Build) -> CheckedGraph:
@@ -90,7 +103,7 @@ def with_rounded_weights(built: nd.Build) -> CheckedGraph:
 
 
 @pytest.mark.parametrize("name", ["braille_noDelay_bias_zero", "braille_noDelay_bias_zero_subgraph"])
-def test_braille(paper: Path, name: str) -> None:
+def test_braille(paper: Path, name: str, table: Table) -> None:
     """The weights' rounding is all that differs: their largest is a hundred times the median, the exponent shared.
 
     The graph with these weights spikes as the chip, in every cell of the recurrent layer, biases and all.
@@ -103,6 +116,7 @@ def test_braille(paper: Path, name: str) -> None:
     assert differing(record, float_.simulate(built.graph, x)) == {recurrent: 117, "lif2": 541}
     assert differing(record, float_.simulate(with_rounded_weights(built), x)) == {recurrent: 0, "lif2": 6}
     assert record.spikes[recurrent].size == 9652
+    explained(table, name, built, x)
 
 
 def test_a_reset_by_subtraction_is_refused(paper: Path) -> None:
@@ -110,7 +124,7 @@ def test_a_reset_by_subtraction_is_refused(paper: Path) -> None:
         nd.build(paper / "braille_noDelay_noBias_subtract.nir", "loihi2", dialect="nir,dt=1e-4,reset=subtract")
 
 
-def test_the_convolutional_network(paper: Path) -> None:
+def test_the_convolutional_network(paper: Path, table: Table) -> None:
     """Five layers in five steps; pools fold into kernels; here too the weights' rounding is what differs."""
     built = nd.build(paper / "cnn_sinabs.nir", "loihi2", dialect="nir,dt=1")
     x = (np.random.default_rng(0).random((25, 1, 2, 34, 34)) < 0.1).astype(np.uint8)
@@ -123,6 +137,7 @@ def test_the_convolutional_network(paper: Path) -> None:
     against_weights = differing(record, float_.simulate(with_rounded_weights(built), x))
     assert sum(against_graph.values()) < 0.03 * cells
     assert sum(against_weights.values()) <= 10 < 0.01 * sum(against_graph.values())
+    explained(table, "cnn_sinabs, one spike a step", built, x)
 
 
 def test_the_graphs_of_multi_spike_dialects_are_refused(paper: Path) -> None:

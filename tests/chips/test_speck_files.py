@@ -27,6 +27,7 @@ from nirdeploy.sim import float_, integer
 from nirdeploy.spikes import SpikeRecord
 from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
+from tests.chips.table import Table
 from tests.conftest import examples
 
 # --- the configuration ----------------------------------------------------------------
@@ -247,7 +248,7 @@ def test_operations_per_step(model: tuple[Path, Path]) -> None:
     assert (estimate["busiest"], estimate["busiest_core_events"]) == ("hidden", 0.5 * 4 * 22**2)
 
 
-def test_the_papers_network_fits_and_agrees(paper: Path) -> None:
+def test_the_papers_network_fits_and_agrees(paper: Path, table: Table) -> None:
     """Five layers on five cores; random events, not digits: the layers' rates agree closer than their single spikes."""
     graph = check(paper / "cnn_sinabs.nir", dialect="sinabs,v_min=-threshold")
     assert BACKEND.problems(graph, TARGET) == []
@@ -262,8 +263,9 @@ def test_the_papers_network_fits_and_agrees(paper: Path) -> None:
     for name, spikes in wanted.items():
         same = float((spikes == got.spikes[name]).mean())
         rates = int(got.spikes[name].sum()) / int(spikes.sum())
-        print(f"speck2f scnn, layer {name}: {same:.1%} of cells alike, {rates:.3f} as many spikes")  # noqa: T201
         assert same > 0.75
         assert 0.9 < rates < 1.1
+    fired = sum(int(spikes.sum()) for spikes in got.spikes.values())
+    table.near("speck", "cnn_sinabs, counts of spikes", found, fired)
     assert found.causes[0].rounding == "weight"
     assert sum(found.as_dict()["causes"][-1]["differing"].values()) == 0  # threshold, decay or bias: exact

@@ -23,6 +23,7 @@ from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, neurons
 from tests.chips.speck_networks import as_nir, conv
 from tests.chips.speck_parts import BROKEN, LEGAL, ones, part
+from tests.chips.table import Table
 from tests.conftest import examples
 
 
@@ -34,15 +35,16 @@ def problems(names: tuple[str, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_each_limit_alone(name: str) -> None:
+def test_each_limit_alone(name: str, table: Table) -> None:
     (message,) = problems((name,))
     assert "'node0'" in message.replace("in_", "")
     assert "'legal'" not in message
     assert all(said in message for said in BROKEN[name][1]), message
     assert message.count("; ") == 1, message  # one sentence, with its remedy
+    table.refused("speck", "a limit alone")
 
 
-def test_every_pair_of_limits_is_reported_at_once() -> None:
+def test_every_pair_of_limits_is_reported_at_once(table: Table) -> None:
     tried = 0
     for pair in itertools.combinations(BROKEN, 2):
         found = problems(pair)
@@ -50,7 +52,7 @@ def test_every_pair_of_limits_is_reported_at_once() -> None:
             of_it = [message for message in found if f"node{i}'" in message]
             assert any(all(said in message for said in BROKEN[name][1]) for message in of_it), (pair, found)
         tried += 1
-    print(f"speck2f, illegal networks: {len(BROKEN)} alone, {tried} pairs, all refused")  # noqa: T201
+    table.refused("speck", "two of these at once", tried)
     assert tried >= 800
 
 

@@ -34,6 +34,7 @@ from nirdeploy.sim import float_, integer
 from nirdeploy.spikes import SpikeRecord
 from tests.chips import spinnaker2_networks as networks
 from tests.chips.spinnaker2_networks import BACKEND, built, simulated, stimulus
+from tests.chips.table import Table
 from tests.conftest import examples
 from tests.nirgraphs import as_nir
 
@@ -77,9 +78,11 @@ def on_paper(build: pipeline.Build, x: dict[str, np.ndarray], folder: Path) -> d
 
 @pytest.mark.law
 @pytest.mark.usefixtures("scalar")
-def test_the_model_is_the_scalar_evaluation_of_the_rendered_script(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_model_is_the_scalar_evaluation_of_the_rendered_script(
+    tmp_path_factory: pytest.TempPathFactory, table: Table
+) -> None:
     folder = tmp_path_factory.mktemp("paper")
-    tally = {"networks": 0, "spike cells": 0, "spikes": 0, "states": 0, "mismatches": 0}
+    tally = {"networks": 0, "values": 0, "spikes": 0, "mismatches": 0}
 
     @settings(max_examples=examples(100))
     @given(networks.graphs(), st.integers(0, 2**16))
@@ -92,17 +95,14 @@ def test_the_model_is_the_scalar_evaluation_of_the_rendered_script(tmp_path_fact
             wrong += int((record.spikes[population.name].reshape(spikes.shape) != spikes).sum())
             units = np.floor(v.astype(np.float64) * 2.0**population.shift)
             wrong += int((record.membrane[population.name].reshape(v.shape) != units).sum())
-            tally["spike cells"] += spikes.size
+            tally["values"] += spikes.size + v.size
             tally["spikes"] += int(spikes.sum())
-            tally["states"] += v.size
         tally["networks"] += 1
         tally["mismatches"] += wrong
         assert wrong == 0
 
     law()
-    print(  # noqa: T201
-        "spinnaker2, scalar evaluation:", ", ".join(f"{name} {count:,}" for name, count in tally.items())
-    )
+    table.compared("spinnaker2", "a scalar evaluation of the script", **tally)
     assert tally["networks"] >= 100
     assert tally["spikes"] > 300
 

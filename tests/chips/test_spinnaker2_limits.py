@@ -19,6 +19,7 @@ from nirdeploy.errors import DoesNotFit, TargetFileError
 from nirdeploy.operators import Convolution, Dense, Pool
 from tests.chips import spinnaker2_networks as networks
 from tests.chips.spinnaker2_networks import BACKEND, TARGET, built
+from tests.chips.table import Table
 from tests.conftest import examples
 from tests.nirgraphs import as_nir
 
@@ -35,15 +36,16 @@ def refused(names: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("name", networks.BROKEN)
-def test_each_limit_alone(name: str) -> None:
+def test_each_limit_alone(name: str, table: Table) -> None:
     message = refused((name,))
     assert "'node0'" in message
     assert "'legal'" not in message
     assert all(said in message for said in networks.BROKEN[name][1]), message
     assert message.count("; ") == 1, message  # one sentence, with its remedy
+    table.refused("spinnaker2", "a limit alone")
 
 
-def test_every_pair_of_limits_is_reported_at_once() -> None:
+def test_every_pair_of_limits_is_reported_at_once(table: Table) -> None:
     tried = 0
     for pair in itertools.combinations([name for name in networks.BROKEN if name != "a huge list"], 2):
         message = refused(pair)
@@ -51,7 +53,7 @@ def test_every_pair_of_limits_is_reported_at_once() -> None:
             assert f"'node{i}'" in message
             assert all(said in message for said in networks.BROKEN[name][1]), (pair, message)
         tried += 1
-    print(f"spinnaker2, illegal networks: {len(networks.BROKEN)} alone, {tried} pairs, all refused")  # noqa: T201
+    table.refused("spinnaker2", "two of these at once", tried)
     assert tried >= 250
 
 

@@ -26,6 +26,7 @@ from nirdeploy.network import IntegerNetwork
 from nirdeploy.operators import Dense
 from nirdeploy.sim import float_, integer
 from tests.chips import xylo_networks as networks
+from tests.chips.table import Table
 from tests.chips.xylo_networks import BACKEND, DT, NAMES, Drawn, built, states, target
 from tests.chips.xylo_scalar import Chip, recorded
 from tests.conftest import examples
@@ -44,7 +45,7 @@ def on_paper(drawn: Drawn, network: IntegerNetwork, x: dict[str, np.ndarray]) ->
 
 
 @pytest.mark.law
-def test_the_model_is_the_scalar_evaluation_of_the_configuration() -> None:
+def test_the_model_is_the_scalar_evaluation_of_the_configuration(table: Table) -> None:
     """Registers at random, every second network with so small a fan-out that many neurons need aliases."""
     tally = {"networks": 0, "values": 0, "spikes": 0, "aliases": 0, "saturated": 0, "mismatches": 0}
 
@@ -65,7 +66,8 @@ def test_the_model_is_the_scalar_evaluation_of_the_configuration() -> None:
         assert wrong == 0
 
     law()
-    print("xylo, scalar evaluation:", ", ".join(f"{name} {count:,}" for name, count in tally.items()))  # noqa: T201
+    counts = {name: tally[name] for name in ("networks", "values", "spikes", "mismatches")}
+    table.compared("xylo", "a scalar evaluation of the configuration", **counts)
     assert tally["networks"] >= 100
     assert min(tally["spikes"], tally["saturated"], tally["aliases"]) > 300
 

@@ -18,6 +18,7 @@ from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import check
 from nirdeploy.errors import DoesNotFit, TargetFileError
+from tests.chips.table import Table
 
 TARGET = targets.load("xylo_imu")
 BACKEND = base.load(TARGET)
@@ -163,23 +164,21 @@ def test_the_network_that_is_broken_below_is_legal() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_limit_alone(name: str) -> None:
+def test_a_limit_alone(name: str, table: Table) -> None:
     for layer in LAYERS:
         made = graph({layer: name})
         refused(made, *said_of({layer: name}))
         assert len(BACKEND.problems(check(made), TARGET)) == SENTENCES[name], layer
+        table.refused("xylo", "a limit of a neuron or a projection")
 
 
-def test_every_pair_of_limits_is_reported_at_once() -> None:
+def test_every_pair_of_limits_is_reported_at_once(table: Table) -> None:
     for pair in PAIRS:
         broken = {"1": pair[0], "3": pair[1]}
         found = BACKEND.problems(check(graph(broken)), TARGET)
         assert all(part in "; ".join(found) for part in said_of(broken)), (pair, found)
         assert len(found) == sum(SENTENCES[name] for name in pair), pair
-    print(  # noqa: T201
-        f"xylo, illegal networks: {len(NAMES) * len(LAYERS) + len(CHIP) + len(SIZES)} alone, "
-        f"{len(PAIRS) + len(list(itertools.combinations(CHIP, 2)))} pairs, all refused"
-    )
+    table.refused("xylo", "two of these at once", len(PAIRS))
     assert len(PAIRS) > 200
 
 
@@ -216,16 +215,18 @@ CHIP: dict[str, tuple[dict[str, int], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", CHIP)
-def test_a_limit_of_the_chip_alone(name: str) -> None:
+def test_a_limit_of_the_chip_alone(name: str, table: Table) -> None:
     changes, said = CHIP[name]
     message = refused(graph({}), *said, target=TARGET.with_hardware(**changes), input_bits=3)
     assert message.partition(" (in target")[0].count("; ") == (3 if name == "fan-out" else 1)  # a sentence, a remedy
+    table.refused("xylo", "a limit of the chip alone")
 
 
 @pytest.mark.parametrize("pair", list(itertools.combinations(CHIP, 2)), ids=" and ".join)
-def test_two_limits_of_the_chip_at_once(pair: tuple[str, str]) -> None:
+def test_two_limits_of_the_chip_at_once(pair: tuple[str, str], table: Table) -> None:
     changes = CHIP[pair[0]][0] | CHIP[pair[1]][0]
     refused(graph({}), *CHIP[pair[0]][1], *CHIP[pair[1]][1], target=TARGET.with_hardware(**changes), input_bits=3)
+    table.refused("xylo", "two limits of the chip at once")
 
 
 def test_limits_of_the_chip_and_of_a_neuron_at_once() -> None:
@@ -282,8 +283,9 @@ FIT = [
 
 
 @pytest.mark.parametrize(("name", "sizes", "density", "said"), SIZES)
-def test_the_chips_own_sizes(name: str, sizes: tuple[int, ...], density: float, said: str) -> None:
+def test_the_chips_own_sizes(name: str, sizes: tuple[int, ...], density: float, said: str, table: Table) -> None:
     refused(layers(*sizes, density=density), said, target=targets.load(name))
+    table.refused("xylo", "a limit of the chip alone")
 
 
 @pytest.mark.parametrize(("name", "sizes"), FIT)

@@ -21,7 +21,9 @@ from nirdeploy.backends.speck import cores
 from nirdeploy.backends.speck.configuration import configuration
 from nirdeploy.sim import integer
 from tests.chips import speck_networks as networks
+from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
+from tests.witnesses import seeds
 
 pytestmark = pytest.mark.witness
 
@@ -48,6 +50,7 @@ def hand_over(network: dict[str, Any], folder: Path, **more: Any) -> None:
 class Pair:
     """A network by us (the problems, or the integers and the configuration) and by sinabs."""
 
+    seed: int
     network: dict[str, Any]
     problems: list[str]
     integers: Any
@@ -62,7 +65,7 @@ class Pair:
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
     folder = tmp_path_factory.mktemp("sinabs")
     made = []
-    for seed in range(NETWORKS):
+    for seed in seeds(NETWORKS):
         network = networks.network(seed)
         graph = networks.as_graph(network)
         problems = BACKEND.problems(graph, TARGET)
@@ -76,22 +79,23 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
             assert whole is not None
             settings = {name: whole["samna"]["cnn_layers"][core] for name, core in core_of.items()}
         stimulus = networks.stimulus(network, seed)
-        hand_over(network, folder / f"{seed:03}", cores=core_of, stimulus=stimulus)
-        made.append(Pair(network, problems, integers, settings, core_of, {}, {}, stimulus))
+        hand_over(network, folder / str(seed), cores=core_of, stimulus=stimulus)
+        made.append(Pair(seed, network, problems, integers, settings, core_of, {}, {}, stimulus))
     ask("sinabs", folder)
-    for pair, own in zip(made, sorted(folder.iterdir()), strict=True):
+    for pair in made:
+        own = folder / str(pair.seed)
         pair.said = json.loads((own / "witness.json").read_text())
         with np.load(own / "witness.npz") as loaded:
             pair.arrays = dict(loaded)
     return made
 
 
-def test_a_network_has_cores_for_both_or_for_none(pairs: list[Pair]) -> None:
+def test_a_network_has_cores_for_both_or_for_none(pairs: list[Pair], table: Table) -> None:
     verdicts = Counter((not pair.problems, "refused" not in pair.said) for pair in pairs)
-    print(  # noqa: T201
-        f"\nspeck | sinabs 3.1.3 mapper | {len(pairs)} networks | fit by both {verdicts[True, True]}, by none "
-        f"{verdicts[False, False]} | {verdicts[True, False] + verdicts[False, True]} differ"
-    )
+    differ = verdicts[True, False] + verdicts[False, True]
+    both, none = f"{verdicts[True, True]} fit by both", f"{verdicts[False, False]} by none"
+    counts = {"networks": len(pairs), "values": len(pairs), "spikes": 0, "mismatches": differ}
+    table.compared("speck", f"sinabs 3.1.3, core mapper ({both}, {none})", **counts)
     assert verdicts[True, False] == verdicts[False, True] == 0
     assert verdicts[True, True] >= 100
     assert verdicts[False, False] >= 20
@@ -101,18 +105,21 @@ def test_a_network_has_cores_for_both_or_for_none(pairs: list[Pair]) -> None:
             assert "No valid mapping found" in pair.said["refused"]
 
 
-def test_the_memories_are_as_large(pairs: list[Pair]) -> None:
+def test_the_memories_are_as_large(pairs: list[Pair], table: Table) -> None:
     compared = 0
     for pair in pairs:
+        # It counts biases that are zero, or round to it, too.
+        biased = {layer["name"]: layer["bias"] is not None for layer in pair.network["layers"]}
         for name, layer in cores.layers(pair.integers, TARGET).layers.items():
-            ours = layer.memory(bool(pair.integers.population(name).bias.any()))
+            ours = layer.memory(biased[name])
             assert {key: by[name] for key, by in pair.said["memory"].items()} == ours
             assert pair.said["validated"][name][0] == ours["kernel"]
             compared += 3
-    print(f"\nspeck | sinabs 3.1.3 memory model | {len(pairs)} networks | {compared:,} figures | 0 differ")  # noqa: T201
+    counts = {"networks": len(pairs), "values": compared, "spikes": 0, "mismatches": 0}
+    table.compared("speck", "sinabs 3.1.3, memory model", **counts)
 
 
-def test_the_configurations_are_the_same(pairs: list[Pair]) -> None:
+def test_the_configurations_are_the_same(pairs: list[Pair], table: Table) -> None:
     values = layers = 0
     for pair in pairs:
         for name, theirs in pair.said.get("settings", {}).items():
@@ -125,14 +132,15 @@ def test_the_configurations_are_the_same(pairs: list[Pair]) -> None:
             assert theirs["threshold_high"] > 0
             values += np.size(theirs["weights"]) + np.size(theirs["biases"]) + 2
             layers += 1
-    print(f"\nspeck | sinabs 3.1.3 discretiser and configuration | {layers} layers | {values:,} integers | 0 differ")  # noqa: T201
+    fit = sum("settings" in pair.said for pair in pairs)
+    table.compared("speck", "sinabs 3.1.3, configuration", networks=fit, values=values, spikes=0, mismatches=0)
     assert layers > 300
 
 
-def test_spikes_and_membranes_are_the_same(pairs: list[Pair]) -> None:
+def test_spikes_and_membranes_are_the_same(pairs: list[Pair], table: Table) -> None:
     """Where no membrane reaches the ends of its 16 bits: sinabs knows none."""
     wrong: Counter[str] = Counter()
-    cells = spikes = several = compared = 0
+    values = spikes = several = compared = 0
     for pair in pairs:
         names = [p.name for p in pair.integers.populations]
         ours = integer.simulate(pair.integers, pair.stimulus[:, None], membrane=names, dynamics=BACKEND.dynamics)
@@ -141,20 +149,19 @@ def test_spikes_and_membranes_are_the_same(pairs: list[Pair]) -> None:
         compared += 1
         for name in names:
             theirs = pair.arrays[f"{name}.spikes"].reshape(ours.spikes[name].shape)
-            wrong["spikes"] += int((ours.spikes[name] != theirs).sum())
-            wrong["membranes"] += int((ours.membrane[name] != pair.arrays[f"{name}.v"].reshape(theirs.shape)).sum())
-            spikes, several, cells = spikes + int(theirs.sum()), several + int((theirs > 1).sum()), cells + theirs.size
-    print(  # noqa: T201
-        f"\nspeck | sinabs 3.1.3 DynapcnnNetwork | {compared} networks | {cells:,} cells ({spikes:,} spikes), spikes "
-        f"and membranes | {wrong['spikes']} spikes, {wrong['membranes']} membranes differ"
-    )
+            v = pair.arrays[f"{name}.v"].reshape(theirs.shape)
+            wrong[str(pair.seed)] += int((ours.spikes[name] != theirs).sum() + (ours.membrane[name] != v).sum())
+            spikes, several = spikes + int(theirs.sum()), several + int((theirs > 1).sum())
+            values += theirs.size + v.size
+    counts = {"networks": compared, "values": values, "spikes": spikes, "mismatches": wrong.total()}
+    table.compared("speck", "sinabs 3.1.3, DynapcnnNetwork", **counts)
     assert not +wrong
     assert compared >= 150
     assert spikes > 100_000
     assert several > 10_000
 
 
-def test_the_papers_network_is_the_same(paper: Path, tmp_path: Path) -> None:
+def test_the_papers_network_is_the_same(paper: Path, tmp_path: Path, table: Table) -> None:
     """The convolutional network of the NIR paper: sinabs maps it to as many cores and spikes as we do."""
     network = networks.sequential(nirfile.read(paper / "cnn_sinabs.nir"))
     integers = BACKEND.quantize(networks.as_graph(network), TARGET)
@@ -171,7 +178,9 @@ def test_the_papers_network_is_the_same(paper: Path, tmp_path: Path) -> None:
             for name, spikes in ours.spikes.items()
         }
     total = {name: int(spikes.sum()) for name, spikes in ours.spikes.items()}
-    print(f"\nspeck | sinabs 3.1.3, scnn of the NIR paper | spikes {total} | {sum(wrong.values())} differ")  # noqa: T201
+    cells = sum(spikes.size for spikes in ours.spikes.values())
+    counts = {"networks": 1, "values": cells, "spikes": sum(total.values()), "mismatches": sum(wrong.values())}
+    table.compared("speck", "sinabs 3.1.3, cnn_sinabs of the NIR paper", **counts)
     assert not any(wrong.values())
     assert min(total.values()) > 50
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,8 +11,10 @@ import pytest
 from nirdeploy.emit import emit
 from nirdeploy.network import IntegerNetwork
 from nirdeploy.target import Target
+from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
 from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, states, target
+from tests.witnesses import seeds
 
 pytestmark = pytest.mark.witness
 
@@ -33,43 +34,42 @@ def rendered(network: IntegerNetwork, target: Target, stimulus: dict[str, np.nda
 def drawn(folder: Path, count: int) -> dict[Path, tuple[IntegerNetwork, dict[str, np.ndarray]]]:
     """Networks at random in turn for each of the chips, rendered into folders of their own, and their stimuli."""
     made = {}
-    for seed in range(count):
+    for seed in seeds(count):
         chip = target(NAMES[seed % 3], fan_out=4) if seed % 2 else target(NAMES[seed % 3])
         one = Drawn(seed, chip)
         network, x = one.network(), one.stimulus(STEPS)
-        rendered(network, chip, x, folder / f"{seed:03}")
-        made[folder / f"{seed:03}"] = network, x
+        rendered(network, chip, x, folder / str(seed))
+        made[folder / str(seed)] = network, x
     return made
 
 
-def test_xylosim_computes_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_xylosim_computes_the_same(tmp_path: Path, table: Table) -> None:
     """Registers at random; neurons of few synapses, so that many are repeated by an alias."""
     made = drawn(tmp_path, NETWORKS)
     ask("xylosim", "layer", tmp_path)
     seen: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
     for folder, (network, x) in made.items():
         ours = states(network, x)
         seen["saturated"] += ours.saturations
         with np.load(folder / "record.npz") as theirs:
             for name in theirs.files:
                 seen["values"] += theirs[name].size
-                seen["differ"] += int((ours.values[name] != theirs[name]).sum())
+                wrong[folder.name] += int((ours.values[name] != theirs[name]).sum())
                 seen["spikes"] += int(theirs[name].sum()) if name.startswith("spikes.") else 0
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\nxylo | xylosim 0.1.3 | {len(made)} networks | {seen['values']:,} spikes, membranes and currents "
-            f"({seen['spikes']:,} spikes) | {seen['differ']} differ | {seen['saturated']:,} at an end\n"
-        )
-    assert seen["differ"] == 0
+    counts = {"networks": len(made), "values": seen["values"], "spikes": seen["spikes"], "mismatches": wrong.total()}
+    table.compared("xylo", "xylosim 0.1.3", **counts)
+    assert not +wrong
     assert seen["spikes"] > 10_000
     assert seen["saturated"] > 1000  # the ends of the registers are among what was compared
 
 
-def test_the_rendered_script_runs_in_rockpool_without_samna(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_rendered_script_runs_in_rockpool_without_samna(tmp_path: Path, table: Table) -> None:
     """Rockpool's own simulation of the three chips, built from the matrices that the script makes."""
     made = drawn(tmp_path, SCRIPTS)
     ask("xylosim", "script", tmp_path)
     seen: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
     for folder, (network, x) in made.items():
         ours = states(network, x).values
         with np.load(folder / "record.npz") as theirs:
@@ -78,12 +78,9 @@ def test_the_rendered_script_runs_in_rockpool_without_samna(tmp_path: Path, caps
                 kind, _, population = name.partition(".")
                 values = ours[f"{'spikes' if kind == 's' else kind}.{population}"]
                 seen["values"] += values.size
-                seen["differ"] += int((values != theirs[name]).sum())
+                wrong[folder.name] += int((values != theirs[name]).sum())
                 seen["spikes"] += int(values.sum()) if kind == "s" else 0
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\nxylo | the rendered script, Rockpool 3.1 | {len(made)} networks | {seen['values']:,} spikes, membranes "
-            f"and currents ({seen['spikes']:,} spikes) | {seen['differ']} differ\n"
-        )
-    assert seen["differ"] == 0
+    counts = {"networks": len(made), "values": seen["values"], "spikes": seen["spikes"], "mismatches": wrong.total()}
+    table.compared("xylo", "the rendered script in Rockpool 3.1", **counts)
+    assert not +wrong
     assert seen["spikes"] > 1000

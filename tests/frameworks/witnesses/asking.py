@@ -1,33 +1,18 @@
-"""The witnesses, asked from here: each is a program run by the Python of its framework's environment."""
+"""The frameworks' witnesses, asked from here."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests import witnesses
 
 _HERE = Path(__file__).parent
-_REPOSITORY = _HERE.parents[2]
-
-#: Which variable names the Python of a witness.
-PYTHONS = {
-    "spyx": "NIRDEPLOY_WITNESS_SPYX",
-    "rockpool": "NIRDEPLOY_WITNESS_ROCKPOOL",
-    "lava": "NIRDEPLOY_WITNESS_LAVA",
-}
+#: Those that have an environment of their own.
+WITNESSES = ("lava", "rockpool", "spyx")
 
 
 def ask(witness: str, *arguments: str | Path) -> str:
     """Run a witness (``torch``: in this Python) and give what it printed. Fails the test where it fails."""
-    python = os.environ.get(PYTHONS[witness], "") if witness in PYTHONS else sys.executable
-    if not Path(python).is_file():
-        pytest.fail(f"the witness {witness} is not set up: run make test-frameworks", pytrace=False)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["PYTHONPATH"] = str(_REPOSITORY)
-    program = [python, str(_HERE / f"{witness}_nets.py"), *map(str, arguments)]
-    done = subprocess.run(program, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    python = sys.executable if witness == "torch" else witnesses.python_of(witness, "make test-frameworks")
+    return witnesses.run(_HERE / f"{witness}_nets.py", *arguments, python=python)

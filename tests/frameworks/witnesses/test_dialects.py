@@ -13,14 +13,14 @@ from nirdeploy.check import check
 from nirdeploy.dialect import Dialect, parse
 from nirdeploy.sim import float_
 from tests.frameworks.networks import Ledger
-from tests.frameworks.witnesses.asking import PYTHONS, ask
+from tests.frameworks.witnesses.asking import WITNESSES, ask
 
 pytestmark = pytest.mark.witness
 
 NETWORKS = 36
 
 
-@pytest.fixture(scope="module", params=sorted(PYTHONS))
+@pytest.fixture(scope="module", params=WITNESSES)
 def testimony(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of random networks of one framework (``.nir``), each with stimulus and own spikes (``.npz``)."""
     folder = tmp_path_factory.mktemp(request.param)
