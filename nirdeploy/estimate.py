@@ -15,12 +15,14 @@ from nirdeploy.target import Target
 
 @dataclass(frozen=True)
 class Estimate:
-    """One target. ``why``: what keeps the network from it, or is empty; ``figures``: its backend's, per step."""
+    """One target. ``why``: what keeps the network from it, or is empty; ``cores``: those that hold it, of
+    ``cores_there``; ``figures``: its backend's, per step."""
 
     target: str
     title: str
     why: str = ""
     cores: tuple[CoreUse, ...] = ()
+    cores_there: int = 0
     figures: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
@@ -58,7 +60,7 @@ def estimate(graph: CheckedGraph, target: Target, activity: float = 0.1) -> Esti
     except DoesNotFit as error:
         return Estimate(target.name, target.title, error.message)
     figures = backend.estimate(network, placement, target, activity)
-    return Estimate(target.name, target.title, "", placement.cores, figures)
+    return Estimate(target.name, target.title, "", placement.cores, backend.cores(target), figures)
 
 
 def survey(graph: CheckedGraph, activity: float = 0.1, among: Iterable[str] | None = None) -> list[Estimate]:

@@ -6,7 +6,7 @@ stand for; what remains when all parameters are rounded is the state's own round
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -44,7 +44,7 @@ class Margins:
 @dataclass(frozen=True)
 class Explanation:
     """Float against integer. ``causes`` in the order of their effect; the last step of each column
-    shows how differences spread layer by layer."""
+    shows how differences spread layer by layer. ``remarks``: sentences on what is no rounding."""
 
     verdict: Verdict
     first: Divergence | None
@@ -52,6 +52,20 @@ class Explanation:
     causes: tuple[Cause, ...]
     float_accuracy: float | None
     integer_accuracy: float | None
+    remarks: tuple[str, ...] = ()
+
+    def summary(self) -> list[str]:
+        """For a terminal: what each rounding changes alone, and how near the threshold the first difference was."""
+        if self.first is None:
+            return ["quantization changes no spike"]
+        alone = {cause.rounding: sum(cause.differing.values()) for cause in self.causes}
+        changes = ", ".join(f"{rounding} {cells:,}" for rounding, cells in alone.items() if cells) or "none of them any"
+        lines = [f"cells that each rounding changes alone: {changes}"]
+        if self.margins:
+            sides = (("float", self.margins.float_margin), ("integer", self.margins.integer_margin))
+            text = " and ".join(f"{abs(by):.3g} {'above' if by >= 0 else 'below'} it ({side})" for side, by in sides)
+            lines.append(f"first difference: {self.first.population!r} at its threshold, {text}")
+        return [*lines, *self.remarks]
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -60,6 +74,7 @@ class Explanation:
             "causes": [asdict(cause) for cause in self.causes],
             "float_accuracy": self.float_accuracy,
             "integer_accuracy": self.integer_accuracy,
+            "remarks": list(self.remarks),
             "differing": {p.population: p.mismatches for p in self.verdict.populations},
         }
 
@@ -100,7 +115,17 @@ def explain(
         causes=tuple(sorted(causes, key=lambda cause: -sum(cause.differing.values()))),
         float_accuracy=score(reference),
         integer_accuracy=score(quantized),
+        remarks=tuple(_remarks(graph, network)),
     )
+
+
+def _remarks(graph: CheckedGraph, network: IntegerNetwork) -> Iterator[str]:
+    """How often a neuron may spike in a step is the target's own where the graph says otherwise."""
+    often = {True: "several times", False: "once at most"}
+    for population in network.populations:
+        ours, trained = population.rules.multi, graph.rules(population.name).multi
+        if ours != trained:
+            yield f"{population.name!r} spikes {often[ours]} in a step on the target, {often[trained]} in the graph"
 
 
 def _differing(a: SpikeRecord, b: SpikeRecord) -> dict[str, int]:

@@ -39,7 +39,8 @@ class CoreUse:
     def row(self) -> dict[str, float | str]:
         """For a table."""
         memories = {name: f"{used:,} of {self.limits[name]:,}" for name, used in self.used.items()}
-        return {"core": self.core, **memories, "cycles": self.cycles, "limited_by": self.limited_by}
+        row: dict[str, float | str] = {"core": self.core, **memories}
+        return row | {"cycles": self.cycles, "limited_by": self.limited_by} if self.cycles else row
 
 
 @dataclass(frozen=True)

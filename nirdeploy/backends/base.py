@@ -46,6 +46,10 @@ class Backend:
         """The graph, free of problems, in the target's integers."""
         return quantize(graph, target)
 
+    def cores(self, target: Target) -> int:
+        """How many cores a network may take: ``cores`` in [hardware], else one."""
+        return int(getattr(target.hardware, "cores", 1))
+
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         """Which neurons stand on which core. Raises :class:`nirdeploy.errors.DoesNotFit`, all violations at once."""
         raise TargetFileError(f"the backend {target.backend!r} places nothing", where=target.name)

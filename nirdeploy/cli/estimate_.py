@@ -90,7 +90,7 @@ _SHARED = {
 def _row(one: Estimate) -> dict[str, str | float]:
     row: dict[str, str | float] = {"target": one.target, "fits": "yes" if one.fits else "no"}
     name, share = one.fullest() if one.fits else ("", 0.0)
-    row["cores"] = f"{one.cores_used} of {len(one.cores)}" if one.fits else ""
+    row["cores"] = f"{one.cores_used} of {one.cores_there}" if one.fits else ""
     row["fullest memory"] = f"{name.replace('_', ' ')} {share:.0%}" if one.fits else ""
     for key, title in _SHARED.items():
         value = one.figures.get(key, "")

@@ -62,10 +62,9 @@ def dialect(function: F) -> F:
 
 
 def out(required: bool = False, default: str | None = None, text: str = "Where to write.") -> Callable[[F], F]:
-    return click.option(
-        "-o", "--out", type=click.Path(path_type=Path), required=required, default=default,
-        show_default=default is not None, help=text,
-    )  # fmt: skip
+    # A default of None counts as one: then nothing is required.
+    given: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}
+    return click.option("-o", "--out", type=click.Path(path_type=Path), required=required, help=text, **given)
 
 
 def probe(function: F) -> F:

@@ -70,6 +70,8 @@ def command(
     else:
         for verdict in report.verdicts:
             ui.show(tables.verdict_table(verdict))
+        for line in report.explanation.summary() if report.explanation else ():
+            ui.say(line)
         for name, value in report.facts.items():
             ui.say(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
         ui.say(judged.summary())
@@ -90,6 +92,8 @@ def _records(expected: Path, measured: Path, probe: str) -> Any:
 def _witnesses(
     build: Path, stimulus: Path, port: str | None, baud: int | None, probe: str | list[str], quiet: bool
 ) -> tuple[Any, Any]:
+    from dataclasses import replace
+
     from nirdeploy import accuracy, explain, flash, pipeline, run, simulate, verify
     from nirdeploy.backends import base
     from nirdeploy.report import html
@@ -103,7 +107,7 @@ def _witnesses(
         explanation = explain(built.graph, built.network, x, labels, dynamics=dynamics)
     port = options.port_of(port, built.target)
     if port == options.SIM:
-        measured = simulate(built, x, probe)
+        measured = replace(simulate(built, x, probe), source="port sim")
     else:
         with options.connect(port, built.target, baud, quiet) as device:
             flash(built.image, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,10 @@ def test_a_target_file_that_contradicts_itself(change: dict[str, int], said: str
 
 def test_without_a_network_there_is_nothing_to_build() -> None:
     assert json.loads(emit(TARGET)["network.json"])["populations"] == []
+
+
+def test_numbers_from_outside_are_refused() -> None:
+    graph = replace(networks.graph(*networks.part("a"), networks.PLAIN), input_bits=2)
+    (message,) = BACKEND.problems(graph, TARGET)
+    assert "'in_a' have numbers of 2 bits" in message
+    assert "build with 1 input bit" in message

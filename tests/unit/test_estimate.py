@@ -8,6 +8,7 @@ import pytest
 
 import nirdeploy as nd
 from nirdeploy import target as targets
+from nirdeploy.backends import base
 from nirdeploy.check import check
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.estimate import estimate, holding, survey
@@ -72,3 +73,11 @@ def test_what_no_target_holds() -> None:
     with pytest.raises(DoesNotFit) as caught:
         nd.build(graph, dialect="nir,dt=1e-4,reset=subtract")
     assert "no other target holds it either" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("target", "cores"), [("fpga", 4), ("loihi2", 128), ("speck2f", 9), ("spinnaker2", 148), ("xylo_a2", 1)]
+)
+def test_how_many_cores_there_are(target: str, cores: int) -> None:
+    chosen = targets.load(target)
+    assert base.load(chosen).cores(chosen) == cores

@@ -63,3 +63,25 @@ def test_margins_agree_with_the_spikes_at_the_first_divergence() -> None:
     assert found.margins is not None
     assert (found.margins.float_margin > 0) == bool(found.first.expected)
     assert (found.margins.integer_margin > 0) == bool(found.first.measured)
+
+
+def test_a_summary_says_which_rounding_and_how_near_the_threshold() -> None:
+    graph, network = _network(bits=2)
+    found = explain(graph, network, networks.spikes(0, (30, 8, 20), 0.4))
+    first, second = found.summary()
+    count = sum(found.causes[0].differing.values())
+    assert first.startswith(f"cells that each rounding changes alone: weight {count:,}")
+    assert second.startswith(f"first difference: {found.first.population!r} at its threshold, ")
+    assert ("above it (float)" in second) != ("above it (integer)" in second)
+    exact = explain(graph, _network(bits=16)[1], networks.spikes(0, (3, 1, 20), 0.0))
+    assert exact.summary() == ["quantization changes no spike"]
+
+
+def test_how_often_a_target_spikes_is_said_where_the_graph_says_otherwise() -> None:
+    graph, network = _network(bits=2)
+    x = networks.spikes(0, (30, 8, 20), 0.4)
+    often = tuple(replace(p, rules=replace(p.rules, multi=True)) for p in network.populations[:1])
+    changed = replace(network, populations=(*often, *network.populations[1:]))
+    assert explain(graph, network, x).remarks == ()
+    (remark,) = explain(graph, changed, x).remarks
+    assert remark == "'lif1' spikes several times in a step on the target, once at most in the graph"

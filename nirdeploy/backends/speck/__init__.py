@@ -41,6 +41,9 @@ class SpeckBackend(Backend):
     def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
         return rounding.quantize(graph, target)
 
+    def cores(self, target: Target) -> int:
+        return len(target.hardware.kernel_words)
+
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         return cores.place(network, target)
 

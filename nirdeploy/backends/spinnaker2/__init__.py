@@ -32,6 +32,10 @@ class SpiNNaker2Backend(Backend):
     def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
         return rounding.quantize(graph, target)
 
+    def cores(self, target: Target) -> int:
+        """But for the system's own."""
+        return int(target.hardware.cores - target.hardware.system_cores)
+
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         return cores.place(network, target)
 

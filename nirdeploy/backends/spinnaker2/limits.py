@@ -16,7 +16,7 @@ from nirdeploy.target import Target
 
 def problems(graph: CheckedGraph, target: Target) -> list[str]:
     """One sentence each: node, what was found, what is allowed, the remedy."""
-    found: list[str] = []
+    found = list(_of_the_stimulus(graph))
     for population in graph.populations:
         if population.model == "Input":
             continue
@@ -29,6 +29,15 @@ def problems(graph: CheckedGraph, target: Target) -> list[str]:
         found += _of_the_neuron(graph, population, target)
         found += _of_the_inputs(graph, population, target)
     return [*found, *_of_the_timing(graph)]
+
+
+def _of_the_stimulus(graph: CheckedGraph) -> Iterator[str]:
+    if graph.input_bits > 1:
+        names = ", ".join(map(repr, graph.inputs))
+        yield (
+            f"the inputs {names} have numbers of {graph.input_bits} bits, a spike list of the chip holds spikes "
+            "(1 bit); encode the numbers as spikes, and build with 1 input bit"
+        )
 
 
 def _of_the_neuron(graph: CheckedGraph, population: Population, target: Target) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from nirdeploy.cli import options
 from nirdeploy.errors import CorruptFile, UsageProblem
+from tests.unit.cli.conftest import Outcome
 
 X = (np.arange(24) % 2).astype(np.uint8).reshape(2, 3, 4)
 
@@ -65,3 +67,10 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
 )
 def test_probes(text: str, probe: str | list[str]) -> None:
     assert options.probes(text) == probe
+
+
+@pytest.mark.parametrize("command", [("run", "build", "x.npz"), ("simulate", "net.nir", "x.npz")])
+def test_where_to_write_must_be_said(command: tuple[str, ...], cli: Callable[..., Outcome]) -> None:
+    said = cli(*command)
+    assert said.code == 2
+    assert "Missing option '-o' / '--out'" in said.err
