@@ -9,7 +9,7 @@ as the state can hold under a static bound on the membrane potential.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,39 +43,59 @@ def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
     else:
         formats = target
     populations: dict[str, IntegerPopulation] = {}
+    rounded = []
     largest = {p.name: np.full(p.size, float(_most_spikes(graph, p.name))) for p in graph.populations}
-    projections: list[IntegerProjection] = []
-    report = []
     for population in graph.populations:
         if population.model == "Input":
             continue
-        integer, incoming, row = _Rounding(graph, population, formats, populations, largest).result()
-        populations[population.name] = integer
-        projections += incoming
-        report.append(row)
+        rounded.append(_Rounding(graph, population, formats, populations, largest).result())
+        populations[population.name] = rounded[-1][0]
+    return assembled(graph, target.name if isinstance(target, Target) else "", formats, rounded)
+
+
+def assembled(
+    graph: CheckedGraph,
+    target: str,
+    formats: Formats,
+    rounded: Iterable[tuple[IntegerPopulation, Sequence[IntegerProjection], Mapping[str, float | str]]],
+) -> IntegerNetwork:
+    """The network of a graph from its populations in integers: each with the projections into it and its row of the
+    report."""
+    made = list(rounded)
     return IntegerNetwork(
-        target=target.name if isinstance(target, Target) else "",
+        target=target,
         formats=formats,
-        populations=tuple(populations.values()),
-        projections=tuple(projections),
+        populations=tuple(population for population, _, _ in made),
+        projections=tuple(projection for _, incoming, _ in made for projection in incoming),
         inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
         outputs=dict(graph.outputs),
         dt=graph.dialect.dt,
-        report=tuple(report),
+        report=tuple(row for _, _, row in made),
         input_bits=graph.input_bits,
     )
 
 
-def _beyond_plain(rules: neuron.Rules) -> list[str]:
-    """What of the rules is more than a binary spike and a reset in its own step."""
+def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
+    """What of the rules is more than a binary spike at once, a reset in its own step, and the new current."""
     beyond = {
         "reset_delay=true": rules.reset_delay,
         "reset_guard=true": rules.reset_guard,
         "spikes=multi": rules.multi,
         "spike_delay=true": rules.spike_delay,
         "v_min=-threshold": rules.bounded,
+        "synapse_order=old": model in neuron.SYNAPTIC and rules.synapse_order == "old",
     }
     return [text for text, there in beyond.items() if there]
+
+
+def late_bias(population: Population) -> list[str]:
+    """The problem of a target whose biases are all there from the first step; none: an empty list."""
+    if not population.late_bias:
+        return []
+    return [
+        f"node {population.name!r} has a bias that begins in step {max(population.late_bias)} (behind a delay or a "
+        "recurrent connection), the target's are there from step 0; put the bias behind the delay"
+    ]
 
 
 def _most_spikes(graph: CheckedGraph, name: str) -> int:
@@ -103,19 +123,13 @@ def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
                 f"node {population.name!r} resets by {d.reset!r}, the target's {population.model} "
                 f"only by {' or '.join(support.reset)}; train with that reset or choose another target"
             )
-        odd = _beyond_plain(graph.rules(population.name))
-        if population.model in neuron.SYNAPTIC and d.synapse_order == "old":
-            odd.append("synapse_order=old")
+        odd = beyond_plain(graph.rules(population.name), population.model)
         if odd:
             problems.append(
                 f"node {population.name!r} follows the dialect {d}, of which the target's neurons cannot do "
                 f"{', '.join(odd)}; train without it or choose another target"
             )
-        if population.late_bias:
-            problems.append(
-                f"node {population.name!r} has a bias that begins in step {max(population.late_bias)} (behind a delay "
-                "or a recurrent connection), the target's are there from the first; put the bias behind the delay"
-            )
+        problems += late_bias(population)
         if population.model not in neuron.SPIKING and any(p.source == population.name for p in graph.projections):
             problems.append(
                 f"node {population.name!r} ({population.model}) does not spike but feeds another population; "

@@ -58,12 +58,18 @@ class Backend:
         """Re-check what :meth:`place` guarantees. Raises :class:`nirdeploy.errors.InternalError`."""
         validate(placement, network)
 
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> Any:
+        """What the chip's own tools load, as JSON holds it. None: nothing."""
+        return None
+
     def context(
         self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
     ) -> Mapping[str, Any]:
-        """Variables of the templates."""
+        """Variables of the templates; ``configuration``: of a placed network, else None."""
+        placed = None if network is None or placement is None else self.configuration(network, placement, target)
         return {
             "target": target,
+            "configuration": placed,
             "formats": target.formats,
             "hardware": target.hardware,
             "board": target.board,

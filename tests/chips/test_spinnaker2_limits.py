@@ -182,7 +182,8 @@ def test_a_target_file_that_contradicts_itself(change: dict[str, int], said: str
 
 
 def test_without_a_network_there_is_nothing_to_build() -> None:
-    assert json.loads(emit(TARGET)["network.json"])["populations"] == []
+    assert json.loads(emit(TARGET)["network.json"]) is None
+    compile(emit(TARGET)["run.py"], "run.py", "exec")
 
 
 def test_numbers_from_outside_are_refused() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from nirdeploy.backends import base
@@ -15,6 +14,7 @@ from nirdeploy.backends.loihi2.rounding import Rounding
 from nirdeploy.check import CheckedGraph
 from nirdeploy.network import IntegerNetwork
 from nirdeploy.place import Placement
+from nirdeploy.quantize import assembled
 from nirdeploy.target import Target
 
 
@@ -30,34 +30,18 @@ class Loihi2Backend(base.Backend):
 
     def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
         latency, _ = latencies(graph)
-        rounded = [
+        rounded = (
             Rounding(graph, population, target.formats, latency).result()
             for population in graph.populations
             if population.model != "Input"
-        ]
-        return IntegerNetwork(
-            target=target.name,
-            formats=target.formats.of_network(),
-            populations=tuple(population for population, _, _ in rounded),
-            projections=tuple(projection for _, incoming, _ in rounded for projection in incoming),
-            inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
-            outputs=dict(graph.outputs),
-            dt=graph.dialect.dt,
-            report=tuple(row for _, _, row in rounded),
-            input_bits=graph.input_bits,
         )
+        return assembled(graph, target.name, target.formats.of_network(), rounded)
 
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         return placing.place(network, target)
 
-    def context(
-        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
-    ) -> Mapping[str, Any]:
-        """The defaults and, for a placed network, ``configuration``: all of it as JSON holds it."""
-        context = {**super().context(target, network, placement), "configuration": None}
-        if network is not None and placement is not None:
-            context["configuration"] = configuration(network, placement, target)
-        return context
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+        return configuration(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

@@ -10,6 +10,7 @@ from nirdeploy import neuron
 from nirdeploy.backends.loihi2.latency import chip_delay, latencies, loop_delay
 from nirdeploy.backends.loihi2.rounding import Rounding
 from nirdeploy.check import CheckedGraph, Population
+from nirdeploy.quantize import beyond_plain, late_bias
 from nirdeploy.target import Target
 
 
@@ -61,31 +62,13 @@ def _of_population(graph: CheckedGraph, population: Population, target: Target) 
             f"{name} resets by {rules.reset!r}, the chip's neuron only by {' or '.join(map(repr, support.reset))} "
             "(no fixed-point neuron of lava does otherwise); train with that reset, or choose another target"
         )
-    odd = _beyond(rules, population.model)
-    if odd:
+    if odd := beyond_plain(rules, population.model):
         yield (
             f"{name} follows the dialect {d}, of which the chip's neuron cannot do {', '.join(odd)}; train without, "
             "or choose another target"
         )
-    if population.late_bias:
-        yield (
-            f"{name} has a bias that begins in step {max(population.late_bias)}, the chip's are there from the first; "
-            "put the bias behind the delay"
-        )
+    yield from late_bias(population)
     yield from _parameters(name, population, graph, target)
-
-
-def _beyond(rules: neuron.Rules, model: str) -> list[str]:
-    """What of the rules is more than a binary spike and a reset in its own step."""
-    beyond = {
-        "reset_delay=true": rules.reset_delay,
-        "reset_guard=true": rules.reset_guard,
-        "spikes=multi": rules.multi,
-        "spike_delay=true": rules.spike_delay,
-        "v_min=-threshold": rules.bounded,
-        "synapse_order=old": model in neuron.SYNAPTIC and rules.synapse_order == "old",
-    }
-    return [text for text, there in beyond.items() if there]
 
 
 def _parameters(name: str, population: Population, graph: CheckedGraph, target: Target) -> Iterator[str]:

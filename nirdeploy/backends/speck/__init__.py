@@ -5,7 +5,6 @@ After the public documentation of samna and sinabs: see ``docs/targets/speck.md`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from nirdeploy import place
@@ -51,14 +50,8 @@ class SpeckBackend(Backend):
         place.validate(placement, network)
         cores.validate(placement)
 
-    def context(
-        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
-    ) -> Mapping[str, Any]:
-        """The defaults, and ``configuration``: the chip's, as samna structures it."""
-        return {
-            **super().context(target, network, placement),
-            "configuration": configuration(network, placement, target),
-        }
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+        return configuration(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

@@ -18,12 +18,8 @@ from nirdeploy.place import Placement
 from nirdeploy.target import Target
 
 
-def configuration(
-    network: IntegerNetwork | None, placement: Placement | None, target: Target
-) -> dict[str, Any] | None:
-    """None where there is no placement yet."""
-    if network is None or placement is None:
-        return None
+def configuration(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+    """The chip's, as samna structures it, and what the script needs besides."""
     found, hardware = cores.layers(network, target), target.hardware
     core_of = {part.population: part.core for part in placement.slices}
     outputs = set(network.outputs.values())

@@ -23,7 +23,7 @@ from nirdeploy.backends.speck.schema import Formats
 from nirdeploy.check import CheckedGraph, Population
 from nirdeploy.network import Formats as Integers
 from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.quantize import per_weight
+from nirdeploy.quantize import assembled, per_weight
 from nirdeploy.target import Target
 
 _ACCUMULATOR_BITS = 32  # of the model: a core adds event by event
@@ -135,28 +135,18 @@ def _held(values: np.ndarray) -> np.ndarray:
 
 def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
     """Round a graph that is free of problems."""
-    populations, projections, report = [], [], []
+    rounded = []
     for population in graph.populations:
         if population.model == "Input":
             continue
         core = Core.of(graph, population, target.formats)
-        integer = _population(graph, population, core)
-        populations.append(integer)
+        integer, incoming = _population(graph, population, core), []
         for p, weight in zip(graph.into(population.name), core.weights, strict=True):
             operator = replace(p.operator, weight=np.ascontiguousarray(core.rounded(weight), dtype=np.int32))
             unit = integer.scale / np.where(core.gain == 0, 1.0, np.abs(core.gain))
-            projections.append(IntegerProjection(p.source, p.target, operator, unit, p.pool))
-        report.append(_row(integer, core))
-    return IntegerNetwork(
-        target=target.name,
-        formats=integers(target.formats),
-        populations=tuple(populations),
-        projections=tuple(projections),
-        inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
-        outputs=dict(graph.outputs),
-        dt=graph.dialect.dt,
-        report=tuple(report),
-    )
+            incoming.append(IntegerProjection(p.source, p.target, operator, unit, p.pool))
+        rounded.append((integer, incoming, _row(integer, core)))
+    return assembled(graph, target.name, integers(target.formats), rounded)
 
 
 def _population(graph: CheckedGraph, population: Population, core: Core) -> IntegerPopulation:

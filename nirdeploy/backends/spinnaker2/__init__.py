@@ -5,7 +5,6 @@ After py-spinnaker2's public conversion of NIR and a recording of a chip: see ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from nirdeploy.backends.base import Backend
@@ -39,11 +38,8 @@ class SpiNNaker2Backend(Backend):
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         return cores.place(network, target)
 
-    def context(
-        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
-    ) -> Mapping[str, Any]:
-        """The defaults, and ``configuration``: what the script builds the network from."""
-        return {**super().context(target, network, placement), "configuration": configuration(network, placement)}
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+        return configuration(network, placement)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

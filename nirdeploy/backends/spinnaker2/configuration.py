@@ -24,10 +24,8 @@ _PARAMETERS = {
 }
 
 
-def configuration(network: IntegerNetwork | None, placement: Placement | None) -> dict[str, Any]:
-    """What the script needs, in plain lists; of no network: nothing to build."""
-    if network is None or placement is None:
-        return {"format": FORMAT, "inputs": [], "populations": [], "projections": []}
+def configuration(network: IntegerNetwork, placement: Placement) -> dict[str, Any]:
+    """What the script needs, in plain lists."""
     per_core = placement.layout["neurons_per_core"]
     return {
         "format": FORMAT,

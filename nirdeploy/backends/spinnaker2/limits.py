@@ -11,6 +11,7 @@ from nirdeploy.backends.spinnaker2 import rounding
 from nirdeploy.chain import MAX_WEIGHTS
 from nirdeploy.check import CheckedGraph, Population, Projection
 from nirdeploy.operators import Convolution, Dense
+from nirdeploy.quantize import beyond_plain, late_bias
 from nirdeploy.target import Target
 
 
@@ -45,25 +46,12 @@ def _of_the_neuron(graph: CheckedGraph, population: Population, target: Target) 
     allowed = target.models[population.model].reset
     if dialect.reset not in allowed:
         yield f"{node} resets by {dialect.reset!r}, the chip by {' or '.join(allowed)}; train it with one of these"
-    beyond = {
-        "reset_delay=true": rules.reset_delay,
-        "reset_guard=true": rules.reset_guard,
-        "spikes=multi": rules.multi,
-        "spike_delay=true": rules.spike_delay,
-        "v_min=-threshold": rules.bounded,
-        "synapse_order=old": population.model in neuron.SYNAPTIC and rules.synapse_order == "old",
-    }
-    odd = [text for text, there in beyond.items() if there]
-    if odd:
+    if odd := beyond_plain(rules, population.model):
         yield (
             f"{node} follows the dialect {dialect}, of which the chip's neurons cannot do {', '.join(odd)}; "
             "train it without"
         )
-    if population.late_bias:
-        yield (
-            f"{node} has a bias that begins in step {max(population.late_bias)}, the chip's are there from step 0; "
-            "put the bias behind the delay or the recurrent connection"
-        )
+    yield from late_bias(population)
     v_reset = float(np.abs(population.params["v_reset"]).max())
     if dialect.reset == "subtract" and v_reset:
         yield (

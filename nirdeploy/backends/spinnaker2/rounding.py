@@ -22,6 +22,7 @@ from nirdeploy.check import CheckedGraph, Population, Projection
 from nirdeploy.dialect import Dialect
 from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.operators import Convolution, Dense, Operator
+from nirdeploy.quantize import assembled
 from nirdeploy.target import Target
 
 #: Fraction bits of the decays that reports show; the chip's are in ``extra``.
@@ -119,7 +120,7 @@ class _Scaled:
 
 def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
     """Round a graph that is free of problems; each projection takes one step."""
-    populations, projections, report = [], [], []
+    made = []
     late = lags(graph)
     for population in graph.populations:
         if population.model == "Input":
@@ -129,22 +130,13 @@ def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
         scaled = _Scaled.of(graph, population, operators, target)
         integer = replace(_population(graph, population, scaled), latency=late[population.name])
         rounded = [_truncated(operator, scaled) for operator in operators]
-        populations.append(integer)
+        incoming = []
         for p, operator in zip(into, rounded, strict=True):
             pool = p.pool if isinstance(operator, Convolution) else None
             unit = np.full(population.size, 1.0 / scaled.weight_scale)
-            projections.append(IntegerProjection(p.source, p.target, operator, unit, pool, delay=1))
-        report.append(_row(integer, operators, rounded, scaled))
-    return IntegerNetwork(
-        target=target.name,
-        formats=Formats(target.formats.weight_bits, 25, 32, DECAY_BITS),
-        populations=tuple(populations),
-        projections=tuple(projections),
-        inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
-        outputs=dict(graph.outputs),
-        dt=graph.dialect.dt,
-        report=tuple(report),
-    )
+            incoming.append(IntegerProjection(p.source, p.target, operator, unit, pool, delay=1))
+        made.append((integer, incoming, _row(integer, operators, rounded, scaled)))
+    return assembled(graph, target.name, Formats(target.formats.weight_bits, 25, 32, DECAY_BITS), made)
 
 
 def _truncated(operator: Operator, scaled: _Scaled) -> Operator:

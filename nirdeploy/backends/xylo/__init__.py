@@ -5,7 +5,6 @@ After the vendor's simulator and documentation: see ``docs/targets/xylo.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,14 +47,8 @@ class XyloBackend(base.Backend):
         super().validate(placement, network, target)
         placing.validate(placement, network, target)
 
-    def context(
-        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
-    ) -> Mapping[str, Any]:
-        """The defaults and, for a placed network, ``configuration``: all of it as JSON holds it."""
-        context = {**super().context(target, network, placement), "configuration": None}
-        if network is not None and placement is not None:
-            context["configuration"] = configuration(network, placement, target)
-        return context
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+        return configuration(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

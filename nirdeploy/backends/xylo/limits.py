@@ -10,6 +10,7 @@ from nirdeploy import neuron
 from nirdeploy.backends.xylo import placement, wiring
 from nirdeploy.backends.xylo.rounding import Rounding
 from nirdeploy.check import CheckedGraph, Population
+from nirdeploy.quantize import beyond_plain, late_bias
 from nirdeploy.target import Target
 
 
@@ -60,30 +61,15 @@ def _of_population(graph: CheckedGraph, population: Population, target: Target) 
             f"{name} resets by {rules.reset!r}, the chip's neuron only by {' or '.join(map(repr, support.reset))}; "
             "train with that reset, or choose another target"
         )
-    if odd := _beyond(rules):
+    # How many spikes a step holds is the chip's own, and reported.
+    if odd := [text for text in beyond_plain(rules, population.model) if text != "spikes=multi"]:
         yield (
             f"{name} follows the dialect {graph.dialect_of(population.name)}, of which the chip's neuron cannot do "
             f"{', '.join(odd)}; train without, or choose another target"
         )
-    if population.late_bias:
-        yield (
-            f"{name} has a bias that begins in step {max(population.late_bias)}, the chip's are there from the first; "
-            "put the bias behind the delay"
-        )
+    yield from late_bias(population)
     yield from _of_parameters(name, graph, population, target)
     yield from _of_the_layers(name, graph, population.name)
-
-
-def _beyond(rules: neuron.Rules) -> list[str]:
-    """What of the rules the chip has nothing for. How many spikes a step holds is the chip's own, and reported."""
-    beyond = {
-        "reset_delay=true": rules.reset_delay,
-        "reset_guard=true": rules.reset_guard,
-        "spike_delay=true": rules.spike_delay,
-        "v_min=-threshold": rules.bounded,
-        "synapse_order=old": rules.synapse_order == "old",
-    }
-    return [text for text, there in beyond.items() if there]
 
 
 def _of_parameters(name: str, graph: CheckedGraph, population: Population, target: Target) -> Iterator[str]:

@@ -21,6 +21,7 @@ from nirdeploy.backends.xylo.decays import Decays, fit, kept_by
 from nirdeploy.check import CheckedGraph, Population
 from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.operators import Dense
+from nirdeploy.quantize import assembled
 from nirdeploy.target import Target
 
 #: How many thresholds a membrane holds before it saturates.
@@ -157,19 +158,8 @@ class Rounding:
 
     def network(self) -> IntegerNetwork:
         """Only where there are no problems, and nothing is unsound."""
-        graph = self.graph
-        made = [self._integers(n) for n in self.neurons]
-        return IntegerNetwork(
-            target=self.target.name,
-            formats=self.formats.of_network(),
-            populations=tuple(population for population, _, _ in made),
-            projections=tuple(p for _, projections, _ in made for p in projections),
-            inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
-            outputs=dict(graph.outputs),
-            dt=graph.dialect.dt,
-            report=tuple(row for _, _, row in made),
-            input_bits=graph.input_bits,
-        )
+        made = (self._integers(n) for n in self.neurons)
+        return assembled(self.graph, self.target.name, self.formats.of_network(), made)
 
     def _integers(self, n: Neurons) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
         name, exact = n.population.name, self.threshold(n)

@@ -76,7 +76,6 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
             placement = BACKEND.place(integers, TARGET)
             core_of = {part.population: part.core for part in placement.slices}
             whole = configuration(integers, placement, TARGET)
-            assert whole is not None
             settings = {name: whole["samna"]["cnn_layers"][core] for name, core in core_of.items()}
         stimulus = networks.stimulus(network, seed)
         hand_over(network, folder / str(seed), cores=core_of, stimulus=stimulus)
@@ -276,7 +275,6 @@ def test_sinabs_configures_something_else(said: dict[str, dict[str, Any]]) -> No
         assert BACKEND.problems(graph, TARGET) == []
         integers = BACKEND.quantize(graph, TARGET)
         whole = configuration(integers, BACKEND.place(integers, TARGET), TARGET)
-        assert whole is not None
         (ours[name],) = [settings for settings in whole["samna"]["cnn_layers"] if settings]
     assert theirs["a dilation of 2"]["dimensions"]["kernel_size"] == 3  # not dilated
     assert ours["a dilation of 2"]["dimensions"]["kernel_size"] == 5

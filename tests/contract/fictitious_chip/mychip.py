@@ -9,7 +9,7 @@ A neuron is a counter. In every step, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from nirdeploy.errors import DoesNotFit
 from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.operators import Dense
 from nirdeploy.place import CoreUse, Placement, Slice
+from nirdeploy.quantize import assembled
 from nirdeploy.target import Positive, Table, Target
 
 
@@ -100,17 +101,10 @@ class MyChip(Backend):
 
     def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
         formats = target.formats
+        ours = integers.Formats(formats.weight_bits, formats.state_bits, formats.state_bits, formats.leak_max)
         rounded = [Rounded(graph, p, target) for p in graph.populations if p.model != "Input"]
-        return IntegerNetwork(
-            target=target.name,
-            formats=integers.Formats(formats.weight_bits, formats.state_bits, formats.state_bits, formats.leak_max),
-            populations=tuple(one.population() for one in rounded),
-            projections=tuple(projection for one in rounded for projection in one.projections()),
-            inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
-            outputs=dict(graph.outputs),
-            dt=graph.dialect.dt,
-            report=tuple(one.row() for one in rounded),
-        )
+        made = ((one.population(), list(one.projections()), one.row()) for one in rounded)
+        return assembled(graph, target.name, ours, made)
 
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         hardware = target.hardware
@@ -134,10 +128,8 @@ class MyChip(Backend):
         cores = tuple(CoreUse(core, {"neurons": n}, {"neurons": hardware.neurons}) for core, n in enumerate(held))
         return Placement(network.digest(), target.name, tuple(slices), cores)
 
-    def context(
-        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
-    ) -> Mapping[str, Any]:
-        return {**super().context(target, network, placement), "configuration": configuration(network, placement)}
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+        return configuration(network, placement)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
@@ -239,10 +231,8 @@ class Rounded:
         return {"population": self.of.name, "neurons": self.of.size, "leak": self.leak, "decay_error": wrong}
 
 
-def configuration(network: IntegerNetwork | None, placement: Placement | None) -> dict[str, Any]:
-    """What the maker's driver loads; of no network: nothing. Order is kept in lists, ``tojson`` sorts keys."""
-    if network is None or placement is None:
-        return {"inputs": [], "populations": []}
+def configuration(network: IntegerNetwork, placement: Placement) -> dict[str, Any]:
+    """What the maker's driver loads. Order is kept in lists, ``tojson`` sorts keys."""
     return {
         "inputs": [name for name, _ in network.inputs],
         "populations": [
