@@ -30,7 +30,7 @@ def measure() -> dict[str, dict[str, float]]:
     for baud in BAUDS:
         with board.start(target, baud=baud) as running, nd.open_device(running.port, target, baud) as device:
             report = nd.flash(built, device)
-        found["efficiency"][str(baud)] = round(report.line_fraction(target.board.clock_hz, baud), 4)
+        found["efficiency"][str(baud)] = round(report.line_fraction(target.serial_board.clock_hz, baud), 4)
         found["bytes"][str(baud)] = report.bytes_sent
         found["seconds"][str(baud)] = round(report.seconds, 2)
         found["retransmitted"][str(baud)] = report.retransmitted

@@ -10,7 +10,8 @@ from nirdeploy.gather import activity as spikes
 from nirdeploy.gather.floorplan import Floorplan
 from nirdeploy.gather.hardware import Hardware
 from nirdeploy.gather.jobs import Job
-from nirdeploy.gather.schedule import Schedule, Walk
+from nirdeploy.gather.schedule import Schedule
+from nirdeploy.gather.timing import Walk
 
 #: Spikes per neuron and step assumed where nobody says how many there are.
 ASSUMED_ACTIVITY = 0.1
@@ -20,9 +21,9 @@ _STEPS = 16  # drawn: enough for the mean of a step, whose spikes are drawn inde
 
 def job(work: Job, hardware: Hardware, activity: float = ASSUMED_ACTIVITY) -> float:
     """What a job alone costs at so many spikes per neuron and step: the slowest of fetching, walking and updating."""
-    walk, rows = Walk(work), work.columns * work.lines
+    walk, rows = Walk(work, hardware), work.columns * work.lines
     bits = float((walk.stop - walk.start).sum()) * activity
-    per_row = math.ceil(work.neurons / hardware.update) + 1
+    per_row = math.ceil(work.neurons / hardware.update) * hardware.pace + 1
     slowest = max(walk.length, bits + walk.passes * rows, per_row * rows * walk.passes)
     return slowest + min(per_row, slowest / rows)
 

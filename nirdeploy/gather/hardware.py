@@ -22,6 +22,7 @@ class Hardware(Table):
     synapse: Literal[0, 1]
     spatial: Literal[0, 1]
     planes: Annotated[int, Field(ge=1, le=8)]
+    compact: Literal[0, 1]
     jobs: Annotated[int, Field(ge=2, le=1024)]
     segments: Annotated[int, Field(ge=4, le=4096)]
     queue: Literal[8, 16, 32]
@@ -38,7 +39,14 @@ class Hardware(Table):
                 raise ValueError(f"{name} = {value} must be a power of two")
         if self.out_words < 2 * self.spike_words:
             raise ValueError(f"out_words = {self.out_words} must be at least 2 x spike_words = {2 * self.spike_words}")
+        if self.compact and self.update != 1:
+            raise ValueError(f"update = {self.update} must be 1 where compact = 1")
         for name in ("neurons", "parameters"):
             if getattr(self, name) % self.update:
                 raise ValueError(f"{name} = {getattr(self, name)} must be a multiple of update = {self.update}")
         return self
+
+    @property
+    def pace(self) -> int:
+        """Cycles from one slot of ``update`` neurons to the next."""
+        return (7 if self.synapse else 6) if self.compact else 1

@@ -105,7 +105,7 @@ def _make(target: Target, chosen: Synthesis, family: Family, work: Path, say: Sa
         if line.startswith("Preparing to run"):
             say("compiling nextpnr for this machine (once)")
 
-    status, log = tools.call(*family.route(chosen), work, phase)
+    status, log = tools.call(*family.route(chosen, target.serial_board.clock_hz), work, phase)
     used = report.resources(log, family.resources)
     report.check_room(used, target.name)
     if status:
@@ -131,6 +131,7 @@ def synthesize(family: Family, folder: Path, top: str = "board") -> str:
     return tools.yosys(
         [
             f"read_verilog {' '.join(files)}",
+            *family.settings,
             f"{family.synthesize} -top {top} -json netlist.json",
             "tee -q -o cells.json stat -json",
         ],
@@ -142,8 +143,9 @@ def _key(target: Target, files: Artifacts, versions: dict[str, str]) -> str:
     """The hardware's signature, then what else decides: sources, board, passes, versions of the tools."""
     chosen = families.synthesis(target)
     family = FAMILIES[chosen.family]
-    steps = [family.synthesize, family.route(chosen), family.pack(chosen)]
-    text = json.dumps([files.digest(), chosen.model_dump(), target.serial_board.model_dump(), steps, versions])
+    board = target.serial_board
+    steps = [*family.settings, family.synthesize, family.route(chosen, board.clock_hz), family.pack(chosen)]
+    text = json.dumps([files.digest(), chosen.model_dump(), board.model_dump(), steps, versions])
     return f"{target.signature.hex()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

@@ -1,7 +1,8 @@
 // Carries out one request at a time (docs/link.md): writes and checks memories, starts runs, answers.
 module command #(
-    parameter MAX_BODY = 512,
-    parameter PW       = $clog2(MAX_BODY)
+    parameter MAX_BODY    = 512,
+    parameter DIGEST_BITS = 8,     // that a cycle adds to a digest
+    parameter PW          = $clog2(MAX_BODY)
 ) (
     input  wire          clk,
     input  wire          rst,
@@ -19,19 +20,21 @@ module command #(
     output wire [7:0]    out_data,
     output wire          out_close,
     input  wire          out_close_ready,
-    // what HELLO and STATUS say
-    input  wire [207:0]  identity,   // HELLO after `state`, up to the signature, first byte lowest
-    input  wire [15:0]   bad_frames,
-    input  wire [63:0]   cycles,
-    input  wire [63:0]   busy_cycles,
-    input  wire [31:0]   steps,
-    input  wire [31:0]   saturations,
+    // what HELLO and STATUS tell
+    output reg  [6:0]    told_at,    // byte of `counters`
+    input  wire [7:0]    told,
+    output wire          copy_wanted,
+    input  wire          copy_taken,
+    input  wire          hash_ready,
+    output wire          hash_we,
+    output wire [15:0]   hash_data,
     // configuration of the fabric
-    output reg           cfg_we,
+    output wire          cfg_we,
     output reg  [31:0]   cfg_addr,
-    output reg  [31:0]   cfg_wdata,
+    output wire [31:0]   cfg_wdata,
     input  wire          cfg_in_range,
-    input  wire [31:0]   cfg_rdata,  // four cycles after cfg_addr
+    output wire          cfg_last,   // the last of the cycles (at least four) that an address stands
+    input  wire [31:0]   cfg_rdata,  // in as many cycles after those
     // run
     output wire          working,    // a request is being carried out
     output reg           run,
@@ -47,10 +50,10 @@ module command #(
     localparam [7:0] OK = 8'd0, NO_IMAGE = 8'd1, BAD_REQUEST = 8'd2, OUT_OF_ORDER = 8'd3, DIFFERS = 8'd4;
 
     localparam [4:0] IDLE = 5'd0, TYPE = 5'd1, SEQ = 5'd2, DISPATCH = 5'd3, COLLECT = 5'd4,
-                     RANGE_FIRST = 5'd5, RANGE_LAST = 5'd6, RANGE_SEEN = 5'd7, STORE = 5'd8,
+                     RANGE_FIRST = 5'd5, RANGE_NEXT = 5'd6, RANGE_LAST = 5'd7, STORE = 5'd8,
                      ADDRESS = 5'd9, COUNT = 5'd10, EXPECT = 5'd11, DIGEST_RUN = 5'd12, DIGEST_END = 5'd13,
                      HASH = 5'd14, ENTRY = 5'd15, PROBE = 5'd16, STREAM = 5'd17, REPLY = 5'd18,
-                     SEND = 5'd19, SEND_HASH = 5'd20, CLOSE = 5'd21, SETTLE = 5'd22;
+                     SEND = 5'd19, CLOSE = 5'd20, SETTLE = 5'd21;
 
     reg [4:0]  state, after;      // `after`: where COLLECT goes
     reg [7:0]  kind, seq, status, expected_seq;
@@ -61,72 +64,70 @@ module command #(
     reg        streaming;         // STEPS may come: a run has begun
 
     wire [31:0] word = field[47:16];
+    // Less is left than an entry takes: 12 bytes, or 6.
+    wire        lacks = kind == COMMIT ? left[PW:4] == 0 && left[3:2] != 2'b11 : left[PW:3] == 0 && left[2:1] != 2'b11;
+
+    assign cfg_we    = state == STORE;
+    assign cfg_wdata = word;
 
     // ---------------------------------------------------------------- bytes of the request
     reg  [PW-1:0] pos;
     wire          step_taken = state == STREAM && left != 0 && step_ready;
-    wire          advance = state == TYPE || state == SEQ || state == COLLECT || state == HASH || step_taken;
+    wire          hashes = state == HASH && hash_ready;
+    wire          advance = state == TYPE || state == SEQ || state == COLLECT || hashes || step_taken;
     wire [7:0]    value = frame_rdata;
 
     assign frame_raddr = advance ? pos + 1'b1 : pos;
     assign step_valid  = state == STREAM && left != 0;
     assign step_data   = value;
 
-    // ---------------------------------------------------------------- image hash
-    reg  [4:0] hash_pos;
-    wire [7:0] hash_byte;
-    ram #(.WIDTH(8), .DEPTH(32)) image_hash (
-        .clk(clk), .we(state == HASH), .waddr(hash_pos), .wdata(value),
-        .re(1'b1), .raddr(state == SEND_HASH && out_ready ? hash_pos + 1'b1 : hash_pos), .rdata(hash_byte)
-    );
-
     // ---------------------------------------------------------------- digest of memories
-    reg  [31:0] first, crc;
+    // A word takes as many cycles as its address stands, and arrives when that is over: while the next is asked for.
+    localparam PARTS = 32 / DIGEST_BITS;
+    localparam DW    = $clog2(PARTS);
+    reg  [31:0] crc;
     reg  [20:0] count;            // words, then the words but one; below zero when all are asked for
-    reg         vast;             // more words than any memory has
-    reg  [3:0]  in_flight;        // one bit per cycle of the read's latency
+    reg         vast;             // more words than any memory has, or up to an address beyond all
+    reg  [DW-1:0] part;
+    reg         arrives;
     reg  [7:0]  section;
     wire [31:0] crc_next;
-    crc32 #(.BYTES(4)) digest (.crc(crc), .data(cfg_rdata), .next(crc_next));
+    crc32 #(.BITS(DIGEST_BITS)) digest (.crc(crc), .data(cfg_rdata[part*DIGEST_BITS +: DIGEST_BITS]), .next(crc_next));
 
-    wire        asking = state == DIGEST_RUN && !count[20];
-    wire [31:0] cfg_next = cfg_addr + (state == RANGE_LAST ? {11'd0, count} : 32'd1);
+    // To the last word of a range and back to the first; else on to the next.
+    wire        to_last  = state == RANGE_NEXT;
+    wire [20:0] distance = to_last ? count : state == RANGE_LAST ? ~count : 21'd0;
+    wire [20:0] cfg_next = {1'b0, cfg_addr[19:0]} + distance + {20'd0, !to_last};
 
     // ---------------------------------------------------------------- reply: type and seq, then its payload
-    reg  [207:0] counted;         // STATUS, from bad_frames on: all of it as it was at one time
-    reg  [4:0]   at;              // byte of the header or the payload
-    reg          header_sent;
-    reg  [7:0]   payload;
-    reg  [4:0]   last;            // byte of the payload
+    // HELLO and STATUS tell bytes of `counters`; it finds one faster than the line's encoder takes two.
+    localparam [6:0] COUNTED = 7'd32, COUNTED_LAST = 7'd57, IDENTITY = 7'd70, HASH_FIRST = 7'd96, HASH_LAST = 7'd127;
+    reg  [2:0]   at;              // byte of the header, then of the payload
+    reg          header_sent, telling;
+    wire         tells = kind == HELLO || kind == STATUS;
     wire [7:0]   condition = {6'd0, streaming, valid && !streaming};
-    wire [223:0] greeting = {identity, condition, 8'd1};
-    wire [31:0]  answer = kind == WRITE ? first : kind == DIGEST ? ~crc : {24'd0, section};
-    wire [1:0]   answer_byte = at[1:0] - 1'b1;
+    wire [2:0]   last = kind == WRITE || kind == DIGEST ? 3'd4 : kind == COMMIT ? 3'd1 : 3'd0;
+    wire [7:0]   lead = !tells ? status : (kind == HELLO) == at[0] ? condition : {7'd0, !at[0]};
+    wire [31:0]  number = kind == WRITE ? cfg_addr : kind == DIGEST ? ~crc : {24'd0, section};
+    wire [1:0]   nth = at[1:0] - 1'b1;
 
-    always @* begin
-        case (kind)
-            HELLO: {last, payload} = {5'd27, greeting[at*8 +: 8]};
-            STATUS: {last, payload} = {5'd27, at == 0 ? condition : at == 1 ? 8'd0 : counted[7:0]};
-            WRITE, DIGEST: {last, payload} = {5'd4, at == 0 ? status : answer[answer_byte*8 +: 8]};
-            COMMIT: {last, payload} = {5'd1, at == 0 ? status : answer[7:0]};
-            default: {last, payload} = {5'd0, status};
-        endcase
-    end
-
+    assign copy_wanted = state == REPLY && kind == STATUS && has_line;
+    assign hash_we     = hashes && told_at[0];
+    assign hash_data   = {value, field[47:40]};
     assign working    = state != IDLE;
-    assign wants_line = state == REPLY || state == SEND || state == SEND_HASH || state == CLOSE;
-    assign out_valid  = state == SEND || state == SEND_HASH;
-    assign out_data   = state == SEND_HASH ? (valid ? hash_byte : 8'd0)
-                      : header_sent ? payload : at == 0 ? kind | 8'h80 : seq;
+    assign wants_line = state == REPLY || state == SEND || state == CLOSE;
+    assign out_valid  = state == SEND;
+    assign out_data   = telling ? (told_at[6:5] == 2'b11 && !valid ? 8'd0 : told)
+                      : !header_sent ? (at == 0 ? kind | 8'h80 : seq)
+                      : at == 0 || tells ? lead : number[nth*8 +: 8];
+    assign cfg_last   = state == DIGEST_RUN && &part;
     assign out_close  = state == CLOSE;
     assign probe_we   = state == PROBE;
     assign probe_data = field;
 
     always @(posedge clk) begin
         frame_done <= 1'b0;
-        cfg_we     <= 1'b0;
         begins     <= 1'b0;
-        in_flight  <= {in_flight[2:0], asking};
         if (advance) begin
             pos  <= pos + 1'b1;
             left <= left - 1'b1;
@@ -152,7 +153,7 @@ module command #(
             DISPATCH: begin
                 field_left <= 3'd4;
                 after      <= ADDRESS;
-                hash_pos   <= 0;
+                told_at    <= kind == COMMIT ? HASH_FIRST : kind == HELLO ? IDENTITY : COUNTED;
                 case (kind)
                     HELLO, STATUS: state <= REPLY;
                     WRITE, DIGEST: begin
@@ -195,7 +196,7 @@ module command #(
 
             // --- WRITE, DIGEST and COMMIT: address, then count (given, or the payload's words)
             ADDRESS: begin
-                first      <= word;
+                cfg_addr   <= word;
                 field_left <= 3'd4;
                 after      <= COUNT;
                 count      <= {{(22-PW){1'b0}}, left[PW:2]};
@@ -211,21 +212,23 @@ module command #(
             end
             EXPECT: state <= RANGE_FIRST;  // `word` stays the expected digest
             RANGE_FIRST: begin
-                cfg_addr <= first;
-                count    <= count - 1'b1;
-                state    <= RANGE_LAST;
+                count <= count - 1'b1;
+                if (!cfg_in_range) status <= BAD_REQUEST;
+                state <= RANGE_NEXT;
+            end
+            RANGE_NEXT: begin
+                cfg_addr[19:0] <= cfg_next[19:0];
+                vast           <= vast || cfg_next[20];
+                state          <= RANGE_LAST;
             end
             RANGE_LAST: begin
-                cfg_addr <= cfg_next;
-                state    <= cfg_in_range ? RANGE_SEEN : REPLY;
-                if (!cfg_in_range) status <= BAD_REQUEST;
-            end
-            RANGE_SEEN: begin
-                cfg_addr   <= first;
-                crc        <= 32'hFFFFFFFF;
-                field_left <= 3'd4;
-                after      <= STORE;
-                if (!cfg_in_range || cfg_addr[31:20] != first[31:20] || count[20] || vast) begin
+                cfg_addr[19:0] <= cfg_next[19:0];
+                crc            <= 32'hFFFFFFFF;
+                field_left     <= 3'd4;
+                after          <= STORE;
+                part           <= 0;
+                arrives        <= 1'b0;
+                if (status != OK || !cfg_in_range || count[20] || vast) begin
                     status <= BAD_REQUEST;
                     state  <= REPLY;
                 end else begin
@@ -237,19 +240,19 @@ module command #(
             end
             SETTLE: state <= DIGEST_RUN;  // the cores come to rest
             STORE: begin
-                cfg_we     <= 1'b1;
-                cfg_addr   <= first;
-                cfg_wdata  <= word;
-                first      <= first + 1'b1;
-                field_left <= 3'd4;
-                state      <= left == 0 ? REPLY : COLLECT;
+                cfg_addr[19:0] <= cfg_next[19:0];
+                field_left     <= 3'd4;
+                state          <= left == 0 ? REPLY : COLLECT;
             end
             DIGEST_RUN: begin
-                if (asking) begin
-                    count    <= count - 1'b1;
-                    cfg_addr <= cfg_next;
-                end else if (in_flight == 0) state <= DIGEST_END;
-                if (in_flight[3]) crc <= crc_next;
+                part <= part + 1'b1;
+                if (arrives) crc <= crc_next;
+                if (cfg_last) begin
+                    arrives        <= !count[20];
+                    count          <= count - 1'b1;
+                    cfg_addr[19:0] <= cfg_next[19:0];
+                    if (count[20]) state <= DIGEST_END;
+                end
             end
             DIGEST_END: begin
                 if (kind == DIGEST) state <= REPLY;
@@ -263,9 +266,10 @@ module command #(
             end
 
             // --- COMMIT: hash, then entries; BEGIN: entries
-            HASH: begin
-                hash_pos <= hash_pos + 1'b1;
-                if (hash_pos == 5'd31) state <= ENTRY;
+            HASH: if (hash_ready) begin
+                field   <= {value, field[47:8]};
+                told_at <= told_at + 1'b1;
+                if (told_at == HASH_LAST) state <= ENTRY;
             end
             ENTRY: begin
                 field_left <= kind == COMMIT ? 3'd4 : 3'd6;
@@ -278,7 +282,7 @@ module command #(
                         expected_seq <= seq + 1'b1;
                     end
                     state <= REPLY;
-                end else if (left < (kind == COMMIT ? 12 : 6)) begin
+                end else if (lacks) begin
                     status <= BAD_REQUEST;
                     state  <= REPLY;
                 end else state <= COLLECT;
@@ -296,24 +300,20 @@ module command #(
             // --- reply
             REPLY: begin
                 header_sent <= 1'b0;
-                hash_pos    <= 0;
-                counted     <= {saturations, steps, busy_cycles, cycles, bad_frames};
+                telling     <= 1'b0;
                 at          <= 0;
-                if (has_line) state <= SEND;
+                if (has_line && (kind != STATUS || copy_taken)) state <= SEND;
             end
             SEND: if (out_ready) begin
                 at <= at + 1'b1;
+                if (telling) told_at <= told_at + 1'b1;
                 if (!header_sent && at == 1) begin
                     header_sent <= 1'b1;
                     at          <= 0;
-                end else if (header_sent) begin
-                    if (at[4:1] != 0) counted <= counted >> 8;
-                    if (at == last) state <= kind == HELLO ? SEND_HASH : CLOSE;
-                end
-            end
-            SEND_HASH: if (out_ready) begin
-                hash_pos <= hash_pos + 1'b1;
-                if (hash_pos == 5'd31) state <= CLOSE;
+                end else if (header_sent && tells) begin
+                    if (at == 1) telling <= 1'b1;
+                    if (telling && told_at == (kind == HELLO ? HASH_LAST : COUNTED_LAST)) state <= CLOSE;
+                end else if (header_sent && at == last) state <= CLOSE;
             end
             CLOSE: if (out_close_ready) begin
                 frame_done <= 1'b1;

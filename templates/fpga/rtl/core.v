@@ -3,6 +3,9 @@
 // next row accumulates. It works through its job list once per step, as a dataflow node: a job starts when
 // its source groups are complete for the step and, where it reads the step before too (a recurrent
 // connection), for that one; the first step of a sample has none before it.
+//
+// COMPACT: one job and one neuron at a time, no queue of bitmap words and no register that only saves time. For chips
+// with few logic cells and a slow clock.
 module core #(
     parameter LANES       = 32,
     parameter UPDATE      = 2,
@@ -10,12 +13,14 @@ module core #(
     parameter ACC_BITS    = 20,
     parameter STATE_BITS  = 24,
     parameter DECAY_BITS  = 16,
+    parameter SHIFT_MAX   = 15,
     parameter WEIGHT_ROWS = 2048,
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512, // neurons that have parameters of their own
     parameter SYNAPSE     = 0,   // 1: neurons may have a synaptic current
     parameter SPATIAL     = 1,   // 1: rows may stand in a grid (convolutions, pooling)
     parameter PLANES      = 1,   // more: sources may be numbers, in bit planes
+    parameter COMPACT     = 0,
     parameter JOBS        = 64,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,  // bitmap words fetched ahead of the walk, at most
@@ -32,7 +37,7 @@ module core #(
     input  wire [19:0]         cfg_addr,
     input  wire [31:0]         cfg_wdata,
     output reg                 cfg_in_range,
-    output reg  [31:0]         cfg_rdata,  // three cycles after cfg_addr
+    output wire [31:0]         cfg_rdata,  // three cycles after cfg_addr, COMPACT: one
     // spikes in
     input  wire                bus_valid,
     input  wire [GW-1:0]       bus_group,
@@ -88,13 +93,18 @@ module core #(
         listen_word[GROUPS-1:0] = listen;
     end
 
+    // Without a comparison where the memory's words are a power of two.
+    function below(input [19:0] address, input integer words);
+        below = (words & (words - 1)) == 0 ? (address & ~(words[19:0] - 20'd1)) == 0 : {12'd0, address} < words;
+    endfunction
+
     always @* begin
         case (cfg_kind)
-            3'd0: cfg_in_range = cfg_addr < 2;
-            3'd1: cfg_in_range = cfg_addr < JOBS * 16;
-            3'd2: cfg_in_range = cfg_addr < WEIGHT_ROWS * BANKS;
-            3'd3: cfg_in_range = cfg_addr < PARAMETERS * WORDS;
-            3'd4: cfg_in_range = cfg_addr < SEGMENTS * FIELDS;
+            3'd0: cfg_in_range = below(cfg_addr, 2);
+            3'd1: cfg_in_range = below(cfg_addr, JOBS * 16);
+            3'd2: cfg_in_range = below(cfg_addr, WEIGHT_ROWS * BANKS);
+            3'd3: cfg_in_range = below(cfg_addr, PARAMETERS * WORDS);
+            3'd4: cfg_in_range = below(cfg_addr, SEGMENTS * FIELDS);
             default: cfg_in_range = 1'b0;
         endcase
     end
@@ -114,12 +124,11 @@ module core #(
 
     // Up to two jobs have words to fetch: what each releases when it has them all.
     reg  [1:0]           fetching;
-    reg                  oldest, release_parity [0:1];
-    reg  [2*GROUPS-1:0]  releases [0:1];         // {of the step before, of this one}
-    wire [2*GROUPS-1:0]  released = releases[oldest];
+    wire                 release_parity;
+    wire [2*GROUPS-1:0]  released;               // {of the step before, of this one}
     wire                 arrives  = bus_valid && bus_last && listening;
     wire [2*GROUPS-1:0]  arriving = {{(2*GROUPS-1){1'b0}}, arrives} << {bus_parity, bus_group};
-    wire [2*GROUPS-1:0]  leaving  = release_parity[oldest] ? {released[0 +: GROUPS], released[GROUPS +: GROUPS]}
+    wire [2*GROUPS-1:0]  leaving  = release_parity ? {released[0 +: GROUPS], released[GROUPS +: GROUPS]}
                                                            : released;
     assign there = full & ~(fetching != 0 ? leaving : {2*GROUPS{1'b0}});
 
@@ -143,19 +152,17 @@ module core #(
     wire              complete = (now_full & wait_now) == wait_now
                                && (virgin || (before_full & wait_before) == wait_before);
 
-    // Contexts wait for the update of their rows: two, as the walk may be that far ahead.
-    reg  [CW-1:0]     contexts [0:1];
-    reg  [1:0]        waiting;
-    reg               newest;
-    wire              context_taken;
+    reg  [1:0]        waiting;                   // jobs that the update has not begun
+    wire              context_taken, through;
     wire              start = job_ready && segments_idle && complete && !fetching[1] && !waiting[1];
-    wire [31:0]       context_low = {job_neurons, 3'd0, {(5-GW){1'b0}}, job_group, 3'd0, job_synaptic, job_shift,
-                                     job_flags[6], job_flags[4:0], parity, first_here};
+    wire [CW-3:0]     job_says = {job_dest, job_parameters, job_slot, job_neurons, 3'd0, {(5-GW){1'b0}}, job_group,
+                                  3'd0, job_synaptic, job_shift, job_flags[6], job_flags[4:0]};
+    wire [CW-1:0]     job_context;
 
     job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW)) next (
         .clk(clk), .run(run), .jobs(jobs),
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
-        .ready(job_ready), .start(start), .wait_now(wait_now), .wait_before(wait_before),
+        .ready(job_ready), .start(start), .advance(through), .wait_now(wait_now), .wait_before(wait_before),
         .release_now(release_now), .release_before(release_before), .flags(job_flags), .shift(job_shift),
         .synaptic(job_synaptic), .group(job_group), .first_segment(first_segment), .segments(segments_of_row),
         .columns(columns), .lines(lines), .neurons(job_neurons), .slot(job_slot),
@@ -168,34 +175,56 @@ module core #(
             virgin   <= 1'b1;
             fetching <= 2'd0;
             waiting  <= 2'd0;
-            oldest   <= 1'b0;
-            newest   <= 1'b0;
         end else begin
             fetching <= fetching + {1'b0, start} - {1'b0, fetched};
             waiting  <= waiting + {1'b0, start} - {1'b0, context_taken};
-            if (fetched) oldest <= !oldest;
             if (start) begin
-                newest <= !newest;
                 parity <= parity ^ job_flags[5];
                 virgin <= virgin && !job_flags[5];
             end
         end
-        if (start) begin
-            contexts[newest]       <= {job_dest, job_parameters, job_slot, context_low};
-            releases[newest]       <= {virgin ? {GROUPS{1'b0}} : release_before, release_now};
-            release_parity[newest] <= parity;
-        end
     end
 
+    generate
+        if (COMPACT != 0) begin : one_job  // its words stand where they were fetched to, until it is through
+            reg running, parity_then, first_then, virgin_then;
+            always @(posedge clk) begin
+                if (rst) running <= 1'b0;
+                else if (start || through) running <= start;
+                if (start) {parity_then, first_then, virgin_then} <= {parity, first_here, virgin};
+            end
+            assign through = running && !busy;
+            assign job_context = {job_says, parity_then, first_then};
+            assign released = {virgin_then ? {GROUPS{1'b0}} : release_before, release_now};
+            assign release_parity = parity_then;
+        end else begin : two_jobs  // contexts wait for the update of their rows, as the walk may be so far ahead
+            reg [CW-1:0]       contexts [0:1];
+            reg [2*GROUPS-1:0] releases [0:1];
+            reg                newest, oldest, parities [0:1];
+            always @(posedge clk) begin
+                if (rst) {newest, oldest} <= 2'b00;
+                else {newest, oldest} <= {newest ^ start, oldest ^ fetched};
+                if (start) begin
+                    contexts[newest] <= {job_says, parity, first_here};
+                    releases[newest] <= {virgin ? {GROUPS{1'b0}} : release_before, release_now};
+                    parities[newest] <= parity;
+                end
+            end
+            assign through = start;
+            assign job_context = contexts[newest ^ waiting[0]];
+            assign released = releases[oldest];
+            assign release_parity = parities[oldest];
+        end
+    endgenerate
+
     // ---------------------------------------------------------------- words, then bits
-    wire          word_read, word_push, word_valid, word_ready, walking;
+    wire          word_read, word_valid, word_ready, walking;
     wire [SW:0]   word_addr;
     wire [31:0]   word_data;
-    wire [RW+36:0] word_in, word_out;
+    wire [RW+36:0] word_out;
     wire          token, finish, stall;
     wire [RW-1:0] token_row;
     wire [3:0]    finish_marks;
-    wire [$clog2(QUEUE):0] words_queued;
 
     ram #(.WIDTH(32), .DEPTH(2 * SPIKE_WORDS)) bitmaps (
         .clk(clk), .we(bus_valid && listening), .waddr({bus_parity, bus_addr[SW-1:0]}), .wdata(bus_data),
@@ -203,29 +232,29 @@ module core #(
     );
 
     wire [FIELDS*32-1:0] segment_words;
-    segments #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .PW(SW + 1), .RW(RW)) segment_list (
+    segments #(
+        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .COMPACT(COMPACT), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW)
+    ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
         .start(start), .first_segment(first_segment), .row_step(row_step), .count(segments_of_row),
         .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
         .idle(segments_idle), .busy(segments_busy), .fetched(fetched),
         .read(word_read), .raddr(word_addr), .rdata(word_data),
-        .room(words_queued <= QUEUE - 4), .push(word_push), .word(word_in)
+        .valid(word_valid), .ready(word_ready), .word(word_out)
     );
 
-    fifo #(.WIDTH(RW + 37), .DEPTH(QUEUE)) word_queue (
-        .clk(clk), .rst(rst), .push(word_push), .din(word_in),
-        .valid(word_valid), .ready(word_ready), .dout(word_out), .level(words_queued)
-    );
-
-    walk #(.RW(RW)) walker (
+    walk #(.RW(RW), .COMPACT(COMPACT)) walker (
         .clk(clk), .rst(rst), .enable(!stall), .valid(word_valid), .ready(word_ready), .head(word_out),
         .busy(walking), .token(token), .token_row(token_row), .finish(finish), .finish_marks(finish_marks)
     );
 
     // ---------------------------------------------------------------- weights and accumulators
-    reg       read1, add2, finish1, row_valid;
-    reg [3:0] marks1, row_marks;
+    // A token's weights come one cycle later and are registered (COMPACT: not), then summed.
+    wire      add, finished;
+    wire [3:0] finished_marks;
+    reg       reads, row_valid;
+    reg [3:0] row_marks;
     wire      take, shift_chain;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
@@ -233,33 +262,31 @@ module core #(
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
+    delay #(.WIDTH(6), .CYCLES(COMPACT != 0 ? 0 : 1)) to_sums (
+        .clk(clk), .enable(!stall || rst), .in({reads && !rst, finish && !rst, finish_marks}),
+        .out({add, finished, finished_marks})
+    );
+
     always @(posedge clk) begin
         if (rst) begin
-            read1     <= 1'b0;
-            add2      <= 1'b0;
-            finish1   <= 1'b0;
+            reads     <= 1'b0;
             row_valid <= 1'b0;
         end else if (!stall) begin
-            read1     <= token;
-            add2      <= read1;
-            finish1   <= finish;
-            row_valid <= finish1;
+            reads     <= token;
+            row_valid <= finished;
         end
-        if (!stall) begin
-            marks1    <= finish_marks;
-            row_marks <= marks1;
-        end
+        if (!stall) row_marks <= finished_marks;
     end
 
     genvar b;
     generate
         for (b = 0; b < BANKS; b = b + 1) begin : bank
             wire mine = BANKS == 1 || cfg_addr[BW-1:0] == b;
-            lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE))
-            lanes (
+            lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE),
+                        .COMPACT(COMPACT)) lanes (
                 .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
                 .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
-                .acc_enable(rst || take || (add2 && !stall)), .acc_clear(rst || take),
+                .acc_enable(rst || take || (add && !stall)), .acc_clear(rst || take),
                 .hold_enable(take || shift_chain), .hold_take(take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),
                 .chain_out(chain[b*UPDATE*ACC_BITS +: UPDATE*ACC_BITS])
@@ -273,38 +300,49 @@ module core #(
 
     row_update #(
         .LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS),
-        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .PLANES(PLANES), .AW(AW), .GW(GW), .CW(CW)
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .PLANES(PLANES),
+        .SHIFT_MAX(SHIFT_MAX), .COMPACT(COMPACT), .AW(AW), .GW(GW), .CW(CW)
     ) update (
         .clk(clk), .run(run),
         .we(we_params), .cfg_addr(cfg_addr[PS+UW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(params),
-        .next_job(contexts[newest ^ waiting[0]]), .job_taken(context_taken),
+        .next_job(job_context), .job_taken(context_taken),
         .row_valid(row_valid), .row_marks(row_marks), .take(take), .stall(stall), .shift_chain(shift_chain),
         .chain(chain[0 +: UPDATE*ACC_BITS]),
         .out_valid(out_valid), .out_ready(out_ready), .out_message(out_message),
         .busy(updating), .working(update_works), .saturations(saturations)
     );
 
-    wire under_way = segments_busy || word_valid || walking || read1 || add2 || finish1 || row_valid;
+    wire under_way = segments_busy || word_valid || walking || reads || add || finished || row_valid;
     assign busy    = under_way || updating;
     assign working = (under_way && !stall) || update_works;
 
     // ---------------------------------------------------------------- configuration read-back
-    reg [2:0]    kind1, kind2;
-    reg [BW-1:0] bank1, bank2;
-    reg [UW-1:0] word1;
-    reg [31:0]   other2;
-    always @(posedge clk) begin
-        kind1    <= cfg_kind;
-        kind2    <= kind1;
-        bank1    <= BANKS > 1 ? cfg_addr[BW-1:0] : {BW{1'b0}};
-        bank2    <= bank1;
-        word1    <= cfg_addr[UW-1:0];
-        case (kind1)
-            3'd0: other2 <= word1[0] ? {{(31-JW){1'b0}}, jobs} : listen_word;
-            3'd1: other2 <= job_word;
-            3'd3: other2 <= params[word1*32 +: 32];
-            default: other2 <= segment_words[word1[FW-1:0]*32 +: 32];
+    // Memories answer one cycle after their address, and everything stands for four cycles.
+    wire [2:0]    kind_now, kind_last;
+    wire [BW-1:0] bank_last;
+    wire [UW-1:0] word_now;
+    reg  [31:0]   other;
+    wire [31:0]   other_last;
+    localparam PIPED = COMPACT != 0 ? 0 : 1;
+
+    delay #(.WIDTH(3 + UW), .CYCLES(PIPED)) asked_now (
+        .clk(clk), .enable(1'b1), .in({cfg_kind, cfg_addr[UW-1:0]}), .out({kind_now, word_now})
+    );
+    delay #(.WIDTH(3 + BW), .CYCLES(2 * PIPED)) asked_last (
+        .clk(clk), .enable(1'b1), .in({cfg_kind, BANKS > 1 ? cfg_addr[BW-1:0] : {BW{1'b0}}}), .out({kind_last, bank_last})
+    );
+
+    always @* begin
+        case (kind_now)
+            3'd0: other = word_now[0] ? {{(31-JW){1'b0}}, jobs} : listen_word;
+            3'd1: other = job_word;
+            3'd3: other = params[word_now*32 +: 32];
+            default: other = segment_words[word_now[FW-1:0]*32 +: 32];
         endcase
-        cfg_rdata <= kind2 == 3'd2 ? weights[bank2*32 +: 32] : other2;
     end
+
+    delay #(.WIDTH(32), .CYCLES(PIPED)) others (.clk(clk), .enable(1'b1), .in(other), .out(other_last));
+    delay #(.WIDTH(32), .CYCLES(PIPED)) answer (
+        .clk(clk), .enable(1'b1), .in(kind_last == 3'd2 ? weights[bank_last*32 +: 32] : other_last), .out(cfg_rdata)
+    );
 endmodule

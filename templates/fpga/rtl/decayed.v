@@ -1,31 +1,47 @@
-// round(decay * value / 2^D), to nearest, ties away from zero; three cycles.
+// round(decay * value / 2^D) + bias, to nearest, ties away from zero: half is added to the product, one unit less where
+// it is negative. Three cycles; COMPACT: one, in a multiplier that adds.
 module decayed #(
-    parameter S    = 24,  // bits of the value
-    parameter D    = 16,  // fraction bits of the decay
-    parameter WIDE = 38   // bits of the result
+    parameter S       = 24,  // bits of value and bias
+    parameter D       = 16,  // fraction bits of the decay
+    parameter COMPACT = 0
 ) (
-    input  wire                   clk,
-    input  wire                   enable,
-    input  wire signed [S-1:0]    value,
-    input  wire [D:0]             decay,
-    output reg  signed [WIDE-1:0] result
+    input  wire                  clk,
+    input  wire                  enable,
+    input  wire signed [S-1:0]   value,
+    input  wire [D:0]            decay,
+    input  wire signed [S-1:0]   bias,
+    output wire signed [S+1:0]   result
 );
-    reg [S-1:0] magnitude1;
-    reg         negative1, negative2;
-    reg [D:0]   decay1;
-    reg [S+D:0] product2;
-
+    localparam P = S + D + 2;  // bits of the product, and of its sum with the bias
+    wire signed [P-1:0] product;
+    wire signed [P-1:0] addend;
     // verilator lint_off UNUSEDSIGNAL
-    wire [S+D:0]           rounded2 = product2 + {{(S+1){1'b0}}, 1'b1, {(D-1){1'b0}}};
+    reg  signed [P-1:0] total;  // the fraction's bits are dropped
     // verilator lint_on UNUSEDSIGNAL
-    wire signed [WIDE-1:0] quotient2 = $signed({{(WIDE-S-1){1'b0}}, rounded2[S+D:D]});
 
-    always @(posedge clk) if (enable) begin
-        magnitude1 <= value[S-1] ? -value : value;
-        negative1  <= value[S-1];
-        decay1     <= decay;
-        product2   <= magnitude1 * decay1;
-        negative2  <= negative1;
-        result     <= negative2 ? -quotient2 : quotient2;
-    end
+    assign result = total[P-1:D];
+
+    generate
+        if (COMPACT != 0) begin : at_once
+            assign product = value * $signed({1'b0, decay});
+            assign addend = {{2{bias[S-1]}}, bias, !value[S-1], {(D-1){value[S-1]}}};
+        end else begin : piped
+            reg signed [S-1:0] value1, bias1, bias2;
+            reg signed [P-1:0] product2;
+            reg [D:0]          decay1;
+            reg                negative2;
+            assign product = product2;
+            assign addend = {{2{bias2[S-1]}}, bias2, !negative2, {(D-1){negative2}}};
+            always @(posedge clk) if (enable) begin
+                value1    <= value;
+                decay1    <= decay;
+                bias1     <= bias;
+                product2  <= value1 * $signed({1'b0, decay1});
+                negative2 <= value1[S-1];
+                bias2     <= bias1;
+            end
+        end
+    endgenerate
+
+    always @(posedge clk) if (enable) total <= product + addend;
 endmodule

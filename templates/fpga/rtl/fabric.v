@@ -9,12 +9,14 @@ module fabric #(
     parameter ACC_BITS    = 20,
     parameter STATE_BITS  = 24,
     parameter DECAY_BITS  = 16,
+    parameter SHIFT_MAX   = 15,
     parameter WEIGHT_ROWS = 2048,
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512,
     parameter SYNAPSE     = 0,
     parameter SPATIAL     = 1,
     parameter PLANES      = 1,
+    parameter COMPACT     = 0,
     parameter JOBS        = 64,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,
@@ -22,7 +24,8 @@ module fabric #(
     parameter SPIKE_WORDS = 256,
     parameter OUT_WORDS   = 1024,
     parameter AW          = $clog2(OUT_WORDS),
-    parameter GW          = $clog2(GROUPS)
+    parameter GW          = $clog2(GROUPS),
+    parameter SB          = $clog2(CORES * UPDATE + 1)
 ) (
     input  wire                clk,
     input  wire                run,
@@ -31,7 +34,10 @@ module fabric #(
     input  wire [31:0]         cfg_addr,
     input  wire [31:0]         cfg_wdata,
     output wire                cfg_in_range,
-    output reg  [31:0]         cfg_rdata,   // four cycles after cfg_addr
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire                cfg_last,    // the last of the cycles (at least four) that an address stands
+    // verilator lint_on UNUSEDSIGNAL
+    output reg  [31:0]         cfg_rdata,   // in the cycles after those
     output reg  [AW-1:0]       input_words,
     // input bitmap: group 0, word by word
     input  wire                in_valid,
@@ -52,7 +58,7 @@ module fabric #(
     // status
     output wire                busy,        // something is under way, if only waiting
     output wire                working,     // and moves in this cycle
-    output reg  [31:0]         saturations
+    output reg  [SB-1:0]       saturated    // neurons, in this cycle
 );
     localparam MW = GW + AW + 35;
     localparam SOURCES = CORES + 1;  // the cores, then the input
@@ -63,11 +69,12 @@ module fabric #(
 
     // ---------------------------------------------------------------- cores
     wire [SOURCES*MW-1:0]         messages;
-    wire [SOURCES-1:0]            offered, granted, blocked;
+    wire [SOURCES-1:0]            offered, ready, granted, blocked;
+    reg                           downwards;
     wire [CORES*2*GROUPS-1:0]     occupied;
     wire [CORES-1:0]              cores_busy, cores_working, in_range;
     wire [CORES*32-1:0]           rdata;
-    wire [CORES*4-1:0]            saturated;
+    wire [CORES*4-1:0]            cores_saturated;
     reg                           in_parity;
 
     genvar c;
@@ -81,6 +88,7 @@ module fabric #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .SPATIAL(SPATIAL), .PLANES(PLANES),
+                .SHIFT_MAX(SHIFT_MAX), .COMPACT(COMPACT),
                 .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS),
                 .AW(AW), .GW(GW)
             ) core (
@@ -91,7 +99,7 @@ module fabric #(
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
                 .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
                 .out_valid(offered[c]), .out_ready(granted[c]), .out_message(messages[c*MW +: MW]),
-                .busy(cores_busy[c]), .working(cores_working[c]), .saturations(saturated[c*4 +: 4])
+                .busy(cores_busy[c]), .working(cores_working[c]), .saturations(cores_saturated[c*4 +: 4])
             );
         end
     endgenerate
@@ -115,13 +123,13 @@ module fabric #(
             wire [GW-1:0] group  = messages[c*MW + AW + 35 +: GW];
             wire          parity = messages[c*MW + AW + 34];
             assign blocked[c] = taken[{parity, group}];
-            wire ready = offered[c] && !blocked[c];
+            assign ready[c] = offered[c] && !blocked[c];
             if (c == CORES) begin : input_first  // so that read-outs never keep the cores from their next step
-                assign granted[c] = ready;
-            end else if (c == 0) begin : priority_top
-                assign granted[c] = ready && !granted[CORES];
-            end else begin : priority_below
-                assign granted[c] = ready && !granted[CORES] && granted[c-1:0] == 0;
+                assign granted[c] = ready[c];
+            end else begin : core_next  // the first and the last take turns at being served first
+                wire earlier = |(ready[CORES-1:0] << (CORES - c));
+                wire later = |(ready[CORES-1:0] >> (c + 1));
+                assign granted[c] = ready[c] && !ready[CORES] && !(downwards ? later : earlier);
             end
         end
     endgenerate
@@ -133,41 +141,47 @@ module fabric #(
     end
 
     integer s;
-    reg [31:0] total;
+    reg [SB-1:0] total;
     always @* begin
-        total = saturations;
-        for (s = 0; s < CORES; s = s + 1) total = total + {28'd0, saturated[s*4 +: 4]};
+        total = 0;
+        for (s = 0; s < CORES; s = s + 1) total = total + cores_saturated[s*4 +: (SB < 4 ? SB : 4)];
     end
 
     always @(posedge clk) begin
         {bus_group, bus_parity, bus_addr, bus_data, bus_first, bus_last} <= chosen;
+        saturated <= total;
         if (!run) begin
             bus_valid   <= 1'b0;
+            downwards   <= 1'b0;
             in_parity   <= 1'b0;
-            saturations <= 32'd0;
         end else begin
             bus_valid   <= granted != 0;
-            saturations <= total;
+            downwards   <= !downwards;
             if (in_valid && in_ready && in_last) in_parity <= !in_parity;
         end
     end
 
     // ---------------------------------------------------------------- configuration
-    reg [7:0]  core1, core2, core3;
-    reg [31:0] picked;
+    // What is read takes a register at every junction; COMPACT: one, at the end of an address's time.
+    localparam NB = $clog2(CORES + 1);     // a core's number, or CORES: the global words
+    wire [NB-1:0] asked = cfg_core == 8'hFF ? CORES[NB-1:0] : cfg_core[NB-1:0];
+    wire [NB-1:0] answers;
+    reg  [31:0]   picked;
     integer r;
+
+    delay #(.WIDTH(NB), .CYCLES(COMPACT != 0 ? 0 : 3)) numbers (
+        .clk(clk), .enable(1'b1), .in(asked), .out(answers)
+    );
+
     always @* begin
-        picked = core3 == 8'hFF ? {{(32-AW){1'b0}}, input_words} : 32'd0;
-        for (r = 0; r < CORES; r = r + 1) if (core3 == r[7:0]) picked = picked | rdata[r*32 +: 32];
+        picked = answers == CORES[NB-1:0] ? {{(32-AW){1'b0}}, input_words} : 32'd0;
+        for (r = 0; r < CORES; r = r + 1) if (answers == r[NB-1:0]) picked = picked | rdata[r*32 +: 32];
     end
 
     assign cfg_in_range = cfg_global || in_range != 0;
 
     always @(posedge clk) begin
-        core1     <= cfg_core;
-        core2     <= core1;
-        core3     <= core2;
-        cfg_rdata <= picked;
+        if (COMPACT == 0 || cfg_last) cfg_rdata <= picked;
         if (cfg_we && cfg_global) input_words <= cfg_wdata[AW-1:0];
     end
 endmodule

@@ -10,50 +10,59 @@ module frame_in #(
     output wire          in_ready,
     input  wire [7:0]    in_data,
     output reg           valid,     // a body is held
-    output reg  [AW:0]   length,    // its bytes, CRC included
+    output reg  [AW:0]   length,    // of the body, CRC included
     input  wire          done,
     input  wire [AW-1:0] raddr,     // `rdata` one cycle later
     output wire [7:0]    rdata,
-    output reg  [15:0]   bad_frames
+    output reg           bad        // pulses: one was dropped
 );
     localparam [31:0] RESIDUE = 32'hDEBB20E3;  // CRC-32 over data and its own CRC, before inversion
 
     reg [7:0]  remaining;     // bytes of the current COBS group
     reg        zero_pending;  // the group ends with a zero unless the frame does
     reg        started, broken;
-    reg [AW:0] len;
     reg [31:0] crc;
+    reg [7:0]  summed;        // what of a byte the CRC has not seen: a bit a cycle
+    reg [3:0]  bits_left;
     wire [31:0] crc_next;
+    wire summing = bits_left != 0;
 
     wire take = in_valid && in_ready;
     wire code = take && in_data != 0 && remaining == 0;
     wire emit = take && in_data != 0 && (remaining != 0 || zero_pending);
     wire [7:0] emitted = code ? 8'd0 : in_data;
-    wire room = len != MAX_BODY;
+    // Six bytes at least: type, seq, CRC.
+    wire good = started && !broken && remaining == 0 && (length[AW:3] != 0 || length[2:1] == 2'b11) && crc == RESIDUE;
+    wire room = length != MAX_BODY;
 
-    assign in_ready = !valid;
+    assign in_ready = !valid && !summing;
 
-    crc32 #(.BYTES(1)) check (.crc(crc), .data(emitted), .next(crc_next));
+    crc32 #(.BITS(1)) check (.crc(crc), .data(summed[0]), .next(crc_next));
 
     ram #(.WIDTH(8), .DEPTH(MAX_BODY)) body (
-        .clk(clk), .we(emit && room), .waddr(len[AW-1:0]), .wdata(emitted),
+        .clk(clk), .we(emit && room), .waddr(length[AW-1:0]), .wdata(emitted),
         .re(1'b1), .raddr(raddr), .rdata(rdata)
     );
 
     always @(posedge clk) begin
-        if (done) valid <= 1'b0;
+        bad <= 1'b0;
+        if (done) begin
+            valid  <= 1'b0;
+            length <= 0;
+        end
+        if (summing) begin
+            crc       <= crc_next;
+            summed    <= summed >> 1;
+            bits_left <= bits_left - 1'b1;
+        end
         if (take && in_data == 0) begin
-            if (started) begin
-                if (!broken && remaining == 0 && len >= 6 && crc == RESIDUE) begin
-                    valid  <= 1'b1;
-                    length <= len;
-                end else if (bad_frames != 16'hFFFF) bad_frames <= bad_frames + 1'b1;
-            end
+            valid <= good;
+            bad   <= started && !good;
+            if (!good) length <= 0;
             remaining    <= 0;
             zero_pending <= 1'b0;
             started      <= 1'b0;
             broken       <= 1'b0;
-            len          <= 0;
             crc          <= 32'hFFFFFFFF;
         end else if (take) begin
             started <= 1'b1;
@@ -62,9 +71,10 @@ module frame_in #(
                 zero_pending <= in_data != 8'hFF;
             end else remaining <= remaining - 1'b1;
             if (emit) begin
-                if (room) len <= len + 1'b1;
+                if (room) length <= length + 1'b1;
                 else broken <= 1'b1;
-                crc <= crc_next;
+                summed    <= emitted;
+                bits_left <= 4'd8;
             end
         end
         if (rst) begin
@@ -73,9 +83,9 @@ module frame_in #(
             zero_pending <= 1'b0;
             started      <= 1'b0;
             broken       <= 1'b0;
-            len          <= 0;
+            length       <= 0;
             crc          <= 32'hFFFFFFFF;
-            bad_frames   <= 0;
+            bits_left    <= 0;
         end
     end
 endmodule

@@ -27,21 +27,24 @@ module frame_out #(
     reg [7:0]    code;
     reg          group_full;     // the group has 254 bytes: write its code before anything else
     reg [31:0]   crc;
-    reg [1:0]    crc_left;
-    reg [AW-1:0] length0, length1;
+    reg [1:0]    crc_left;       // its bytes still to be put
+    reg [7:0]    summed;         // what of a byte the CRC has not seen: a bit a cycle
+    reg [3:0]    bits_left;      // 9: it is put into the frame first
     wire [31:0]  crc_next;
 
-    wire         building = !full[half] && !group_full;
-    wire         from_body = state == BODY && building && in_valid;
+    wire         summing = bits_left != 0;
+    wire         building = !full[half] && !group_full && !summing;
+    wire         from_body = bits_left == 4'd9;
     wire         from_crc = state == CHECK && building;
     wire         put = from_body || from_crc;
-    wire [7:0]   value = state == CHECK ? ~crc[7:0] : in_data;
+    wire [7:0]   value = state == CHECK ? ~crc[7:0] : summed;
     wire         zero = put && value == 0;
 
     assign in_ready    = state == BODY && building;
     assign close_ready = in_ready && !in_valid;
 
-    crc32 #(.BYTES(1)) check (.crc(crc), .data(in_data), .next(crc_next));
+    // Put out, the CRC moves on by bytes, as if each bit that it meets were its own.
+    crc32 #(.BITS(1)) check (.crc(crc), .data(state == CHECK ? crc[0] : summed[0]), .next(crc_next));
 
     reg          we;
     reg [AW-1:0] waddr;
@@ -69,9 +72,17 @@ module frame_out #(
             code       <= code + 1'b1;
             group_full <= code == 8'd254;
         end
-        if (from_body) crc <= crc_next;
+        if (summing) bits_left <= bits_left - 1'b1;
+        if (summing && !from_body) begin
+            crc    <= crc_next;
+            summed <= summed >> 1;
+        end
+        if (in_ready && in_valid) begin
+            summed    <= in_data;
+            bits_left <= 4'd9;
+        end
+        if (from_crc) bits_left <= 4'd8;
         if (from_crc) begin
-            crc      <= {8'd0, crc[31:8]};
             crc_left <= crc_left - 1'b1;
             if (crc_left == 0) state <= LAST_CODE;
         end
@@ -79,17 +90,17 @@ module frame_out #(
         if (state == LAST_CODE && !group_full) state <= DELIMITER;
         if (state == DELIMITER) begin
             state        <= BODY;
-            if (half) length1 <= wptr;
-            else length0 <= wptr;
             half         <= !half;
             wptr         <= 1;
             code_ptr     <= 0;
             code         <= 8'd1;
             crc          <= 32'hFFFFFFFF;
             crc_left     <= 2'd3;
+            bits_left    <= 0;
         end
         if (rst) begin
             state      <= BODY;
+            bits_left  <= 0;
             half       <= 1'b0;
             wptr       <= 1;
             code_ptr   <= 0;
@@ -104,7 +115,7 @@ module frame_out #(
     reg          sending;      // which half is on the line
     reg [AW-1:0] rptr;
     reg          loaded;       // out_data is the byte at rptr
-    wire         last = rptr == (sending ? length1 : length0);
+    wire         last = out_data == 0;  // an encoded frame has no other zero
     wire         sent = out_valid && out_ready;
 
     assign out_valid = loaded;

@@ -1,4 +1,5 @@
-// The job list: fetches the next job while the one before is walked, over and over, once per step.
+// The job list: fetches the next job while the one before is walked (COMPACT: when it is through), over and over, once
+// per step.
 //
 // A job is the rows of neurons that one set of sources feeds, of one slice: sixteen words (see
 // nirdeploy/gather/jobs.py, which writes them):
@@ -29,6 +30,7 @@ module job_fetch #(
     // the job
     output reg               ready,
     input  wire              start,      // it is taken
+    input  wire              advance,    // its words are not needed any more
     output reg  [GROUPS-1:0] wait_now,
     output reg  [GROUPS-1:0] wait_before,
     output reg  [GROUPS-1:0] release_now,
@@ -75,8 +77,8 @@ module job_fetch #(
             got_valid <= ask;
             got       <= fetch;
             if (got_valid && got == LAST) ready <= 1'b1;
-            if (start) begin
-                ready    <= 1'b0;
+            if (start) ready <= 1'b0;
+            if (advance) begin
                 fetch    <= 0;
                 fetching <= 1'b1;
                 job      <= flags[5] ? {JW{1'b0}} : job + 1'b1;

@@ -17,11 +17,10 @@ module output_frames (
     input  wire       out_close_ready
 );
     localparam CLOSED = 2'd0, NUMBER = 2'd1, OPEN = 2'd2, CLOSING = 2'd3;
-    localparam [8:0] FULL = 9'd480;
 
     reg [1:0] state;
     reg [7:0] number;
-    reg [8:0] count;
+    reg [8:0] count;    // full at 480
     reg [6:0] pause;
 
     wire may_open = in_valid && !yield_line;
@@ -43,7 +42,7 @@ module output_frames (
             OPEN: begin
                 pause <= in_valid ? 7'd0 : pause + 1'b1;
                 if (in_valid && out_ready) count <= count + 1'b1;
-                if (count >= FULL || yield_line || (pause[6] && line_idle)) state <= CLOSING;
+                if (&count[8:5] || yield_line || (pause[6] && line_idle)) state <= CLOSING;
             end
             default: if (out_close_ready) state <= CLOSED;
         endcase

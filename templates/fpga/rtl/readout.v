@@ -24,7 +24,7 @@ module readout #(
     output reg                 out_valid,
     input  wire                out_ready,
     output reg  [7:0]          out_data,
-    output reg  [31:0]         steps
+    output reg                 step         // pulses: one has been sent
 );
     localparam ENTRY = 4'd0, LOOK = 4'd1, WAIT = 4'd2, COUNT = 4'd3, ADD = 4'd4, HEAD = 4'd5,
                READ = 4'd6, WORD = 4'd7, RAW = 4'd8, EVENT = 4'd9, HIGH = 4'd10, DONE = 4'd11;
@@ -82,6 +82,7 @@ module readout #(
         end
         if (bus_valid && bus_last && listen[bus_group]) occupied[{bus_parity, bus_group}] <= 1'b1;
 
+        step <= 1'b0;
         if (out_ready) out_valid <= 1'b0;
         case (state)
             ENTRY: if (run && entries != 0) state <= LOOK;
@@ -144,7 +145,7 @@ module readout #(
                 if ({1'b0, entry} + 1'b1 == entries) begin
                     entry  <= 0;
                     parity <= !parity;
-                    steps  <= steps + 1'b1;
+                    step   <= 1'b1;
                 end
             end
             default: state <= ENTRY;
@@ -160,7 +161,6 @@ module readout #(
         if (clear) begin
             entries <= 0;
             listen  <= 0;
-            steps   <= 0;
         end
     end
 endmodule

@@ -1,4 +1,5 @@
-// The input stream (docs/link.md): bytes to bitmap words for the fabric's input.
+// The input stream (docs/link.md): bytes to bitmap words for the fabric's input. A word is filled from its top: by bytes
+// of a bitmap, or bit by bit up to the next event, which takes less time than the line takes for the event.
 module steps #(
     parameter AW = 10
 ) (
@@ -19,9 +20,8 @@ module steps #(
 
     reg [1:0]    state;
     reg [7:0]    events;    // still to come
-    reg [7:0]    low;
     reg [31:0]   word;      // being filled
-    reg [1:0]    byte_left;
+    reg [4:0]    filled;    // its bits so far; 0: none or all
     reg [AW-1:0] addr;
     reg          flush;     // the word is complete
     reg          finish;    // no event left: zeros up to the end
@@ -29,12 +29,14 @@ module steps #(
     reg [15:0]   event_bit;
     reg          first;
 
-    // An event beyond the current word sends the word first; one before it, or none of ours, is ignored.
-    wire event_later = event_waits && event_bit[15:5] > {{(11-AW){1'b0}}, addr};
-    wire event_here  = event_waits && event_bit[15:5] == {{(11-AW){1'b0}}, addr};
-    wire last        = addr == words - 1'b1;
+    // An event beyond the current word sends the word first; one beyond the bitmap is ignored.
+    wire event_here = event_bit[15:5] == {{(11-AW){1'b0}}, addr};
+    wire last       = addr == words - 1'b1;
+    wire set        = event_waits && event_here && event_bit[4:0] == filled;
+    wire fill       = filled != 0 || (event_waits && event_here);
+    wire take       = in_valid && in_ready;
 
-    assign out_valid = flush || finish || (event_later && !last);
+    assign out_valid = flush || (filled == 0 && (finish || (event_waits && !event_here && !last)));
     assign out_addr  = addr;
     assign out_data  = word;
     assign out_first = first;
@@ -42,35 +44,36 @@ module steps #(
     assign in_ready  = !flush && !finish && !event_waits;
 
     always @(posedge clk) begin
-        if (in_valid && in_ready) begin
+        if (take) begin
             case (state)
                 HEAD: begin
-                    byte_left <= 2'd3;
-                    events    <= in_data;
+                    events <= in_data;
                     if (in_data == 8'hFE) first <= 1'b1;
                     else if (in_data == 8'hFF) state <= RAW;
                     else if (in_data == 8'd0) finish <= 1'b1;
                     else state <= LOW;
                 end
                 RAW: begin
-                    word      <= {in_data, word[31:8]};
-                    byte_left <= byte_left - 1'b1;
-                    flush     <= byte_left == 0;
+                    word   <= {in_data, word[31:8]};
+                    filled <= filled + 5'd8;
+                    flush  <= filled == 5'd24;
                 end
                 LOW: begin
-                    low   <= in_data;
-                    state <= HIGH;
+                    event_bit[7:0] <= in_data;
+                    state          <= HIGH;
                 end
                 default: begin
-                    event_bit   <= {in_data, low};
-                    event_waits <= 1'b1;
-                    events      <= events - 1'b1;
-                    state       <= LOW;
+                    event_bit[15:8] <= in_data;
+                    event_waits     <= 1'b1;
+                    events          <= events - 1'b1;
+                    state           <= LOW;
                 end
             endcase
+        end else if ((event_waits || finish) && fill) begin
+            word   <= {set, word[31:1]};
+            filled <= filled + 1'b1;
         end
-        if (event_waits && (!event_later || last)) begin
-            if (event_here) word[event_bit[4:0]] <= 1'b1;
+        if (event_waits && (set || (last && !event_here))) begin
             event_waits <= 1'b0;
             finish      <= events == 0;
         end
@@ -87,6 +90,7 @@ module steps #(
         if (rst) begin
             state       <= HEAD;
             word        <= 32'd0;
+            filled      <= 5'd0;
             addr        <= 0;
             flush       <= 1'b0;
             finish      <= 1'b0;

@@ -1,7 +1,9 @@
 // Takes the bitmap words of rows apart: the set bits of each, lowest first, one per cycle. Per bit a token
-// with its weight row; behind the last one of a row (or of one of its bit planes) a `finish`.
+// with its weight row; behind the last one of a row (or of one of its bit planes) a `finish`. COMPACT: without
+// a register between a bit and its number.
 module walk #(
-    parameter RW = 11  // bits of a weight row
+    parameter RW      = 11,  // bits of a weight row
+    parameter COMPACT = 0
 ) (
     input  wire          clk,
     input  wire          rst,
@@ -20,16 +22,47 @@ module walk #(
     reg          here, ends;
     reg [3:0]    marks;
     reg [RW-1:0] base;
-    wire [31:0]  rest = word & (word - 1'b1);
-    wire         done = !here || (ends ? word == 0 : rest == 0);
+    wire [31:0]  lowest = word & (~word + 1'b1);
+    wire [31:0]  rest = word & ~lowest;
+
+    // Whether there is a bit, and whether there are several, by fours: known long before the lowest one is found.
+    wire [7:0]   any, many;
+    wire [1:0]   some, multiple;
+    wire         empty = !some[0] && !some[1];
+    wire         several = many != 0 || multiple != 0 || (some[0] && some[1]);
+    wire         done = !here || (ends ? empty : !several);
+
+    genvar n;
+    generate
+        for (n = 0; n < 8; n = n + 1) begin : nibble
+            assign any[n] = word[4*n +: 4] != 0;
+            assign many[n] = two(word[4*n +: 4]);
+        end
+        for (n = 0; n < 2; n = n + 1) begin : half
+            assign some[n] = any[4*n +: 4] != 0;
+            assign multiple[n] = two(any[4*n +: 4]);
+        end
+    endgenerate
+
+    function two(input [3:0] bits);
+        two = (bits[0] && bits[3:1] != 0) || (bits[1] && bits[3:2] != 0) || (bits[2] && bits[3]);
+    endfunction
 
     assign ready = enable && done;
 
-    reg [31:0]   onehot;
-    reg          bit_valid, bit_finish;
-    reg [3:0]    bit_marks;
-    reg [RW-1:0] bit_base;
+    localparam BITS = 38 + RW;             // {valid, finish, marks, base, one-hot}
+    wire [BITS-1:0] found;
+    wire         bit_valid, bit_finish;
+    wire [3:0]   bit_marks;
+    wire [RW-1:0] bit_base;
+    wire [31:0]  onehot;
     wire [4:0]   bit_index;
+
+    delay #(.WIDTH(BITS), .CYCLES(COMPACT != 0 ? 0 : 1)) between (
+        .clk(clk), .enable(enable || rst),
+        .in({!rst && here && !empty, !rst && here && empty && ends, marks, base, lowest}), .out(found)
+    );
+    assign {bit_valid, bit_finish, bit_marks, bit_base, onehot} = found;
 
     lowest_bit encoder (.onehot(onehot), .index(bit_index));
 
@@ -37,24 +70,17 @@ module walk #(
 
     always @(posedge clk) begin
         if (rst) begin
-            here       <= 1'b0;
-            bit_valid  <= 1'b0;
-            bit_finish <= 1'b0;
-            token      <= 1'b0;
-            finish     <= 1'b0;
+            here   <= 1'b0;
+            token  <= 1'b0;
+            finish <= 1'b0;
         end else if (enable) begin
             if (done) here <= valid;
-            bit_valid  <= here && word != 0;
-            bit_finish <= here && word == 0 && ends;
-            token      <= bit_valid;
-            finish     <= bit_finish;
+            token  <= bit_valid;
+            finish <= bit_finish;
         end
         if (enable) begin
             if (done) {base, ends, marks, word} <= head;
             else word <= rest;
-            onehot       <= word & (~word + 1'b1);
-            bit_base     <= base;
-            bit_marks    <= marks;
             token_row    <= bit_base + {{(RW-5){1'b0}}, bit_index};
             finish_marks <= bit_marks;
         end

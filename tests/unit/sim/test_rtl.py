@@ -29,6 +29,10 @@ pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 HARDWARE = {
     "two small cores": {"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
     "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
+    "two compact cores": {
+        **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},
+        **{"decay_bits": 8, "state_bits": 16, "shift_max": 7},
+    },
     "one core, 16-bit weights": {
         **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
         **{"weight_bits": 16, "accumulator_bits": 24, "state_bits": 20, "decay_bits": 12, "groups": 8},
@@ -47,7 +51,7 @@ def _image(network: IntegerNetwork, target: Target) -> Image:
     return base.load(target).pack(network, place(network, target), {}, target, {})
 
 
-# 70 on each of three kinds of hardware: 210 networks.
+# 70 on each of four kinds of hardware: 280 networks.
 @settings(max_examples=examples(70))
 @given(graph=networks.graphs() | networks.grids(), seed=st.integers(0, 2**32 - 1))
 def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:

@@ -1,0 +1,76 @@
+"""The ULX3S cut to what 784-128-10 needs, and its cycles per image on the compiled Verilog.
+
+Weights of 4 bits and membranes of 12 keep the accuracy (``mnist.py`` prints it with the default 8 and 24);
+every memory is as small as the network allows. 256 lanes are two cores of 128, one for each layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import nirdeploy as nd
+from nirdeploy import target as targets
+from nirdeploy.pipeline import Build
+from nirdeploy.sim import rtl
+from nirdeploy.target import Target
+
+LANES = (8, 16, 32, 64, 128, 256)
+INPUTS, HIDDEN, OUTPUTS = 784, 128, 10
+_FORMATS = {"weight_bits": 4, "accumulator_bits": 12, "state_bits": 12, "decay_bits": 8}
+_HARDWARE = {
+    **{"synapse": 0, "spatial": 0, "planes": 1},
+    **{"jobs": 4, "segments": 4, "queue": 8, "groups": 4},
+    **{"spike_words": 32, "out_words": 64, "window": 1024},
+}
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cycles per image: ``mean`` and ``most`` of images alone, ``sustained`` of images back to back."""
+
+    mean: float
+    most: int
+    sustained: float
+
+
+def _padded(count: int, unit: int) -> int:
+    return -(-count // unit) * unit
+
+
+def board(lanes: int) -> Target:
+    """The target with ``lanes`` in all. Raises :class:`TargetFileError` for a number that no hardware has."""
+    each = min(lanes, HIDDEN)
+    neurons = _padded(HIDDEN, each) + _padded(OUTPUTS, each)
+    rows = _padded(INPUTS, 32) * -(-HIDDEN // each) + HIDDEN * -(-OUTPUTS // each)
+    data = targets.load("fpga-ulx3s").model_dump(by_alias=True)
+    data["formats"] |= _FORMATS
+    data["hardware"] |= _HARDWARE
+    data["hardware"] |= {"cores": lanes // each, "lanes": each, "update": 1 if each < 32 else 2 if each < 128 else 4}
+    data["hardware"] |= {"neurons": neurons, "parameters": neurons, "weight_rows": rows}
+    for synaptic in ("CubaLIF", "CubaLI"):
+        del data["models"][synaptic]
+    return targets.validate(data, where=f"fpga-ulx3s with {lanes} lanes")
+
+
+def build(network: Path, lanes: int) -> Build:
+    """The network for :func:`board`, all stages."""
+    return nd.build(network, board(lanes))
+
+
+def cycles(built: Build, x: np.ndarray) -> Cycles:
+    """On the stimulus ``x`` (T, B, 784), every image once alone and then all in one run.
+
+    A cycle is counted from the first word of an image's input to its last output, input and output included.
+    """
+    alone = []
+    with rtl.Fabric(built.target, built.artifacts) as fabric:
+        fabric.load(built.image)
+        for image in range(x.shape[1]):
+            fabric.run(built.image, x[:, image : image + 1], "outputs")
+            alone.append(fabric.timing.cycles)
+        fabric.run(built.image, x, "outputs")
+        sustained = fabric.timing.sustained() * len(x)
+    return Cycles(float(np.mean(alone)), max(alone), sustained)
