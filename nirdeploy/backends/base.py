@@ -108,7 +108,8 @@ class Backend:
         """What a step costs, as far as there are figures to derive it from.
 
         Keys that several targets have: ``synaptic_events`` and ``cycles`` per step, ``step_us`` (the shortest step),
-        ``energy_nj`` per step, ``latency_steps`` (from input to output, where connections take steps).
+        ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when nothing else goes on)
+        or ``latency_steps`` (from input to output, where connections take steps).
 
         Args:
             activity: spikes per neuron and input, and step.

@@ -55,14 +55,18 @@ class FpgaBackend(Backend):
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
     ) -> dict[str, float | str]:
-        """Cycles of the cores' schedule for spikes drawn at ``activity``, inputs sent as fast as they are taken."""
+        """The schedule for spikes drawn at ``activity``: inputs sent as fast as they are taken, and one alone."""
         plan = Floorplan(network, target, placement.slices)
         own = {core.core: [s for s in placement.slices if s.core == core.core] for core in placement.cores}
         programs = {core: Program(plan, target, slices).jobs for core, slices in own.items()}
         period = cycles.predict(plan, target.hardware, programs, activity).period
+        alone = cycles.latency(plan, target.hardware, programs, activity)
+        clock_mhz = target.serial_board.clock_hz / 1e6
         return {
             "cycles": period,
-            "step_us": period / target.serial_board.clock_hz * 1e6,
+            "step_us": period / clock_mhz,
+            "latency_cycles": alone,
+            "latency_us": alone / clock_mhz,
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
         }
 

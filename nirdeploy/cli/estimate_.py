@@ -81,6 +81,7 @@ def _data(one: Estimate) -> dict[str, Any]:
 _SHARED = {
     "cycles": "cycles per step",
     "step_us": "us per step",
+    "latency_us": "us to output",
     "synaptic_events": "synaptic events per step",
     "energy_nj": "nJ per step",
     "latency_steps": "steps to output",

@@ -61,3 +61,20 @@ def predict(
         busy[number] = max(schedule.period() - waits, work[most])
         limits[number] = most if work[most] >= waits else "sources"
     return Prediction(schedule.period(), busy, limits)
+
+
+def latency(
+    plan: Floorplan,
+    hardware: Hardware,
+    programs: Mapping[int, Sequence[Job]],
+    activity: float | Mapping[str, float] = ASSUMED_ACTIVITY,
+) -> float:
+    """Cycles from the first word of a step's input to the last that any population sends, when nothing else goes on.
+
+    Args:
+        programs: the jobs of every core, by its number.
+        activity: as for :func:`predict`.
+    """
+    working = [jobs for jobs in programs.values() if jobs]
+    drawn = spikes.drawn(plan, activity, _STEPS)
+    return Schedule(working, hardware, drawn, plan.input_words, apart=True).latency()

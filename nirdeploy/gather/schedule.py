@@ -20,15 +20,21 @@ class Schedule:
         programs: the jobs of each core that has any.
         bitmaps: uint8 (T, bits), the spikes of every step (:mod:`nirdeploy.gather.activity`).
         input_words: of the input's bitmap.
+        apart: a step's input comes when all is done with the step before.
     """
 
     def __init__(
-        self, programs: Sequence[Sequence[Job]], hardware: Hardware, bitmaps: np.ndarray, input_words: int
+        self,
+        programs: Sequence[Sequence[Job]],
+        hardware: Hardware,
+        bitmaps: np.ndarray,
+        input_words: int,
+        apart: bool = False,
     ) -> None:
         self._bus = Bus()
         kind = CompactCore if hardware.compact else Core
         self.cores: list[Core] = [kind(jobs, hardware, self._bus) for jobs in programs]
-        self._input_words = input_words
+        self._input_words, self._apart = input_words, apart
         none = np.zeros((1, bitmaps.shape[1] + 1), dtype=np.int64)
         counted = np.cumsum(bitmaps, axis=1, dtype=np.int64)
         self._ones = np.concatenate([none, np.pad(counted, ((0, 0), (1, 0)))])  # of step -1 first: none
@@ -36,14 +42,14 @@ class Schedule:
         self._emptied: dict[tuple[int, int], list[int]] = {}  # (group, step): when each listener has let go
         self._listeners = {g: sum(g in core.hears for core in self.cores) for core in self.cores for g in core.hears}
         self._under_way: dict[Core, tuple[int, Iterator[int]]] = {}  # the last row is through, and the others
-        self.finished = np.zeros(len(bitmaps), dtype=np.int64)
+        self.begun, self.finished = np.zeros((2, len(bitmaps)), dtype=np.int64)
         self._run()
 
     def _run(self) -> None:
         """What is furthest behind goes on first, as the cores share the bus."""
         steps, fed = len(self.finished), 0
         while fed < steps or any(core.step < steps for core in self.cores):
-            emptied = self._when_emptied(flags.INPUT_GROUP, fed - 2) if fed < steps else None
+            emptied = self._when_wanted(fed) if fed < steps else None
             if emptied is not None:
                 self._feed(fed, emptied)
                 fed += 1
@@ -56,9 +62,17 @@ class Schedule:
 
     def _feed(self, step: int, emptied: int) -> None:
         sent = max(self._complete.get((flags.INPUT_GROUP, step - 1), 0) - TO_FULL, emptied)
-        for _ in range(self._input_words):
+        for word in range(self._input_words):
             sent = self._bus.take(sent + 1)
+            if word == 0:
+                self.begun[step] = sent
         self._complete[flags.INPUT_GROUP, step] = sent + TO_FULL
+
+    def _when_wanted(self, step: int) -> int | None:
+        """When a step's input may come; None while that is not known."""
+        if self._apart and step:
+            return int(self.finished[step - 1]) if all(core.step >= step for core in self.cores) else None
+        return self._when_emptied(flags.INPUT_GROUP, step - 2)
 
     def _next(self, core: Core) -> int | None:
         """The cycle at which a core goes on; None while it is not known when what its job waits for is there."""
@@ -99,6 +113,10 @@ class Schedule:
         if step < 0 or group not in self._listeners:
             return 0
         return max(let_go) if len(let_go) == self._listeners[group] else None
+
+    def latency(self) -> float:
+        """Cycles from a step's first input word to its last message, the mean of the steps."""
+        return float((self.finished - self.begun).mean())
 
     def period(self) -> float:
         """Cycles per step once all is under way: the slope of the steps' ends, the first quarter left out."""

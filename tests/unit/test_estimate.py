@@ -38,6 +38,17 @@ def test_cycles_are_those_of_the_rtl_at_the_same_activity() -> None:
     assert estimate(built.graph, target, 0.2).figures["cycles"] == pytest.approx(expected, rel=0.1)
 
 
+def test_a_step_alone_is_through_later_than_its_period_and_sooner_with_more_lanes() -> None:
+    """Two layers on two cores overlap: a step takes less time than its way through both."""
+    graph = check(networks.two_layers(sizes=(150, 60, 10)))
+    few, many = (
+        estimate(graph, targets.load("fpga").with_hardware(cores=2, lanes=lanes), 0.4).figures for lanes in (16, 64)
+    )
+    assert few["latency_cycles"] > few["cycles"]
+    assert few["latency_cycles"] > 1.2 * float(many["latency_cycles"])
+    assert few["latency_us"] == pytest.approx(float(few["latency_cycles"]) / 12)
+
+
 def test_the_fullest_memory_is_the_one_that_binds() -> None:
     graph = check(networks.two_layers(sizes=(40, 100, 10)))
     found = estimate(graph, targets.load("fpga").with_hardware(cores=1, weight_rows=512))

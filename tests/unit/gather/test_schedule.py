@@ -135,3 +135,26 @@ def test_what_placement_says_is_the_prediction_at_the_assumed_activity(fabric: r
     busier = cycles.predict(plan, fabric.target.hardware, programs, 0.4)
     assert busier.period > 1.3 * said
     assert max(busier.busy.values()) <= busier.period + 1
+
+
+@pytest.mark.parametrize("density", [0.03, 0.1, 0.3])
+@pytest.mark.parametrize("kind", ["dense", "convolutional"])
+def test_the_latency_of_a_step_alone(fabric: rtl.Fabric, kind: str, density: float) -> None:
+    """From the first word of its input to the last message of all, the mean of first steps."""
+    graph = check(networks.two_layers(sizes=(200, 90, 10))) if kind == "dense" else _convolutional()
+    network = base.load(fabric.target).quantize(graph, fabric.target)
+    x = _drawn(network, density, 7)
+    plan, programs, _ = _programs(network, fabric)
+    ((name, values),) = x.items()
+    alone = {name: values[:, 0][None]}  # every step as a sample of one
+    sent = integer.simulate(network, alone).spikes
+    rates = {name: float((v > 0).mean()) for name, v in {**alone, **sent}.items()}
+    image = base.load(fabric.target).pack(
+        network, base.load(fabric.target).place(network, fabric.target), {}, fabric.target, {}
+    )
+    measured = []
+    for step in range(0, STEPS, 4):
+        fabric.run(image, {name: alone[name][:, step : step + 1]})
+        measured.append(fabric.timing.cycles)
+    predicted = cycles.latency(plan, fabric.target.hardware, programs, rates)
+    assert predicted == pytest.approx(float(np.mean(measured)), rel=0.1, abs=8)
