@@ -34,6 +34,9 @@ from tests.conftest import examples
 from tests.nirgraphs import as_nir
 from tests.unit.cli.conftest import Outcome
 
+#: For all aliases, wherever they stand.
+ROOM = {"hidden": 2000, "input_reach": 2000, "output_reach": 2000, "hidden_weights": 32_000}
+
 # --- placement ------------------------------------------------------------------------
 
 
@@ -99,7 +102,7 @@ def test_an_order_of_the_populations_is_found_wherever_there_is_one(data: st.Dat
 @settings(max_examples=examples(30))
 @given(st.integers(0, 2**32 - 1))
 def test_every_neuron_has_a_number_of_its_own_and_no_more_synapses_than_the_chip(seed: int) -> None:
-    drawn = Drawn(seed, target(NAMES[seed % 3], fan_out=1 + seed % 7, hidden=2000))  # room for all aliases
+    drawn = Drawn(seed, target(NAMES[seed % 3], fan_out=1 + seed % 7, **ROOM))
     network = drawn.network()
     placement = BACKEND.place(network, drawn.target)
     BACKEND.validate(placement, network, drawn.target)

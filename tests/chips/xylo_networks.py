@@ -62,7 +62,7 @@ def graph(seed: int, *, recurrent: bool = True, powers: bool = False, multi: boo
     sizes = [int(rng.integers(*most)) for most in ((3, 12), (4, 20), (3, 14), (2, 6))]
     dialect = Dialect(dt=DT, reset="subtract", threshold=">=", spikes="multi") if multi else PLAIN
     pairs = itertools.pairwise(sizes)
-    operators = [Dense(rng.normal(0.4, 1.0, (b, a)) * 1.6 / np.sqrt(a)) for a, b in pairs]
+    operators = [Dense(_excitable(rng.normal(0.4, 1.0, (b, a)) * 1.6 / np.sqrt(a))) for a, b in pairs]
     made = chain(operators, 2.0, 8.0, dialect=dialect)
 
     def taus(size: int, most: float) -> np.ndarray:
@@ -77,6 +77,11 @@ def graph(seed: int, *, recurrent: bool = True, powers: bool = False, multi: boo
     back = [Projection(n, n, Dense(rng.normal(0, 0.3, (size, size)) / np.sqrt(size)), delay=1) for n, size in inner]
     ways = (*made.projections, *(back if recurrent else ()))
     return replace(made, populations=tuple(populations), projections=ways)
+
+
+def _excitable(weights: np.ndarray) -> np.ndarray:
+    """Of a population that would be silent, the first neuron is excited by all that feeds it."""
+    return weights if weights.max() > 0.5 else np.concatenate([np.abs(weights[:1]) + 0.5, weights[1:]])
 
 
 def built(graph: CheckedGraph, name: str = "xylo_a2") -> nd.Build:
