@@ -23,7 +23,7 @@ _FORMATS = {"weight_bits": 4, "accumulator_bits": 12, "state_bits": 12, "decay_b
 _HARDWARE = {
     **{"synapse": 0, "spatial": 0, "planes": 1},
     **{"jobs": 4, "segments": 4, "queue": 8, "groups": 4},
-    **{"spike_words": 32, "out_words": 64, "window": 1024},
+    "window": 1024,
 }
 
 
@@ -49,6 +49,8 @@ def board(lanes: int) -> Target:
     data["formats"] |= _FORMATS
     data["hardware"] |= _HARDWARE
     data["hardware"] |= {"cores": lanes // each, "lanes": each, "update": 1 if each < 32 else 2 if each < 128 else 4}
+    words = 32 if each < HIDDEN else 64  # of bitmaps: an output row is as wide as the lanes
+    data["hardware"] |= {"spike_words": words, "out_words": 2 * words}
     data["hardware"] |= {"neurons": neurons, "parameters": neurons, "weight_rows": rows}
     for synaptic in ("CubaLIF", "CubaLI"):
         del data["models"][synaptic]
