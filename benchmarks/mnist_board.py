@@ -1,7 +1,8 @@
 """The ULX3S cut to what 784-128-10 needs, and its cycles per image on the compiled Verilog.
 
 Weights of 4 bits and membranes of 12 keep the accuracy (``mnist.py`` prints it with the default 8 and 24);
-every memory is as small as the network allows. 256 lanes are two cores of 128, one for each layer.
+every memory is as small as the network allows. 256 lanes are two cores of 128, one for each layer; "8 compact" is a
+core that does one job and one neuron at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from nirdeploy.pipeline import Build
 from nirdeploy.sim import rtl
 from nirdeploy.target import Target
 
-LANES = (8, 16, 32, 64, 128, 256)
+#: Lanes in all, and whether the core is compact.
+BOARDS = {"8 compact": (8, 1), **{str(lanes): (lanes, 0) for lanes in (8, 16, 32, 64, 128, 256)}}
 INPUTS, HIDDEN, OUTPUTS = 784, 128, 10
 _FORMATS = {"weight_bits": 4, "accumulator_bits": 12, "state_bits": 12, "decay_bits": 8}
 _HARDWARE = {
@@ -40,26 +42,28 @@ def _padded(count: int, unit: int) -> int:
     return -(-count // unit) * unit
 
 
-def board(lanes: int) -> Target:
-    """The target with ``lanes`` in all. Raises :class:`TargetFileError` for a number that no hardware has."""
+def board(name: str) -> Target:
+    """The target of a name in :data:`BOARDS`."""
+    lanes, compact = BOARDS[name]
     each = min(lanes, HIDDEN)
     neurons = _padded(HIDDEN, each) + _padded(OUTPUTS, each)
     rows = _padded(INPUTS, 32) * -(-HIDDEN // each) + HIDDEN * -(-OUTPUTS // each)
     data = targets.load("fpga-ulx3s").model_dump(by_alias=True)
     data["formats"] |= _FORMATS
     data["hardware"] |= _HARDWARE
-    data["hardware"] |= {"cores": lanes // each, "lanes": each, "update": 1 if each < 32 else 2 if each < 128 else 4}
+    data["hardware"] |= {"compact": compact, "cores": lanes // each, "lanes": each}
+    data["hardware"] |= {"update": 1 if each < 32 else 2 if each < 128 else 4}
     words = 32 if each < HIDDEN else 64  # of bitmaps: an output row is as wide as the lanes
     data["hardware"] |= {"spike_words": words, "out_words": 2 * words}
     data["hardware"] |= {"neurons": neurons, "parameters": neurons, "weight_rows": rows}
     for synaptic in ("CubaLIF", "CubaLI"):
         del data["models"][synaptic]
-    return targets.validate(data, where=f"fpga-ulx3s with {lanes} lanes")
+    return targets.validate(data, where=f"fpga-ulx3s with {name} lanes")
 
 
-def build(network: Path, lanes: int) -> Build:
+def build(network: Path, name: str) -> Build:
     """The network for :func:`board`, all stages."""
-    return nd.build(network, board(lanes))
+    return nd.build(network, board(name))
 
 
 def cycles(built: Build, x: np.ndarray) -> Cycles:

@@ -103,7 +103,7 @@ def run(built: Build, x: np.ndarray, labels: np.ndarray, path: Path, images: int
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lanes", type=int, default=32, choices=mnist_board.LANES)
+    parser.add_argument("--lanes", default="32", choices=list(mnist_board.BOARDS))
     parser.add_argument("--images", type=int, default=2000, help="up to 10000 (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=mnist.DEFAULT_DATA, help="mnist10k.npz (default: %(default)s)")
     parser.add_argument("--restart", action="store_true", help="forget what an earlier run counted")

@@ -45,7 +45,7 @@ class Integers:
     """Spiker+'s arithmetic: bits of weights, of membranes, and of the fraction of both; the leak as a shift."""
 
     weight_bits: int = 6
-    neuron_bits: int = 16
+    neuron_bits: int = 20  # the published 16 are too few for bright digits' 100 steps; cycles do not depend on them
     fraction_bits: int = 4
     shift: int = 4
 
@@ -216,7 +216,7 @@ def ours(network: Path, stimulus: Stimulus, labels: np.ndarray, point: trade.Poi
         point.report.fmax_mhz,
         point.luts,
         str(point.used("block RAM (18 kbit)")),
-        sum(count * -(-size // point.lanes) for count, size in zip(spikes, sizes, strict=True)),
+        sum(count * -(-size // mnist_board.BOARDS[point.lanes][0]) for count, size in zip(spikes, sizes, strict=True)),
     )
 
 
@@ -232,7 +232,8 @@ def table(stimulus: Stimulus, results: list[Result]) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lanes", type=int, action="append", choices=mnist_board.LANES, help="by default 8 and 32")
+    lanes = list(mnist_board.BOARDS)
+    parser.add_argument("--lanes", action="append", choices=lanes, help="by default 8, 32 and 128")
     parser.add_argument("--images", type=int, default=100, help="in GHDL, 4 steps each (default: %(default)s)")
     parser.add_argument("--rate-images", type=int, default=3, help="in GHDL, 100 steps each (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=mnist.DEFAULT_DATA, help="mnist10k.npz (default: %(default)s)")
@@ -240,7 +241,7 @@ def main() -> None:
     digits = mnist.load(options.data)
     labels, network = digits.test_y.numpy(), mnist.trained(digits)
     stderr, console = Console(stderr=True), Console(width=None if Console().is_terminal else 160)
-    points = [trade.measure(network, lanes, digits, 1, stderr) for lanes in options.lanes or (8, 32)]
+    points = [trade.measure(network, lanes, digits, 1, stderr) for lanes in options.lanes or ("8", "32", "128")]
     for stimulus in stimuli(digits, options.images, options.rate_images):
         results = [theirs(network, stimulus, labels, stderr)]
         results += [ours(network, stimulus, labels, point) for point in points]

@@ -32,7 +32,7 @@ CARRY_LUTS = 2  # of a CCU2C
 class Point:
     """One configuration: its routed design, its cycles, and the accuracy of its integers (0 to 1)."""
 
-    lanes: int
+    lanes: str
     report: Report
     cycles: mnist_board.Cycles
     accuracy: float
@@ -55,7 +55,7 @@ class Point:
         return next((r.used for r in self.report.resources if r.name == name), 0)
 
 
-def measure(network: Path, lanes: int, digits: mnist.Digits, images: int, console: Console) -> Point:
+def measure(network: Path, lanes: str, digits: mnist.Digits, images: int, console: Console) -> Point:
     """Raises :class:`DoesNotFit` if the chip is too small or timing is not met."""
     built = mnist_board.build(network, lanes)
     made = flow.bitstream(built.target, lambda what: console.print(f"{lanes} lanes: {what}"))
@@ -68,7 +68,7 @@ def row(point: Point) -> list[str]:
     carry = CARRY_LUTS * point.report.cells.get("CCU2C", 0)
     found = point.cycles
     return [
-        *(str(point.lanes), f"{100 * point.accuracy:.2f} %", f"{point.luts:,}", f"{carry:,}"),
+        *(point.lanes, f"{100 * point.accuracy:.2f} %", f"{point.luts:,}", f"{carry:,}"),
         *(f"{point.used('register'):,}", str(point.used("block RAM (18 kbit)")), str(point.used("multiplier"))),
         *(f"{point.report.fmax_mhz:.1f}", f"{found.mean:,.0f}", f"{found.most:,}", f"{found.sustained:,.0f}"),
         *(f"{point.latency_us:.1f}", f"{found.sustained / point.report.fmax_mhz:.1f}", f"{point.product:.3f}"),
@@ -83,8 +83,8 @@ COLUMNS = (
 
 def verdict(points: list[Point]) -> list[str]:
     """Which configurations meet the two bars."""
-    small = [str(p.lanes) for p in points if p.luts < SPIKER_LOGIC and p.latency_us <= SPIKER_US / 2]
-    third = [str(p.lanes) for p in points if p.product <= 1 / 3]
+    small = [p.lanes for p in points if p.luts < SPIKER_LOGIC and p.latency_us <= SPIKER_US / 2]
+    third = [p.lanes for p in points if p.product <= 1 / 3]
     return [
         f"fewer LUT4 than {SPIKER_LOGIC:,} and at most {SPIKER_US / 2:g} us: {', '.join(small) or 'none'} lanes",
         f"at most a third of {SPIKER_LOGIC:,} x {SPIKER_US:g} us: {', '.join(third) or 'none'} lanes",
@@ -93,7 +93,7 @@ def verdict(points: list[Point]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lanes", type=int, action="append", choices=mnist_board.LANES, help="by default all")
+    parser.add_argument("--lanes", action="append", choices=list(mnist_board.BOARDS), help="by default all")
     parser.add_argument("--images", type=int, default=200, help="whose cycles are counted (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=mnist.DEFAULT_DATA, help="mnist10k.npz (default: %(default)s)")
     options = parser.parse_args()
@@ -101,7 +101,7 @@ def main() -> None:
     network = mnist.trained(digits)
     stderr, console = Console(stderr=True), Console(width=None if Console().is_terminal else 200)
     points, failed = [], []
-    for lanes in options.lanes or mnist_board.LANES:
+    for lanes in options.lanes or mnist_board.BOARDS:
         try:
             points.append(measure(network, lanes, digits, options.images, stderr))
         except DoesNotFit as error:
