@@ -9,14 +9,14 @@ from nirdeploy import target as targets
 from nirdeploy.backends import base
 from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.place import CoreUse
+from nirdeploy.place import ChipUse, CoreUse
 from nirdeploy.target import Target
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One target. ``why``: what keeps the network from it, or is empty; ``cores``: those that hold it, of
-    ``cores_there``; ``figures``: its backend's, per step."""
+    """One target. ``why``: what keeps the network or the hardware from it, or is empty; ``cores``: those that hold it,
+    of ``cores_there``; ``figures``: its backend's, per step; ``chip``: what the hardware takes of its chip, about."""
 
     target: str
     title: str
@@ -24,6 +24,7 @@ class Estimate:
     cores: tuple[CoreUse, ...] = ()
     cores_there: int = 0
     figures: Mapping[str, float | str] = field(default_factory=dict)
+    chip: tuple[ChipUse, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -32,6 +33,12 @@ class Estimate:
     @property
     def cores_used(self) -> int:
         return sum(any(core.used.values()) for core in self.cores)
+
+    def fullest_of_chip(self) -> tuple[str, float]:
+        """What the chip has least left of, and the share of it that is taken; an empty name: nothing is known."""
+        shares = {use.name: use.used / use.available for use in self.chip if use.available}
+        most = max(shares, key=lambda name: shares[name], default="")
+        return most, shares.get(most, 0.0)
 
     def fullest(self) -> tuple[str, float]:
         """The memory that is closest to its limit, on any core, and the share of it that is taken."""
@@ -51,16 +58,24 @@ def estimate(graph: CheckedGraph, target: Target, activity: float = 0.1) -> Esti
         activity: spikes per neuron and input, and step.
     """
     backend = base.load(target)
+    chip = backend.chip(target)
     problems = backend.problems(graph, target)
+    if not problems:
+        try:
+            network = backend.quantize(graph, target)
+            placement = backend.place(network, target)
+        except DoesNotFit as error:
+            problems = [error.message]
+    if over := [use for use in chip if use.over]:
+        problems = [*problems, f"the hardware does not fit the chip: {', '.join(map(_excess, over))}"]
     if problems:
-        return Estimate(target.name, target.title, "; ".join(problems))
-    try:
-        network = backend.quantize(graph, target)
-        placement = backend.place(network, target)
-    except DoesNotFit as error:
-        return Estimate(target.name, target.title, error.message)
+        return Estimate(target.name, target.title, "; ".join(problems), chip=chip)
     figures = backend.estimate(network, placement, target, activity)
-    return Estimate(target.name, target.title, "", placement.cores, backend.cores(target), figures)
+    return Estimate(target.name, target.title, "", placement.cores, backend.cores(target), figures, chip)
+
+
+def _excess(use: ChipUse) -> str:
+    return f"about {use.used:,} of {use.available:,} {use.name}s, {use.over:,} too many"
 
 
 def survey(graph: CheckedGraph, activity: float = 0.1, among: Iterable[str] | None = None) -> list[Estimate]:

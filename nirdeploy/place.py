@@ -44,6 +44,26 @@ class CoreUse:
 
 
 @dataclass(frozen=True)
+class ChipUse:
+    """What a target's hardware takes of its chip, by estimate: of ``available`` there are (None: not known)."""
+
+    name: str
+    used: int
+    available: int | None = None
+
+    @property
+    def over(self) -> int:
+        """So many too many."""
+        return 0 if self.available is None else max(0, self.used - self.available)
+
+    def row(self) -> dict[str, object]:
+        """For a table."""
+        known = self.available is not None
+        share = round(100 * self.used / self.available) if self.available else ""
+        return {"resource": self.name, "about": self.used, "available": self.available if known else "", "%": share}
+
+
+@dataclass(frozen=True)
 class Placement:
     """Every neuron on exactly one core, no core over a limit.
 

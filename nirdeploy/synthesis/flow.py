@@ -15,8 +15,8 @@ from nirdeploy.emit import Artifacts
 from nirdeploy.errors import CorruptFile, ToolMissing
 from nirdeploy.sim import verilate
 from nirdeploy.synthesis import families, report, tools
-from nirdeploy.synthesis.families import FAMILIES, SCRIPTED, Family
-from nirdeploy.synthesis.report import Report
+from nirdeploy.synthesis.families import FAMILIES, SCRIPTED, Command, Family
+from nirdeploy.synthesis.report import Report, Resource
 from nirdeploy.target import Synthesis, Target
 
 Say = Callable[[str], None]
@@ -105,7 +105,7 @@ def _make(target: Target, chosen: Synthesis, family: Family, work: Path, say: Sa
         if line.startswith("Preparing to run"):
             say("compiling nextpnr for this machine (once)")
 
-    status, log = tools.call(*family.route(chosen, target.serial_board.clock_hz), work, phase)
+    status, log = tools.call(*_route(target, family, family.written), work, phase)
     used = report.resources(log, family.resources)
     report.check_room(used, target.name)
     if status:
@@ -123,6 +123,23 @@ def _make(target: Target, chosen: Synthesis, family: Family, work: Path, say: Sa
         cells=report.netlist_cells((work / "cells.json").read_text()),
     )
     return (work / family.bitstream).read_bytes(), made
+
+
+def _route(target: Target, family: Family, more: tuple[str, ...]) -> Command:
+    module, function, arguments = family.route(families.synthesis(target), target.serial_board.clock_hz)
+    return module, function, [*arguments, *more]
+
+
+def packed(target: Target) -> tuple[Resource, ...]:
+    """What a board's hardware takes of its chip, by synthesis and nextpnr's packing: not placed, nor need it fit."""
+    family = FAMILIES[families.synthesis(target).family]
+    with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
+        sources(target).save(Path(name))
+        synthesize(family, Path(name))
+        _, log = tools.call(*_route(target, family, ("--pack-only",)), Path(name))
+    if not (used := report.resources(log, family.resources)):
+        raise ToolMissing(f"nextpnr did not pack: {tools.error(log)}", where=f"target {target.name}")
+    return used
 
 
 def synthesize(family: Family, folder: Path, top: str = "board") -> str:
@@ -144,7 +161,7 @@ def _key(target: Target, files: Artifacts, versions: dict[str, str]) -> str:
     chosen = families.synthesis(target)
     family = FAMILIES[chosen.family]
     board = target.serial_board
-    steps = [*family.settings, family.synthesize, family.route(chosen, board.clock_hz), family.pack(chosen)]
+    steps = [*family.settings, family.synthesize, _route(target, family, family.written), family.pack(chosen)]
     text = json.dumps([files.digest(), chosen.model_dump(), board.model_dump(), steps, versions])
     return f"{target.signature.hex()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 

@@ -86,6 +86,24 @@ def test_what_no_target_holds() -> None:
     assert "no other target holds it either" in caught.value.hint
 
 
+def test_hardware_too_large_for_its_chip_is_said_so() -> None:
+    graph = check(networks.two_layers())
+    there = estimate(graph, targets.load("fpga-icebreaker"))
+    assert there.fits
+    assert [use.over for use in there.chip] == [0] * len(there.chip)
+    larger = estimate(graph, targets.load("fpga-icebreaker").with_hardware(lanes=256))
+    assert not larger.fits
+    assert "the hardware does not fit the chip: about" in larger.why
+    assert "of 5,280 logic cells" in larger.why
+    assert larger.fullest_of_chip()[1] > 2
+
+
+def test_the_fullest_of_the_chip() -> None:
+    found = estimate(check(networks.two_layers()), targets.load("fpga-icebreaker"))
+    assert found.fullest_of_chip() == ("single-port RAM (256 kbit)", 1.0)
+    assert estimate(check(networks.two_layers()), targets.load("fpga")).fullest_of_chip() == ("", 0.0)
+
+
 @pytest.mark.parametrize(
     ("target", "cores"), [("fpga", 4), ("loihi2", 128), ("speck2f", 9), ("spinnaker2", 148), ("xylo_a2", 1)]
 )

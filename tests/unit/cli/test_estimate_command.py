@@ -24,7 +24,9 @@ def test_a_table_over_targets(cli, model: Path) -> None:
     assert not rows["speck2e"]["fits"]
     assert "lif1" in rows["speck2e"]["why"]
     shown = cli("estimate", model).out
-    assert "cycles per step" in shown
+    assert "per step, at 0.1 spikes per neuron" in shown
+    assert all(title in shown for title in ("cycles", "us to output", "of the chip", "synaptic events"))
+    assert all(name in shown for name in rows)  # none is cut short
     assert "speck2e: node" in shown
 
 
@@ -52,3 +54,23 @@ def test_what_if_of_what(cli, model: Path) -> None:
     assert done.code == 3
     assert "there is no hardware parameter 'lanes'" in done.err
     assert cli("estimate", model, "--activity", "7").code == 2
+
+
+def test_what_the_hardware_takes_of_its_chip(cli, model: Path) -> None:
+    done = cli("estimate", model, "-t", "fpga-icebreaker", "--json").json["targets"][0]
+    assert done["fits"]
+    cells = {use["name"]: use for use in done["chip"]}
+    assert cells["logic cell"]["available"] == 5280
+    assert cells["multiplier"] == {"name": "multiplier", "used": 2, "available": 8}
+    shown = cli("estimate", model, "-t", "fpga-icebreaker").out
+    assert "chip, estimated" in shown
+    assert "us to output" in shown
+
+
+def test_what_if_it_were_too_large_for_the_chip(cli, model: Path) -> None:
+    done = cli("estimate", model, "-t", "fpga-icebreaker", "--lanes", "256")
+    assert done.code == 0
+    assert "fpga-icebreaker: the network is too large" in done.out
+    assert "the hardware does not fit the chip: about" in done.out
+    assert "128 of 4 single-port RAM (256 kbit)s, 124 too many" in done.out
+    assert "chip, estimated" in done.out
