@@ -85,7 +85,7 @@ def test_ecp5_has_no_latches_and_no_memories_made_of_registers(tmp_path: Path) -
             "synth_ecp5 -top device -run begin:map_ffram",
             # What block and distributed RAM did not take becomes registers from here on: of a core that is what it
             # keeps of the two jobs under way.
-            "select -assert-none t:$mem t:$mem_v2 %u c:*.contexts c:*.releases %u c:*.release_parity %u %d",
+            "select -assert-none t:$mem t:$mem_v2 %u c:*.contexts c:*.releases %u c:*.parities %u %d",
             "synth_ecp5 -top device -run map_ffram:",
             "tee -q -o stat.json stat -json",
         ],
