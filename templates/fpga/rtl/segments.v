@@ -242,13 +242,15 @@ module segments #(
     reg  [MW-2:0] marks;
     wire          at_end = sparse || at == stop;
     wire          room;
+    wire          moves;                   // a word may come to stage 6, and leaves it
     wire          give   = going && room;
     wire          leaves = give && at_end;
 
     wire          loads = !going || (leaves && COMPACT == 0);  // COMPACT: a cycle later, for a shorter path
 
     assign advance = !valid4 || loads;
-    assign read    = give && !sparse;
+    // COMPACT: whenever the word that was read is done with, which is known sooner.
+    assign read    = COMPACT != 0 ? moves : give && !sparse;
     assign raddr   = {marks[1] ^ of_before, at};
 
     delay #(.WIDTH(1), .CYCLES(COMPACT != 0 ? 1 : 0)) end_of_job (
@@ -286,7 +288,6 @@ module segments #(
     reg           given, given_end, given_plane, given_first, given_last, given_any, fresh;
     reg  [4:0]    cut_low, cut_high;
     reg  [RW-1:0] base6;
-    wire          moves;                   // a word may come to this stage, and leaves it
     wire          ends6 = given_end || given_plane;
     wire [31:0]   above = 32'hFFFFFFFF << cut_low;
     wire [31:0]   below = 32'hFFFFFFFF >> (5'd31 - cut_high);
