@@ -56,6 +56,7 @@ def board(name: str) -> Target:
     words = 32 if each < HIDDEN else 64  # of bitmaps: an output row is as wide as the lanes
     data["hardware"] |= {"spike_words": words, "out_words": 2 * words}
     data["hardware"] |= {"neurons": neurons, "parameters": neurons, "weight_rows": rows}
+    data["synthesis"] |= {"router": None}  # its default: these are small
     for synaptic in ("CubaLIF", "CubaLI"):
         del data["models"][synaptic]
     return targets.validate(data, where=f"fpga-ulx3s with {name} lanes")

@@ -69,7 +69,8 @@ class Synthesis(Table):
     ``pins``: ports of the board's top module to pins, ``high`` those that must be driven high. ``pll``: parameters
     of the family's PLL that make ``board.clock_hz`` of the oscillator; none: the oscillator is the clock.
     ``events``: false leaves the logic out that sends spikes as events where these are shorter than the bitmap.
-    ``loader``: the command that loads a bitstream, whose path comes last.
+    ``loader``: the command that loads a bitstream, whose path comes last. ``router``: nextpnr's, where it
+    is not to be its default; the second one gets dense designs through that the first does not come to an end with.
     """
 
     family: Word
@@ -82,6 +83,7 @@ class Synthesis(Table):
     events: bool = True
     pll: dict[Word, int] = {}
     loader: tuple[str, ...] = Field(strict=False)
+    router: Literal["router1", "router2"] | None = None
     seed: int = 1
 
     @model_validator(mode="after")

@@ -46,6 +46,8 @@ def _timing(target: Synthesis, clock_hz: int) -> list[str]:
     A quarter more than the clock is asked for, as the router stops trying where it has what it was asked for.
     """
     asked = ["--freq", f"{1.25e-6 * clock_hz:.2f}", "--timing-allow-fail", "--report", "report.json"]
+    if target.router is not None:
+        asked += ["--router", target.router]
     return [*asked, "--seed", str(target.seed), "--json", "netlist.json"]
 
 
