@@ -162,7 +162,7 @@ def _key(target: Target, files: Artifacts, versions: dict[str, str]) -> str:
     family = FAMILIES[chosen.family]
     board = target.serial_board
     steps = [*family.settings, family.synthesize, _route(target, family, family.written), family.pack(chosen)]
-    text = json.dumps([files.digest(), chosen.model_dump(exclude_none=True), board.model_dump(), steps, versions])
+    text = json.dumps([files.digest(), chosen.model_dump(), board.model_dump(), steps, versions])
     return f"{target.signature.hex()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

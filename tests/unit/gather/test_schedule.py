@@ -90,7 +90,7 @@ def test_the_schedule_of_given_spikes(fabric: rtl.Fabric, graph: CheckedGraph, d
     )
     low, high = STEPS // 10, STEPS * 9 // 10
     predicted = float(schedule.finished[high] - schedule.finished[low]) / (high - low)
-    assert predicted == pytest.approx(_measured(network, fabric, x), rel=0.1, abs=16)
+    assert predicted == pytest.approx(_measured(network, fabric, x), rel=0.1, abs=8)
 
 
 def _convolutional() -> CheckedGraph:
