@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from nirdeploy.errors import InternalError
 from nirdeploy.gather import jobs as flags
 from nirdeploy.gather.hardware import Hardware
 from nirdeploy.gather.jobs import Job
-from nirdeploy.gather.timing import TO_FULL, Bus, CompactCore, Core
+from nirdeploy.gather.timing import TO_FULL, Bus, CompactCore, Core, Started
 
 
 class Schedule:
@@ -41,27 +41,36 @@ class Schedule:
         self._complete: dict[tuple[int, int], int] = {}  # (group, step): when it is
         self._emptied: dict[tuple[int, int], list[int]] = {}  # (group, step): when each listener has let go
         self._listeners = {g: sum(g in core.hears for core in self.cores) for core in self.cores for g in core.hears}
-        self._under_way: dict[Core, tuple[int, Iterator[int]]] = {}  # the last row is through, and the others
         self.begun, self.finished = np.zeros((2, len(bitmaps)), dtype=np.int64)
         self._run()
 
     def _run(self) -> None:
-        """What is furthest behind goes on first, as the cores share the bus."""
-        steps, fed = len(self.finished), 0
-        while fed < steps or any(core.step < steps for core in self.cores):
-            emptied = self._when_wanted(fed) if fed < steps else None
-            if emptied is not None:
+        """The bus goes to who asks first; of several the first and the last core take turns (``fabric.v``)."""
+        fed = 0
+        while fed < len(self.finished) or any(self._to_come(core, len(self.finished)) for core in self.cores):
+            moved = False
+            if fed < len(self.finished) and (emptied := self._when_wanted(fed)) is not None:
                 self._feed(fed, emptied)
-                fed += 1
-            times = [(self._next(core), number) for number, core in enumerate(self.cores) if core.step < steps]
-            able = [(cycle, number) for cycle, number in times if cycle is not None]
-            if able:
-                self._advance(min(able)[1])
-            elif emptied is None:
+                fed, moved = fed + 1, True
+            for core in self.cores:
+                while core.step < len(self.finished) and core.startable and self._start(core):
+                    moved = True
+            wanting = [(self._bus.free(core.wants), core) for core in self.cores if core.wants is not None]
+            if wanting:
+                cycle = min(at for at, _ in wanting)
+                first, *_, last = [core for at, core in wanting if at == cycle] * 2
+                (last if cycle % 2 else first).send()
+            elif not moved:
                 raise InternalError("the schedule does not move any more: a job waits for a group that never completes")
 
+    @staticmethod
+    def _to_come(core: Core, steps: int) -> bool:
+        """Whether a core has not done so many steps."""
+        return core.step < steps or core.to_come
+
     def _feed(self, step: int, emptied: int) -> None:
-        sent = max(self._complete.get((flags.INPUT_GROUP, step - 1), 0) - TO_FULL, emptied)
+        last = self._complete.get((flags.INPUT_GROUP, step - 1), 0) - TO_FULL
+        sent = max(last, emptied - 1)
         for word in range(self._input_words):
             sent = self._bus.take(sent + 1)
             if word == 0:
@@ -71,41 +80,32 @@ class Schedule:
     def _when_wanted(self, step: int) -> int | None:
         """When a step's input may come; None while that is not known."""
         if self._apart and step:
-            return int(self.finished[step - 1]) if all(core.step >= step for core in self.cores) else None
+            return int(self.finished[step - 1]) if not any(self._to_come(core, step) for core in self.cores) else None
         return self._when_emptied(flags.INPUT_GROUP, step - 2)
 
-    def _next(self, core: Core) -> int | None:
-        """The cycle at which a core goes on; None while it is not known when what its job waits for is there."""
-        if core in self._under_way:
-            return self._under_way[core][0]
-        complete = [self._complete.get(source) for source in self._sources(core)]
-        if None in complete or self._when_emptied(core.jobs[core.at].group, core.step - 2) is None:
-            return None
-        return core.ready(max((cycle for cycle in complete if cycle is not None), default=0))
-
-    def _sources(self, core: Core) -> list[tuple[int, int]]:
+    def _start(self, core: Core) -> bool:
+        """A core's next job, if it is known when what it waits for is there."""
         job, step = core.jobs[core.at], core.step
-        return [(g, step) for g in job.wait] + [(g, step - 1) for g in job.wait_before if step]
+        sources = [(g, step) for g in job.wait] + [(g, step - 1) for g in job.wait_before if step]
+        complete = [self._complete.get(source) for source in sources]
+        emptied = self._when_emptied(job.group, step - 2)
+        if None in complete or emptied is None:
+            return False
+        there = max((cycle for cycle in complete if cycle is not None), default=0)
+        now, before = core.releases[core.at]
+        released = [(g, step) for g in now] + [(g, step - 1) for g in before if step]
 
-    def _advance(self, number: int) -> None:
-        """Another row of a core's job; behind the last one, what the job leaves to others."""
-        core = self.cores[number]
-        job, at, step = core.jobs[core.at], core.at, core.step
-        if core not in self._under_way:
-            complete = max((self._complete[source] for source in self._sources(core)), default=0)
-            emptied = self._when_emptied(job.group, step - 2) or 0
-            self._under_way[core] = 0, core.work(complete, emptied, self._ones[step + 1], self._ones[step])
-        rows = self._under_way[core][1]
-        if (through := next(rows, None)) is not None:
-            self._under_way[core] = through, rows
-            return
-        del self._under_way[core]
-        now, before = core.releases[at]
-        for group, of in [(g, step) for g in now] + [(g, step - 1) for g in before if step]:
-            self._emptied.setdefault((group, of), []).append(core.read)
-        if job.flags & flags.LAST_JOB:
-            self._complete[job.group, step] = core.sent
-            self.finished[step] = max(self.finished[step], core.sent)
+        def let_go(cycle: int) -> None:
+            for group in released:
+                self._emptied.setdefault(group, []).append(cycle)
+
+        def through(cycle: int) -> None:
+            if job.flags & flags.LAST_JOB:
+                self._complete[job.group, step] = cycle
+                self.finished[step] = max(self.finished[step], cycle)
+
+        core.start(Started(there, emptied, self._ones[step + 1], self._ones[step], let_go, through))
+        return True
 
     def _when_emptied(self, group: int, step: int) -> int | None:
         """When every listener has let go of a bitmap; None while that is not known."""
