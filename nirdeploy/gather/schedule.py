@@ -55,13 +55,14 @@ class Schedule:
             for core in self.cores:
                 while core.step < len(self.finished) and core.startable and self._start(core):
                     moved = True
+            if moved:  # it may let the input go on, which is served first
+                continue
             wanting = [(self._bus.free(core.wants), core) for core in self.cores if core.wants is not None]
-            if wanting:
-                cycle = min(at for at, _ in wanting)
-                first, *_, last = [core for at, core in wanting if at == cycle] * 2
-                (last if cycle % 2 else first).send()
-            elif not moved:
+            if not wanting:
                 raise InternalError("the schedule does not move any more: a job waits for a group that never completes")
+            cycle = min(at for at, _ in wanting)
+            first, *_, last = [core for at, core in wanting if at == cycle] * 2
+            (last if cycle % 2 else first).send()
 
     @staticmethod
     def _to_come(core: Core, steps: int) -> bool:
