@@ -40,7 +40,8 @@ class Walk:
             for name in ("address", "line_step", "first", "column_step", "bits", "line_bits", "before", "ends_plane")
         }
         first = of["first"] + column * of["column_step"]
-        low, high = np.maximum(first, 0), np.minimum(first + of["bits"], of["line_bits"])
+        # A run may lie beyond its line altogether, in the padding: it has no bits, wherever it would begin.
+        low, high = np.clip(first, 0, of["line_bits"]), np.minimum(first + of["bits"], of["line_bits"])
         base = of["address"] + line * of["line_step"]
         start, stop = (base + low).ravel(), (base + np.maximum(low, high)).ravel()
         ends = of["ends_plane"].astype(bool)
