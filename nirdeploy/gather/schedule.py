@@ -61,8 +61,8 @@ class Schedule:
             if not wanting:
                 raise InternalError("the schedule does not move any more: a job waits for a group that never completes")
             cycle = min(at for at, _ in wanting)
-            first, *_, last = [core for at, core in wanting if at == cycle] * 2
-            (last if cycle % 2 else first).send()
+            at_once = [core for at, core in wanting if at == cycle]
+            at_once[-1 if cycle % 2 else 0].send()
 
     @staticmethod
     def _to_come(core: Core, steps: int) -> bool:
@@ -70,8 +70,7 @@ class Schedule:
         return core.step < steps or core.to_come
 
     def _feed(self, step: int, emptied: int) -> None:
-        last = self._complete.get((flags.INPUT_GROUP, step - 1), 0) - TO_FULL
-        sent = max(last, emptied - 1)
+        sent = max(self._complete.get((flags.INPUT_GROUP, step - 1), 0) - TO_FULL, emptied - 1)
         for word in range(self._input_words):
             sent = self._bus.take(sent + 1)
             if word == 0:

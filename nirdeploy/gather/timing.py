@@ -237,8 +237,13 @@ class Core:
                 self._taken.append(taken)
                 self._waiting -= 1
             self._free += taken - summed
-            self._messages = self._move(word.row, taken)
+            self._messages = self._update_row(word.row, taken)
             self.wants = next(self._messages, None)
+
+    def _update_row(self, row: Row, taken: int) -> Iterator[int]:
+        yield from self._move(row, taken)
+        if row.last:
+            row.started.through(self._sent[-1][1] + TO_FULL)
 
     def _move(self, row: Row, taken: int) -> Iterator[int]:
         """A row through the hold chain: a bit plane into the partial sums, or neurons onto the bus."""
@@ -268,8 +273,6 @@ class Core:
             self._drained = issued + self.to_push
         self.spent["update"] += issued - taken + 1
         self._hold = issued + 1
-        if row.last:
-            row.started.through(self._sent[-1][1] + TO_FULL)
 
     def _send(self, cycle: int, started: Started) -> Iterator[int]:
         wanted = max(cycle, started.emptied, self._sent[-1][1] + 1)
@@ -322,8 +325,6 @@ class CompactCore(Core):
         self.spent["update"] += at - taken
         self._drained = at
         self._hold = issued + 1
-        if row.last:
-            row.started.through(self._sent[-1][1] + TO_FULL)
 
     def _after(self, cycle: int, started: Started) -> Generator[int, None, int]:
         """The cycle after a message that may leave from ``cycle`` on."""
