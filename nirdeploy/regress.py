@@ -31,16 +31,16 @@ class Regression:
 
     @property
     def passed(self) -> bool:
-        """No population differs by more than its tolerance, and none is missing."""
+        """No population differs by more than its tolerance, and none is missing or could not be judged."""
         return not self.verdict.missing and not self.failed
 
     @property
     def failed(self) -> tuple[PopulationVerdict, ...]:
-        """The populations beyond their tolerance."""
+        """The populations beyond their tolerance, and those that are not of the golden's form (type, scale)."""
         return tuple(
             p
             for p in self.verdict.populations
-            if p.decides and p.mismatches > self.tolerances.get(p.population, 0.0) * p.cells
+            if p.unlike or p.mismatches > self.tolerances.get(p.population, 0.0) * p.cells
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,16 +54,17 @@ class Regression:
 
     def summary(self) -> str:
         """One line."""
-        if self.passed and self.verdict.equal:
-            return f"no regression: {self.verdict.cells:,} cells equal the golden's"
-        if self.passed:
-            return f"within tolerance: {self.verdict.mismatches:,} of {self.verdict.cells:,} cells differ"
-        names = ", ".join([*(p.population for p in self.failed), *self.verdict.missing])
-        return f"regression in {names}: {self.verdict.summary()}"
+        if not self.passed:
+            names = dict.fromkeys([*(p.population for p in self.failed), *self.verdict.missing])
+            return f"regression in {', '.join(names)}: {self.verdict.summary()}"
+        text = f"within tolerance: {self.verdict.mismatches:,} of {self.verdict.cells:,} cells differ"
+        if self.verdict.equal:
+            text = f"no regression: {self.verdict.cells:,} cells equal the golden's"
+        return "; ".join([text, *self.verdict.remarks()])
 
     def to_junit(self, path: Path | str) -> None:
         """JUnit XML, one test case per population."""
-        junit.write(Path(path), [self.verdict], failed={p.population for p in self.failed})
+        junit.write(Path(path), [self.verdict], failed=self.failed)
 
 
 def record(golden: Path | str, run: SpikeRecord, *, manifest: Mapping[str, Any] | None = None) -> None:
@@ -87,7 +88,7 @@ def check(golden: Path | str, run: SpikeRecord, *, tolerance: float | Mapping[st
     """
     kept = load(golden)
     verdict = verify(kept, run)
-    names = [p.population for p in verdict.populations]
+    names = list(dict.fromkeys(p.population for p in verdict.populations))
     if isinstance(tolerance, Mapping):
         unknown = sorted(set(tolerance) - set(names))
         if unknown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class PopulationVerdict:
     ``neurons``: how many neurons differ anywhere. ``worst_neuron``: the one with the most differences.
     ``decides``: False where values of different kinds (float against integer membranes) are only measured.
     ``max_error``, ``rms_error``: of membrane potentials, in the graph's units.
+    ``unlike``: what of the two records' form does not agree (type, scale), or that there is no cell to compare;
+    where it decides, such a population is not equal, whatever its values.
     """
 
     population: str
@@ -57,11 +59,21 @@ class PopulationVerdict:
     decides: bool = True
     max_error: float = 0.0
     rms_error: float = 0.0
+    unlike: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Judged, alike in form, and every cell agrees."""
+        return self.decides and not self.unlike and not self.mismatches
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The comparison as data. ``missing``: populations that only one of the two records holds."""
+    """The comparison as data.
+
+    ``missing``: populations of which only one of the two records holds the spikes, or anything. ``left_out``: what of
+    which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
+    """
 
     expected: str
     measured: str
@@ -70,11 +82,13 @@ class Verdict:
     populations: tuple[PopulationVerdict, ...]
     missing: tuple[str, ...] = ()
     manifests: Mapping[str, Any] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
-        """Every compared cell agrees and neither record lacks a population of the other."""
-        return not self.mismatches and not self.missing
+        """Something was compared, all of it agrees, and neither record lacks a population of the other."""
+        judged = [p for p in self.populations if p.decides]
+        return self.cells > 0 and all(p.equal for p in judged) and not self.missing
 
     @property
     def mismatches(self) -> int:
@@ -94,13 +108,23 @@ class Verdict:
     def summary(self) -> str:
         """One line."""
         if self.equal:
-            return f"{self.measured} equals {self.expected}: {self.cells:,} cells compared, 0 differ"
-        text = f"{self.measured} differs from {self.expected} in {self.mismatches:,} of {self.cells:,} cells"
-        if self.first_divergence:
+            text = f"{self.measured} equals {self.expected}: {self.cells:,} cells compared, 0 differ"
+        elif self.mismatches:
+            text = f"{self.measured} differs from {self.expected} in {self.mismatches:,} of {self.cells:,} cells"
             text += f"; first at {self.first_divergence}"
-        if self.missing:
-            text += f"; only one of them has {', '.join(self.missing)}"
-        return text
+        else:
+            compared = f"{self.cells:,} cells compared, 0 differ" if self.cells else "nothing was compared"
+            text = f"{self.measured} is not shown to equal {self.expected}: {compared}"
+        return "; ".join([text, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """What was not compared, or could not be as it is."""
+        said = [
+            f"{p.kind} of {p.population!r} {'cannot be equal' if p.decides else 'measured, not judged'}: {p.unlike}"
+            for p in self.populations
+            if p.unlike
+        ]
+        return [*said, *self.left_out.values()]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -113,6 +137,7 @@ class Verdict:
             "cells": self.cells,
             "mismatches": self.mismatches,
             "missing": list(self.missing),
+            "left_out": dict(self.left_out),
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
             "populations": [asdict(p) for p in self.populations],
         }
@@ -134,49 +159,33 @@ def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequenc
     """Compare two records cell by cell.
 
     Where populations of one lag behind the graph (its ``latency``) and those of the other do not, they are compared
-    step by step of the graph. Spikes must be equal. Membranes must be equal where both are integers of the same scale;
-    otherwise their error is measured and decides nothing.
+    step by step of the graph. Spikes must be equal, and so must membranes that both records hold, in value and in
+    form: whole numbers or not, and the scale. Only the float reference's membranes (floats, without a scale) against
+    integers of a scale are measured and decide nothing.
 
     Args:
         populations: only these; by default all that either record holds.
 
     Raises:
         InputShapeError: the records are of different stimuli (steps, samples, shapes).
-        UnknownPopulation: they have no population in common.
+        UnknownPopulation: they have no population in common, or there is none to compare.
     """
-    if dict(expected.latency) != dict(measured.latency) and expected.steps == measured.steps:
-        steps = min(expected.aligned().steps, measured.aligned().steps)
-        if not steps:
-            latency = max([*expected.latency.values(), *measured.latency.values()])
-            raise InputShapeError(
-                f"a run of {expected.steps} steps shows nothing of populations that lag {latency} steps behind",
-                hint="give the stimulus more steps",
-            )
-        expected, measured = expected.aligned(steps), measured.aligned(steps)
-    if (expected.steps, expected.samples) != (measured.steps, measured.samples):
-        raise InputShapeError(
-            f"the records are of different runs: {expected.source} has {expected.steps} steps x "
-            f"{expected.samples} samples, {measured.source} {measured.steps} x {measured.samples}"
-        )
-    names = list(dict.fromkeys([*_names(expected), *_names(measured)]))
-    if populations is not None:
-        unknown = sorted(set(populations) - set(names))
-        if unknown:
-            raise UnknownPopulation(f"no record holds {', '.join(unknown)}", hint=f"there are {', '.join(names)}")
-        names = [name for name in names if name in populations]
-    compared, missing = [], []
+    names = _chosen(expected, measured, populations)
+    expected, measured = _step_by_step(expected, measured)
+    compared: list[PopulationVerdict] = []
+    missing, left_out = [], {}
     for name in names:
-        if name in expected.spikes and name in measured.spikes:
-            compared.append(_compare_spikes(name, expected.spikes[name], measured.spikes[name]))
-        elif name in expected.membrane and name in measured.membrane:
+        spikes = _holder(name, expected.spikes, measured.spikes)
+        membrane = _holder(name, expected.membrane, measured.membrane)
+        if spikes == _BOTH:
+            compared.append(_compare(name, "spikes", expected, measured))
+        if membrane == _BOTH:
             compared.append(_compare_membranes(name, expected, measured))
-        else:
+        held = (("spikes", spikes), ("a membrane", membrane))
+        if lacking := [f"only the {by} record has {what} of {name!r}" for what, by in held if by not in ("", _BOTH)]:
+            left_out[name] = ", ".join(lacking)
+        if spikes not in ("", _BOTH) or _BOTH not in (spikes, membrane):
             missing.append(name)
-    if not compared:
-        raise UnknownPopulation(
-            "the records have no population in common",
-            hint=f"{expected.source}: {', '.join(_names(expected))}; {measured.source}: {', '.join(_names(measured))}",
-        )
     return Verdict(
         expected=expected.source,
         measured=measured.source,
@@ -185,6 +194,7 @@ def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequenc
         populations=tuple(compared),
         missing=tuple(missing),
         manifests={expected.source: dict(expected.manifest), measured.source: dict(measured.manifest)},
+        left_out=left_out,
     )
 
 
@@ -202,31 +212,74 @@ def accuracy(record: SpikeRecord, labels: np.ndarray, output: str | None = None)
     return float((score.argmax(axis=1) == np.asarray(labels)).mean())
 
 
+_BOTH = "both"
+
+
+def _holder(name: str, expected: Mapping[str, np.ndarray], measured: Mapping[str, np.ndarray]) -> str:
+    """Which record holds a population: "both", "expected", "measured", or "" for neither."""
+    if name in expected:
+        return _BOTH if name in measured else "expected"
+    return "measured" if name in measured else ""
+
+
 def _names(record: SpikeRecord) -> list[str]:
     return [*record.spikes, *(name for name in record.membrane if name not in record.spikes)]
 
 
-def _compare_spikes(name: str, expected: np.ndarray, measured: np.ndarray) -> PopulationVerdict:
-    return _compare(name, "spikes", expected, measured)
+def _chosen(expected: SpikeRecord, measured: SpikeRecord, populations: Sequence[str] | None) -> list[str]:
+    """The populations to compare, of those that either record holds. Raises :class:`UnknownPopulation`."""
+    theirs, ours = _names(expected), _names(measured)
+    names = list(dict.fromkeys([*theirs, *ours]))
+    if populations is not None:
+        unknown = sorted(set(populations) - set(names))
+        if unknown:
+            raise UnknownPopulation(f"no record holds {', '.join(unknown)}", hint=f"there are {', '.join(names)}")
+        if not populations:
+            raise UnknownPopulation(
+                "nothing to compare: no population is asked for", hint=f"there are {', '.join(names)}"
+            )
+        names = [name for name in names if name in populations]
+    if not set(theirs) & set(ours) & set(names):
+        raise UnknownPopulation(
+            "nothing to compare: the records have no population in common",
+            hint=f"{expected.source}: {', '.join(theirs) or 'none'}; {measured.source}: {', '.join(ours) or 'none'}",
+        )
+    return names
+
+
+def _step_by_step(expected: SpikeRecord, measured: SpikeRecord) -> tuple[SpikeRecord, SpikeRecord]:
+    """Two records of one run, as the graph counts steps where they lag behind it differently.
+
+    Raises:
+        InputShapeError: they are of different runs, or too short for what lags.
+    """
+    if dict(expected.latency) != dict(measured.latency) and expected.steps == measured.steps:
+        steps = min(expected.aligned().steps, measured.aligned().steps)
+        if not steps:
+            latency = max([*expected.latency.values(), *measured.latency.values()])
+            raise InputShapeError(
+                f"a run of {expected.steps} steps shows nothing of populations that lag {latency} steps behind",
+                hint="give the stimulus more steps",
+            )
+        expected, measured = expected.aligned(steps), measured.aligned(steps)
+    if (expected.steps, expected.samples) != (measured.steps, measured.samples):
+        raise InputShapeError(
+            f"the records are of different runs: {expected.source} has {expected.steps} steps x "
+            f"{expected.samples} samples, {measured.source} {measured.steps} x {measured.samples}"
+        )
+    return expected, measured
 
 
 def _compare_membranes(name: str, expected: SpikeRecord, measured: SpikeRecord) -> PopulationVerdict:
-    a, b = expected.membrane[name], measured.membrane[name]
-    same_units = (
-        a.dtype.kind == b.dtype.kind == "i"
-        and name in expected.scale
-        and name in measured.scale
-        and np.array_equal(expected.scale[name], measured.scale[name])
-    )
-    if same_units or (a.dtype.kind == b.dtype.kind == "f"):
-        return _compare(name, "membrane", a, b)
+    found = _compare(name, "membrane", expected, measured)
+    if not found.cells:
+        return found
+    unlike = _unlike(name, expected, measured)
+    if {_form(name, expected), _form(name, measured)} != {_EXACT, _SCALED}:
+        return replace(found, unlike=unlike)
     error = measured.volts(name) - expected.volts(name)
-    return PopulationVerdict(
-        population=name,
-        kind="membrane",
-        cells=error.size,
-        spikes_expected=0,
-        spikes_measured=0,
+    return replace(
+        found,
         mismatches=0,
         neurons=0,
         worst_neuron=None,
@@ -234,14 +287,51 @@ def _compare_membranes(name: str, expected: SpikeRecord, measured: SpikeRecord) 
         decides=False,
         max_error=float(np.abs(error).max()),
         rms_error=float(np.sqrt((error**2).mean())),
+        unlike=unlike,
     )
 
 
-def _compare(name: str, kind: str, expected: np.ndarray, measured: np.ndarray) -> PopulationVerdict:
-    if expected.shape != measured.shape:
-        raise InputShapeError(
-            f"population {name!r} has shape {expected.shape[2:]} in one record and {measured.shape[2:]} in the other"
+#: Forms of a membrane, (whole numbers, in units of a scale): the float reference's, and integers of a scale.
+_EXACT, _SCALED = (False, False), (True, True)
+
+
+def _form(name: str, record: SpikeRecord) -> tuple[bool, bool]:
+    return record.membrane[name].dtype.kind in "biu", name in record.scale
+
+
+def _unlike(name: str, expected: SpikeRecord, measured: SpikeRecord) -> str:
+    """What of two membranes' form does not agree, or nothing."""
+    forms = [_form(name, record) for record in (expected, measured)]
+    if forms[0] != forms[1]:
+        a, b = (
+            f"{record.membrane[name].dtype} {'in units of a scale' if scaled else 'without a scale'}"
+            for record, (_, scaled) in zip((expected, measured), forms, strict=True)
         )
+        return f"{a} is expected, {b} is measured"
+    if not forms[0][1]:
+        return ""
+    scale, other = expected.scale[name], measured.scale[name]
+    if scale.shape != other.shape:
+        return f"a scale of shape {scale.shape} is expected, one of {other.shape} is measured"
+    differs = np.argwhere(scale != other)
+    if not len(differs):
+        return ""
+    at = tuple(differs[0].tolist())
+    return (
+        f"the scale of {len(differs):,} of {scale.size:,} neurons differs, "
+        f"that of neuron {at[0] if len(at) == 1 else at} is {float(scale[at])!r}, measured {float(other[at])!r}"
+    )
+
+
+def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> PopulationVerdict:
+    """Spikes or membranes that both records hold, value by value."""
+    expected, measured = (r.spikes[name] if kind == "spikes" else r.membrane[name] for r in (a, b))
+    if expected.shape != measured.shape:
+        one, other = (
+            f"shape {values.shape[2:]} in {values.shape[0]} steps x {values.shape[1]} samples in {source}"
+            for values, source in ((expected, a.source), (measured, b.source))
+        )
+        raise InputShapeError(f"population {name!r} has {one}, {other}")
     differs = expected != measured
     first, worst = None, None
     per_neuron = differs.sum(axis=(0, 1))
@@ -261,4 +351,5 @@ def _compare(name: str, kind: str, expected: np.ndarray, measured: np.ndarray) -
         neurons=int((per_neuron > 0).sum()),
         worst_neuron=worst,
         first=first,
+        unlike="" if differs.size else f"there are no cells in {expected.shape}",
     )

@@ -39,8 +39,9 @@ def command(
     verify EXPECTED.nird MEASURED.nird       two records
     verify BUILD -x STIMULUS -p PORT         float, integer simulator and device
 
-    Exit code 1 if integer simulator and device (or the two records) differ in a single spike. Float
-    against integer is quantization: it is explained, not judged.
+    Exit code 1 if integer simulator and device (or the two records) differ in a single spike or value of
+    a read-out, or if nothing was compared. Float against integer is quantization: it is explained, not
+    judged.
     """
     from nirdeploy.report import html as page
     from nirdeploy.report import junit as xml

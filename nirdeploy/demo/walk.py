@@ -33,6 +33,7 @@ class DemoResult:
     images: int
     spikes_compared: int
     mismatches: int
+    equal: bool
     float_cells_differing: int
     first_divergence: str | None
     regression: str
@@ -108,6 +109,7 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
         images=measured.samples,
         spikes_compared=verdict.cells,
         mismatches=verdict.mismatches,
+        equal=verdict.equal,
         float_cells_differing=rounding.mismatches,
         first_divergence=str(first) if first else None,
         regression=regression.summary(),

@@ -63,6 +63,8 @@ def _rasters(report: Report) -> list[Markup]:
     if report.records is None:
         return []
     expected, measured = report.records
+    if not expected.steps or not expected.samples:
+        return []
     figures = []
     for name in expected.spikes:
         if name not in measured.spikes:

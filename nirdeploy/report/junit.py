@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from nirdeploy import store
 
 if TYPE_CHECKING:
-    from nirdeploy.verify import Verdict
+    from nirdeploy.verify import PopulationVerdict, Verdict
 
 
-def write(path: Path, verdicts: Sequence[Verdict], *, failed: Collection[str] | None = None) -> None:
+def write(path: Path, verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict] | None = None) -> None:
     """Write the file, whole or not at all.
 
     Args:
-        failed: populations that fail; by default those with a mismatch.
+        failed: populations that fail; by default those that were judged and are not equal.
     """
     store.write_atomic(path, render(verdicts, failed=failed))
 
 
-def render(verdicts: Sequence[Verdict], *, failed: Collection[str] | None = None) -> bytes:
+def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict] | None = None) -> bytes:
     root = ET.Element("testsuites")
     for verdict in verdicts:
         suite = ET.SubElement(root, "testsuite", name=f"{verdict.expected} against {verdict.measured}")
@@ -35,16 +35,18 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[str] | None = None
                 ET.SubElement(properties, "property", name=f"{source}.{key}", value=text)
         for population in verdict.populations:
             case = ET.SubElement(suite, "testcase", classname=population.kind, name=population.population)
-            fails = population.population in failed if failed is not None else population.mismatches > 0
-            if fails and population.decides:
+            fails = population in failed if failed is not None else population.decides and not population.equal
+            if fails:
                 failures += 1
                 text = f"{population.mismatches} of {population.cells} cells differ; first at {population.first}"
-                ET.SubElement(case, "failure", message=text)
-        for name in verdict.missing:
-            failures += 1
+                ET.SubElement(case, "failure", message=population.unlike or text)
+            elif population.unlike:
+                ET.SubElement(case, "skipped", message=f"measured, not judged: {population.unlike}")
+        for name, why in verdict.left_out.items():
+            failures += name in verdict.missing
             case = ET.SubElement(suite, "testcase", classname="missing", name=name)
-            ET.SubElement(case, "failure", message="only one of the two records holds this population")
-        suite.set("tests", str(len(verdict.populations) + len(verdict.missing)))
+            ET.SubElement(case, "failure" if name in verdict.missing else "skipped", message=why)
+        suite.set("tests", str(len(verdict.populations) + len(verdict.left_out)))
         suite.set("failures", str(failures))
     ET.indent(root)
     rendered: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)

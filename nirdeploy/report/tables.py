@@ -19,6 +19,8 @@ def verdict_table(verdict: Verdict) -> Table:
         first = f"step {p.first.step}, sample {p.first.sample}, neuron {p.first.neuron}" if p.first else ""
         if not p.decides:
             first = f"error rms {p.rms_error:.3g}, max {p.max_error:.3g}"
+        elif p.unlike:
+            first = f"{first}; {p.unlike}" if first else p.unlike
         table.add_row(
             p.population,
             p.kind,

@@ -19,6 +19,7 @@ def test_demo_proves_every_spike(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["images"] == 360
     assert found["mismatches"] == 0
+    assert found["equal"] is True
     assert found["first_divergence"] is None
     assert found["spikes_compared"] == 360 * 16 * (96 + 10)
     accuracy = found["accuracy"]

@@ -6,11 +6,13 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nirdeploy import regress
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.spikes import SpikeRecord
+from nirdeploy.verify import verify
 from tests.unit.test_verify import record
 
 
@@ -55,6 +57,35 @@ def test_unknown_population_in_a_tolerance(golden: Path) -> None:
 
 def test_a_lost_population_fails(golden: Path) -> None:
     assert not regress.check(golden, record(membrane={}, scale={})).passed
+
+
+def test_read_outs_must_be_of_the_goldens_form(golden: Path, tmp_path: Path) -> None:
+    scaled = record(scale={"r": np.array([0.5, np.nextafter(0.25, 1)])})
+    exact = record(membrane={"r": record().volts("r")}, scale={}, source="float")
+    for run, text in ((scaled, "the scale of 1 of 2 neurons differs"), (exact, "float64 without a scale is measured")):
+        regression = regress.check(golden, run, tolerance=1.0)
+        assert not regression.passed
+        assert [p.population for p in regression.failed] == ["r"]
+        assert regression.summary().startswith("regression in r: ")
+        assert text in regression.summary()
+        regression.to_junit(tmp_path / "r.xml")
+        assert ET.parse(tmp_path / "r.xml").getroot()[0].get("failures") == "1"
+
+
+def test_a_run_of_no_steps_passes_nothing() -> None:
+    empty = record(spikes={"a": np.zeros((0, 3, 4), np.uint8)}, membrane={}, scale={})
+    regression = regress.Regression(verify(empty, empty), {}, {})
+    assert not regression.passed
+    assert "nothing was compared" in regression.summary()
+
+
+def test_junit_tells_a_populations_spikes_from_its_membrane(tmp_path: Path) -> None:
+    both = {**record().membrane, "a": np.zeros((9, 3, 4), np.int32)}
+    regress.record(tmp_path / "golden.nird", record(membrane=both))
+    regress.check(tmp_path / "golden.nird", record(membrane={**both, "a": both["a"] + 1})).to_junit(tmp_path / "r.xml")
+    cases = ET.parse(tmp_path / "r.xml").getroot()[0].iter("testcase")
+    failed = [(c.get("name"), c.get("classname")) for c in cases if c.find("failure") is not None]
+    assert failed == [("a", "membrane")]
 
 
 def test_manifest_changes_are_reported(golden: Path) -> None:

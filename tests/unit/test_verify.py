@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,7 @@ def test_the_earliest_step_comes_first_then_the_networks_order() -> None:
 
 def _lagging(made: SpikeRecord, **latency: int) -> SpikeRecord:
     """The same, with each population so many steps later (and noise before)."""
+
     def late(values: np.ndarray, steps: int) -> np.ndarray:
         return np.concatenate([values[:steps], values])[: len(values)]
 
@@ -119,10 +121,130 @@ def test_float_against_integer_membranes_are_measured_only() -> None:
     assert membrane.max_error == pytest.approx(0.01)
 
 
+def _zeroed(**changes: object) -> SpikeRecord:
+    """The record with silent read-outs, changed in form as well."""
+    silent = {"r": np.zeros((9, 3, 2), changes.pop("dtype", np.int32))}  # type: ignore[call-overload]
+    return record(source="device", membrane=silent, **changes)
+
+
+@pytest.mark.parametrize(
+    ("measured", "text"),
+    [
+        (_zeroed(scale={"r": np.array([0.5, np.nextafter(0.25, 1)])}), "the scale of 1 of 2 neurons differs, that of"),
+        (_zeroed(scale={}), "int32 in units of a scale is expected, int32 without a scale is measured"),
+        (_zeroed(scale={"r": np.array([0.5])}), r"a scale of shape \(2,\) is expected, one of \(1,\) is measured"),
+        (_zeroed(dtype=np.float64), "int32 in units of a scale is expected, float64 in units of a scale is measured"),
+    ],
+)
+def test_read_outs_of_another_form_are_compared_and_named(measured: SpikeRecord, text: str) -> None:
+    same = record().membrane["r"].astype(measured.membrane["r"].dtype)
+    for changed in (measured, replace(measured, membrane={"r": same})):
+        verdict = verify(record(), changed)
+        assert not verdict.equal
+        assert verdict.cells == 9 * 3 * (4 + 6 + 2)
+        assert re.search(f"membrane of 'r' cannot be equal: {text}", verdict.summary())
+        assert [p.population for p in verdict.populations if not p.equal] == ["r"]
+    assert verify(record(), measured).mismatches == int((record().membrane["r"] != 0).sum()) > 0
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64])
+def test_whole_numbers_are_compared_by_value_however_wide(dtype: type) -> None:
+    same = record().membrane["r"].astype(dtype)
+    assert verify(record(), record(membrane={"r": same})).equal
+    assert verify(record(), record(membrane={"r": np.abs(same).astype(np.uint32)})).mismatches == int((same < 0).sum())
+    assert verify(record(scale={}), record(scale={}, membrane={"r": same * 0})).mismatches
+
+
+@given(where=st.sampled_from(["values", "scale"]), data=st.data())
+def test_any_single_bit_of_a_read_out_is_found(where: str, data: st.DataObject) -> None:
+    measured = record()
+    changed = measured.membrane["r"] if where == "values" else measured.scale["r"]
+    raw = changed.view(np.uint8).reshape(-1)
+    raw[data.draw(st.integers(0, raw.size - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    verdict = verify(record(), measured)
+    assert not verdict.equal
+    assert "'r'" in verdict.summary()
+
+
+def test_only_floats_without_a_scale_against_integers_of_one_are_not_judged() -> None:
+    exact = record(membrane={"r": record().volts("r") + 0.01}, scale={}, source="float")
+    for verdict in (verify(exact, record()), verify(record(), exact)):
+        assert verdict.equal
+        assert verdict.cells == 9 * 3 * (4 + 6)
+        assert "membrane of 'r' measured, not judged: " in verdict.summary()
+        assert "float64 without a scale is" in verdict.summary()
+    assert verify(exact, exact).cells == 9 * 3 * (4 + 6 + 2)
+    assert not verify(exact, replace(exact, membrane={"r": exact.membrane["r"] * 0})).equal
+    scaled = replace(exact, scale={"r": np.array([0.5, 0.25])})
+    assert verify(scaled, scaled).equal
+    assert not verify(scaled, replace(scaled, scale={"r": np.array([0.5, 0.5])})).equal
+
+
+def test_nothing_compared_is_never_equal() -> None:
+    exact = record(spikes={}, membrane={"r": record().volts("r")}, scale={}, source="float")
+    verdict = verify(exact, record(spikes={}))
+    assert not verdict.equal
+    assert verdict.summary().startswith("integer is not shown to equal float: nothing was compared; membrane of 'r'")
+
+
+@pytest.mark.parametrize(("time", "batch", "neurons"), [(0, 3, 4), (9, 0, 4), (9, 3, 0)])
+def test_no_cells_are_never_equal(time: int, batch: int, neurons: int) -> None:
+    empty = record(
+        spikes={"a": np.zeros((time, batch, neurons), np.uint8)},
+        membrane={"r": np.zeros((time, batch, neurons), np.int32)},
+        scale={"r": np.ones(neurons)},
+    )
+    exact = replace(empty, membrane={"r": empty.volts("r")}, scale={})
+    for verdict in (verify(empty, empty), verify(exact, empty), verify(empty, empty, populations=["a"])):
+        assert not verdict.equal
+        assert "nothing was compared; spikes of 'a' cannot be equal: there are no cells in" in verdict.summary()
+
+
+def test_no_population_is_nothing_to_compare() -> None:
+    for a, b, names in (
+        (record(), record(), []),
+        (record(spikes={}, membrane={}), record(spikes={}, membrane={}), None),
+        (record(), record(spikes={}, membrane={}), None),
+        (record(), record(membrane={}), ["r"]),
+    ):
+        with pytest.raises(UnknownPopulation, match="nothing to compare"):
+            verify(a, b, populations=names)
+
+
+def test_spikes_against_a_membrane_are_no_agreement() -> None:
+    spiking = record(spikes={"r": np.zeros((9, 3, 2), np.uint8)}, membrane={}, scale={})
+    verdict = verify(record(), spiking, populations=["r"])
+    assert not verdict.equal
+    assert verdict.missing == ("r",)
+    assert "nothing was compared" in verdict.summary()
+    lacking = "only the measured record has spikes of 'r', only the expected record has a membrane of 'r'"
+    assert verdict.summary().endswith(f"; {lacking}")
+
+
+def test_membranes_beside_spikes_are_compared_where_both_hold_them() -> None:
+    both = record(membrane={**record().membrane, "a": np.arange(108, dtype=np.int32).reshape(9, 3, 4)})
+    changed = record(membrane={name: values.copy() for name, values in both.membrane.items()})
+    assert verify(both, changed).cells == 324 + 108
+    changed.membrane["a"][1, 0, 0] += 1
+    verdict = verify(both, changed)
+    assert [(p.population, p.kind) for p in verdict.populations if not p.equal] == [("a", "membrane")]
+    alone = verify(both, record())
+    assert alone.equal
+    assert alone.missing == ()
+    assert alone.summary().endswith("; only the expected record has a membrane of 'a'")
+
+
+def test_membranes_of_another_shape_are_of_another_network() -> None:
+    exact = record(membrane={"r": np.zeros((9, 3, 1))}, scale={}, source="float")
+    with pytest.raises(InputShapeError, match=r"'r' has shape \(1,\) .* in float, shape \(2,\)"):
+        verify(exact, record())
+
+
 def test_a_missing_population_is_no_agreement() -> None:
     verdict = verify(record(), record(membrane={}, scale={}))
     assert verdict.missing == ("r",)
     assert not verdict.equal
+    assert verdict.summary().endswith("270 cells compared, 0 differ; only the expected record has a membrane of 'r'")
     assert verify(record(), record(membrane={}, scale={}), populations=["a"]).equal
 
 
@@ -166,3 +288,20 @@ def test_json_and_junit(tmp_path: Path) -> None:
     failed = [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None]
     assert failed == ["a"]
     assert {p.get("name"): p.get("value") for p in suite.iter("property")}["integer.network"] == "abc"
+
+
+def test_junit_says_what_was_not_compared(tmp_path: Path) -> None:
+    def outcome(expected: SpikeRecord, measured: SpikeRecord) -> tuple[str | None, str]:
+        verify(expected, measured).to_junit(tmp_path / "v.xml")
+        [suite] = ET.parse(tmp_path / "v.xml").getroot()
+        [case] = [case for case in suite.iter("testcase") if case.get("name") == "r"]
+        [found] = case
+        return suite.get("failures"), f"{found.tag}: {found.get('message')}"
+
+    exact = record(membrane={"r": record().volts("r")}, scale={}, source="float")
+    assert outcome(exact, record())[0] == "0"
+    assert outcome(exact, record())[1].startswith("skipped: measured, not judged: float64")
+    scaled, text = record(scale={"r": np.ones(2)}), "the scale of 2 of 2 neurons differs, that of neuron 0 is 0.5"
+    assert outcome(record(), scaled) == ("1", f"failure: {text}, measured 1.0")
+    lost = record(membrane={}, scale={})
+    assert outcome(record(), lost) == ("1", "failure: only the expected record has a membrane of 'r'")

@@ -14,6 +14,7 @@ import pytest
 import nirdeploy as nd
 from nirdeploy import nirfile, pipeline, target
 from nirdeploy.link.reference import DeviceModel, ServedModel
+from tests.unit.test_verify import record as made
 
 INPUTS, NEURONS, STEPS, SAMPLES = 6, 5, 8, 3
 
@@ -180,6 +181,36 @@ def test_verify_goes_red_and_names_the_neuron(cli, record: Path, wrong: Path, tm
     plain = cli("verify", record, wrong)
     assert plain.code == 1
     assert "population 'lif', neuron 2, step 4, sample 1" in plain.out
+
+
+def test_silent_read_outs_are_never_equal(cli, tmp_path: Path) -> None:
+    """Whatever else of the read-out's form changes, in a network of read-outs only or not."""
+    golden, run, page = tmp_path / "golden.nird", tmp_path / "run.nird", tmp_path / "v.html"
+    for name, spikes in {"spiking": made().spikes, "read-outs": {}}.items():
+        expected, out = made(spikes=spikes), tmp_path / f"{name}.nird"
+        expected.save(out)
+        assert cli("verify", out, out).code == 0
+        golden.unlink(missing_ok=True)
+        assert cli("regress", "record", golden, out).code == 0
+        for dtype, scale in ((np.int32, [0.5, np.nextafter(0.25, 1)]), (np.int64, [0.5, 0.25]), (np.float32, [1, 1])):
+            silent = {"r": np.zeros((9, 3, 2), dtype)}
+            made(spikes=spikes, membrane=silent, scale={"r": np.array(scale, float)}).save(run)
+            said = cli("verify", out, run, "--html", page)
+            assert said.code == 1
+            assert "first at population 'r'" in said.out
+            assert "differs from" in page.read_text()
+            assert cli("verify", out, run, "--json").json["equal"] is False
+            assert cli("regress", "check", golden, run, "--json").json["failed"] == ["r"]
+            assert cli("regress", "check", golden, run).code == 1
+
+
+def test_a_verdict_on_nothing_is_no_success(cli, tmp_path: Path) -> None:
+    exact, rounded = tmp_path / "float.nird", tmp_path / "integer.nird"
+    made(spikes={}, membrane={"r": made().volts("r")}, scale={}, source="float").save(exact)
+    made(spikes={}).save(rounded)
+    said = cli("verify", exact, rounded)
+    assert said.code == 1
+    assert "nothing was compared; membrane of 'r' measured, not judged: float64 without a scale" in said.out
 
 
 def test_regress(cli, record: Path, wrong: Path, tmp_path: Path) -> None:

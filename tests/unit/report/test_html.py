@@ -80,6 +80,21 @@ def test_a_bare_page_renders(tmp_path: Path) -> None:
     assert "device equals integer" in (tmp_path / "page.html").read_text()
 
 
+def test_it_says_what_was_not_compared() -> None:
+    exact = record(membrane={"r": record().volts("r")}, scale={}, source="float")
+    scaled = record(scale={"r": np.ones(2)}, source="device")
+    page = html.render(html.Report(title="t", verdicts=[verify(record(), scaled), verify(exact, record())]))
+    for part in ("(the scale of 2 of 2 neurons differs, ", "(float64 without a scale is expected, ", "not judged"):
+        assert part in page
+
+
+def test_a_run_of_no_steps_has_no_rasters() -> None:
+    empty = record(spikes={"a": np.zeros((0, 3, 4), np.uint8)}, membrane={"r": np.zeros((0, 3, 2), np.int32)})
+    page = html.render(html.Report(title="t", verdicts=[verify(empty, empty)], records=(empty, empty)))
+    assert "nothing was compared" in page
+    assert "<figure>" not in page
+
+
 def test_raster_draws_agreed_missing_and_extra_apart() -> None:
     a, b = np.zeros((4, 3), np.uint8), np.zeros((4, 3), np.uint8)
     a[0, 0] = b[0, 0] = a[1, 1] = b[2, 2] = 1
