@@ -15,8 +15,11 @@ from nirdeploy.target import Target
 
 @dataclass(frozen=True)
 class Estimate:
-    """One target. ``why``: what keeps the network or the hardware from it, or is empty; ``cores``: those that hold it,
-    of ``cores_there``; ``figures``: its backend's, per step; ``chip``: what the hardware takes of its chip, about."""
+    """One target; true where it fits. ``why``: what keeps the network or the hardware from it, or is empty.
+
+    ``cores``: those that hold it, of ``cores_there``; ``figures``: its backend's, per step; ``chip``: what the
+    hardware takes of its chip, about.
+    """
 
     target: str
     title: str
@@ -29,6 +32,9 @@ class Estimate:
     @property
     def fits(self) -> bool:
         return not self.why
+
+    def __bool__(self) -> bool:
+        return self.fits
 
     @property
     def cores_used(self) -> int:

@@ -20,8 +20,9 @@ _HISTORY = "history"
 
 @dataclass(frozen=True)
 class Regression:
-    """A verdict against a golden. ``tolerances``: allowed fraction of differing cells, per population.
+    """A verdict against a golden; true where it passed.
 
+    ``tolerances``: allowed fraction of differing cells, per population.
     ``manifest_changes``: what the manifests disagree on, (golden, now) by key.
     """
 
@@ -33,6 +34,9 @@ class Regression:
     def passed(self) -> bool:
         """No population differs by more than its tolerance, and none is missing or could not be judged."""
         return not self.verdict.missing and not self.failed
+
+    def __bool__(self) -> bool:
+        return self.passed
 
     @property
     def failed(self) -> tuple[PopulationVerdict, ...]:

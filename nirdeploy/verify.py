@@ -38,8 +38,9 @@ class Divergence:
 
 @dataclass(frozen=True)
 class PopulationVerdict:
-    """One population compared. ``kind``: "spikes" or "membrane"; ``cells``: step x sample x neuron.
+    """One population compared; true where it was judged and is equal.
 
+    ``kind``: "spikes" or "membrane"; ``cells``: step x sample x neuron.
     ``neurons``: how many neurons differ anywhere. ``worst_neuron``: the one with the most differences.
     ``decides``: False where values of different kinds (float against integer membranes) are only measured.
     ``max_error``, ``rms_error``: of membrane potentials, in the graph's units.
@@ -66,10 +67,13 @@ class PopulationVerdict:
         """Judged, alike in form, and every cell agrees."""
         return self.decides and not self.unlike and not self.mismatches
 
+    def __bool__(self) -> bool:
+        return self.equal
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The comparison as data.
+    """The comparison as data; true where it is equal.
 
     ``missing``: populations of which only one of the two records holds the spikes, or anything. ``left_out``: what of
     which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
@@ -89,6 +93,9 @@ class Verdict:
         """Something was compared, all of it agrees, and neither record lacks a population of the other."""
         judged = [p for p in self.populations if p.decides]
         return self.cells > 0 and all(p.equal for p in judged) and not self.missing
+
+    def __bool__(self) -> bool:
+        return self.equal
 
     @property
     def mismatches(self) -> int:

@@ -21,7 +21,7 @@ def test_every_target_is_tried_and_says_why_not() -> None:
     assert [one.target for one in found] == targets.names()
     assert {one.target for one in found if one.fits} >= {"fpga", "loihi2", "spinnaker2"}
     for one in found:
-        assert one.fits == bool(one.figures)
+        assert bool(one) == one.fits == bool(one.figures)
         assert one.fits or "lif1" in one.why
 
 

@@ -47,7 +47,7 @@ def test_a_single_spike_fails_and_is_named(golden: Path) -> None:
 )
 def test_only_a_stated_tolerance_allows_a_difference(golden: Path, tolerance: object, passes: bool) -> None:
     regression = regress.check(golden, _flipped(2), tolerance=tolerance)  # type: ignore[arg-type]
-    assert regression.passed == passes  # 2 of 108 cells of "a"
+    assert bool(regression) == regression.passed == passes  # 2 of 108 cells of "a"
 
 
 def test_unknown_population_in_a_tolerance(golden: Path) -> None:

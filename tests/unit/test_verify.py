@@ -43,6 +43,19 @@ def test_equal_records_are_equal() -> None:
     assert verdict.summary() == "device equals integer: 324 cells compared, 0 differ"
 
 
+def test_a_verdict_is_true_where_it_is_equal() -> None:
+    wrong = record()
+    wrong.spikes["b"][3, 1, 0, 2] ^= 1
+    exact = record(membrane={"r": record().volts("r")}, scale={}, source="float")
+    lost, scaled = record(membrane={}, scale={}), record(scale={"r": np.ones(2)})
+    assert verify(record(), record())
+    assert verify(exact, record())
+    for measured in (wrong, lost, scaled):
+        assert not verify(record(), measured)
+    assert [bool(p) for p in verify(record(), wrong).populations] == [True, False, True]
+    assert [bool(p) for p in verify(exact, record()).populations] == [True, True, False]
+
+
 @given(step=st.integers(0, 8), sample=st.integers(0, 2), row=st.integers(0, 1), column=st.integers(0, 2))
 def test_any_single_spike_is_found_and_named(step: int, sample: int, row: int, column: int) -> None:
     measured = record(source="device")
