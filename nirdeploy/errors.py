@@ -1,7 +1,7 @@
 """Every error a user can meet: one class per cause, with an exit code, a place and a hint.
 
 Exit codes are a promise to scripts (see ``docs/errors.md``); an infrastructure failure
-(codes 5 to 7) is never reported as a verification failure (code 1).
+(codes 5 to 7) is never reported as a verification failure (code 1), which is a result and no error.
 """
 
 from __future__ import annotations
@@ -44,15 +44,6 @@ class NirdeployError(Exception):
             "where": self.where,
             "hint": self.hint,
         }
-
-
-# --- 1: the spikes differ -------------------------------------------------------------
-
-
-class SpikesDiffer(NirdeployError):
-    """Two records that must be equal are not; or a regression against a golden."""
-
-    exit_code, code = 1, "E101"
 
 
 # --- 2: usage -------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def command(out: Path, target: str | None, seed: int, as_json: bool) -> int:
     result = run_demo(out, ui.note, lambda label: ui.progress(label, as_json), target=target, seed=seed)
     if as_json:
         ui.result("demo", result.as_dict())
-        return 0 if result.equal else 1
+        return 0 if result.equal else ui.NOT_EQUAL
     facts: dict[str, object] = {f"accuracy, {name}": f"{100 * a:.2f} %" for name, a in result.accuracy.items()}
     facts |= {
         "images": result.images,
@@ -35,4 +35,4 @@ def command(out: Path, target: str | None, seed: int, as_json: bool) -> int:
         "report": result.report,
     }
     ui.show(tables.facts_table(facts))
-    return 0 if result.equal else 1
+    return 0 if result.equal else ui.NOT_EQUAL

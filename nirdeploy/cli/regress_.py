@@ -55,7 +55,7 @@ def check(golden: Path, record: Path, tolerance: tuple[str, ...], junit: Path | 
         for key, (kept, now) in regression.manifest_changes.items():
             ui.say(f"manifest: {key} was {str(kept)[:40]}, is {str(now)[:40]}")
         ui.say(regression.summary())
-    return 0 if regression.passed else 1
+    return 0 if regression else ui.NOT_EQUAL
 
 
 @command.command("update")

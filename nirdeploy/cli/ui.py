@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+#: Exit code of a verdict that is not equal, or of a regression: a result, told like any other, and no error.
+NOT_EQUAL = 1
+
 Progress = Callable[[int, int], None]
 
 

@@ -76,7 +76,7 @@ def command(
         for name, value in report.facts.items():
             ui.say(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
         ui.say(judged.summary())
-    return 0 if judged.equal else 1
+    return 0 if judged else ui.NOT_EQUAL
 
 
 def _records(expected: Path, measured: Path, probe: str) -> Any:
