@@ -153,6 +153,23 @@ def many_objects(file: h5py.File) -> None:
         group[f"g{i}"] = leaf
 
 
+def counted_before_visited(file: h5py.File) -> None:
+    """The first of many names leads out of the file, but nobody goes there."""
+    group = file["node"].create_group("metadata")
+    group["a"] = h5py.ExternalLink("secret.h5", "/")
+    for i in range(50_000):
+        group[f"g{i}"] = file["node/nodes"]
+
+
+def many_in_all(file: h5py.File) -> None:
+    """No group has too many, all of them together have."""
+    at = file["node"]
+    for _ in range(3):
+        at = at.create_group("a")
+        for i in range(20_000):
+            at[f"g{i}"] = h5py.SoftLink("/nowhere")
+
+
 def unexpected_filter(file: h5py.File) -> None:
     del file[f"{NODES}/fc/weight"]
     file.create_dataset(f"{NODES}/fc/weight", data=np.zeros((3, 4)), compression="lzf", chunks=True)
@@ -211,6 +228,8 @@ REFUSED_BEFORE_READING: dict[Edit, str] = {
     hard_link_cycle: "in a cycle",
     hard_link_tree: "more than 50000 objects",
     many_objects: "more than 50000 objects",
+    counted_before_visited: "more than 50000 objects",
+    many_in_all: "more than 50000 objects",
     unexpected_filter: "filters [32000]",
     complex_weight: "complex128",
     compound_weight: "expected numbers or text",
