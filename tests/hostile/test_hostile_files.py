@@ -118,6 +118,12 @@ def huge_declared_shape(file: h5py.File) -> None:
     file.create_dataset(f"{NODES}/fc/weight", (1 << 20, 1 << 17), "f8", chunks=(1024, 1024))
 
 
+def shape_beyond_64_bits(file: h5py.File) -> None:
+    """2^65 numbers: none, where a product wraps around."""
+    del file[f"{NODES}/fc/weight"]
+    file.create_dataset(f"{NODES}/fc/weight", (1 << 33, 1 << 32), "u1", chunks=(1024, 1024))
+
+
 def gzip_bomb(file: h5py.File) -> None:
     del file[f"{NODES}/fc/weight"]
     file.create_dataset(f"{NODES}/fc/weight", data=np.zeros((8192, 8192), "i8"), compression="gzip", compression_opts=1)
@@ -222,6 +228,7 @@ REFUSED_BEFORE_READING: dict[Edit, str] = {
     dangling_soft_link: "SoftLink",
     virtual_dataset: "another file",
     huge_declared_shape: "MiB",
+    shape_beyond_64_bits: "declares 35184372088832 MiB",
     gzip_bomb: "declares 512 MiB but stores",
     many_declared_datasets: "more than 1024 MiB",
     deep_nesting: "nested deeper than 24",
