@@ -178,10 +178,9 @@ def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Po
 
 
 def _port_of(process: subprocess.Popen[bytes], target: Target) -> str:
-    """The port's path, which the board prints once it listens."""
+    """The port's path, which the board prints once it listens; a board that ends instead closes its output."""
     stdout: Any = process.stdout
-    ready, _, _ = select.select([stdout], [], [], 30)
-    line = stdout.readline() if ready else b""
+    line = stdout.readline()
     if not line:
         process.kill()
         raise DeviceSilent("the virtual board did not start", where=f"target {target.name}")

@@ -186,9 +186,9 @@ class Device:
         deadline = time.monotonic() + 2 * timeout
         while not self._arrived:
             data = self._port.read(timeout)
-            if not data or time.monotonic() > deadline:
+            self._arrived.extend(self._decoder.feed(data))  # what has come is taken, however late it is
+            if not self._arrived and (not data or time.monotonic() > deadline):
                 return None
-            self._arrived.extend(self._decoder.feed(data))
         return self._arrived.popleft()
 
     @property

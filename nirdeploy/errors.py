@@ -112,6 +112,12 @@ class CorruptFile(NirdeployError):
     exit_code, code = 3, "E304"
 
 
+class ModelFileTimeout(ModelFileError):
+    """Reading the ``.nir`` file took longer than it may; whether the file is good is not known."""
+
+    code = "E305"
+
+
 # --- 4: does not fit the target -------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
-"""The process that touches a stranger's HDF5 file: ``python nirchild.py FILE`` writes an npz to stdout.
+"""The process that touches a stranger's HDF5 file: ``python nirchild.py FILE SECONDS`` writes an npz to stdout.
 
 It runs alone, under limits, and imports nothing of nirdeploy: whatever HDF5 does with a hostile file, it
-does it here. Every object is looked at before any data is read. Exit status 3 with one line on stderr is
-a refusal; any other end is a crash, which the parent reports as such.
+does it here. Every object is counted and looked at before any data is read. Exit status 3 with one line on
+stderr is a refusal, SIGXCPU the end of the processor time allowed; any other end is a crash, which the parent
+reports as such.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import os
 import sys
 import time
 import zipfile
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import IO
 
 import h5py
 import numpy as np
+from h5py import h5d, h5g, h5l, h5o
 
 MAX_DEPTH = 24
 MAX_OBJECTS = 50_000
@@ -25,68 +27,92 @@ SUSPECT_BYTES = 1 << 28  # a dataset this large must not be compressed more than
 MAX_RATIO = 200
 FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32
 MEMORY_BYTES = 2 << 30
-CPU_SECONDS = 3  # of reading; damaged heaps send HDF5 into endless loops
-BYTES_PER_SECOND = 20 << 20  # a large file gets more time
+LINKS = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}
 
 
 class RefusedError(Exception):
     """The file is not read; the message says why."""
 
 
-def limit(path: str) -> None:
+@dataclass
+class Contents:
+    """What the file holds: datasets by path, paths of groups, how many objects, and bytes they declare."""
+
+    datasets: dict[str, h5py.Dataset] = field(default_factory=dict)
+    groups: list[str] = field(default_factory=list)
+    objects: int = 0
+    bytes: int = 0
+
+
+def limit(seconds: int) -> None:
     """Limit this process in memory and core dumps, and in the processor time from here on."""
     try:
         import resource
     except ImportError:  # not a POSIX system: the parent's clock is the only limit
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    seconds = CPU_SECONDS + Path(path).stat().st_size // BYTES_PER_SECOND
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, most))
+
+    def within(kind: int, value: int) -> int:
+        """No more than this process may ask for."""
+        most = resource.getrlimit(kind)[1]
+        return value if most == resource.RLIM_INFINITY else min(value, most)
+
+    memory = within(resource.RLIMIT_AS, MEMORY_BYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    until = within(resource.RLIMIT_CPU, math.ceil(time.process_time()) + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def scan(group: h5py.Group, path: str, found: dict[str, h5py.Dataset], groups: list[str], total: list[int]) -> None:
-    """Collect the datasets below ``group``, by metadata alone. Raises :class:`RefusedError`."""
+def scan(group: h5g.GroupID, path: str, found: Contents) -> None:
+    """Collect what lies below ``group``, by metadata alone. Raises :class:`RefusedError`."""
     if path.count("/") > MAX_DEPTH:
         raise RefusedError(f"groups are nested deeper than {MAX_DEPTH} (or in a cycle) at {path[:60]!r}")
-    for name in group:
-        here = f"{path}/{name}" if path else name
-        total[0] += 1
-        if total[0] > MAX_OBJECTS:
-            raise RefusedError(f"more than {MAX_OBJECTS} objects")
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise RefusedError(f"{here!r} is a {type(link).__name__}, which may lead out of the file")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            groups.append(here)
-            scan(item, here, found, groups, total)
-        elif isinstance(item, h5py.Dataset):
-            look(item, here)
-            total[1] += item.size * max(item.dtype.itemsize, 1)
-            if total[1] > MAX_BYTES:
+    listed = names(group, MAX_OBJECTS - found.objects)
+    found.objects += len(listed)  # a name is an object, also where several lead to the same
+    for name in listed:
+        here = f"{path}/{name.decode()}" if path else name.decode()
+        link = group.links.get_info(name).type
+        if link != h5l.TYPE_HARD:
+            raise RefusedError(f"{here!r} is a {LINKS.get(link, 'link')}, which may lead out of the file")
+        item = h5o.open(group, name)
+        if isinstance(item, h5g.GroupID):
+            found.groups.append(here)
+            scan(item, here, found)
+        elif isinstance(item, h5d.DatasetID):
+            found.bytes += look(item, here)
+            if found.bytes > MAX_BYTES:
                 raise RefusedError(f"the datasets declare more than {MAX_BYTES >> 20} MiB")
-            found[here] = item
+            found.datasets[here] = h5py.Dataset(item)
         else:
             raise RefusedError(f"{here!r} is neither a group nor a dataset")
 
 
-def look(item: h5py.Dataset, here: str) -> None:
-    """Refuse a dataset whose data would come from elsewhere, or be out of proportion."""
-    if item.shape is None:
+def names(group: h5g.GroupID, room: int) -> list[bytes]:
+    """The names in a group; refused before any is visited if the group says, or turns out, to have too many."""
+    listed: list[bytes] = []
+    if group.get_num_objs() <= room:
+        group.links.iterate(listed.append)
+        if len(listed) <= room:
+            return listed
+    raise RefusedError(f"more than {MAX_OBJECTS} objects")
+
+
+def look(item: h5d.DatasetID, here: str) -> int:
+    """The bytes a dataset declares; refuses one whose data would come from elsewhere, or be out of proportion."""
+    shape, dtype, creation = item.shape, item.dtype, item.get_create_plist()
+    if shape is None:
         raise RefusedError(f"{here!r} has no data")
-    if item.external or item.is_virtual:
+    if creation.get_external_count() or creation.get_layout() == h5d.VIRTUAL:
         raise RefusedError(f"{here!r} keeps its data in another file")
-    if item.dtype.kind not in "biuf" and h5py.check_string_dtype(item.dtype) is None:
-        raise RefusedError(f"{here!r} has type {item.dtype}, expected numbers or text")
-    creation = item.id.get_create_plist()
+    if dtype.kind not in "biuf" and h5py.check_string_dtype(dtype) is None:
+        raise RefusedError(f"{here!r} has type {dtype}, expected numbers or text")
     filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
     if not filters <= FILTERS:
         raise RefusedError(f"{here!r} uses HDF5 filters {sorted(filters - FILTERS)}")
-    declared = item.size * max(item.dtype.itemsize, 1)
-    if declared > SUSPECT_BYTES and declared > MAX_RATIO * max(item.id.get_storage_size(), 1):
-        raise RefusedError(f"{here!r} declares {declared >> 20} MiB but stores {item.id.get_storage_size()} bytes")
+    declared = math.prod(shape) * max(dtype.itemsize, 1)
+    if declared > SUSPECT_BYTES and declared > MAX_RATIO * max(item.get_storage_size(), 1):
+        raise RefusedError(f"{here!r} declares {declared >> 20} MiB but stores {item.get_storage_size()} bytes")
+    return int(declared)
 
 
 def load(item: h5py.Dataset) -> np.ndarray:
@@ -104,13 +130,12 @@ def answer(path: str, out: IO[bytes], say: IO[str]) -> int:
     """Read the file at ``path``: an npz on ``out``, or the reason for a refusal on ``say``. Returns the exit status."""
     try:
         with h5py.File(path, "r") as file:
-            found: dict[str, h5py.Dataset] = {}
-            groups: list[str] = []
-            scan(file, "", found, groups, [0, 0])
+            found = Contents()
+            scan(file["/"].id, "", found)
             with zipfile.ZipFile(out, "w") as archive:  # one dataset after the other: never all of them in memory
-                put(archive, "names", np.array(list(found), dtype=np.str_) if found else np.zeros(0, dtype="U1"))
-                put(archive, "groups", np.array(groups, dtype=np.str_) if groups else np.zeros(0, dtype="U1"))
-                for i, item in enumerate(found.values()):
+                put(archive, "names", np.array(list(found.datasets), dtype=np.str_))
+                put(archive, "groups", np.array(found.groups, dtype=np.str_))
+                for i, item in enumerate(found.datasets.values()):
                     put(archive, f"d{i}", load(item))
     except RefusedError as error:
         say.write(f"{error}\n")
@@ -129,13 +154,13 @@ def put(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
         np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def main(path: str) -> int:
-    limit(path)
+def main(path: str, seconds: int) -> int:
+    limit(seconds)
     code = answer(path, sys.stdout.buffer, sys.stderr)
     sys.stdout.buffer.flush()
     return code
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1])
+    code = main(sys.argv[1], int(sys.argv[2]))
     os._exit(code)  # a damaged file may leave HDF5 unable to shut down

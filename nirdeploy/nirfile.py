@@ -22,9 +22,13 @@ import nir
 import numpy as np
 
 from nirdeploy import nirchild, nirrepair, store
-from nirdeploy.errors import GraphError, ModelFileError
+from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
 
-_WALL_S = 10
+_SECONDS = "NIRDEPLOY_READ_SECONDS"  # processor time that reading a file may take, for a file that needs more than
+_CPU_S = 30  # some times what the most objects that are read take; damaged heaps send HDF5 into endless loops
+_BYTES_PER_SECOND = 4 << 20  # a large file gets more time
+_MOST_S = 1_000_000
+_WALL_PER_CPU = 10  # the clock on the wall ends only what sleeps, however busy the machine is
 _MAX_EDGES = 1 << 20
 _GRAPH = "NIRGraph"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -72,12 +76,14 @@ def read(path: Path | str) -> nir.NIRGraph:
 
     Raises:
         ModelFileError: not HDF5, truncated, hostile, or not a NIR graph.
+        ModelFileTimeout: reading took longer than ``NIRDEPLOY_READ_SECONDS`` of processor time, or than its size needs.
         GraphError: a node lacks a parameter, an edge names a node that is not there, or declared shapes contradict
             each other.
     """
     path = Path(path)
     _look_at_file(path)
-    tree = _tree(_datasets(_ask_child(path), str(path)), str(path))
+    seconds = _seconds(path.stat().st_size)
+    tree = _tree(_datasets(_ask_child(path, seconds), str(path), seconds), str(path))
     _look_at_version(tree.get("version"), str(path))
     if "node" not in tree or not isinstance(tree["node"], dict):
         raise ModelFileError("the file is HDF5 but holds no NIR graph (no group 'node')", where=str(path))
@@ -149,26 +155,43 @@ def _look_at_file(path: Path) -> None:
         )
 
 
-def _ask_child(path: Path) -> tuple[int, bytes, str]:
+def _seconds(size: int) -> int:
+    """How much processor time reading a file of ``size`` bytes may take. Raises :class:`UsageProblem`."""
+    text = os.environ.get(_SECONDS)
+    if not text:
+        return _CPU_S + size // _BYTES_PER_SECOND
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= _MOST_S:
+        raise UsageProblem(
+            f"{_SECONDS} is {text[:40]!r}, expected a whole number of seconds from 1 to {_MOST_S}",
+            hint="correct the environment variable, or unset it",
+        )
+    return int(text)
+
+
+def _ask_child(path: Path, seconds: int) -> tuple[int, bytes, str]:
     """The child's exit status, its npz, and what it says."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
-    limit = _WALL_S + path.stat().st_size // nirchild.BYTES_PER_SECOND
+    longest = seconds * _WALL_PER_CPU
     try:
         done = subprocess.run(
-            [sys.executable, "-I", nirchild.__file__, str(path.resolve())],
+            [sys.executable, "-I", nirchild.__file__, str(path.resolve()), str(seconds)],
             capture_output=True,
-            timeout=limit,
+            timeout=longest,
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelFileError(f"reading the model file took more than {limit} s", where=str(path)) from error
+        raise ModelFileTimeout(
+            f"reading the model file took more than {longest} s, though less than {seconds} s of processor time",
+            where=str(path),
+            hint=f"copy it to a local disk, or set {_SECONDS} to more than {seconds}",
+        ) from error
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
 
-def _datasets(answer: tuple[int, bytes, str], where: str) -> dict[str, np.ndarray]:
-    """The file's datasets by path; groups are the keys that end in ``/``."""
+def _datasets(answer: tuple[int, bytes, str], where: str, seconds: int) -> dict[str, np.ndarray]:
+    """The file's datasets by path; groups are the keys that end in ``/``. ``seconds``: what reading was allowed."""
     status, content, said = answer
     if status == 3:
         reason = said.strip().splitlines()
@@ -178,10 +201,10 @@ def _datasets(answer: tuple[int, bytes, str], where: str) -> dict[str, np.ndarra
             hint="export the network again",
         )
     if status == -signal.SIGXCPU:
-        raise ModelFileError(
-            "reading the model file takes longer than its size explains: it is damaged or hostile",
+        raise ModelFileTimeout(
+            f"reading the model file took more than {seconds} s of processor time",
             where=where,
-            hint="export the network again",
+            hint=f"set {_SECONDS} to more than {seconds} if the file is as large as that, or export the network again",
         )
     if status:
         raise ModelFileError(

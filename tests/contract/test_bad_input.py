@@ -115,7 +115,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def refused(folder: Path, command: str) -> dict[str, Any]:
     """Run a command that must fail; its error object. Checks what all errors have in common."""
     process = start(folder, *command.split(), "--json")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     found: dict[str, Any] = json.loads(out)  # one object, nothing else
     assert set(found) == {"schema", "error"}
     error: dict[str, Any] = found["error"]
@@ -267,10 +267,15 @@ def test_a_busy_port(folder: Path, nobody: tuple[int, str]) -> None:
 
 def test_interrupted_while_it_waits(folder: Path, nobody: tuple[int, str]) -> None:
     master, port = nobody
-    process = start(folder, "flash", "build", "-p", port, "--json")
+    # A shell's background job ignores Ctrl-C, and so does all that it starts: this process must not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = start(folder, "flash", "build", "-p", port, "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
     os.read(master, 1)  # it has said HELLO and waits
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 130
     assert json.loads(out)["error"]["exit_code"] == 130
     assert "Traceback" not in err

@@ -1,6 +1,6 @@
 """A process that reads one file after the other as :mod:`nirdeploy.nirchild` does, under its limits.
 
-``python reader.py NIRCHILD`` takes paths from stdin, a line each; for each it writes a header (status, lengths,
+``python reader.py NIRCHILD SECONDS`` takes paths from stdin, a line each; for each it writes a header (status, lengths,
 largest memory so far in KiB, as text in 64 bytes), the npz and what the child would say on stderr.
 """
 
@@ -13,16 +13,17 @@ import resource
 import sys
 
 
-def main(source: str) -> None:
+def main(source: str, seconds: int) -> None:
     spec = importlib.util.spec_from_file_location("nirchild", source)
     assert spec is not None
     assert spec.loader is not None
     nirchild = importlib.util.module_from_spec(spec)
+    sys.modules["nirchild"] = nirchild
     spec.loader.exec_module(nirchild)
     for line in sys.stdin.buffer:
         path = os.fsdecode(line.rstrip(b"\n"))
         out, say = io.BytesIO(), io.StringIO()
-        nirchild.limit(path)
+        nirchild.limit(seconds)
         status = nirchild.answer(path, out, say)
         said = say.getvalue().encode(errors="replace")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -32,4 +33,4 @@ def main(source: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

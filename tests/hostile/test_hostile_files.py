@@ -118,6 +118,12 @@ def huge_declared_shape(file: h5py.File) -> None:
     file.create_dataset(f"{NODES}/fc/weight", (1 << 20, 1 << 17), "f8", chunks=(1024, 1024))
 
 
+def shape_beyond_64_bits(file: h5py.File) -> None:
+    """2^65 numbers: none, where a product wraps around."""
+    del file[f"{NODES}/fc/weight"]
+    file.create_dataset(f"{NODES}/fc/weight", (1 << 33, 1 << 32), "u1", chunks=(1024, 1024))
+
+
 def gzip_bomb(file: h5py.File) -> None:
     del file[f"{NODES}/fc/weight"]
     file.create_dataset(f"{NODES}/fc/weight", data=np.zeros((8192, 8192), "i8"), compression="gzip", compression_opts=1)
@@ -151,6 +157,23 @@ def many_objects(file: h5py.File) -> None:
     leaf = group.create_group("leaf")
     for i in range(50_001):
         group[f"g{i}"] = leaf
+
+
+def counted_before_visited(file: h5py.File) -> None:
+    """The first of many names leads out of the file, but nobody goes there."""
+    group = file["node"].create_group("metadata")
+    group["a"] = h5py.ExternalLink("secret.h5", "/")
+    for i in range(50_000):
+        group[f"g{i}"] = file["node/nodes"]
+
+
+def many_in_all(file: h5py.File) -> None:
+    """No group has too many, all of them together have."""
+    at = file["node"]
+    for _ in range(3):
+        at = at.create_group("a")
+        for i in range(20_000):
+            at[f"g{i}"] = h5py.SoftLink("/nowhere")
 
 
 def unexpected_filter(file: h5py.File) -> None:
@@ -205,12 +228,15 @@ REFUSED_BEFORE_READING: dict[Edit, str] = {
     dangling_soft_link: "SoftLink",
     virtual_dataset: "another file",
     huge_declared_shape: "MiB",
+    shape_beyond_64_bits: "declares 35184372088832 MiB",
     gzip_bomb: "declares 512 MiB but stores",
     many_declared_datasets: "more than 1024 MiB",
     deep_nesting: "nested deeper than 24",
     hard_link_cycle: "in a cycle",
     hard_link_tree: "more than 50000 objects",
     many_objects: "more than 50000 objects",
+    counted_before_visited: "more than 50000 objects",
+    many_in_all: "more than 50000 objects",
     unexpected_filter: "filters [32000]",
     complex_weight: "complex128",
     compound_weight: "expected numbers or text",

@@ -186,14 +186,14 @@ def test_a_device_that_hangs_up() -> None:
 def test_a_device_that_stops_reading_mid_way_is_silent() -> None:
     with (
         Terminal(DeviceModel(TARGET), silent_after=3000) as terminal,
-        open_device(terminal.port, **FAST) as device,
+        Device(terminal.line(), **FAST) as device,
         pytest.raises((DeviceSilent, TransferError)),
     ):
         device.write((built().image.sections[4].address + 4 * i, bytes(480)) for i in range(100))
 
 
 def test_faults_in_front_of_a_port(served: ServedModel) -> None:
-    with open_device(f"fault:seed=3,flip=3e-3:{served.port}", timeout=0.2, attempts=20) as device:
+    with open_device(f"fault:seed=3,flip=3e-3:{served.port}", timeout=0.2, attempts=200) as device:
         for _ in range(30):
             assert device.hello().signature == TARGET.signature
         assert device.retransmitted > 0

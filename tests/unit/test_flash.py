@@ -261,7 +261,7 @@ def test_a_device_unplugged_while_flashing(model: DeviceModel, after: int) -> No
 def test_a_device_that_falls_silent_while_flashing(model: DeviceModel) -> None:
     with (
         Terminal(model, silent_after=3000) as terminal,
-        open_device(terminal.port, timeout=0.1, attempts=3) as device,
+        Device(terminal.line(), timeout=0.1, attempts=3) as device,
         pytest.raises(DeviceSilent, match="WRITE after 3 attempts"),
     ):
         flash(built(), device)

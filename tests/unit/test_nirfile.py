@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from nirdeploy import nirfile
 from nirdeploy.check import CheckedGraph
-from nirdeploy.errors import GraphError, ModelFileError
+from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
 from tests import networks
 from tests.conftest import examples
 from tests.nirgraphs import as_nir
@@ -161,10 +162,67 @@ def test_a_reader_that_dies_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest
     child.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(ModelFileError, match="crashed the reader"):
         nirfile.read(path)
-    child.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(nirfile, "_WALL_S", 0.2)
+    child.write_text("import time; time.sleep(3600)")
+    monkeypatch.setattr(nirfile, "_WALL_PER_CPU", 0.01)
     with pytest.raises(ModelFileError, match="took more than"):
         nirfile.read(path)
+
+
+#: A child that never comes to an end, under the limits of the real one.
+ENDLESS = """
+import sys
+sys.path.insert(0, {folder!r})
+import nirchild
+nirchild.limit(int(sys.argv[2]))
+while True:
+    pass
+"""
+
+
+def test_processor_time_that_runs_out_is_said_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said against the file, and a little time is as much as was asked for."""
+    path, child = tmp_path / "m.nir", tmp_path / "child.py"
+    nirfile.write(path, networks.two_layers(sizes=(2, 3, 2)))
+    child.write_text(ENDLESS.format(folder=str(Path(nirfile.nirchild.__file__).parent)))
+    monkeypatch.setattr(nirfile.nirchild, "__file__", str(child))
+    monkeypatch.setattr(nirfile, "_WALL_PER_CPU", 1_000)  # the wall clock has no part in this
+    monkeypatch.setenv("NIRDEPLOY_READ_SECONDS", "1")
+    with pytest.raises(ModelFileTimeout, match="more than 1 s of processor time") as caught:
+        nirfile.read(path)
+    assert "NIRDEPLOY_READ_SECONDS" in caught.value.hint
+    assert caught.value.code == "E305"
+    assert "damaged" not in str(caught.value)
+    assert "hostile" not in str(caught.value)
+
+
+def test_a_large_file_gets_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NIRDEPLOY_READ_SECONDS", raising=False)
+    assert nirfile._seconds(1 << 30) == nirfile._seconds(0) + 256
+    monkeypatch.setenv("NIRDEPLOY_READ_SECONDS", "7")
+    assert nirfile._seconds(1 << 30) == nirfile._seconds(0) == 7
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "0", "1.5", "nan", "1000001", "9" * 5000, "1 s"])
+def test_a_time_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    nirfile.write(tmp_path / "m.nir", networks.two_layers(sizes=(2, 3, 2)))
+    monkeypatch.setenv("NIRDEPLOY_READ_SECONDS", text)
+    with pytest.raises(UsageProblem, match="NIRDEPLOY_READ_SECONDS is .* whole number of seconds from 1 to 1000000"):
+        nirfile.read(tmp_path / "m.nir")
+
+
+def test_a_system_that_allows_less_is_obeyed(tmp_path: Path) -> None:
+    """Hard limits below ours are no reason to fail."""
+    path = tmp_path / "m.nir"
+    nirfile.write(path, networks.two_layers(sizes=(2, 3, 2)))
+    code = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (600, 600))\n"
+        "from nirdeploy import nirfile\n"
+        f"print(len(nirfile.read({str(path)!r}).nodes))\n"
+    )
+    environment = os.environ | {"NIRDEPLOY_READ_SECONDS": "1000"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.returncode) == ("6\n", 0), done.stderr
 
 
 def test_the_parent_opens_no_hdf5(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_a_device_that_dies_while_running() -> None:
     model = flashed(built().image)
     with (
         Terminal(model, silent_after=2000) as terminal,
-        open_device(terminal.port, timeout=0.1, attempts=2) as device,
+        Device(terminal.line(), timeout=0.1, attempts=2) as device,
         pytest.raises((DeviceSilent, TransferError)),
     ):
         run(device, stimulus(10, 50), image=built().image)

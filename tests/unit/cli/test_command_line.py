@@ -20,7 +20,7 @@ COMMANDS = ["export", "check", "targets", "build", "flash", "run", "verify", "re
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A bash command in which $NIRDEPLOY is the command line of this checkout."""
     environment = {**os.environ, **environment, "NIRDEPLOY": f"{sys.executable} -m nirdeploy"}
-    return subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
 
 
 def imported(arguments: str) -> set[str]:

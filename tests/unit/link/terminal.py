@@ -8,6 +8,7 @@ import select
 import threading
 import tty
 
+from nirdeploy.link.ports import SerialPort
 from nirdeploy.link.reference import DeviceModel
 
 
@@ -25,6 +26,7 @@ class Terminal:
         tty.setraw(slave)
         self.port = os.ttyname(slave)
         self._ends = [self._master, slave]
+        self.silent = threading.Event()
         self._stop, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -37,6 +39,10 @@ class Terminal:
         self._thread.join()
         os.close(self._stop)
         self._hang_up()
+
+    def line(self) -> Line:
+        """The port, opened by a host with as much patience as this machine needs while the device lives."""
+        return Line(self)
 
     def _hang_up(self) -> None:
         while self._ends:
@@ -54,7 +60,22 @@ class Terminal:
                 self._hang_up()
                 return
             if self._silent_after is not None and received >= self._silent_after:
+                self.silent.set()
                 return
             answer = self._model.feed(data)
             while answer:
                 answer = answer[os.write(self._master, answer) :]
+
+
+class Line(SerialPort):
+    """Waits for an answer until one comes or the device has fallen silent, however slow the machine is."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__(terminal.port, 115_200)
+        self._silent = terminal.silent
+
+    def read(self, timeout: float) -> bytes:
+        while not self._silent.is_set():
+            if data := super().read(timeout):
+                return data
+        return super().read(timeout)
