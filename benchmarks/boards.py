@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import argparse
 
+from nirdeploy.targets.tables import Target
 from rich.console import Console
 from rich.table import Table
 
-from nirdeploy import target as targets
+from nirdeploy.backends.fpga.synthesis import flow
+from nirdeploy.backends.fpga.synthesis.report import Report
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.synthesis import flow
-from nirdeploy.synthesis.report import Report
-from nirdeploy.target import Target
+from nirdeploy.targets import registry as targets
 
 
 def boards() -> list[str]:

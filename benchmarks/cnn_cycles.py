@@ -18,18 +18,18 @@ from pathlib import Path
 import mnist
 import nir
 import numpy as np
+from nirdeploy.targets.tables import Target
 from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
-from nirdeploy import nirfile
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import check
-from nirdeploy.network import IntegerNetwork
+from nirdeploy.backends.fpga.simulated import rtl
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.pipeline import Build
-from nirdeploy.sim import rtl
-from nirdeploy.target import Target
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 
 CORES = (1, 2, 4)
 STEPS = 60
@@ -94,7 +94,7 @@ def measure(built: Build, x: np.ndarray, activity: float) -> Run:
         measured = fabric.run(built.image, x)
         cycles = fabric.timing.sustained()
     expected = nd.simulate(built, x)
-    predicted = base.load(built.target).estimate(built.network, built.placement, built.target, activity)
+    predicted = registry.backend_of(built.target).estimate(built.network, built.placement, built.target, activity)
     return Run(
         [float(expected.spikes[p.name].mean()) for p in built.network.populations],
         operations(built.network, {built.network.inputs[0][0]: x, **expected.spikes}),

@@ -10,7 +10,7 @@ import json
 import random
 from collections import deque
 
-from nirdeploy.link.frame import Decoder, Frame, encode
+from nirdeploy.device.frame import Decoder, Frame, encode
 
 KINDS = ("flip", "drop", "duplicate", "insert", "burst", "swap", "zero")
 

@@ -15,8 +15,8 @@ import json
 from rtl_cycles import network
 
 import nirdeploy as nd
-from nirdeploy import board
-from nirdeploy import target as targets
+from nirdeploy.backends.fpga.simulated import board
+from nirdeploy.targets import registry as targets
 
 BAUDS = (1_000_000, 1_500_000, 3_000_000)
 

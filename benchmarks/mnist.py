@@ -24,10 +24,11 @@ from torch import nn
 from torch.nn import functional
 
 import nirdeploy as nd
-from nirdeploy import nirfile
+from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import ModelFileError
 from nirdeploy.exchange.modules import LIF
-from nirdeploy.sim import integer, verilate
+from nirdeploy.graph import file as nirfile
+from nirdeploy.sim import integer
 
 STEPS = 4
 DARK = 0.15  # pixels below do not spike

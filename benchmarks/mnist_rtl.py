@@ -25,10 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import nirdeploy as nd
-from nirdeploy import store
+from nirdeploy.backends.fpga.simulated import rtl, verilate
 from nirdeploy.pipeline import Build
-from nirdeploy.sim import rtl, verilate
-from nirdeploy.verify import Verdict
+from nirdeploy.proof.verify import Verdict
+from nirdeploy.records import store
 
 CHUNK = 100  # images between two writes of the counts
 

@@ -18,9 +18,9 @@ import nir
 import numpy as np
 
 import nirdeploy as nd
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.sim import rtl
+from nirdeploy.backends.fpga.simulated import rtl
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 
 DENSITIES = (0.0, 0.05, 0.15, 0.5)
 STEPS = 200
@@ -60,7 +60,7 @@ def measure(cores: int, lanes: int) -> dict[str, dict[str, float]]:
             record = fabric.run(built.image, x)
             verdict = nd.verify(nd.simulate(built, x), record)
             found["cycles_per_step"][f"{density:g}"] = round(fabric.timing.sustained(), 1)
-            estimate = base.load(target).estimate(built.network, built.placement, target, density)
+            estimate = registry.backend_of(target).estimate(built.network, built.placement, target, density)
             found["predicted"][f"{density:g}"] = round(float(estimate["cycles"]), 1)
             found["inputs"][f"{density:g}"] = float(x.sum() / STEPS)
             found["hidden"][f"{density:g}"] = float(record["lif1"].sum() / STEPS)

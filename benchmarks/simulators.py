@@ -30,8 +30,8 @@ import numpy as np
 import torch
 
 import nirdeploy as nd
-from nirdeploy import nirfile
-from nirdeploy.check import check
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
 from nirdeploy.sim import integer
 
 SIZES, STEPS, DENSITY, DT = (784, 128, 10), 100, 0.1, 1e-4

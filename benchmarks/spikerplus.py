@@ -28,9 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
-from nirdeploy import nirfile
+from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import InternalError, ToolMissing
-from nirdeploy.sim import verilate
+from nirdeploy.graph import file as nirfile
 
 PACKAGES = ("spikerplus==2.0.3", "snntorch==1.0.0", "tabulate==0.10.0", "pandas==3.1.1", "python-dateutil", "six")
 PEERS = Path(__file__).resolve().parent / "peers"

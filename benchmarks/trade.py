@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
+from nirdeploy.backends.fpga.synthesis import flow
+from nirdeploy.backends.fpga.synthesis.report import Report
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.synthesis import flow
-from nirdeploy.synthesis.report import Report
 
 SPIKER_LOGIC, SPIKER_BRAM, SPIKER_US = 7612, 18, 780.0  # published: arXiv:2401.01141
 CARRY_LUTS = 2  # of a CCU2C

@@ -27,12 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
-from nirdeploy import board
-from nirdeploy.device import Device
+from nirdeploy.backends.fpga.simulated import board, rtl
+from nirdeploy.device.client import Device
+from nirdeploy.device.ports import SerialPort
 from nirdeploy.errors import ToolMissing
-from nirdeploy.link.ports import SerialPort
 from nirdeploy.pipeline import Build
-from nirdeploy.sim import rtl
 
 _SYMBOL = re.compile(r"^\s*(\d+\.\d+)%\s+\S+\s+(\S+)\s+\[.\]\s+(\S+)", re.MULTILINE)
 

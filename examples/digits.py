@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import nirdeploy as nd
-from nirdeploy.demo import digits
+from nirdeploy.cli.demo_ import digits
 
 network = digits.network
 

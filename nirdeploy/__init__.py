@@ -21,20 +21,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nirdeploy.check import check
-    from nirdeploy.device import open_device
+    from nirdeploy.device.client import open_device
+    from nirdeploy.device.flash import flash
+    from nirdeploy.device.run import run
     from nirdeploy.exchange.exporter import export_to_nir
     from nirdeploy.exchange.frontends import export_from
     from nirdeploy.exchange.importer import import_from_nir
-    from nirdeploy.explain import explain
-    from nirdeploy.flash import flash
-    from nirdeploy.network import Formats
+    from nirdeploy.graph.check import check
+    from nirdeploy.integers.network import Formats
+    from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
-    from nirdeploy.quantize import quantize
-    from nirdeploy.run import run
-    from nirdeploy.simulate import simulate
-    from nirdeploy.spikes import SpikeRecord
-    from nirdeploy.verify import accuracy, verify
+    from nirdeploy.proof.explain import explain
+    from nirdeploy.proof.verify import accuracy, verify
+    from nirdeploy.records.spikes import SpikeRecord
+    from nirdeploy.sim.simulate import simulate
 
 __all__ = [
     "Build",

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirdeploy import manifest, store
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import CheckedGraph, check
-from nirdeploy.dialect import Dialect
-from nirdeploy.emit import Artifacts, emit
 from nirdeploy.errors import CorruptFile, DoesNotFit, UsageProblem
-from nirdeploy.estimate import holding
-from nirdeploy.image import Image
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records import manifest, store
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.emit import Artifacts, emit
+from nirdeploy.targets.estimate import holding
+from nirdeploy.targets.image import Image
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 if TYPE_CHECKING:
     import nir
@@ -84,7 +84,7 @@ class Build:
 
     def run_stage(self, stage: str) -> None:
         """Make one stage's product from the one before."""
-        backend = base.load(self.target)
+        backend = registry.backend_of(self.target)
         if stage == "quantize":
             problems = backend.problems(self.graph, self.target)
             if problems:
@@ -176,7 +176,7 @@ def build(
         source: a NIR graph or ``.nir`` file; not needed when resuming (``start`` later than "check").
         target: name, TOML file or Target; the default target if none is named.
         out: folder to keep the products in; resuming reads them from there.
-        dialect, dt, input_bits: as :func:`nirdeploy.check.check`.
+        dialect, dt, input_bits: as :func:`nirdeploy.graph.check.check`.
         on_stage: called with each stage's name before it runs.
 
     Raises:

@@ -9,10 +9,10 @@ import nir
 import numpy as np
 from hypothesis import strategies as st
 
-from nirdeploy import dialect as dialect_module
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.dialect import Dialect
-from nirdeploy.operators import Convolution, Dense, Elementwise, Pool
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.semantics import dialect as dialect_module
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool
 
 
 def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from nirdeploy import dialect as dialects
-from nirdeploy.check import CheckedGraph
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.semantics import dialect as dialects
 
 
 def as_nir(graph: CheckedGraph) -> nir.NIRGraph:

@@ -9,8 +9,8 @@ import nir
 import numpy as np
 from hypothesis import strategies as st
 
-from nirdeploy import dialect as dialect_module
-from nirdeploy.dialect import Dialect
+from nirdeploy.semantics import dialect as dialect_module
+from nirdeploy.semantics.dialect import Dialect
 
 NEURONS = ("IF", "LIF", "CubaLIF", "LI", "I", "CubaLI", "Threshold")
 

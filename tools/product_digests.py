@@ -31,14 +31,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import nirdeploy as nd
-
-# Whatever of nirdeploy is not its public interface stands in these lines and in the corpus.
-from nirdeploy import nirfile
-from nirdeploy import target as target_files
+from nirdeploy.backends.fpga.simulated.rtl import Fabric
 from nirdeploy.cli import main as command_line
 from nirdeploy.errors import NirdeployError
-from nirdeploy.image import MAGIC
-from nirdeploy.sim.rtl import Fabric
+
+# Whatever of nirdeploy is not its public interface stands in these lines and in the corpus.
+from nirdeploy.graph import file as nirfile
+from nirdeploy.targets import registry as target_files
+from nirdeploy.targets.image import MAGIC
 from tools.digest_corpus import Case, cases
 
 Products = dict[str, bytes]

@@ -10,7 +10,7 @@ import click
 from nirdeploy.cli import options, ui
 
 if TYPE_CHECKING:
-    from nirdeploy.target import Target
+    from nirdeploy.targets.tables import Target
 
 
 @click.command("bitstream")
@@ -25,10 +25,10 @@ def command(board: str, out: Path | None, as_json: bool) -> None:
 
     Where the tools are not open, a project for them is written instead.
     """
-    from nirdeploy import store
-    from nirdeploy import target as targets
-    from nirdeploy.report import tables
-    from nirdeploy.synthesis import flow
+    from nirdeploy.backends.fpga.synthesis import flow
+    from nirdeploy.proof.report import tables
+    from nirdeploy.records import store
+    from nirdeploy.targets import registry as targets
 
     target = targets.load(board)
     folder = out or Path("bitstreams") / target.name
@@ -49,7 +49,7 @@ def command(board: str, out: Path | None, as_json: bool) -> None:
 
 
 def _project(target: Target, folder: Path, as_json: bool) -> None:
-    from nirdeploy.synthesis import flow
+    from nirdeploy.backends.fpga.synthesis import flow
 
     files = flow.sources(target)
     files.save(folder)

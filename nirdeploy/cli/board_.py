@@ -21,8 +21,8 @@ def start(name: str, target: str | None, baud: int | None, as_json: bool) -> Non
     """Start a board; prints the port to open."""
     from dataclasses import asdict
 
-    from nirdeploy import board
-    from nirdeploy import target as targets
+    from nirdeploy.backends.fpga.simulated import board
+    from nirdeploy.targets import registry as targets
 
     chosen = targets.load(target)
     if not board.is_prepared(chosen):
@@ -42,7 +42,7 @@ def stop(name: str, as_json: bool) -> None:
     """Stop a board."""
     from dataclasses import asdict
 
-    from nirdeploy import board
+    from nirdeploy.backends.fpga.simulated import board
 
     info = board.stop(name)
     if as_json:
@@ -57,8 +57,8 @@ def list_(as_json: bool) -> None:
     """List the boards that run."""
     from dataclasses import asdict
 
-    from nirdeploy import board
-    from nirdeploy.report import tables
+    from nirdeploy.backends.fpga.simulated import board
+    from nirdeploy.proof.report import tables
 
     boards = [asdict(info) for info in board.running()]
     if as_json:

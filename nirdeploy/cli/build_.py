@@ -36,7 +36,7 @@ def command(
     from dataclasses import asdict
 
     from nirdeploy import pipeline
-    from nirdeploy.report import tables
+    from nirdeploy.proof.report import tables
 
     with ui.spinner("building", as_json):
         built = pipeline.build(

@@ -10,7 +10,7 @@ import click
 from nirdeploy.cli import options, ui
 
 if TYPE_CHECKING:
-    from nirdeploy.dialect import Dialect
+    from nirdeploy.semantics.dialect import Dialect
 
 
 @click.command("check")
@@ -22,7 +22,7 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
     """Validate MODEL.NIR; with a target, quantize and place it as well."""
     from nirdeploy import check as check_verb
     from nirdeploy import pipeline
-    from nirdeploy.report import tables
+    from nirdeploy.proof.report import tables
 
     graph = check_verb(model, dialect=dialect, dt=dt)
     if target is not None:
@@ -71,7 +71,7 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
 
 def _in_words(dialect: Dialect) -> str:
     """The main fields, and every other that is not as in NIR's own dialect."""
-    from nirdeploy.dialect import PRESETS
+    from nirdeploy.semantics.dialect import PRESETS
 
     values, plain = dialect.as_dict(), PRESETS["nir"].as_dict()
     said = [f"dt = {dialect.dt:g} s", dialect.discretization, f"threshold {dialect.threshold}"]

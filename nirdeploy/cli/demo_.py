@@ -16,8 +16,8 @@ from nirdeploy.cli import options, ui
 @options.as_json
 def command(out: Path, target: str | None, seed: int, as_json: bool) -> int:
     """Train a network on handwritten digits, deploy it, run the test images and prove every spike."""
-    from nirdeploy.demo.walk import run_demo
-    from nirdeploy.report import tables
+    from nirdeploy.cli.demo_.walk import run_demo
+    from nirdeploy.proof.report import tables
 
     result = run_demo(out, ui.note, lambda label: ui.progress(label, as_json), target=target, seed=seed)
     if as_json:

@@ -11,7 +11,7 @@ from nirdeploy.cli import options, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from nirdeploy.estimate import Estimate
+    from nirdeploy.targets.estimate import Estimate
 
 
 @click.command("estimate")
@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """Say where MODEL.NIR fits, and what a step costs there."""
     from nirdeploy import check
-    from nirdeploy import target as target_files
-    from nirdeploy.estimate import estimate, survey
-    from nirdeploy.report import tables
+    from nirdeploy.proof.report import tables
+    from nirdeploy.targets import registry as target_files
+    from nirdeploy.targets.estimate import estimate, survey
 
     changes = {"lanes": lanes, "cores": cores, "clock_hz": None if clock is None else round(clock * 1e6)}
     asked = {name: value for name, value in changes.items() if value is not None}

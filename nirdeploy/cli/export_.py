@@ -43,8 +43,8 @@ def command(
     """
     import torch
 
-    from nirdeploy import nirfile
     from nirdeploy.exchange import exporter, frontends
+    from nirdeploy.graph import file as nirfile
 
     shape = _shape(input_shape)
     net = _load(source)

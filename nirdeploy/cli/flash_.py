@@ -56,9 +56,9 @@ def command(
 
 
 def _hardware(board: str, file: Path | None, as_json: bool) -> None:
-    from nirdeploy import store
-    from nirdeploy import target as targets
-    from nirdeploy.synthesis import flow, loader
+    from nirdeploy.backends.fpga.synthesis import flow, loader
+    from nirdeploy.records import store
+    from nirdeploy.targets import registry as targets
 
     target = targets.load(board)
     if file is None:

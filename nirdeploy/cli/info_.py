@@ -19,7 +19,7 @@ from nirdeploy.errors import UsageProblem
 @options.as_json
 def command(path: Path | None, port: str | None, baud: int | None, target: str | None, as_json: bool) -> None:
     """Describe PATH (image, record or build folder), or the device on --port."""
-    from nirdeploy.report import tables
+    from nirdeploy.proof.report import tables
 
     if (path is None) == (port is None):
         raise UsageProblem("name either a file or a --port")
@@ -31,9 +31,9 @@ def command(path: Path | None, port: str | None, baud: int | None, target: str |
 
 
 def _device(port: str, target: str | None, baud: int | None) -> dict[str, Any]:
-    from nirdeploy import device as devices
-    from nirdeploy import target as targets
-    from nirdeploy.link.protocol import STATE_NAMES
+    from nirdeploy.device import client as devices
+    from nirdeploy.device.protocol import STATE_NAMES
+    from nirdeploy.targets import registry as targets
 
     chosen = targets.load(target)
     line, on_close = devices.open_port(port, chosen, baud or chosen.serial_board.baud)
@@ -59,7 +59,7 @@ def _device(port: str, target: str | None, baud: int | None) -> dict[str, Any]:
 
 def _path(path: Path) -> dict[str, Any]:
     from nirdeploy import SpikeRecord, pipeline
-    from nirdeploy.image import MAGIC, Image
+    from nirdeploy.targets.image import MAGIC, Image
 
     if path.is_dir():
         built = pipeline.Build.load(path)

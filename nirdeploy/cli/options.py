@@ -15,10 +15,10 @@ from nirdeploy.errors import CorruptFile, UsageProblem
 if TYPE_CHECKING:
     import numpy as np
 
-    from nirdeploy.device import Device
-    from nirdeploy.network import Formats
-    from nirdeploy.spikes import SpikeRecord
-    from nirdeploy.target import Target
+    from nirdeploy.device.client import Device
+    from nirdeploy.integers.network import Formats
+    from nirdeploy.records.spikes import SpikeRecord
+    from nirdeploy.targets.tables import Target
 
 SIM = "sim"
 
@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from nirdeploy import target
+    from nirdeploy.targets import registry as target
 
     return [CompletionItem(name) for name in target.names() if name.startswith(incomplete)]
 
@@ -80,7 +80,7 @@ def probes(text: str) -> str | list[str]:
 
 def formats(text: str) -> Formats:
     """The value of ``--integer``."""
-    from nirdeploy.network import Formats
+    from nirdeploy.integers.network import Formats
 
     bits = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
     bits = bits + [24, 24, 12][len(bits) - 1 :]
@@ -95,8 +95,9 @@ def formats(text: str) -> Formats:
 
 def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> Device:
     """Open a device; says so if hardware is compiled for it first."""
-    from nirdeploy import board, device
-    from nirdeploy import target as targets
+    from nirdeploy.backends.fpga.simulated import board
+    from nirdeploy.device import client as device
+    from nirdeploy.targets import registry as targets
 
     chosen = targets.load(target)
     _ = chosen.serial_board  # a chip has none: said before anything is compiled

@@ -22,7 +22,8 @@ def command() -> None:
 @options.as_json
 def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> None:
     """Keep RECORD as GOLDEN."""
-    from nirdeploy import SpikeRecord, pipeline, regress
+    from nirdeploy import SpikeRecord, pipeline
+    from nirdeploy.proof import regress
 
     run = SpikeRecord.load(record)
     regress.record(golden, run, manifest=pipeline.Build.load(build).manifest() if build else None)
@@ -42,8 +43,9 @@ def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> Non
 @options.as_json
 def check(golden: Path, record: Path, tolerance: tuple[str, ...], junit: Path | None, as_json: bool) -> int:
     """Compare RECORD with GOLDEN; exit code 1 if anything differs beyond the tolerance."""
-    from nirdeploy import SpikeRecord, regress
-    from nirdeploy.report import tables
+    from nirdeploy import SpikeRecord
+    from nirdeploy.proof import regress
+    from nirdeploy.proof.report import tables
 
     regression = regress.check(golden, SpikeRecord.load(record), tolerance=_tolerance(tolerance))
     if junit is not None:
@@ -65,8 +67,9 @@ def check(golden: Path, record: Path, tolerance: tuple[str, ...], junit: Path | 
 @options.as_json
 def update(golden: Path, record: Path, reason: str, as_json: bool) -> None:
     """Replace GOLDEN by RECORD; shows what changes."""
-    from nirdeploy import SpikeRecord, regress
-    from nirdeploy.report import tables
+    from nirdeploy import SpikeRecord
+    from nirdeploy.proof import regress
+    from nirdeploy.proof.report import tables
 
     changed = regress.update(golden, SpikeRecord.load(record), reason)
     if as_json:

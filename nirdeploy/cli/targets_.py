@@ -11,8 +11,8 @@ from nirdeploy.cli import options, ui
 @options.as_json
 def command(as_json: bool) -> None:
     """List the targets."""
-    from nirdeploy import target
-    from nirdeploy.report import tables
+    from nirdeploy.proof.report import tables
+    from nirdeploy.targets import registry as target
 
     rows = []
     for name in target.names():

@@ -43,9 +43,9 @@ def command(
     a read-out, or if nothing was compared. Float against integer is quantization: it is explained, not
     judged.
     """
-    from nirdeploy.report import html as page
-    from nirdeploy.report import junit as xml
-    from nirdeploy.report import tables
+    from nirdeploy.proof.report import html as page
+    from nirdeploy.proof.report import junit as xml
+    from nirdeploy.proof.report import tables
 
     if what.is_dir():
         if stimulus is None or measured is not None:
@@ -81,7 +81,7 @@ def command(
 
 def _records(expected: Path, measured: Path, probe: str) -> Any:
     from nirdeploy import SpikeRecord, verify
-    from nirdeploy.report import html
+    from nirdeploy.proof.report import html
 
     a, b = SpikeRecord.load(expected), SpikeRecord.load(measured)
     chosen = None if probe == "all" else options.probes(probe)
@@ -96,15 +96,15 @@ def _witnesses(
     from dataclasses import replace
 
     from nirdeploy import accuracy, explain, flash, pipeline, run, simulate, verify
-    from nirdeploy.backends import base
-    from nirdeploy.report import html
+    from nirdeploy.proof.report import html
+    from nirdeploy.targets import registry
 
     built = pipeline.Build.load(build)
     x, labels = options.stimulus(stimulus)
     with ui.spinner("simulating", quiet):
         reference = simulate(built.graph, x, probe)
         quantized = simulate(built, x, probe)
-        dynamics = base.load(built.target).dynamics
+        dynamics = registry.backend_of(built.target).dynamics
         explanation = explain(built.graph, built.network, x, labels, dynamics=dynamics)
     port = options.port_of(port, built.target)
     if port == options.SIM:

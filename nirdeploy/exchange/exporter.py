@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from nirdeploy import dialect as dialects
-from nirdeploy import neuron as equations
-from nirdeploy import nirfile
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange import spikingjelly
 from nirdeploy.exchange.importer import ORIGIN, Origin
 from nirdeploy.exchange.layers import to_node, trained
 from nirdeploy.exchange.modules import Neuron, Recurrent
 from nirdeploy.exchange.tracing import ADDITIONS, PASSES, Trace, is_flatten
+from nirdeploy.graph import file as nirfile
+from nirdeploy.semantics import dialect as dialects
+from nirdeploy.semantics import neuron as equations
+from nirdeploy.semantics.dialect import Dialect
 
 
 def export_to_nir(

@@ -1,7 +1,7 @@
 """import_from_nir: a NIR graph becomes a trainable torch.fx.GraphModule, stateless between calls.
 
 Each NIR node becomes one module of the node's name; the graph of calls is that of one step, in the order that
-:func:`nirdeploy.check.check` found. Without a cycle, many steps go layer by layer; with one, step by step.
+:func:`nirdeploy.graph.check.check` found. Without a cycle, many steps go layer by layer; with one, step by step.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import nir
 import torch
 from torch import fx, nn
 
-from nirdeploy import nirfile
-from nirdeploy.check import CheckedGraph, check
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import GraphError, UsageProblem
 from nirdeploy.exchange.layers import to_module
 from nirdeploy.exchange.modules import Delay, Neuron
-from nirdeploy.flatten import FlatGraph, flatten
-from nirdeploy.linear import LINEAR
-from nirdeploy.neuron import State
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.flatten import FlatGraph, flatten
+from nirdeploy.graph.linear import LINEAR
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.neuron import State
 
 States = dict[str, State]
 ORIGIN = "nir_origin"  # the attribute of an imported module that holds its Origin
@@ -63,7 +63,7 @@ def import_from_nir(
         With several inputs, ``x`` is a tuple in the order of the graph.
 
     Raises:
-        ModelFileError, GraphError, DialectError: as :func:`nirdeploy.check.check`.
+        ModelFileError, GraphError, DialectError: as :func:`nirdeploy.graph.check.check`.
     """
     if step_mode not in ("s", "m"):
         raise UsageProblem(f"step_mode is 's' (one step) or 'm' (many), not {step_mode!r}")

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.modules import NEURONS, Delay, Neuron, Scale, SumPool2d
-from nirdeploy.linear import whole
-from nirdeploy.neuron import PARAMETERS
+from nirdeploy.graph.linear import whole
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.neuron import PARAMETERS
 
 
 def to_module(

@@ -1,4 +1,4 @@
-"""Trainable spiking modules in plain PyTorch, on the equations of :mod:`nirdeploy.neuron`.
+"""Trainable spiking modules in plain PyTorch, on the equations of :mod:`nirdeploy.semantics.neuron`.
 
 ``step_mode="m"``: the input is (T, B, ...), every call starts from rest, the output is (T, B, ...), so
 an ``nn.Sequential`` of ``nn.Linear`` and neurons trains as it is. ``step_mode="s"``: one step, (B, ...);
@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from nirdeploy import dialect as dialects
-from nirdeploy import neuron as equations
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import UsageProblem
-from nirdeploy.neuron import Rules, State
+from nirdeploy.semantics import dialect as dialects
+from nirdeploy.semantics import neuron as equations
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.neuron import Rules, State
 
 
 class _Spike(torch.autograd.Function):

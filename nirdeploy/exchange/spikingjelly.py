@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from nirdeploy import dialect as dialects
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
+from nirdeploy.semantics import dialect as dialects
+from nirdeploy.semantics.dialect import Dialect
 
 _NEURONS = ("IFNode", "LIFNode", "ParametricLIFNode", "CUBALIFNode")
 _LAYERS = {

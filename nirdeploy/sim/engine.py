@@ -18,8 +18,8 @@ from weakref import WeakKeyDictionary
 import numba
 import numpy as np
 
-from nirdeploy.network import IntegerNetwork, IntegerProjection
-from nirdeploy.operators import Dense
+from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim.float_ import delayed
 
 _BLOCK = 128  # neurons: enough that adding a row outweighs finding it, few enough that their weights stay near

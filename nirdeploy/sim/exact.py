@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy import neuron, spikes
-from nirdeploy.check import CheckedGraph, Population
 from nirdeploy.errors import GraphError
+from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.records import spikes
+from nirdeploy.semantics import neuron
 from nirdeploy.sim.float_ import delayed
 
 MODELS = ("LIF", "IF", "LI", "I", "Output")

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy import neuron, recurrence, spikes
-from nirdeploy.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.records import spikes
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics import order as recurrence
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nirdeploy import recurrence, spikes
-from nirdeploy.network import Dynamics, Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import Dynamics, Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.records import spikes
+from nirdeploy.semantics import order as recurrence
 
 
 @dataclass(frozen=True)

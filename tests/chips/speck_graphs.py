@@ -12,17 +12,17 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nirdeploy import pipeline
-from nirdeploy import target as targets
-from nirdeploy.backends import base
 from nirdeploy.backends.speck.geometry import image_of, square
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.dialect import PRESETS, Dialect
-from nirdeploy.operators import Convolution, Dense, Elementwise, Operator, Pool
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.dialect import PRESETS, Dialect
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool
 from nirdeploy.sim import integer
-from nirdeploy.spikes import SpikeRecord
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 
 TARGET = targets.load("speck2f")
-BACKEND = base.load(TARGET)
+BACKEND = registry.backend_of(TARGET)
 PLAIN = PRESETS["sinabs"]
 
 

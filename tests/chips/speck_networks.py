@@ -13,7 +13,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from nirdeploy.check import CheckedGraph, check
+from nirdeploy.graph.check import CheckedGraph, check
 
 DIALECT = "sinabs"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.check import Population, Projection
-from nirdeploy.operators import Convolution, Dense, Elementwise, Operator, Pool
+from nirdeploy.graph.check import Population, Projection
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool
 from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import PLAIN, neurons
 

@@ -9,17 +9,17 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nirdeploy import pipeline
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.dialect import Dialect
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.operators import Convolution, Dense, Elementwise, Operator, Pool
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool
 from nirdeploy.sim import integer
-from nirdeploy.spikes import SpikeRecord
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 
 TARGET = targets.load("spinnaker2")
-BACKEND = base.load(TARGET)
+BACKEND = registry.backend_of(TARGET)
 DT = 1e-4
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from nirdeploy.explain import Explanation
+    from nirdeploy.proof.explain import Explanation
 
 KEY = "the chips' table"
 TITLES = {

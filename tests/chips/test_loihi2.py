@@ -12,15 +12,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy import target as targets
 from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics, wrap
 from nirdeploy.backends.loihi2.synapses import connection, mantissas
-from nirdeploy.check import Projection
 from nirdeploy.errors import InputShapeError
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.operators import Convolution, Dense, Elementwise, Pool
+from nirdeploy.graph.check import Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool
 from nirdeploy.sim import float_, integer
-from nirdeploy.spikes import SpikeRecord
+from nirdeploy.targets import registry as targets
 from tests.chips.loihi2_networks import DT, network, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.network import IntegerNetwork, IntegerProjection
-from nirdeploy.operators import Convolution, Dense, Elementwise, Operator
-from nirdeploy.spikes import SpikeRecord
+from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests.chips.loihi2_networks import DT, network
 from tests.conftest import examples
 from tests.networks import spikes, two_layers
@@ -96,7 +96,7 @@ def test_every_limit_has_a_source() -> None:
 
 def test_estimate_counts_events() -> None:
     build = nd.build(two_layers(), TARGET)
-    estimate = base.load(TARGET).estimate(build.network, build.placement, TARGET, 0.5)
+    estimate = registry.backend_of(TARGET).estimate(build.network, build.placement, TARGET, 0.5)
     synapses = sum(int(np.count_nonzero(p.weight)) for p in build.network.projections)
     assert estimate["synaptic_events"] == 0.5 * synapses
     assert estimate["neuron_updates"] == 35

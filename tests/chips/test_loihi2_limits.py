@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy import dialect as dialects
-from nirdeploy import place as placing
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import check
 from nirdeploy.errors import DoesNotFit, TargetFileError
+from nirdeploy.graph.check import check
+from nirdeploy.semantics import dialect as dialects
+from nirdeploy.targets import placement as placing
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests.chips.table import Table
 
 TARGET = targets.load("loihi2")
-BACKEND = base.load(TARGET)
+BACKEND = registry.backend_of(TARGET)
 DT = 1e-4
 SIZE = 5
 Nodes = dict[str, nir.NIRNode]

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.quantize import per_weight
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.quantize import per_weight
+from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import float_
-from nirdeploy.spikes import SpikeRecord
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests.chips.table import Table
 
 #: The chip's probe reads this in the step of a spike, where the membrane is 0.
@@ -87,7 +87,7 @@ def test_the_chip_spikes_as_the_graph(paper: Path, table: Table) -> None:
 
 def explained(table: Table, name: str, built: nd.Build, x: np.ndarray) -> None:
     """Adds how near the chip is to the float model."""
-    dynamics = base.find("loihi2", "").dynamics
+    dynamics = registry.find_backend("loihi2", "").dynamics
     record = nd.simulate(built, x)
     spikes = sum(int(values.sum()) for values in record.spikes.values())
     table.near("loihi2", name, nd.explain(built.graph, built.network, x, dynamics=dynamics), spikes)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.speck.rounding import Core
-from nirdeploy.check import CheckedGraph, Projection
-from nirdeploy.neuron import coefficients
-from nirdeploy.operators import Convolution, Dense, Pool
-from nirdeploy.quantize import per_weight
+from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.integers.quantize import per_weight
+from nirdeploy.semantics.neuron import coefficients
+from nirdeploy.semantics.operators import Convolution, Dense, Pool
 from nirdeploy.sim import float_, integer
-from nirdeploy.target import Target
 from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.speck_scalar import Chip

@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy import nirfile
-from nirdeploy.check import CheckedGraph, Projection, check
-from nirdeploy.explain import explain
-from nirdeploy.operators import Convolution, Dense, Pool
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import CheckedGraph, Projection, check
 from nirdeploy.pipeline import Build
-from nirdeploy.resources import templates_dir
+from nirdeploy.proof.explain import explain
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.operators import Convolution, Dense, Pool
 from nirdeploy.sim import float_, integer
-from nirdeploy.spikes import SpikeRecord
+from nirdeploy.targets.resources import templates_dir
 from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.table import Table

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nirdeploy import nirfile
-from nirdeploy import target as targets
 from nirdeploy.backends.speck.cores import assigned, memories
-from nirdeploy.check import Projection
 from nirdeploy.errors import DoesNotFit, InternalError, TargetFileError
-from nirdeploy.operators import Dense
-from nirdeploy.place import CoreUse
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import Projection
+from nirdeploy.semantics.operators import Dense
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.placement import CoreUse
 from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, neurons
 from tests.chips.speck_networks import as_nir, conv

@@ -24,14 +24,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy import nirfile, pipeline
+from nirdeploy import pipeline
 from nirdeploy.backends.spinnaker2.rounding import bits_of, value_of
-from nirdeploy.check import CheckedGraph, Projection
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import InputShapeError
-from nirdeploy.operators import Dense
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import float_, integer
-from nirdeploy.spikes import SpikeRecord
 from tests.chips import spinnaker2_networks as networks
 from tests.chips.spinnaker2_networks import BACKEND, built, simulated, stimulus
 from tests.chips.table import Table

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from nirdeploy import nirfile
-from nirdeploy.check import CheckedGraph, Projection
-from nirdeploy.dialect import Dialect
-from nirdeploy.emit import emit
 from nirdeploy.errors import DoesNotFit, TargetFileError
-from nirdeploy.operators import Convolution, Dense, Pool
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution, Dense, Pool
+from nirdeploy.targets.emit import emit
 from tests.chips import spinnaker2_networks as networks
 from tests.chips.spinnaker2_networks import BACKEND, TARGET, built
 from tests.chips.table import Table

@@ -15,9 +15,9 @@ import pytest
 
 import nirdeploy as nd
 from nirdeploy.backends.spinnaker2.rounding import bits_of, value_of
-from nirdeploy.check import check
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.network import IntegerNetwork
+from nirdeploy.graph.check import check
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.sim import integer
 from tests.chips.spinnaker2_networks import BACKEND
 from tests.chips.table import Table

@@ -19,12 +19,12 @@ from nirdeploy.backends.xylo import decays, silence
 from nirdeploy.backends.xylo.rounding import Rounding
 from nirdeploy.backends.xylo.schema import Formats
 from nirdeploy.backends.xylo.wiring import merged
-from nirdeploy.check import CheckedGraph, Projection
-from nirdeploy.emit import emit
 from nirdeploy.errors import DoesNotFit, InputShapeError
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.operators import Dense
+from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import float_, integer
+from nirdeploy.targets.emit import emit
 from tests.chips import xylo_networks as networks
 from tests.chips.table import Table
 from tests.chips.xylo_networks import BACKEND, DT, NAMES, Drawn, built, states, target

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
-from nirdeploy import nirfile
 from nirdeploy.backends.xylo import wiring
-from nirdeploy.emit import emit
 from nirdeploy.errors import InternalError
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.operators import Dense
-from nirdeploy.place import Placement
-from nirdeploy.spikes import SpikeRecord
-from nirdeploy.target import Target
+from nirdeploy.graph import file as nirfile
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.operators import Dense
+from nirdeploy.targets.emit import emit
+from nirdeploy.targets.placement import Placement
 from tests.chips import xylo_networks as networks
 from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, built, chain, states, target
 from tests.chips.xylo_scalar import Chip, recorded

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy import dialect as dialects
-from nirdeploy import nirfile
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import check
 from nirdeploy.errors import DoesNotFit, TargetFileError
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
+from nirdeploy.semantics import dialect as dialects
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests.chips.table import Table
 
 TARGET = targets.load("xylo_imu")
-BACKEND = base.load(TARGET)
+BACKEND = registry.backend_of(TARGET)
 DT = 1e-3
 SIZE = 5
 LAYERS = ("1", "2", "3")

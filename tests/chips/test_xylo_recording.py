@@ -12,7 +12,7 @@ import pytest
 
 import nirdeploy as nd
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.explain import Explanation
+from nirdeploy.proof.explain import Explanation
 from tests.chips.table import Table
 from tests.chips.xylo_networks import BACKEND, NAMES
 

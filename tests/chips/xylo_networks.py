@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
-from nirdeploy import neuron
-from nirdeploy import target as targets
-from nirdeploy.backends import base
 from nirdeploy.backends.xylo import registers
 from nirdeploy.backends.xylo.dynamics import State, XyloDynamics
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.dialect import PRESETS, Dialect
-from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Dense, Operator
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.dialect import PRESETS, Dialect
+from nirdeploy.semantics.operators import Dense, Operator
 from nirdeploy.sim import integer
-from nirdeploy.target import Target
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests.nirgraphs import as_nir
 
-BACKEND = base.find("xylo", "")
+BACKEND = registry.find_backend("xylo", "")
 NAMES = ("xylo_a2", "xylo_a3", "xylo_imu")
 RULES = neuron.rules("CubaLIF", PRESETS["rockpool"])
 DT = 1e-3

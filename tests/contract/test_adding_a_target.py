@@ -29,13 +29,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy import nirfile, pipeline
-from nirdeploy import target as targets
-from nirdeploy.backends import base
+from nirdeploy import pipeline
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.resources import targets_dir, templates_dir
+from nirdeploy.graph import file as nirfile
+from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import integer
-from nirdeploy.spikes import SpikeRecord
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.resources import targets_dir, templates_dir
 from tests.conftest import examples
 from tests.contract.fictitious_chip import networks
 from tests.contract.fictitious_chip.maker import mychip_driver
@@ -79,7 +81,7 @@ def test_the_document_quotes_every_kind_of_file() -> None:
 def test_the_document_lists_every_hook() -> None:
     table = DOCUMENT.partition("## The backend")[2].partition("###")[0]
     listed = re.findall(r"^\| `(\w+)` \|", table, re.M)
-    assert sorted(listed) == sorted({*(name for name in vars(base.Backend) if name[0] != "_"), "Hardware"})
+    assert sorted(listed) == sorted({*(name for name in vars(Backend) if name[0] != "_"), "Hardware"})
 
 
 # --- the chip, installed ----------------------------------------------------------------
@@ -239,7 +241,7 @@ def test_without_its_plug_in_the_target_says_what_is_missing(bench: Bench) -> No
 def test_a_plug_in_that_is_broken_is_no_bug_of_ours(bench: Bench, tmp_path: Path, named: str, text: str) -> None:
     shutil.copytree(bench.site, tmp_path / "site")
     (entries,) = (tmp_path / "site").glob("*.dist-info/entry_points.txt")
-    entries.write_text(f"[{base.PLUGINS}]\nmychip = {named}\n")
+    entries.write_text(f"[{registry.PLUGINS}]\nmychip = {named}\n")
     said = bench.nirdeploy("check", "net.nir", "--target", bench.target, paths=(tmp_path / "site",))
     assert said.returncode == 3
     assert re.fullmatch(r"error\[E303\]: [^\n]+\n", said.stderr)
@@ -319,7 +321,7 @@ def test_a_weight_changed_is_seen(inside: Path) -> None:
     weight = way.weight + np.eye(*way.weight.shape, dtype=np.int32)
     other = replace(way, operator=replace(way.operator, weight=weight))
     changed = replace(build.network, projections=(other, *build.network.projections[1:]))
-    record = integer.simulate(changed, x, dynamics=base.load(build.target).dynamics)
+    record = integer.simulate(changed, x, dynamics=registry.backend_of(build.target).dynamics)
     assert (record.spikes["hidden"] != spikes["hidden"]).any()
 
 

@@ -22,10 +22,11 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy import nirfile, target
-from nirdeploy.link.ports import SerialPort
-from nirdeploy.link.reference import DeviceModel, ServedModel
-from nirdeploy.resources import targets_dir
+from nirdeploy.device.ports import SerialPort
+from nirdeploy.graph import file as nirfile
+from nirdeploy.targets import registry as target
+from nirdeploy.targets.resources import targets_dir
+from tests.doubles.device import DeviceModel, ServedModel
 
 INPUTS, NEURONS, STEPS, SAMPLES = 4, 3, 5, 2
 

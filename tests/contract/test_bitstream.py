@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from nirdeploy.targets.tables import Target
 
-from nirdeploy import target as targets
+from nirdeploy.backends.fpga.synthesis import families, flow
 from nirdeploy.cli import group
 from nirdeploy.errors import DoesNotFit, TargetFileError
-from nirdeploy.synthesis import families, flow
-from nirdeploy.target import Target
+from nirdeploy.targets import registry as targets
 
 pytestmark = pytest.mark.xdist_group("synthesis")
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from nirdeploy.dialect import _ALLOWED, PRESETS, Dialect
 from nirdeploy.exchange.frontends import FRONTENDS
+from nirdeploy.semantics.dialect import _ALLOWED, PRESETS, Dialect
 
 TEXT = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text(encoding="utf-8")
 

@@ -21,15 +21,17 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
+from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
-from nirdeploy import neuron, nirfile, pipeline
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import check
-from nirdeploy.dialect import METADATA_KEY
-from nirdeploy.spikes import SpikeRecord
-from nirdeploy.target import Target
+from nirdeploy import pipeline
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.dialect import METADATA_KEY
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests.unit.cli import conftest as terminal
 
 cli = terminal.cli
@@ -77,7 +79,7 @@ def candidates(target: Target) -> Iterator[tuple[str, str]]:
 
 
 def problems(graph: nir.NIRGraph, target: Target) -> list[str]:
-    return base.load(target).problems(check(graph), target)
+    return registry.backend_of(target).problems(check(graph), target)
 
 
 def legal(target: Target) -> tuple[str, str]:
@@ -168,7 +170,7 @@ def test_a_network_runs_and_every_spike_is_verified(kept: Kept, cli: Callable[..
 
 def test_the_placement_holds_every_neuron_within_the_limits(kept: Kept) -> None:
     built = pipeline.Build.load(kept.build)
-    base.load(kept.target).validate(built.placement, built.network, kept.target)
+    registry.backend_of(kept.target).validate(built.placement, built.network, kept.target)
     assert {p.name for p in built.network.populations} >= {"hidden", "last"}
     for name in ("hidden", "last"):
         assert sum(part.count for part in built.placement.of(name)) == SIZES[name]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nirdeploy import target as targets
+from nirdeploy.targets import registry as targets
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "nirdeploy"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nirdeploy import target as targets
-from nirdeploy.gather import logic
-from nirdeploy.synthesis import flow
+from nirdeploy.backends.fpga.cost import logic
+from nirdeploy.backends.fpga.synthesis import flow
+from nirdeploy.targets import registry as targets
 
 pytestmark = pytest.mark.xdist_group("synthesis")
 

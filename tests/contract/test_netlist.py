@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nirdeploy.targets.tables import Target
 
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.dialect import Dialect
-from nirdeploy.emit import Artifacts, emit
-from nirdeploy.operators import Convolution, Dense
-from nirdeploy.sim import integer, rtl
-from nirdeploy.synthesis import tools
-from nirdeploy.target import Target
-from nirdeploy.verify import verify
+from nirdeploy.backends.fpga.simulated import rtl
+from nirdeploy.backends.fpga.synthesis import tools
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.proof.verify import verify
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution, Dense
+from nirdeploy.sim import integer
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.emit import Artifacts, emit
 from tests import networks
 
 pytestmark = pytest.mark.xdist_group("netlist")
@@ -114,7 +115,7 @@ def test_the_netlist_spikes_as_the_verilog(tmp_path: Path, family: str) -> None:
     target = targets.load(name).with_hardware(**hardware)
     netlist, cells = _netlist(target, family, passes, tmp_path)
     assert expected_cells <= set(re.findall(r"\d+\s+(\w+)$", cells, re.MULTILINE))
-    backend = base.load(target)
+    backend = registry.backend_of(target)
     graph = _graph(bool(target.hardware.spatial))
     network = backend.quantize(graph, target)
     image = backend.pack(network, backend.place(network, target), {}, target, {})

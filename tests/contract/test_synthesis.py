@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nirdeploy import target as targets
-from nirdeploy.emit import Artifacts, emit
-from nirdeploy.sim import verilate
+from nirdeploy.backends.fpga.simulated import verilate
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.emit import Artifacts, emit
 
 pytestmark = pytest.mark.xdist_group("synthesis")
 

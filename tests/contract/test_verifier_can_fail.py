@@ -8,15 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nirdeploy import target as targets
-from nirdeploy.backends import base
-from nirdeploy.check import check
-from nirdeploy.gather.placement import place
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.quantize import quantize
-from nirdeploy.sim import integer, rtl
-from nirdeploy.spikes import SpikeRecord
-from nirdeploy.verify import verify
+from nirdeploy.backends.fpga.placement import place
+from nirdeploy.backends.fpga.simulated import rtl
+from nirdeploy.graph.check import check
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.quantize import quantize
+from nirdeploy.proof.verify import verify
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.sim import integer
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests import networks
 
 pytestmark = pytest.mark.xdist_group("rtl")
@@ -50,7 +51,7 @@ def expected(network: IntegerNetwork, x: np.ndarray) -> SpikeRecord:
 
 
 def _on_rtl(fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray) -> SpikeRecord:
-    image = base.load(fabric.target).pack(network, place(network, fabric.target), {}, fabric.target, {})
+    image = registry.backend_of(fabric.target).pack(network, place(network, fabric.target), {}, fabric.target, {})
     fabric.load(image)
     return fabric.run(image, x)
 

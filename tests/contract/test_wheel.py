@@ -68,11 +68,11 @@ def test_targets_are_found(python: Path, tmp_path: Path) -> None:
 
 
 def test_every_target_renders_as_in_the_checkout(python: Path, tmp_path: Path) -> None:
-    from nirdeploy import target as targets
-    from nirdeploy.emit import emit
+    from nirdeploy.targets import registry as targets
+    from nirdeploy.targets.emit import emit
 
     code = (
-        "from nirdeploy import target; from nirdeploy.emit import emit\n"
+        "from nirdeploy import target; from nirdeploy.targets.emit import emit\n"
         "for name in target.names(): print(name, emit(target.load(name)).digest())"
     )
     said = dict(line.split() for line in _run(python, tmp_path, "-c", code).splitlines())
@@ -80,5 +80,5 @@ def test_every_target_renders_as_in_the_checkout(python: Path, tmp_path: Path) -
 
 
 def test_reports_find_their_template(python: Path, tmp_path: Path) -> None:
-    code = "from nirdeploy.report import html; print(len(html.render(html.Report('title'))))"
+    code = "from nirdeploy.proof.report import html; print(len(html.render(html.Report('title'))))"
     assert int(_run(python, tmp_path, "-c", code)) > 1000

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirdeploy import nirfile
-from nirdeploy.check import check
 from nirdeploy.exchange.frontends import export_from
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
 from nirdeploy.sim import float_
 
 BATCH = 2

@@ -14,10 +14,10 @@ import torch
 from snntorch.export_nir import export_to_nir
 from torch import nn
 
-from nirdeploy import dialect as dialects
-from nirdeploy.check import check
 from nirdeploy.errors import ExportError, UsageProblem
 from nirdeploy.exchange.frontends import export_from
+from nirdeploy.graph.check import check
+from nirdeploy.semantics import dialect as dialects
 from tests.frameworks.networks import (
     Ledger,
     Maker,

@@ -1,4 +1,4 @@
-"""A process that reads one file after the other as :mod:`nirdeploy.nirchild` does, under its limits.
+"""A process that reads one file after the other as :mod:`nirdeploy.graph.child` does, under its limits.
 
 ``python reader.py NIRCHILD SECONDS`` takes paths from stdin, a line each; for each it writes a header (status, lengths,
 largest memory so far in KiB, as text in 64 bytes), the npz and what the child would say on stderr.

@@ -16,9 +16,10 @@ import nir
 import numpy as np
 import pytest
 
-from nirdeploy import cli, nirfile
-from nirdeploy.check import check
+from nirdeploy import cli
 from nirdeploy.errors import DialectError, GraphError, ModelFileError, NirdeployError
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
 
 SECRET = 424242.5
 NODES = "node/nodes"

@@ -20,9 +20,10 @@ import nir
 import numpy as np
 import pytest
 
-from nirdeploy import nirchild, nirfile
-from nirdeploy.check import check
 from nirdeploy.errors import NirdeployError
+from nirdeploy.graph import child as nirchild
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
 from tests.hostile import reader
 from tests.hostile.test_hostile_files import assert_reads_well, graph
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import nirdeploy as nd
-from nirdeploy import nirfile
-from nirdeploy.check import check
 from nirdeploy.exchange import export_to_nir, import_from_nir
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import check
 from nirdeploy.sim import exact, float_, integer
-from tests.unit.test_primitives import same
+from tests.unit.graph.test_primitives import same
 
 GRAPHS = (
     "lif_norse",

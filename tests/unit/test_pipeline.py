@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy import nirfile, pipeline
+from nirdeploy import pipeline
 from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.graph import file as nirfile
 from nirdeploy.pipeline import STAGES, Build, build
 from tests import networks
 
@@ -111,7 +112,7 @@ def test_the_api_of_the_readme(tmp_path: Path) -> None:
 
 def test_verbs_stay_verbs_whatever_was_imported() -> None:
     code = (
-        "import nirdeploy.flash, nirdeploy.run, nirdeploy.check, nirdeploy.verify, nirdeploy.simulate\n"
+        "import nirdeploy.device.flash, nirdeploy.run, nirdeploy.check, nirdeploy.verify, nirdeploy.simulate\n"
         "import nirdeploy as nd\n"
         "assert all(callable(getattr(nd, name)) for name in nd.__all__)"
     )

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from nirdeploy.backends import base
 from nirdeploy.backends.loihi2 import limits, schema
 from nirdeploy.backends.loihi2 import placement as placing
 from nirdeploy.backends.loihi2.configuration import configuration
 from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics
 from nirdeploy.backends.loihi2.latency import latencies
 from nirdeploy.backends.loihi2.rounding import Rounding
-from nirdeploy.check import CheckedGraph
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement
-from nirdeploy.quantize import assembled
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.quantize import assembled
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 
-class Loihi2Backend(base.Backend):
+class Loihi2Backend(Backend):
     """The chip through lava: configuration file, script, and an integer model equal to lava's simulation."""
 
     Formats = schema.Formats

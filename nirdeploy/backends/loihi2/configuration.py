@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nirdeploy.backends.loihi2.synapses import mantissas
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Convolution, Dense
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.semantics.operators import Convolution, Dense
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 #: Of the configuration file's fields.
 VERSION = 1

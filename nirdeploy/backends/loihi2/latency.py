@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nirdeploy.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph, Projection
 
 
 def latencies(graph: CheckedGraph) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nirdeploy import neuron
 from nirdeploy.backends.loihi2.latency import chip_delay, latencies, loop_delay
 from nirdeploy.backends.loihi2.rounding import Rounding
-from nirdeploy.check import CheckedGraph, Population
-from nirdeploy.quantize import beyond_plain, late_bias
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.integers.quantize import beyond_plain, late_bias
+from nirdeploy.semantics import neuron
+from nirdeploy.targets.tables import Target
 
 
 def problems(graph: CheckedGraph, target: Target) -> list[str]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Convolution, Dense
-from nirdeploy.place import CoreUse, Placement, Slice
-from nirdeploy.target import Target
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.semantics.operators import Convolution, Dense
+from nirdeploy.targets.placement import CoreUse, Placement, Slice
+from nirdeploy.targets.tables import Target
 
 MEMORIES = ("neurons", "memory_bytes", "input_axons", "output_axons")
 

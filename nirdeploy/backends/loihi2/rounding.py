@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy import neuron
 from nirdeploy.backends.loihi2 import start
 from nirdeploy.backends.loihi2.latency import chip_delay
 from nirdeploy.backends.loihi2.schema import Formats
 from nirdeploy.backends.loihi2.synapses import Mantissas, as_matrix, connection, mantissas, with_weight
-from nirdeploy.chain import MAX_WEIGHTS
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.network import IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Convolution, Dense, Operator
-from nirdeploy.quantize import per_weight
+from nirdeploy.graph.chain import MAX_WEIGHTS
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
+from nirdeploy.integers.quantize import per_weight
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.operators import Convolution, Dense, Operator
 
 #: How many thresholds deep an inhibited membrane can fall before it saturates.
 HEADROOM = 8

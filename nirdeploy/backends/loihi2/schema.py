@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nirdeploy.network import Formats as IntegerFormats
-from nirdeploy.target import Positive, Table
+from nirdeploy.integers.network import Formats as IntegerFormats
+from nirdeploy.targets.tables import Positive, Table
 
 
 class Formats(Table):

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from nirdeploy.check import Projection
-from nirdeploy.operators import Convolution, Dense, Elementwise, Operator, Pair, Passage, Pool
+from nirdeploy.graph.check import Projection
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pair, Passage, Pool
 
 SignMode = Literal["mixed", "excitatory", "inhibitory"]
 

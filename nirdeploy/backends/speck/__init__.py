@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from nirdeploy import place
-from nirdeploy.backends.base import Backend
 from nirdeploy.backends.speck import cores, limits, rounding
 from nirdeploy.backends.speck.configuration import configuration
 from nirdeploy.backends.speck.dynamics import IntegrateAndFire
 from nirdeploy.backends.speck.schema import Formats, Hardware
-from nirdeploy.check import CheckedGraph
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.targets import placement as place
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 
 class SpeckBackend(Backend):

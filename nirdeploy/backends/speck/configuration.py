@@ -13,9 +13,9 @@ import numpy as np
 from nirdeploy.backends.speck import cores
 from nirdeploy.backends.speck.layers import Layer, Layers
 from nirdeploy.backends.speck.schema import READOUT_LAYER
-from nirdeploy.network import IntegerNetwork, IntegerPopulation
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 
 def configuration(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from nirdeploy.backends.speck.layers import Layers, layers_of
 from nirdeploy.backends.speck.schema import Hardware
 from nirdeploy.errors import DoesNotFit, InternalError
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import CoreUse, Placement, Slice
-from nirdeploy.target import Target
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.targets.placement import CoreUse, Placement, Slice
+from nirdeploy.targets.tables import Target
 
 Memory = Mapping[str, int]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.network import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import Formats, IntegerPopulation, IntegerProjection
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class State:
 
 
 class IntegrateAndFire:
-    """A core's neurons as a :class:`nirdeploy.network.Dynamics`."""
+    """A core's neurons as a :class:`nirdeploy.integers.network.Dynamics`."""
 
     def start(self, population: IntegerPopulation, batch: int) -> State:
         v = np.broadcast_to(population.initial, (batch, population.size)).astype(np.int64)

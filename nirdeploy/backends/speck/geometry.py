@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nirdeploy.backends.speck.schema import Hardware
-from nirdeploy.operators import Convolution, Dense, Operator, Pair
+from nirdeploy.semantics.operators import Convolution, Dense, Operator, Pair
 
 Image = tuple[int, int, int]
 

@@ -25,7 +25,7 @@ from nirdeploy.backends.speck.geometry import (
     square,
 )
 from nirdeploy.backends.speck.schema import READOUT_SPREAD, Hardware
-from nirdeploy.operators import Convolution, Operator, Pool
+from nirdeploy.semantics.operators import Convolution, Operator, Pool
 
 
 class Way(Protocol):

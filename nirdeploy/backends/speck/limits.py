@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from nirdeploy import neuron
 from nirdeploy.backends.speck.cores import assigned, memories
 from nirdeploy.backends.speck.layers import Layers, layers_of
 from nirdeploy.backends.speck.rounding import Core
-from nirdeploy.check import CheckedGraph, Population
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.semantics import neuron
+from nirdeploy.targets.tables import Target
 
 
 def problems(graph: CheckedGraph, target: Target) -> list[str]:

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy import neuron
 from nirdeploy.backends.speck.schema import Formats
-from nirdeploy.check import CheckedGraph, Population
-from nirdeploy.network import Formats as Integers
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.quantize import assembled, per_weight
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.integers.network import Formats as Integers
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.quantize import assembled, per_weight
+from nirdeploy.semantics import neuron
+from nirdeploy.targets.tables import Target
 
 _ACCUMULATOR_BITS = 32  # of the model: a core adds event by event
 _DECAY_BITS = 16

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nirdeploy.target import Positive, Table
+from nirdeploy.targets.tables import Positive, Table
 
 PerCore = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Sizes = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]

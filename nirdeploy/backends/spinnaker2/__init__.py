@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from nirdeploy.backends.base import Backend
 from nirdeploy.backends.spinnaker2 import cores, limits, rounding
 from nirdeploy.backends.spinnaker2.configuration import configuration
 from nirdeploy.backends.spinnaker2.dynamics import FloatNeurons
 from nirdeploy.backends.spinnaker2.schema import Formats, Hardware
-from nirdeploy.check import CheckedGraph
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 
 class SpiNNaker2Backend(Backend):

@@ -8,9 +8,9 @@ import numpy as np
 
 from nirdeploy.backends.spinnaker2.cores import is_convolved
 from nirdeploy.backends.spinnaker2.rounding import value_of
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Convolution
-from nirdeploy.place import Placement
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.semantics.operators import Convolution
+from nirdeploy.targets.placement import Placement
 
 #: Raised when the script reads something else.
 FORMAT = 1

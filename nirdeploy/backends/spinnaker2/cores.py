@@ -11,12 +11,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nirdeploy import neuron
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Convolution
-from nirdeploy.place import CoreUse, Placement, Slice
-from nirdeploy.target import Target
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.operators import Convolution
+from nirdeploy.targets.placement import CoreUse, Placement, Slice
+from nirdeploy.targets.tables import Target
 
 _WORD = 4
 

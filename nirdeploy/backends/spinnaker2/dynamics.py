@@ -20,7 +20,7 @@ import numpy as np
 
 from nirdeploy.backends.spinnaker2.rounding import membrane_units, value_of
 from nirdeploy.errors import InputShapeError
-from nirdeploy.network import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import Formats, IntegerPopulation, IntegerProjection
 
 _INT32 = np.iinfo(np.int32)
 
@@ -57,7 +57,7 @@ def held(units: np.ndarray) -> np.ndarray:
 
 
 class FloatNeurons:
-    """IF, LIF and CubaLIF of py-spinnaker2 as a :class:`nirdeploy.network.Dynamics`."""
+    """IF, LIF and CubaLIF of py-spinnaker2 as a :class:`nirdeploy.integers.network.Dynamics`."""
 
     def start(self, population: IntegerPopulation, batch: int) -> State:
         zeros = np.zeros((batch, population.size), dtype=np.float32)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nirdeploy import neuron
 from nirdeploy.backends.spinnaker2 import rounding
-from nirdeploy.chain import MAX_WEIGHTS
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.operators import Convolution, Dense
-from nirdeploy.quantize import beyond_plain, late_bias
-from nirdeploy.target import Target
+from nirdeploy.graph.chain import MAX_WEIGHTS
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.quantize import beyond_plain, late_bias
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.operators import Convolution, Dense
+from nirdeploy.targets.tables import Target
 
 
 def problems(graph: CheckedGraph, target: Target) -> list[str]:

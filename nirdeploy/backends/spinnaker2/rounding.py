@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nirdeploy import neuron
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.dialect import Dialect
-from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Convolution, Dense, Operator
-from nirdeploy.quantize import assembled
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.quantize import assembled
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution, Dense, Operator
+from nirdeploy.targets.tables import Target
 
 #: Fraction bits of the decays that reports show; the chip's are in ``extra``.
 DECAY_BITS = 16

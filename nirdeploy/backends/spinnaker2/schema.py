@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nirdeploy.target import Positive, Table
+from nirdeploy.targets.tables import Positive, Table
 
 
 class Formats(Table):

@@ -8,20 +8,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from nirdeploy.backends import base
 from nirdeploy.backends.xylo import limits, schema, silence, wiring
 from nirdeploy.backends.xylo import placement as placing
 from nirdeploy.backends.xylo.configuration import configuration
 from nirdeploy.backends.xylo.dynamics import XyloDynamics
 from nirdeploy.backends.xylo.rounding import Rounding
-from nirdeploy.check import CheckedGraph
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 
-class XyloBackend(base.Backend):
+class XyloBackend(Backend):
     """One chip: its configuration as JSON, and an integer model equal to the vendor's simulator."""
 
     Formats = schema.Formats

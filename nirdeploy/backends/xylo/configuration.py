@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.network import IntegerNetwork, IntegerPopulation
-from nirdeploy.place import Placement
-from nirdeploy.target import Target
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 
 #: Of the configuration file's fields.
 VERSION = 1

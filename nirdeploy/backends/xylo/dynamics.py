@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.errors import InputShapeError
-from nirdeploy.network import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import Formats, IntegerPopulation, IntegerProjection
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from nirdeploy.backends.xylo import wiring
 from nirdeploy.backends.xylo.schema import Hardware
 from nirdeploy.backends.xylo.wiring import Wiring
 from nirdeploy.errors import DoesNotFit, InternalError
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.place import CoreUse, Placement, Slice
-from nirdeploy.target import Target
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.targets.placement import CoreUse, Placement, Slice
+from nirdeploy.targets.tables import Target
 
 
 def place(network: IntegerNetwork, target: Target) -> Placement:

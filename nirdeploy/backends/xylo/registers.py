@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from nirdeploy.backends.xylo.schema import Formats
-from nirdeploy.network import IntegerPopulation
-from nirdeploy.neuron import Rules
+from nirdeploy.integers.network import IntegerPopulation
+from nirdeploy.semantics.neuron import Rules
 
 #: Registers of a neuron, int64 (size,) each.
 NEURON = ("dash_mem", "dash_syn", "threshold", "bias")

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy import neuron
 from nirdeploy.backends.xylo import registers, wiring
 from nirdeploy.backends.xylo.decays import Decays, fit, kept_by
-from nirdeploy.check import CheckedGraph, Population
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Dense
-from nirdeploy.quantize import assembled
-from nirdeploy.target import Target
+from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.quantize import assembled
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.operators import Dense
+from nirdeploy.targets.tables import Target
 
 #: How many thresholds a membrane holds before it saturates.
 HEADROOM = 8

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from nirdeploy.backends.xylo.dynamics import State, decay, saturating
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
 
 #: Steps after which a membrane that still rises counts as reaching everything.
 _STEPS = 5000

@@ -13,9 +13,9 @@ from math import prod
 import numpy as np
 
 from nirdeploy.backends.xylo.schema import Hardware
-from nirdeploy.check import CheckedGraph, Projection
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.operators import Dense
+from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.semantics.operators import Dense
 
 #: Times the chip's hidden neurons: up to this size of a population its synapses are counted.
 _LARGER = 4

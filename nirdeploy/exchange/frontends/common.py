@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirdeploy import dialect as dialects
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.layers import pair, to_node
+from nirdeploy.semantics import dialect as dialects
+from nirdeploy.semantics.dialect import Dialect
 
 Shape = tuple[int, ...]
 

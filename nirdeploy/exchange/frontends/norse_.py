@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.frontends import common
 from nirdeploy.exchange.frontends.common import Call, Part
+from nirdeploy.semantics.dialect import Dialect
 
 _NEURONS = ("LIFBoxCell", "LIFCell", "IAFCell", "LIBoxCell", "LICell")
 _RESETS: Any = {"reset_value": "zero", "reset_subtract": "subtract"}

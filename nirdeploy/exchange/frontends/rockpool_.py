@@ -15,8 +15,8 @@ from typing import Any
 import nir
 import numpy as np
 
-from nirdeploy.dialect import METADATA_KEY, PRESETS, Dialect
 from nirdeploy.errors import ExportError
+from nirdeploy.semantics.dialect import METADATA_KEY, PRESETS, Dialect
 
 _SPIKING = ("LIFTorch", "LIFNeuronTorch")
 _KINDS = (*_SPIKING, "ExpSynTorch", "LinearTorch")

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.frontends import common
 from nirdeploy.exchange.frontends.common import Call, Part
+from nirdeploy.semantics.dialect import Dialect
 
 _WITH_TIME = ("IAF", "LIF", "ExpLeak", "IAFRecurrent", "LIFRecurrent")
 _SQUEEZED = ("IAFSqueeze", "LIFSqueeze", "ExpLeakSqueeze")

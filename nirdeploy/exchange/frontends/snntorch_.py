@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirdeploy.dialect import Dialect
 from nirdeploy.exchange.frontends import common
 from nirdeploy.exchange.frontends.common import Call, Part
+from nirdeploy.semantics.dialect import Dialect
 
 _NEURONS = ("Leaky", "RLeaky", "Synaptic", "RSynaptic")
 _RESETS: Any = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}

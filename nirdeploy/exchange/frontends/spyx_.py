@@ -15,8 +15,8 @@ from typing import Any
 import nir
 import numpy as np
 
-from nirdeploy.dialect import METADATA_KEY, PRESETS
 from nirdeploy.errors import ExportError
+from nirdeploy.semantics.dialect import METADATA_KEY, PRESETS
 
 _RECURRENT = ("RIF", "RLIF", "RCuBaLIF")
 _NEURONS = ("IF", "LIF", "CuBaLIF", "PSU_LIF", "LI", *_RECURRENT)

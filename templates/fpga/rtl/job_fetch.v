@@ -2,7 +2,7 @@
 // per step.
 //
 // A job is the rows of neurons that one set of sources feeds, of one slice: sixteen words (see
-// nirdeploy/gather/jobs.py, which writes them):
+// nirdeploy/backends/fpga/jobs.py, which writes them):
 //   0 wait: groups that must be complete        1 the same of the step before
 //   2 release: groups not read again in this step       3 the same of the step before
 //   4 flags: 0 fires, 1 subtractive reset, 2 emits membrane values, 3 first job of its group, 4 last job of

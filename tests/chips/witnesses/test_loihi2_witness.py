@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy.backends import base
 from nirdeploy.backends.loihi2.synapses import mantissas
-from nirdeploy.emit import emit
-from nirdeploy.network import IntegerNetwork
-from nirdeploy.operators import Convolution
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.semantics.operators import Convolution
 from nirdeploy.sim import integer
+from nirdeploy.targets import registry
+from nirdeploy.targets.emit import emit
 from tests.chips.loihi2_networks import DT, network, stimulus
 from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
@@ -58,7 +58,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, IntegerNetw
 def test_lava_computes_the_same(networks: dict[Path, IntegerNetwork], table: Table) -> None:
     spikes = values = saturated = 0
     wrong: Counter[str] = Counter()
-    dynamics = base.find("loihi2", "").dynamics
+    dynamics = registry.find_backend("loihi2", "").dynamics
     kinds: Counter[str] = Counter()
     for own, net in networks.items():
         names = [p.name for p in net.populations]
@@ -134,7 +134,7 @@ def test_the_second_emulator_computes_the_same(tmp_path: Path, table: Table) -> 
     wrong: Counter[int] = Counter()
     for seed, (net, x) in made.items():
         longer = np.concatenate([x, np.zeros_like(x[:1])])[:, None]
-        ours = integer.simulate(net, longer, membrane=["lif"], dynamics=base.find("loihi2", "").dynamics)
+        ours = integer.simulate(net, longer, membrane=["lif"], dynamics=registry.find_backend("loihi2", "").dynamics)
         if ours.stats["saturations"]:  # the emulator's state has no ends
             continue
         compared += 1

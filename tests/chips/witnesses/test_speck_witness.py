@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nirdeploy import nirfile
-from nirdeploy import target as targets
-from nirdeploy.backends import base
 from nirdeploy.backends.speck import cores
 from nirdeploy.backends.speck.configuration import configuration
+from nirdeploy.graph import file as nirfile
 from nirdeploy.sim import integer
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
 from tests.chips import speck_networks as networks
 from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.witness
 NETWORKS = 240
 # The scale that sinabs takes: weights, thresholds and spikes are to be the same.
 TARGET = targets.load("speck2f").with_hardware(scaling="largest")
-BACKEND = base.load(TARGET)
+BACKEND = registry.backend_of(TARGET)
 
 
 def hand_over(network: dict[str, Any], folder: Path, **more: Any) -> None:

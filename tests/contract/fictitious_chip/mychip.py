@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+from nirdeploy.targets.tables import Positive, Table, Target
 from pydantic import Field
 
-from nirdeploy import network as integers
-from nirdeploy import neuron
-from nirdeploy.backends.base import Backend
-from nirdeploy.check import CheckedGraph, Population
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.operators import Dense
-from nirdeploy.place import CoreUse, Placement, Slice
-from nirdeploy.quantize import assembled
-from nirdeploy.target import Positive, Table, Target
+from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.integers import network as integers
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.quantize import assembled
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.operators import Dense
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.placement import CoreUse, Placement, Slice
 
 
 class Formats(Table):
@@ -55,7 +55,7 @@ class State:
 
 
 class Counters:
-    """The neurons of the chip as a :class:`nirdeploy.network.Dynamics`."""
+    """The neurons of the chip as a :class:`nirdeploy.integers.network.Dynamics`."""
 
     def start(self, population: IntegerPopulation, batch: int) -> State:
         zeros = np.zeros((batch, population.size), dtype=np.int64)

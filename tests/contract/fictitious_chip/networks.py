@@ -5,7 +5,7 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from nirdeploy.dialect import METADATA_KEY
+from nirdeploy.semantics.dialect import METADATA_KEY
 
 DT = 1e-3
 STEPS, SAMPLES, INPUTS = 50, 2, 20

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nirdeploy.check import check
-from nirdeploy.dialect import Dialect, parse
+from nirdeploy.graph.check import check
+from nirdeploy.semantics.dialect import Dialect, parse
 from nirdeploy.sim import float_
 from tests.frameworks.networks import Ledger
 from tests.frameworks.witnesses.asking import WITNESSES, ask

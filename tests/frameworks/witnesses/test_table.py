@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nirdeploy.check import check
+from nirdeploy.graph.check import check
 from nirdeploy.sim import float_
 from tests.frameworks.witnesses.asking import ask
 from tests.frameworks.witnesses.plumbing import table_network

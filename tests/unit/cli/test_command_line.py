@@ -11,8 +11,8 @@ import click
 import pytest
 
 import nirdeploy
-from nirdeploy import target
 from nirdeploy.cli import group
+from nirdeploy.targets import registry as target
 
 COMMANDS = ["export", "check", "targets", "build", "flash", "run", "verify", "regress", "board", "info", "demo"]
 

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy import nirfile, pipeline, target
-from nirdeploy.link.reference import DeviceModel, ServedModel
-from tests.unit.test_verify import record as made
+from nirdeploy import pipeline
+from nirdeploy.graph import file as nirfile
+from nirdeploy.targets import registry as target
+from tests.doubles.device import DeviceModel, ServedModel
+from tests.unit.proof.test_verify import record as made
 
 INPUTS, NEURONS, STEPS, SAMPLES = 6, 5, 8, 3
 

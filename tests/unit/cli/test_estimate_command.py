@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nirdeploy import nirfile
+from nirdeploy.graph import file as nirfile
 from tests import networks
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy import nirfile
+from nirdeploy.graph import file as nirfile
 from tests import networks
 
 STEPS, SAMPLES = 25, 2

@@ -9,7 +9,7 @@ import pytest
 
 from nirdeploy.cli import ui
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.report import tables
+from nirdeploy.proof.report import tables
 
 
 def test_a_result_is_one_versioned_object(capsys: pytest.CaptureFixture[str]) -> None:

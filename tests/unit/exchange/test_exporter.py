@@ -11,9 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from nirdeploy import dialect as dialects
-from nirdeploy import nirfile
-from nirdeploy.check import CheckedGraph, check
 from nirdeploy.errors import ExportError, NirdeployError
 from nirdeploy.exchange import (
     IF,
@@ -27,6 +24,9 @@ from nirdeploy.exchange import (
     export_to_nir,
     import_from_nir,
 )
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.semantics import dialect as dialects
 from nirdeploy.sim import float_
 
 X = torch.zeros(5, 2, 4)  # (T, B, 4)

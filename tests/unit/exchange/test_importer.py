@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
 
-from nirdeploy import nirfile
-from nirdeploy.check import CheckedGraph, check
 from nirdeploy.errors import GraphError, ModelFileError, UsageProblem
 from nirdeploy.exchange import LI, LIF, export_to_nir, import_from_nir
+from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.sim import float_
 from tests import networks
 from tests.conftest import examples

@@ -14,9 +14,9 @@ from spikingjelly.activation_based import functional, layer, neuron
 from spikingjelly.activation_based import nir_exchange as theirs
 from torch import nn
 
-from nirdeploy.check import check
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange import export_to_nir, import_from_nir
+from nirdeploy.graph.check import check
 from nirdeploy.sim import float_
 from tests.networks import spikes
 

@@ -8,8 +8,8 @@ import nir
 import numpy as np
 import pytest
 
-from nirdeploy.check import check
 from nirdeploy.errors import GraphError
+from nirdeploy.graph.check import check
 from nirdeploy.sim import exact, float_
 
 DT, TAU = 1e-3, 5e-3

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.check import CheckedGraph, Population, Projection
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import InputShapeError, UnknownPopulation
-from nirdeploy.operators import Dense
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import float_
-from nirdeploy.spikes import SpikeRecord
 from tests import networks
 from tests.conftest import examples
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy import target as targets
-from nirdeploy.check import CheckedGraph, check
-from nirdeploy.dialect import Dialect
 from nirdeploy.errors import UnknownPopulation
-from nirdeploy.network import Formats, IntegerNetwork, IntegerPopulation
-from nirdeploy.operators import matrix
-from nirdeploy.quantize import quantize
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.quantize import quantize
+from nirdeploy.records.spikes import SpikeRecord, stimulus
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import matrix
 from nirdeploy.sim import integer
-from nirdeploy.spikes import SpikeRecord, stimulus
+from nirdeploy.targets import registry as targets
 from tests import networks, primitives
 from tests.conftest import examples
 

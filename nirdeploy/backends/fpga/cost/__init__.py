@@ -1,0 +1,1 @@
+"""What a network and its hardware cost: cycles, blocks and logic."""

@@ -1,0 +1,214 @@
+"""The memories and multipliers of the gather cores, and what of a chip's blocks the synthesizer makes them of.
+
+Memories are listed from the Verilog's parameters. Each goes where Yosys finds it cheapest (its ``memory_libmap``, by
+the costs in its libraries ``brams.txt`` and ``lutrams.txt``): block RAM, distributed RAM or registers. Products are cut
+into pieces that a multiplier takes (its ``mul2dsp.v``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from nirdeploy.backends.fpga.memory import parameter_widths
+from nirdeploy.backends.fpga.schema import Hardware
+from nirdeploy.integers.network import Formats
+
+BLOCK, SINGLE, DISTRIBUTED, REGISTERS = "block RAM", "single-port RAM", "distributed RAM", "registers"
+
+_BODY, _FRAME, _COUNTERS, _PROBES, _MESSAGES = 512, 1024, 64, 32, 16  # words of the link's memories and queues
+_HELD = 3  # the address that is read is a register, which Yosys takes in and has to make transparent
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``count`` memories of ``depth`` words of ``width`` bits; ``ports``: 1 where a cycle reads or writes.
+
+    ``emulation``: what Yosys counts for logic that it has to put around, beside one point for a port that only reads.
+    """
+
+    width: int
+    depth: int
+    ports: int = 2
+    count: int = 1
+    emulation: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """One way to use a family's memory cell: ``widths`` to the address bits that are left at each, and Yosys's costs.
+
+    ``byte``: bits that are written at once; ``scales``: cost follows the bits that are used.
+    """
+
+    kind: str
+    widths: dict[int, int]
+    cost: int
+    byte: int = 1
+    ports: int = 2
+    scales: bool = False
+
+    def geometry(self, memory: Memory) -> tuple[float, int, int]:
+        """Cost, cells, and bits of multiplexers between them, at the cheapest width."""
+        found = []
+        for width, address_bits in self.widths.items():
+            byte = min(self.byte, width)
+            ranks = math.ceil(memory.depth / (1 << address_bits))
+            cells = math.ceil(ranks * math.ceil(memory.width / byte) * byte / width)
+            muxes = (ranks - 1) * memory.width
+            cost = self.cost * (ranks * memory.width / width if self.scales else cells)
+            cost += muxes / 2 + (ranks / 2 if ranks > 1 else 0)
+            cost += 2 * (memory.emulation + (0 if self.ports == 1 else 1))
+            found.append((int(cost), cells, muxes))
+        return min(found, key=lambda one: one[0])
+
+
+def _halving(widths: Iterable[int], address_bits: int) -> dict[int, int]:
+    return {width: address_bits - nth for nth, width in enumerate(widths)}
+
+
+_DP18 = Block(BLOCK, _halving((1, 2, 4, 9, 18), 14), 128, byte=9)
+_SDP18 = Block(BLOCK, _halving((9, 18, 36), 11), 128, byte=9)
+_LUTS = Block(DISTRIBUTED, {4: 4}, 4, byte=4)
+
+#: The cells of each family, in the order in which Yosys knows them.
+BLOCKS: dict[str, tuple[Block, ...]] = {
+    "ecp5": (_LUTS, _DP18, _SDP18),
+    "gowin": (
+        Block(DISTRIBUTED, {4: 4}, 4, byte=4, scales=True),
+        Block(BLOCK, _halving((1, 2, 4, 9, 18, 36), 14), 128, byte=9, ports=1),
+        _DP18,
+        Block(BLOCK, _halving((1, 2, 4, 9, 18, 36), 14), 128, byte=9),
+    ),
+    "ice40": (
+        Block(BLOCK, _halving((2, 4, 8, 16), 11), 64),
+        Block(SINGLE, {16: 14}, 2048, byte=4, ports=1),
+    ),
+}
+
+
+def memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
+    """All memories of the device, those of its link included."""
+    out_address = (hardware.out_words - 1).bit_length()
+    group = (hardware.groups - 1).bit_length()
+    yield Memory(8, hardware.window)
+    yield Memory(8, _BODY)
+    yield Memory(8, _FRAME)
+    yield Memory(16, _COUNTERS)
+    yield Memory(17 + out_address + group, _PROBES)
+    yield Memory(32, 2 * hardware.out_words)
+    for memory in core_memories(hardware, formats):
+        yield Memory(**{**memory.__dict__, "count": hardware.cores * memory.count})
+
+
+def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
+    """The memories of one core."""
+    out_address = (hardware.out_words - 1).bit_length()
+    group, row = (hardware.groups - 1).bit_length(), (hardware.weight_rows - 1).bit_length()
+    slots = hardware.update
+    yield Memory(32, 2 * hardware.spike_words)
+    yield Memory(32, 16 * hardware.jobs)
+    yield Memory(32, hardware.weight_rows, ports=1, count=hardware.lanes * formats.weight_bits // 32)
+    yield Memory((32 * hardware.spike_words - 1).bit_length() + 3, hardware.segments)
+    yield Memory(32, hardware.segments, count=3 if hardware.spatial else 1)
+    yield Memory(slots * formats.state_bits * (2 if hardware.synapse else 1), hardware.neurons // slots)
+    bits = sum(parameter_widths(formats)[: None if hardware.synapse else 5])
+    for first in range(0, bits, 32):
+        yield Memory(min(32, bits - first), hardware.parameters // slots, count=slots)
+    if hardware.planes > 1:
+        yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots))
+    if not hardware.compact:
+        yield Memory(row + 37, hardware.queue)
+        yield Memory(group + out_address + 35, _MESSAGES)
+        slot, parameter = ((words // slots - 1).bit_length() for words in (hardware.neurons, hardware.parameters))
+        lane = (hardware.lanes - 1).bit_length()
+        yield Memory(12 + hardware.synapse + group + lane + slot + parameter + out_address, 2, emulation=_HELD)
+        yield Memory(2 * hardware.groups, 2, emulation=_HELD)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """``cells``: how many of each kind, registers in bits; ``muxes``: bits of multiplexers between the cells."""
+
+    cells: Counter[str]
+    muxes: int
+
+    def __getitem__(self, kind: str) -> int:
+        return self.cells[kind]
+
+
+def choose(family: str, memory: Memory) -> tuple[str, int, int]:
+    """Where one memory goes: kind, cells (or bits, of registers) and bits of multiplexers."""
+    bits = memory.width * memory.depth
+    cost, chosen = float(bits), (REGISTERS, bits, 0)
+    for block in BLOCKS[family]:
+        if block.ports >= memory.ports:
+            price, cells, muxes = block.geometry(memory)
+            if price < cost:
+                cost, chosen = price, (block.kind, cells, muxes)
+    return chosen
+
+
+def map_memories(family: str, hardware: Hardware, formats: Formats) -> Blocks:
+    """Where all memories go."""
+    total, between = Counter[str](), 0
+    for memory in memories(hardware, formats):
+        kind, cells, muxes = choose(family, memory)
+        total[kind] += cells * memory.count
+        between += muxes * memory.count
+    return Blocks(total, between)
+
+
+@dataclass(frozen=True)
+class Multiplier:
+    """A family's multiplier: operands of up to ``bits``, of at least ``least`` (the wider one first), and the least
+    bits of a product."""
+
+    bits: int
+    least: tuple[int, int]
+    least_product: int = 0
+
+    def pieces(self, one: int, other: int, kept: int = 64) -> tuple[int, int]:
+        """How many a product takes, and the bits of partial products that are left to logic cells.
+
+        Args:
+            one, other: bits of the operands.
+            kept: bits of the product that are looked at.
+        """
+        whole = left = 0
+        for a in self._cut(min(kept, max(one, other))):
+            for b in self._cut(min(kept, one, other)):
+                if a >= self.least[0] and b >= self.least[1] and min(a + b, kept) >= self.least_product:
+                    whole += 1
+                else:
+                    left += a * b
+        return whole, left
+
+    def _cut(self, bits: int) -> list[int]:
+        whole = max(0, math.ceil((bits - self.bits) / self.bits))
+        return [self.bits] * whole + [bits - whole * self.bits]
+
+
+MULTIPLIERS = {
+    "ecp5": Multiplier(18, (2, 2)),
+    "gowin": Multiplier(18, (10, 4)),
+    "ice40": Multiplier(16, (2, 2), 11),
+}
+
+
+def products(hardware: Hardware, formats: Formats) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """All products of the device: how many, bits of their operands (signed ones), and bits that are looked at."""
+    each = hardware.cores * hardware.update
+    yield each * (2 if hardware.synapse else 1), (formats.state_bits, formats.decay_bits + 2, 64)
+    yield each, (formats.accumulator_bits, formats.shift_max + 2, 64)
+    if hardware.spatial:
+        yield hardware.cores, (12, 16, 64)
+        yield hardware.cores, (12, 16, (32 * hardware.spike_words - 1).bit_length())  # of an address
+
+
+def map_products(family: str, hardware: Hardware, formats: Formats) -> tuple[int, int]:
+    """Multipliers that all products take, and the bits of partial products that are left to logic cells."""
+    found = [(count, MULTIPLIERS[family].pieces(*bits)) for count, bits in products(hardware, formats)]
+    return sum(count * whole for count, (whole, _) in found), sum(count * left for count, (_, left) in found)

@@ -1,0 +1,80 @@
+"""How many cycles a step takes: of one job, to balance the cores by; of all cores together, by their schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nirdeploy.backends.fpga.cost import activity as spikes
+from nirdeploy.backends.fpga.cost.schedule import Schedule
+from nirdeploy.backends.fpga.cost.timing import Walk
+from nirdeploy.backends.fpga.floorplan import Floorplan
+from nirdeploy.backends.fpga.jobs import Job
+from nirdeploy.backends.fpga.schema import Hardware
+
+#: Spikes per neuron and step assumed where nobody says how many there are.
+ASSUMED_ACTIVITY = 0.1
+
+_STEPS = 16  # drawn: enough for the mean of a step, whose spikes are drawn independently
+
+
+def job(work: Job, hardware: Hardware, activity: float = ASSUMED_ACTIVITY) -> float:
+    """What a job alone costs at so many spikes per neuron and step: the slowest of fetching, walking and updating."""
+    walk, rows = Walk(work, hardware), work.columns * work.lines
+    bits = float((walk.stop - walk.start).sum()) * activity
+    per_row = math.ceil(work.neurons / hardware.update) * hardware.pace + 1
+    slowest = max(walk.length, bits + walk.passes * rows, per_row * rows * walk.passes)
+    return slowest + min(per_row, slowest / rows)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """``period``: cycles per step, sustained; ``busy``: of them, by core; ``limits``: what each core's come from."""
+
+    period: float
+    busy: Mapping[int, float]
+    limits: Mapping[int, str]
+
+
+def predict(
+    plan: Floorplan,
+    hardware: Hardware,
+    programs: Mapping[int, Sequence[Job]],
+    activity: float | Mapping[str, float] = ASSUMED_ACTIVITY,
+) -> Prediction:
+    """How long a step takes when inputs come as fast as they can be taken.
+
+    Args:
+        programs: the jobs of every core, by its number.
+        activity: the probability that a neuron spikes in a step, for all or by the name of input and population.
+
+    A core is limited by the words it fetches, the spikes it walks, the neurons it updates, or by others: "sources".
+    """
+    busy, limits = dict.fromkeys(programs, 0.0), dict.fromkeys(programs, "")
+    working = {number: jobs for number, jobs in programs.items() if jobs}
+    schedule = Schedule(list(working.values()), hardware, spikes.drawn(plan, activity, _STEPS), plan.input_words)
+    for number, core in zip(working, schedule.cores, strict=True):
+        work = {name: spent / _STEPS for name, spent in core.spent.items()}
+        waits = work.pop("wait")
+        most = max(work, key=lambda name: work[name])
+        busy[number] = max(schedule.period() - waits, work[most])
+        limits[number] = most if work[most] >= waits else "sources"
+    return Prediction(schedule.period(), busy, limits)
+
+
+def latency(
+    plan: Floorplan,
+    hardware: Hardware,
+    programs: Mapping[int, Sequence[Job]],
+    activity: float | Mapping[str, float] = ASSUMED_ACTIVITY,
+) -> float:
+    """Cycles from the first word of a step's input to the last that any population sends, when nothing else goes on.
+
+    Args:
+        programs: the jobs of every core, by its number.
+        activity: as for :func:`predict`.
+    """
+    working = [jobs for jobs in programs.values() if jobs]
+    drawn = spikes.drawn(plan, activity, _STEPS)
+    return Schedule(working, hardware, drawn, plan.input_words, apart=True).latency()

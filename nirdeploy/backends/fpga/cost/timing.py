@@ -1,0 +1,332 @@
+"""When one core does what: the design's pipelines as times, word by word, for given spikes.
+
+Not a simulation of values: it follows, per job, the words fetched (``segments.v``), the bits walked (``walk.v``) and
+the rows updated (``row_update.v``), each as the cycle at which it happens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from nirdeploy.backends.fpga import jobs as flags
+from nirdeploy.backends.fpga.jobs import Job
+from nirdeploy.backends.fpga.layout import WORD
+from nirdeploy.backends.fpga.schema import Hardware
+
+# Cycles between registers, counted in the Verilog.
+_JOB = 12  # from one job's start (compact: end) to the next one's being read
+_AHEAD = 3  # segments between the list and the word being read, without a grid
+_GRID = 2  # more of both where segments move with the place in a grid
+TO_FULL = 3  # from a message on the bus to the listeners' bitmap being complete
+_IN_FLIGHT = 3  # words read, not yet queued
+_KEPT_BACK = 4  # places of the queue kept for them
+_WAITING = 4  # messages that may wait for the bus while rows go on
+_OUT_QUEUE = 16
+
+
+class Walk:
+    """The bitmap words that a job reads, in order: which bits of which bitmap, and where a row's pass ends."""
+
+    def __init__(self, job: Job, hardware: Hardware) -> None:
+        line, column = (index.reshape(-1, 1) for index in np.mgrid[: job.lines, : job.columns])
+        of = {
+            name: np.array([getattr(segment, name) for segment in job.segments])
+            for name in ("address", "line_step", "first", "column_step", "bits", "line_bits", "before", "ends_plane")
+        }
+        first = of["first"] + column * of["column_step"]
+        # A run may lie beyond its line altogether, in the padding: it has no bits, wherever it would begin.
+        low, high = np.clip(first, 0, of["line_bits"]), np.minimum(first + of["bits"], of["line_bits"])
+        base = of["address"] + line * of["line_step"]
+        start, stop = (base + low).ravel(), (base + np.maximum(low, high)).ravel()
+        ends = of["ends_plane"].astype(bool)
+        ends[-1] = True
+        words = np.where(stop > start, (stop - 1) // WORD - start // WORD + 1, 1)
+        segment = np.repeat(np.arange(len(words)), words)
+        nth = np.arange(len(segment)) - np.repeat(np.cumsum(words) - words, words)
+        word = start[segment] // WORD + nth
+        self.start = np.maximum(start[segment], word * WORD)
+        self.stop = np.maximum(np.minimum(stop[segment], (word + 1) * WORD), self.start)
+        self.before = np.tile(of["before"].astype(bool), len(line))[segment]
+        self.ends = np.tile(ends, len(line))[segment] & (nth == words[segment] - 1)
+        self.length = len(segment)
+        self.at = np.arange(self.length) + hardware.compact * segment  # when each is read, if nothing holds it up
+        ahead = _AHEAD + _GRID * hardware.spatial
+        self.ahead = int(words[-ahead:].sum()) if len(words) > ahead else self.length
+        self.passes = int(ends.sum())  # of a row
+
+    def bits(self, now: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Set bits in every word. ``now``, ``before``: set bits up to each one of a step's bitmaps."""
+        late, new = before[self.stop] - before[self.start], now[self.stop] - now[self.start]
+        return np.asarray(np.where(self.before, late, new))
+
+
+class Bus:
+    """One message a cycle; who asks for a cycle that is taken gets the next free one."""
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+
+    def free(self, cycle: int) -> int:
+        """The first cycle from this one on that is not taken."""
+        path = []
+        while cycle in self._next:
+            path.append(cycle)
+            cycle = self._next[cycle]
+        for passed in path:
+            self._next[passed] = cycle
+        return cycle
+
+    def take(self, cycle: int) -> int:
+        taken = self.free(cycle)
+        self._next[taken] = taken + 1
+        return taken
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a job meets, and whom it tells.
+
+    Args:
+        complete: when all that it reads is there.
+        emptied: when what its group sent two steps ago was read.
+        now, before: set bits up to each one of this step's and the last step's bitmaps.
+        let_go: told when it has read all.
+        through: told when its last message is in the listeners' bitmaps.
+    """
+
+    complete: int
+    emptied: int
+    now: np.ndarray
+    before: np.ndarray
+    let_go: Callable[[int], None]
+    through: Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What stands behind the last word of a row, or of one of its bit planes."""
+
+    job: Job
+    started: Started
+    first: bool  # of the job
+    whole: bool  # all planes are through
+    last: bool
+
+
+class Word(NamedTuple):
+    """A bitmap word that was read: when, its set bits, and what it ends."""
+
+    given: int
+    ones: int
+    row: Row | None
+
+
+class Core:
+    """One core on its way through the steps. What it does goes as far as it can without the bus: ``wants`` is the cycle
+    from which on the next message of the row under way asks for it, and :meth:`send` goes on from there.
+    """
+
+    first_word: ClassVar = 4  # from a start to its first bitmap word, without a grid
+    to_walk: ClassVar = 4  # from a word's reading to its first bit
+    to_row: ClassVar = 5  # from a row's last bit to its sums being complete
+    to_push: ClassVar = 9  # from a neuron's issue to its word on the way to the bus
+    to_release: ClassVar = 0  # from the last word's reading to its group being let go
+
+    def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
+        self.jobs = list(jobs)
+        self.walks = [Walk(job, hardware) for job in self.jobs]
+        self.releases = flags.releases(self.jobs)
+        self.hears = frozenset[int]().union(*(job.wait | job.wait_before for job in self.jobs))
+        self.step = self.at = 0  # of the next job
+        self.wants: int | None = None
+        self.spent = {"fetch": 0, "walk": 0, "update": 0, "wait": 0}
+        self._update, self._bus = int(hardware.update), bus
+        self._first_word = self.first_word + _GRID * hardware.spatial
+        self._depth = 1 if hardware.compact else hardware.queue - _KEPT_BACK + _IN_FLIGHT
+        self._words: Iterator[Word] | None = None  # of the job whose words are read
+        self._queue: deque[Word] = deque()  # read, not walked
+        self._messages: Iterator[int] = iter(())  # of the row that is updated
+        self._given = self._free = self._hold = self._drained = self._idle = self._started = 0
+        self._fill = 0  # bits of the word that spikes are packed into
+        self._waiting = 0  # jobs that the update has not begun
+        self._taken = deque([0, 0], maxlen=2)  # of the last two that it has: the first row, into the hold chain
+        self._fetched = deque([0, 0], maxlen=2)  # of the last two jobs: the last word, read
+        self._popped = deque([0] * self._depth, maxlen=self._depth)  # of the words walked: when they left the queue
+        self._sent = deque([(0, 0)], maxlen=_OUT_QUEUE)  # (pushed, taken by the bus)
+
+    @property
+    def to_come(self) -> bool:
+        """Whether a job that was started is not through."""
+        return self._words is not None or bool(self._queue) or self.wants is not None
+
+    @property
+    def startable(self) -> bool:
+        """Whether it is known when the next job may start, but for what it waits for."""
+        return self._words is None and self._waiting < 2
+
+    def ready(self, complete: int) -> int:
+        """The first cycle at which the next job may start, whose sources are there from ``complete`` on."""
+        return max(self._started + _JOB, self._idle, self._fetched[0], self._taken[self._waiting], complete)
+
+    def start(self, job: Started) -> None:
+        """The next job, as far as it goes without the bus."""
+        self.spent["wait"] += self.ready(job.complete) - self.ready(0)
+        self._started = self.ready(job.complete)
+        self._waiting += 1
+        self._words = self._read(self.jobs[self.at], self.walks[self.at], job)
+        self.at = (self.at + 1) % len(self.jobs)
+        self.step += self.at == 0
+        self._go_on()
+
+    def send(self) -> None:
+        """The message that is wanted takes the bus."""
+        self.wants = next(self._messages, None)
+        if self.wants is None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Reads while the queue has room; walks up to a row that waits for the messages of the row before."""
+        while True:
+            while self._words is not None and len(self._queue) < self._depth:
+                if (word := next(self._words, None)) is None:
+                    self._words = None
+                else:
+                    self._queue.append(word)
+            if not self._queue or (self._queue[0].row is not None and self.wants is not None):
+                return
+            self._walk(self._queue.popleft())
+
+    def _read(self, job: Job, walk: Walk, started: Started) -> Iterator[Word]:
+        """The words of all rows; what shows nothing goes no further than the queue, and is left out."""
+        bits = walk.bits(started.now, started.before)
+        seen = np.flatnonzero((bits > 0) | walk.ends)
+        last, passes = -1, 0
+        self._given = max(self._given, self._started + self._first_word - 1)
+        rows = job.lines * job.columns * walk.passes
+        self.spent["fetch"] += walk.length
+        self.spent["walk"] += int(bits.sum()) + rows
+        for k, ones, ends in zip(seen.tolist(), bits[seen].tolist(), walk.ends[seen].tolist(), strict=True):
+            # Of the word whose place this one takes: those in the queue come before it.
+            self._given = max(self._given + int(walk.at[k]) - last, self._popped[len(self._queue)])
+            last = int(walk.at[k])
+            row = None
+            if ends:
+                passes += 1
+                row = Row(job, started, passes == 1, passes % walk.passes == 0, passes == rows)
+            if passes == rows:
+                self._idle = max(self._given - walk.ahead, self._started) + 1
+                self._fetched.append(self._given)
+                started.let_go(self._given + self.to_release)
+            yield Word(self._given, ones, row)
+
+    def _walk(self, word: Word) -> None:
+        """Bit by bit, and behind the last one of a row its sums move on."""
+        popped = max(word.given + self.to_walk, self._free)
+        self._popped.append(popped)
+        self._free = popped + max(word.ones + (word.row is not None), 1)
+        if word.row is not None:
+            summed = self._free + self.to_row
+            taken = max(summed, self._hold, self._drained if word.row.first else 0)
+            if word.row.first:
+                self._taken.append(taken)
+                self._waiting -= 1
+            self._free += taken - summed
+            self._messages = self._update_row(word.row, taken)
+            self.wants = next(self._messages, None)
+
+    def _update_row(self, row: Row, taken: int) -> Iterator[int]:
+        yield from self._move(row, taken)
+        if row.last:
+            row.started.through(self._sent[-1][1] + TO_FULL)
+
+    def _move(self, row: Row, taken: int) -> Iterator[int]:
+        """A row through the hold chain: a bit plane into the partial sums, or neurons onto the bus."""
+        job = row.job
+        slots = math.ceil(job.neurons / self._update)
+        issued = taken + slots
+        self._drained = issued + self.to_push
+        if row.whole and job.flags & flags.VALUES:
+            at, left = taken + 1, job.neurons
+            while left > 0:
+                issued = self._room(at)
+                for value in range(min(self._update, left)):
+                    yield from self._send(issued + self.to_push + value, row.started)
+                    self._drained = issued + self.to_push + value
+                at, left = issued + self._update, left - self._update
+        elif row.whole:
+            first = self._room(taken + 1)
+            issued = first + slots - 1
+            filled = self._fill + slots * self._update
+            for word in range(filled // WORD):
+                pushed = first + ((word + 1) * WORD - self._fill) // self._update - 1 + self.to_push
+                yield from self._send(pushed, row.started)
+            self._fill = filled % WORD
+            if row.last and job.flags & flags.LAST_JOB and self._fill:
+                yield from self._send(issued + self.to_push, row.started)
+                self._fill = 0
+            self._drained = issued + self.to_push
+        self.spent["update"] += issued - taken + 1
+        self._hold = issued + 1
+
+    def _send(self, cycle: int, started: Started) -> Iterator[int]:
+        wanted = max(cycle, started.emptied, self._sent[-1][1] + 1)
+        yield wanted
+        self._sent.append((cycle, self._bus.take(wanted)))
+
+    def _room(self, cycle: int) -> int:
+        """When at most ``_WAITING`` messages are queued, one that has just left among them."""
+        while len(queued := [taken for pushed, taken in self._sent if pushed <= cycle <= taken + 1]) > _WAITING:
+            cycle = queued[-_WAITING - 1] + 2
+        return cycle
+
+
+class CompactCore(Core):
+    """One job and one neuron at a time; the next word is found while one is walked."""
+
+    first_word = 3
+    to_walk = 1
+    to_row = 3
+    to_release = 2
+
+    def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
+        super().__init__(jobs, hardware, bus)
+        self._pace = hardware.pace
+
+    @property
+    def startable(self) -> bool:
+        return not self.to_come
+
+    def ready(self, complete: int) -> int:
+        return max(self._drained + _JOB, complete)
+
+    def _move(self, row: Row, taken: int) -> Iterator[int]:
+        job = row.job
+        at, left = max(taken + 1, self._drained), job.neurons
+        if not row.whole:
+            self._hold = at + left
+            return
+        values, issued = bool(job.flags & flags.VALUES), at
+        while left > 0:
+            count = 1 if values else min(left, WORD - self._fill)
+            issued = at + (count - 1) * self._pace
+            at, left = issued + self._pace, left - count
+            self._fill = 0 if values else (self._fill + count) % WORD
+            if values or self._fill == 0:
+                at = yield from self._after(at, row.started)
+        if row.last and job.flags & flags.LAST_JOB and self._fill:
+            at = yield from self._after(at + WORD - self._fill, row.started)  # its bits move down to where they belong
+            self._fill = 0
+        self.spent["update"] += at - taken
+        self._drained = at
+        self._hold = issued + 1
+
+    def _after(self, cycle: int, started: Started) -> Generator[int, None, int]:
+        """The cycle after a message that may leave from ``cycle`` on."""
+        yield from self._send(cycle, started)
+        return self._sent[-1][1] + 1

@@ -1,0 +1,81 @@
+"""What the gather cores need of a graph before it is rounded: structure they know, delays of one step at most."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from nirdeploy.backends.fpga.layout import grids, source_grid, target_grid
+from nirdeploy.backends.fpga.segments import expressible
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph.chain import MAX_WEIGHTS
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.semantics.operators import Dense, Elementwise
+from nirdeploy.targets.tables import Target
+
+
+def lower(graph: CheckedGraph, target: Target) -> CheckedGraph:
+    """The same graph, with every projection one that the cores can walk, and relays where spikes come later."""
+    graph = with_relays(graph)
+    known = grids((p.source, p.target, p) for p in graph.projections) if target.hardware.spatial else {}
+    projections = tuple(_walked(p, known, bool(target.hardware.spatial)) for p in graph.projections)
+    return replace(graph, projections=projections)
+
+
+def with_relays(graph: CheckedGraph) -> CheckedGraph:
+    """Spikes that arrive ``n`` steps later pass n - 1 populations that say again what they heard a step before."""
+    populations, projections = list(graph.populations), list(graph.projections)
+    taken = {p.name for p in populations}
+    chains: dict[str, list[str]] = {}
+    for at, p in enumerate(projections):
+        chain = chains.setdefault(p.source, [p.source])
+        if p.delay > 1 and graph.input_bits > 1 and p.source in graph.inputs:
+            raise DoesNotFit(
+                f"the numbers of the input {p.source!r} reach {p.target!r} {p.delay} steps late; relays carry "
+                "spikes only",
+                hint="delay them in the stimulus, or encode them as spikes",
+            )
+        while len(chain) < p.delay:
+            relay = _relay(graph, p.source, len(chain), taken)
+            populations.append(relay)
+            chain.append(relay.name)
+        if p.delay > 1:
+            projections[at] = replace(p, source=chain[p.delay - 1], delay=1)
+    for chain in chains.values():
+        for before, name in pairwise(chain):
+            size = graph.population(chain[0]).size
+            projections.append(Projection(before, name, Elementwise(np.ones(size)), delay=1))
+    if len(populations) == len(graph.populations):
+        return graph
+    return replace(graph, populations=tuple(populations), projections=tuple(projections))
+
+
+def _relay(graph: CheckedGraph, source: str, number: int, taken: set[str]) -> Population:
+    name = f"{source}.delay{number}"
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    shape = graph.population(source).shape
+    return Population(name, "Threshold", shape, {"threshold": np.full(shape, 0.5)}, np.zeros(shape))
+
+
+def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool) -> Projection:
+    """As it is where segments can say what it sees, else written out as a matrix."""
+    if isinstance(p.operator, Dense) and p.pool is None:
+        return p
+    seen, made = source_grid(p), target_grid(p)
+    fits = spatial and expressible(p)
+    fits = fits and (seen is None or known.get(p.source) == seen) and (made is None or known.get(p.target) == made)
+    if isinstance(p.operator, Elementwise):
+        fits = p.pool is None and known.get(p.source) == known.get(p.target)
+    if fits:
+        return p
+    if p.inputs * p.operator.outputs > MAX_WEIGHTS:
+        raise DoesNotFit(
+            f"the projection {p.source!r} -> {p.target!r} has {p.inputs} x {p.operator.outputs} weights written out as "
+            f"the matrix that the target needs here, {MAX_WEIGHTS} at most",
+            hint="use smaller layers, or pooling windows that do not overlap in front of a padded convolution",
+        )
+    return replace(p, operator=Dense(p.matrix()), pool=None)

@@ -1,0 +1,95 @@
+"""The memories of the gather cores: their addresses (docs/link.md), and how numbers stand in their words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nirdeploy.backends.fpga.jobs import WORDS as JOB_WORDS
+from nirdeploy.integers.network import Formats, IntegerPopulation
+from nirdeploy.targets.tables import Target
+
+CONTROL, JOBS, WEIGHTS, PARAMETERS, SEGMENTS = range(5)
+GLOBAL = 0xFF
+
+
+def address(core: int, kind: int, offset: int = 0) -> int:
+    """Word address as in docs/link.md."""
+    return core << 24 | kind << 20 | offset
+
+
+def parameter_words(target: Target) -> int:
+    """32-bit words per neuron in the parameter memory."""
+    return 8 if target.hardware.synapse else 4
+
+
+def segment_words(target: Target) -> int:
+    """32-bit words per segment."""
+    return 4 if target.hardware.spatial else 2
+
+
+def memory_map(target: Target) -> dict[int, int]:
+    """Every memory of the device: first word address to number of words."""
+    hardware, banks = target.hardware, target.hardware.lanes * target.formats.weight_bits // 32
+    sizes = {
+        CONTROL: 2,
+        JOBS: hardware.jobs * JOB_WORDS,
+        WEIGHTS: hardware.weight_rows * banks,
+        PARAMETERS: hardware.parameters * parameter_words(target),
+        SEGMENTS: hardware.segments * segment_words(target),
+    }
+    cores = {address(core, kind): size for core in range(hardware.cores) for kind, size in sizes.items()}
+    return {address(GLOBAL, CONTROL): 1, **cores}
+
+
+def present(target: Target, at: int, count: int) -> np.ndarray:
+    """Which bits of the words from an address on are memory (uint32 masks): the others read as zero.
+
+    A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first word holds an
+    address as wide as the bitmaps are long, and three marks.
+    """
+    masks = np.full(count, 0xFFFFFFFF, dtype=np.uint32)
+    if at >> 24 == GLOBAL:
+        return masks
+    words = np.arange(count) + (at & 0xFFFFF)
+    if at >> 20 & 0xF == PARAMETERS:
+        bits = sum(parameter_widths(target.formats)[: None if target.hardware.synapse else 5])
+        left = np.clip(bits - 32 * (words % parameter_words(target)), 0, 32)
+        masks = ((1 << left.astype(np.uint64)) - 1).astype(np.uint32)
+    elif at >> 20 & 0xF == SEGMENTS:
+        masks[words % segment_words(target) == 0] = 0x700000 | (32 * target.hardware.spike_words - 1)
+    return masks
+
+
+def pack_weights(rows: np.ndarray, bits: int) -> np.ndarray:
+    """Rows of lanes (int) as little-endian words: lane 0 in the lowest bits of a row's first word."""
+    per_word = 32 // bits
+    fields = (rows.astype(np.int64) & (2**bits - 1)).astype(np.uint64).reshape(-1, per_word)
+    shifts = np.arange(per_word, dtype=np.uint64) * np.uint64(bits)
+    return np.asarray((fields << shifts).sum(axis=1), dtype=np.uint32)
+
+
+def pack_parameters(population: IntegerPopulation, neurons: np.ndarray, formats: Formats, words: int) -> np.ndarray:
+    """uint32 (neurons, words): decay, bias, threshold, reset, initial, synapse decay and bias, from bit 0 upwards.
+
+    Args:
+        neurons: flat indices, in the order in which they stand.
+    """
+    columns = [population.decay, population.bias, population.threshold, population.reset_value, population.initial]
+    if population.synaptic:
+        columns += [population.synapse_decay, population.synapse_bias]
+    packed = np.zeros((len(neurons), words), dtype=np.uint64)
+    position = 0
+    for column, width in zip(columns, parameter_widths(formats), strict=False):
+        value = column[neurons].astype(np.int64).astype(np.uint64) & np.uint64(2**width - 1)
+        word, inside = position // 32, position % 32
+        packed[:, word] |= value << np.uint64(inside) & np.uint64(0xFFFFFFFF)
+        if inside + width > 32:
+            packed[:, word + 1] |= value >> np.uint64(32 - inside)
+        position += width
+    return packed.astype(np.uint32)
+
+
+def parameter_widths(formats: Formats) -> tuple[int, ...]:
+    """Bits of a neuron's parameters, in their order."""
+    decay, state = formats.decay_bits + 1, formats.state_bits
+    return (decay, state, state, state, state, decay, state)

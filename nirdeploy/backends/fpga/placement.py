@@ -1,0 +1,229 @@
+"""Networks on gather cores: every population cut by lines into slices, so that the cores carry like loads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nirdeploy.backends.fpga.cost import cycles
+from nirdeploy.backends.fpga.floorplan import Floorplan, whole
+from nirdeploy.backends.fpga.layout import Block
+from nirdeploy.backends.fpga.program import Program
+from nirdeploy.backends.fpga.schema import Hardware
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.targets.placement import CoreUse, Placement, Slice
+from nirdeploy.targets.tables import Target
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What one block takes: by the line, and once per core that has any of it. All in the memory's own unit."""
+
+    population: IntegerPopulation
+    block: Block
+    neurons: int
+    parameters: int
+    moving: int
+    shared: int
+    shares: bool
+    cycles: float
+
+    def rows_on(self, lines: int) -> int:
+        return lines * self.moving + (self.shared if lines else 0)
+
+    def parameters_on(self, lines: int) -> int:
+        return self.parameters if self.shares and lines else lines * self.parameters
+
+
+@dataclass
+class _Core:
+    """A core being filled."""
+
+    number: int
+    neurons: int = 0
+    parameters: int = 0
+    weight_rows: int = 0
+    cycles: float = 0.0
+    lines: dict[int, int] = field(default_factory=dict)  # of each block, by its number
+
+    def room(self, need: _Need, block: int, hardware: Hardware) -> bool:
+        """Whether one line more goes in."""
+        own = self.lines.get(block, 0)
+        rows = self.weight_rows + need.rows_on(own + 1) - need.rows_on(own)
+        parameters = self.parameters + need.parameters_on(own + 1) - need.parameters_on(own)
+        return (
+            self.neurons + need.neurons <= hardware.neurons
+            and parameters <= hardware.parameters
+            and rows <= hardware.weight_rows
+        )
+
+    def add(self, need: _Need, block: int) -> None:
+        own = self.lines.get(block, 0)
+        self.neurons += need.neurons
+        self.parameters += need.parameters_on(own + 1) - need.parameters_on(own)
+        self.weight_rows += need.rows_on(own + 1) - need.rows_on(own)
+        self.cycles += need.cycles
+        self.lines[block] = own + 1
+
+
+def place(network: IntegerNetwork, target: Target) -> Placement:
+    """Put a network on the target's cores.
+
+    Raises:
+        DoesNotFit: by how much, in which memory, all violations at once.
+    """
+    hardware: Hardware = target.hardware
+    needs = _needs(network, target)
+    _check_totals(network, target, needs)
+    cores = [_Core(number) for number in range(hardware.cores)]
+    spread = max(1, (hardware.groups - 1) // len(needs))
+    for number in sorted(range(len(needs)), key=lambda n: -needs[n].cycles * needs[n].block.lines):
+        _spread(needs[number], number, cores, hardware, spread)
+    slices: list[Slice] = []
+    for number, need in enumerate(needs):
+        line = 0
+        for core in cores:
+            lines = core.lines.get(number, 0)
+            if lines:
+                first = need.block.first + line * need.block.line_neurons
+                count = min(lines * need.block.line_neurons, need.block.first + need.block.count - first)
+                slices.append(Slice(need.population.name, core.number, len(slices) + 1, first, count))
+                line += lines
+    if len(slices) + 1 > hardware.groups:
+        raise DoesNotFit(
+            f"the network needs {len(slices) + 1} groups on the bus, the target has {hardware.groups}",
+            where=f"target {target.name}",
+            hint="merge small populations or choose a target with more groups",
+        )
+    plan = Floorplan(network, target, slices)
+    programs = {
+        core.number: Program(plan, target, [s for s in slices if s.core == core.number])
+        for core in cores
+    }
+    used = {number: _used(program) for number, program in programs.items()}
+    limits = {name: getattr(hardware, name) for name in used[0]}
+    _check_cores(used, limits, target)
+    predicted = cycles.predict(plan, hardware, {number: program.jobs for number, program in programs.items()})
+    return Placement(
+        network=network.digest(),
+        target=target.name,
+        slices=tuple(slices),
+        cores=tuple(
+            CoreUse(number, used[number], limits, round(predicted.busy[number], 1), predicted.limits[number])
+            for number in programs
+        ),
+        layout={"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY},
+    )
+
+
+def _needs(network: IntegerNetwork, target: Target) -> list[_Need]:
+    """Of every block of every population, in the network's order."""
+    plan, update = whole(network, target), target.hardware.update
+    needs = []
+    for population in network.populations:
+        for resident in plan.residents(population.name):
+            block = resident.part.block
+            readers = plan.readers(population.name, block)
+            program = Program(plan, target, [Slice(population.name, 0, resident.group, block.first, block.count)])
+            slots = math.ceil(block.width / update) * update
+            shares = program.parameters < block.rows * slots
+            needs.append(
+                _Need(
+                    population=population,
+                    block=block,
+                    neurons=block.columns * slots,
+                    parameters=slots if shares else block.columns * slots,
+                    moving=block.columns * sum(reader.reading.moving for reader in readers),
+                    shared=sum(reader.reading.shared for reader in readers),
+                    shares=shares,
+                    cycles=sum(cycles.job(job, target.hardware) for job in program.jobs) / block.lines,
+                )
+            )
+    return needs
+
+
+def _spread(need: _Need, number: int, cores: list[_Core], hardware: Hardware, spread: int) -> None:
+    """Line by line to the core that then has least to do, on at most ``spread`` of them."""
+    for left in range(need.block.lines, 0, -1):
+        chosen = [core for core in cores if number in core.lines]
+        fitting = [core for core in (chosen if len(chosen) >= spread else cores) if core.room(need, number, hardware)]
+        fitting = fitting or [core for core in cores if core.room(need, number, hardware)]
+        if not fitting:
+            raise DoesNotFit(
+                f"{left * need.block.line_neurons:,} neurons of {need.population.name!r} find no core with room for a "
+                f"line of {need.moving + need.shared:,} weight rows, {need.neurons:,} neurons and "
+                f"{need.parameters:,} parameters",
+                where=f"{hardware.cores} cores of {hardware.weight_rows:,} weight rows, {hardware.neurons:,} neurons "
+                f"and {hardware.parameters:,} parameters",
+                hint="make the layers smaller, or take a target with larger memories",
+            )
+        min(fitting, key=lambda core: (core.cycles, core.number)).add(need, number)
+
+
+def _used(program: Program) -> dict[str, int]:
+    return {
+        "neurons": program.neurons,
+        "parameters": program.parameters,
+        "weight_rows": program.weight_rows,
+        "jobs": len(program.jobs),
+        "segments": len(program.segments),
+    }
+
+
+def _check_cores(used: Mapping[int, Mapping[str, int]], limits: Mapping[str, int], target: Target) -> None:
+    """Raises :class:`DoesNotFit`, all cores' violations at once."""
+    problems = [
+        f"core {number} needs {own[name]:,} {name.replace('_', ' ')}, {limits[name]:,} there are"
+        for number, own in used.items()
+        for name in own
+        if own[name] > limits[name]
+    ]
+    if problems:
+        raise DoesNotFit(
+            "; ".join(problems),
+            where=f"target {target.name}: {target.hardware.cores} cores of {target.hardware.lanes} lanes",
+            hint="make the layers smaller, or take a target with larger memories",
+        )
+
+
+def _check_totals(network: IntegerNetwork, target: Target, needs: list[_Need]) -> None:
+    """Everything that cannot fit however it is cut, said at once."""
+    hardware, plan = target.hardware, whole(network, target)
+    totals: list[tuple[str, Mapping[str, int], int]] = [
+        ("neurons", _sum(needs, lambda n: n.neurons * n.block.lines), hardware.cores * hardware.neurons),
+        ("parameters", _sum(needs, lambda n: n.parameters_on(n.block.lines)), hardware.cores * hardware.parameters),
+        ("weight rows", _sum(needs, lambda n: n.rows_on(n.block.lines)), hardware.cores * hardware.weight_rows),
+    ]
+    problems = [
+        f"{sum(need.values()):,} {what} ({max(need, key=lambda name: need[name])!r} alone {max(need.values()):,}), "
+        f"{have:,} there are"
+        for what, need, have in totals
+        if sum(need.values()) > have
+    ]
+    if plan.spike_words > hardware.spike_words:
+        problems.append(f"{plan.spike_words:,} bitmap words, {hardware.spike_words:,} there are")
+    if plan.values > hardware.out_words - hardware.spike_words:
+        problems.append(f"{plan.values:,} read-out words, {hardware.out_words - hardware.spike_words:,} there are")
+    if network.input_bits > hardware.planes:
+        problems.append(f"{network.input_bits} bits of an input value, {hardware.planes} there are")
+    widest = max(needs, key=lambda need: need.rows_on(1))
+    if widest.rows_on(1) > hardware.weight_rows:
+        problems.append(
+            f"{widest.rows_on(1):,} weight rows for one line of {widest.population.name!r}, "
+            f"{hardware.weight_rows:,} a core can hold"
+        )
+    if problems:
+        raise DoesNotFit(
+            f"the network is too large: it needs {'; '.join(problems)}",
+            where=f"target {target.name}: {hardware.cores} cores of {hardware.lanes} lanes",
+            hint="make the named layers smaller, or take a target with larger memories",
+        )
+
+
+def _sum(needs: list[_Need], of: object) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for need in needs:
+        found[need.population.name] = found.get(need.population.name, 0) + of(need)  # type: ignore[operator]
+    return found

@@ -1,0 +1,261 @@
+"""The program of one core: jobs, segments, weights and neuron parameters of the slices that stand on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nirdeploy.backends.fpga import jobs as words
+from nirdeploy.backends.fpga import memory
+from nirdeploy.backends.fpga.floorplan import Floorplan, Reader
+from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
+from nirdeploy.backends.fpga.layout import WORD, Block
+from nirdeploy.integers.network import IntegerPopulation
+from nirdeploy.targets.placement import Slice
+from nirdeploy.targets.tables import Target
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What the rows of one line read, and whom they wait for."""
+
+    segments: tuple[PlacedSegment, ...]
+    wait: frozenset[int]
+    wait_before: frozenset[int]
+
+
+class Program:
+    """Jobs are made at once; weights and parameters when they are asked for.
+
+    Args:
+        plan: the whole network's.
+        slices: those on this core.
+    """
+
+    def __init__(self, plan: Floorplan, target: Target, slices: Iterable[Slice]) -> None:
+        self._plan, self._hardware, self._formats = plan, target.hardware, plan.network.formats
+        self._words = memory.parameter_words(target)
+        self.jobs: list[Job] = []
+        self.segments: list[PlacedSegment] = []
+        self.weight_rows = self.slots = self.parameter_slots = 0
+        self._shared: dict[tuple[str, int], int] = {}  # of a population's block: first of its shared weight rows
+        self._weights: list[tuple[Block, list[Reader], np.ndarray | None]] = []  # None: of all rows in common
+        self._parameters: list[np.ndarray] = []
+        for part in slices:
+            self._add(part)
+
+    @property
+    def neurons(self) -> int:
+        """State that is taken, in neurons."""
+        return self.slots * int(self._hardware.update)
+
+    @property
+    def parameters(self) -> int:
+        """Parameters that are taken, in neurons."""
+        return self.parameter_slots * int(self._hardware.update)
+
+    def weights(self) -> np.ndarray:
+        """int64 (weight rows, lanes)."""
+        rows = np.zeros((self.weight_rows, self._hardware.lanes), dtype=np.int64)
+        at = 0
+        for block, readers, neurons in self._weights:
+            if neurons is None:
+                blocks = [reader.reading.shared_weights() for reader in readers if reader.reading.shared]
+            else:
+                blocks = [
+                    reader.reading.moving_weights(own)
+                    for own in _rows_of(neurons, block)
+                    for reader in readers
+                    if reader.reading.moving
+                ]
+            for weights in blocks:
+                rows[at : at + len(weights), : weights.shape[1]] = weights
+                at += len(weights)
+        return rows
+
+    def parameter_words(self) -> np.ndarray:
+        """uint32 (neurons, words)."""
+        return np.concatenate(self._parameters)
+
+    def _add(self, part: Slice) -> None:
+        network, plan = self._plan.network, self._plan
+        population = network.population(part.population)
+        resident = next(r for r in plan.residents(part.population) if r.group == part.group)
+        block = resident.part.block
+        neurons = plan.layouts[part.population].order()[part.first : part.first + part.count]
+        readers = plan.readers(part.population, block)
+        shared_at = self._add_shared(part.population, block, readers)
+        moving = sum(reader.reading.moving for reader in readers)
+        moving_at, rows = self.weight_rows, math.ceil(part.count / block.width)
+        if moving:
+            self._weights.append((block, readers, neurons))
+            self.weight_rows += rows * moving
+        shares, parameter_slot = self._add_parameters(population, neurons, block)
+        lines = [
+            self._line(resident.part.first_line + line, line * block.columns * moving, readers, shared_at, moving_at)
+            for line in range(resident.part.lines)
+        ]
+        slots = math.ceil(block.width / self._hardware.update)
+        made = []
+        for first, count in _runs(lines, neurons, block):
+            done = first * block.columns
+            job = self._job(population, part, lines[first : first + count])
+            job.neurons = min(block.width, part.count - done * block.width)
+            job.columns, job.lines, job.row_step = block.columns, count, moving
+            job.slot = self.slots + done * slots
+            job.parameter_slot = parameter_slot + (0 if shares else done * slots)
+            job.destination = resident.word + (self._hardware.spike_words if not population.spiking else 0)
+            job.flags |= words.SHARES if shares else 0
+            made.append(job)
+        made[0].flags |= words.FIRST_JOB
+        made[-1].flags |= words.LAST_JOB
+        self.jobs += made
+        self.slots += rows * slots
+
+    def _job(self, population: IntegerPopulation, part: Slice, lines: list[_Line]) -> Job:
+        flags = words.FIRES if population.spiking else words.VALUES
+        flags |= 0 if population.reset == "zero" else words.SUBTRACT  # no reset: nothing is subtracted
+        flags |= words.SYNAPTIC if population.synaptic else 0
+        segments = lines[0].segments
+        if len(lines) > 1:
+            steps = [b.address - a.address for a, b in zip(segments, lines[1].segments, strict=True)]
+            segments = tuple(replace(s, line_step=step) for s, step in zip(segments, steps, strict=True))
+        at = _find(self.segments, segments)
+        if at is None:
+            at = len(self.segments)
+            self.segments += segments
+        wait = frozenset[int]().union(*(line.wait for line in lines)) or frozenset({words.INPUT_GROUP})
+        return Job(
+            wait=wait,
+            wait_before=frozenset[int]().union(*(line.wait_before for line in lines)),
+            flags=flags,
+            shift=population.shift,
+            group=part.group,
+            segments=segments,
+            columns=0,
+            lines=0,
+            neurons=0,
+            slot=0,
+            parameter_slot=0,
+            destination=0,
+            row_step=0,
+            first_segment=at,
+        )
+
+    def _add_shared(self, name: str, block: Block, readers: list[Reader]) -> int:
+        """Weight rows that all slices of a block on this core have in common."""
+        key = (name, block.first)
+        if key not in self._shared:
+            self._shared[key] = self.weight_rows
+            shared = sum(reader.reading.shared for reader in readers)
+            if shared:
+                self._weights.append((block, readers, None))
+                self.weight_rows += shared
+        return self._shared[key]
+
+    def _add_parameters(self, population: IntegerPopulation, neurons: np.ndarray, block: Block) -> tuple[bool, int]:
+        """Whether all rows have the same ones, and the first slot."""
+        at, update = self.parameter_slots, self._hardware.update
+        slots = math.ceil(block.width / update)
+        packed = memory.pack_parameters(population, neurons, self._formats, self._words)
+        rows = math.ceil(len(neurons) / block.width)
+        padded = np.zeros((rows * block.width, self._words), dtype=np.uint32)
+        padded[: len(packed)] = packed
+        by_row = padded.reshape(rows, block.width, self._words)
+        full = by_row if len(packed) == len(padded) else by_row[:-1]
+        tail = packed[len(full) * block.width :]
+        shares = rows > 1 and bool((full == full[0]).all()) and bool((tail == full[0][: len(tail)]).all())
+        kept = by_row[:1] if shares else by_row
+        made = np.zeros((len(kept), slots * update, self._words), dtype=np.uint32)
+        made[:, : block.width] = kept
+        self._parameters.append(made.reshape(-1, self._words))
+        self.parameter_slots += len(kept) * slots
+        return shares, at
+
+    def _line(self, line: int, offset: int, readers: list[Reader], shared_at: int, moving_at: int) -> _Line:
+        """All segments of one line: bit plane by bit plane, the highest first."""
+        wait, wait_before = set[int](), set[int]()
+        reads: list[tuple[Reader, list[PlacedSegment]]] = []
+        shared, moving = shared_at, moving_at + offset
+        for reader in readers:
+            own = []
+            late = bool(reader.projection.delay)
+            for segment in reader.reading.segments(line):
+                source = reader.sources[segment.part]
+                (wait_before if late else wait).add(source.group)
+                row = segment.row + (moving if segment.moves else shared)
+                own.append(
+                    PlacedSegment(
+                        address=source.word * WORD + segment.at,
+                        before=late,
+                        ends_plane=False,
+                        moves=segment.moves,
+                        row=row,
+                        bits=segment.bits,
+                        first=segment.first,
+                        line_bits=segment.line_bits,
+                        column_step=segment.column_step,
+                    )
+                )
+            reads.append((reader, own))
+            shared += reader.reading.shared
+            moving += reader.reading.moving
+        return _Line(_plane_by_plane(reads), frozenset(wait), frozenset(wait_before))
+
+
+def _plane_by_plane(reads: list[tuple[Reader, list[PlacedSegment]]]) -> tuple[PlacedSegment, ...]:
+    most = max((reader.planes for reader, own in reads if own), default=1)
+    placed: list[PlacedSegment] = []
+    for plane in range(most - 1, -1, -1):
+        for reader, own in reads:
+            if reader.planes > plane:
+                up = plane * reader.plane_words * WORD
+                placed += [replace(segment, address=segment.address + up) for segment in own]
+        if plane and placed:
+            placed[-1] = replace(placed[-1], ends_plane=True)
+    if not placed:  # nothing of the image is seen: a run of no bits
+        placed = [PlacedSegment(0, False, False, False, 0, 0, 0, 0, 0)]
+    return tuple(placed)
+
+
+def _runs(lines: list[_Line], neurons: np.ndarray, block: Block) -> list[tuple[int, int]]:
+    """(first, count) of lines that one job can work off: alike but for addresses that move evenly."""
+    runs, first = [], 0
+    for i in range(1, len(lines) + 1):
+        tail = i == len(lines) - 1 and len(neurons) < len(lines) * block.line_neurons
+        if i == len(lines) or tail or i - first == words.MOST_LINES or not _continues(lines, first, i):
+            runs.append((first, i - first))
+            first = i
+    return runs
+
+
+def _continues(lines: list[_Line], first: int, i: int) -> bool:
+    before, now = lines[i - 1].segments, lines[i].segments
+    if len(before) != len(now):
+        return False
+    steps = [b.address - a.address for a, b in zip(before, now, strict=True)]
+    alike = all(
+        replace(b, address=a.address, row=a.row if b.moves else b.row) == a for a, b in zip(before, now, strict=True)
+    )
+    if not alike or not all(0 <= step <= words.MOST_STEP for step in steps):
+        return False
+    if i - first == 1:
+        return True
+    earlier = lines[i - 2].segments
+    return steps == [b.address - a.address for a, b in zip(earlier, before, strict=True)]
+
+
+def _find(known: list[PlacedSegment], wanted: tuple[PlacedSegment, ...]) -> int | None:
+    """Where the same segments stand already."""
+    for at in range(len(known) - len(wanted) + 1):
+        if known[at] == wanted[0] and tuple(known[at : at + len(wanted)]) == wanted:
+            return at
+    return None
+
+
+def _rows_of(neurons: np.ndarray, block: Block) -> list[np.ndarray]:
+    return [neurons[i : i + block.width] for i in range(0, len(neurons), block.width)]
+

@@ -1,0 +1,52 @@
+"""The parameters of the gather-core design, as a target file gives them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nirdeploy.targets.tables import Positive, Table
+
+
+class Hardware(Table):
+    """Parameters of the gather-core design; memories are per core where nothing else is said."""
+
+    architecture: Positive
+    cores: Annotated[int, Field(gt=0, le=64)]
+    lanes: Annotated[int, Field(ge=4, le=256)]
+    update: Literal[1, 2, 4]
+    weight_rows: Annotated[int, Field(ge=32, le=65536)]
+    neurons: Annotated[int, Field(ge=4, le=65536)]
+    parameters: Annotated[int, Field(ge=4, le=65536)]
+    synapse: Literal[0, 1]
+    spatial: Literal[0, 1]
+    planes: Annotated[int, Field(ge=1, le=8)]
+    compact: Literal[0, 1]
+    jobs: Annotated[int, Field(ge=2, le=1024)]
+    segments: Annotated[int, Field(ge=4, le=4096)]
+    queue: Literal[8, 16, 32]
+    groups: Literal[4, 8, 16, 32]
+    spike_words: Annotated[int, Field(ge=2, le=16384)]
+    out_words: Annotated[int, Field(ge=4, le=32768)]
+    window: Annotated[int, Field(ge=1024, le=32768)]
+
+    @model_validator(mode="after")
+    def _powers_of_two(self) -> Hardware:
+        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "window"):
+            value = getattr(self, name)
+            if value & (value - 1):
+                raise ValueError(f"{name} = {value} must be a power of two")
+        if self.out_words < 2 * self.spike_words:
+            raise ValueError(f"out_words = {self.out_words} must be at least 2 x spike_words = {2 * self.spike_words}")
+        if self.compact and self.update != 1:
+            raise ValueError(f"update = {self.update} must be 1 where compact = 1")
+        for name in ("neurons", "parameters"):
+            if getattr(self, name) % self.update:
+                raise ValueError(f"{name} = {getattr(self, name)} must be a multiple of update = {self.update}")
+        return self
+
+    @property
+    def pace(self) -> int:
+        """Cycles from one slot of ``update`` neurons to the next."""
+        return (7 if self.synapse else 6) if self.compact else 1

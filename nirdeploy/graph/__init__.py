@@ -1,0 +1,1 @@
+"""From a NIR file or graph to a checked graph."""

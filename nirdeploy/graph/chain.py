@@ -1,0 +1,160 @@
+"""chain: the linear nodes between two populations, folded into one operator as they are walked.
+
+A chain keeps its structure (a sum pool in front, then a dense, elementwise or convolution operator) as long
+as the nodes allow it, and is written out as a matrix only where they do not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nirdeploy.errors import GraphError
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool, matrix, to_meta
+
+# A file of a few bytes can declare, or fold into, more than any memory holds.
+MAX_WEIGHTS = 1 << 27  # weights of one folded map: 1 GiB
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A linear map on its way to a population, from a ``source`` of ``size`` neurons.
+
+    ``shape`` is that of the signal here; ``pool`` and ``operator`` None are identities; ``delay`` in steps;
+    ``nodes`` are the NIR nodes walked so far.
+    """
+
+    source: str
+    size: int
+    shape: tuple[int, ...]
+    pool: Pool | None = None
+    operator: Operator | None = None
+    delay: int = 0
+    nodes: tuple[str, ...] = ()
+
+    def reshaped(self, shape: tuple[int, ...], node: str) -> Chain:
+        return replace(self, shape=shape, nodes=(*self.nodes, node))
+
+    def delayed(self, steps: int, node: str) -> Chain:
+        return replace(self, delay=self.delay + steps, nodes=(*self.nodes, node))
+
+    def dense(self, weight: np.ndarray, node: str) -> Chain:
+        """Continued through a matrix (outputs, inputs)."""
+        shape = (int(weight.shape[0]),)
+        if self.operator is None:
+            operator = Dense(weight)
+        elif isinstance(self.operator, Elementwise):
+            operator = Dense(weight * self.operator.weight)
+        else:
+            self._room(weight.shape[0] * self.operator.inputs, node)
+            with np.errstate(over="ignore", invalid="ignore"):
+                operator = Dense(weight @ self._matrix(node))
+        return self._onward(operator, shape, node)
+
+    def scaled(self, factor: np.ndarray, node: str) -> Chain:
+        """Continued through an elementwise product (shape of the signal)."""
+        flat = np.broadcast_to(factor, self.shape).ravel()
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.operator is None:
+                operator: Operator = Elementwise(flat.copy())
+            elif isinstance(self.operator, Elementwise):
+                operator = Elementwise(self.operator.weight * flat)
+            elif isinstance(self.operator, Dense):
+                operator = Dense(flat[:, None] * self.operator.weight)
+            else:
+                by_channel = flat.reshape(self.operator.out_shape[0], -1)
+                if (by_channel == by_channel[:, :1]).all():
+                    weight = self.operator.weight * by_channel[:, 0].reshape(-1, 1, 1, 1)
+                    operator = replace(self.operator, weight=weight)
+                else:
+                    operator = Dense(flat[:, None] * self._matrix(node))
+        return self._onward(operator, self.shape, node)
+
+    def convolved(self, convolution: Convolution, shape: tuple[int, ...], node: str) -> Chain:
+        """Continued through a convolution; ``shape``: of its output as the graph sees it."""
+        if self.operator is None:
+            return self._onward(convolution, shape, node)
+        if isinstance(self.operator, Elementwise):
+            factor = self.operator.weight.reshape(convolution.shape[0], -1)
+            if (factor == factor[:, :1]).all():
+                per_input = factor[:, 0].reshape(convolution.groups, 1, -1, 1, 1)
+                weight = convolution.weight.reshape(convolution.groups, -1, *convolution.weight.shape[1:]) * per_input
+                folded = replace(convolution, weight=weight.reshape(convolution.weight.shape))
+                return self._onward(folded, shape, node)
+        self._room(convolution.outputs * self.operator.inputs, node)
+        return self._onward(Dense(convolution.apply(self._matrix(node).T).T), shape, node)
+
+    def pooled(self, pool: Pool, shape: tuple[int, ...], factor: float, node: str) -> Chain:
+        """Continued through a sum over windows, times ``factor``."""
+        if self.operator is None and self.pool is None:
+            chain = replace(self, pool=pool, shape=shape)
+            return chain.reshaped(shape, node) if factor == 1 else chain.scaled(np.array(factor), node)
+        if isinstance(self.operator, Convolution) and not np.any(pool.padding):
+            return self._onward(_pooled_convolution(self.operator, pool, factor), shape, node)
+        convolution = pool.as_convolution()
+        return self.convolved(replace(convolution, weight=convolution.weight * factor), shape, node)
+
+    def plus(self, other: Chain, node: str) -> Chain:
+        """Two ways from one source to one node, delayed alike: their sum."""
+        nodes = tuple(dict.fromkeys((*self.nodes, *other.nodes)))
+        first, second = self.operator, other.operator
+        if isinstance(first, Convolution) and isinstance(second, Convolution) and _same_geometry(self, other):
+            return replace(self, operator=replace(first, weight=first.weight + second.weight), nodes=nodes)
+        self._room(2 * self.size * math.prod(self.shape), node)
+        total = self.whole_matrix() + other.whole_matrix()
+        return replace(self, pool=None, operator=Dense(total), nodes=nodes)
+
+    def whole_matrix(self) -> np.ndarray:
+        """The map written out, pool included: (size of the signal, size of the source)."""
+        operator = np.eye(math.prod(self.shape)) if self.operator is None else matrix(self.operator)
+        return operator if self.pool is None else operator @ matrix(self.pool)
+
+    def finished(self) -> Chain:
+        """With an operator, if only of ones."""
+        if self.operator is not None:
+            return self
+        return replace(self, operator=Elementwise(np.ones(math.prod(self.shape))))
+
+    def _onward(self, operator: Operator, shape: tuple[int, ...], node: str) -> Chain:
+        if not np.isfinite(operator.weight).all():
+            raise GraphError(f"node {node!r}: the product of the weights up to here overflows")
+        return replace(self, operator=operator, shape=shape, nodes=(*self.nodes, node))
+
+    def _matrix(self, node: str) -> np.ndarray:
+        assert self.operator is not None
+        self._room(self.operator.inputs * self.operator.outputs, node)
+        return matrix(self.operator)
+
+    @staticmethod
+    def _room(weights: int, node: str) -> None:
+        if weights > MAX_WEIGHTS:
+            raise GraphError(
+                f"the linear maps up to node {node!r} fold into {weights} weights, at most {MAX_WEIGHTS} are held",
+                hint="put neurons between the layers, or check the sizes that the file declares",
+            )
+
+
+def _same_geometry(a: Chain, b: Chain) -> bool:
+    assert a.operator is not None
+    assert b.operator is not None
+    alike = a.operator.weight.shape == b.operator.weight.shape
+    return alike and a.pool == b.pool and to_meta(a.operator) == to_meta(b.operator)
+
+
+def _pooled_convolution(convolution: Convolution, pool: Pool, factor: float) -> Convolution:
+    """A convolution whose output is summed over windows is a convolution with a larger kernel and stride."""
+    out, channels, high, wide = convolution.weight.shape
+    steps = [
+        [p * stride + k * dilation for p in range(window) for k in range(kernel)]
+        for window, stride, kernel, dilation in zip(
+            pool.kernel, convolution.stride, (high, wide), convolution.dilation, strict=True
+        )
+    ]
+    weight = np.zeros((out, channels, max(steps[0]) + 1, max(steps[1]) + 1))
+    for i, row in enumerate(steps[0]):
+        for j, column in enumerate(steps[1]):
+            weight[:, :, row, column] += factor * convolution.weight[:, :, i % high, j % wide]
+    stride = tuple(a * b for a, b in zip(pool.stride, convolution.stride, strict=True))
+    return replace(convolution, weight=weight, stride=(stride[0], stride[1]), dilation=(1, 1))

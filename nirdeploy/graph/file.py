@@ -1,0 +1,356 @@
+"""nirfile: ``.nir`` files to NIR graphs and back, without trusting the file.
+
+``nir.read`` opens whatever an HDF5 file points at (external storage, links, virtual datasets) and trusts
+every declared size. Here a child process with limits looks first and reads then
+(:mod:`nirdeploy.graph.child`); this module only ever sees plain arrays. What can be put right in one way only is
+put right and said (:mod:`nirdeploy.graph.repair`).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+
+from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
+from nirdeploy.graph import child as nirchild
+from nirdeploy.graph import repair as nirrepair
+from nirdeploy.records import store
+
+_SECONDS = "NIRDEPLOY_READ_SECONDS"  # processor time that reading a file may take, for a file that needs more than
+_CPU_S = 30  # some times what the most objects that are read take; damaged heaps send HDF5 into endless loops
+_BYTES_PER_SECOND = 4 << 20  # a large file gets more time
+_MOST_S = 1_000_000
+_WALL_PER_CPU = 10  # the clock on the wall ends only what sleeps, however busy the machine is
+_MAX_EDGES = 1 << 20
+_GRAPH = "NIRGraph"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+#: Parameters of every NIR primitive (nir 1.0.8); those in brackets may be missing.
+_PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Affine": (("weight", "bias"), ()),
+    "AvgPool2d": (("kernel_size", "stride", "padding"), ()),
+    "Conv1d": (("weight", "stride", "padding", "dilation", "groups", "bias"), ("input_shape",)),
+    "Conv2d": (("weight", "stride", "padding", "dilation", "groups", "bias"), ("input_shape",)),
+    "CubaLI": (("tau_mem", "tau_syn", "r", "v_leak"), ("w_in",)),
+    "CubaLIF": (("tau_mem", "tau_syn", "r", "v_leak", "v_threshold"), ("v_reset", "w_in")),
+    "Delay": (("delay",), ()),
+    "Flatten": (("start_dim", "end_dim"), ("input_type",)),
+    "I": (("r",), ()),
+    "IF": (("r", "v_threshold"), ("v_reset",)),
+    "Input": ((), ("shape",)),
+    "LI": (("tau", "r", "v_leak"), ()),
+    "LIF": (("tau", "r", "v_leak", "v_threshold"), ("v_reset",)),
+    "Linear": (("weight",), ()),
+    "Output": ((), ("shape",)),
+    "Scale": (("scale",), ()),
+    "SumPool2d": (("kernel_size", "stride", "padding"), ()),
+    "Threshold": (("threshold",), ()),
+}
+
+#: Neurons whose parameters have one shape.
+_NEURONS = ("CubaLI", "CubaLIF", "I", "IF", "LI", "LIF")
+
+Tree = dict[str, Any]  # groups as dicts, datasets as arrays
+
+
+@dataclass
+class _File:
+    """The file being read: its path for messages, and what was repaired so far."""
+
+    where: str
+    repairs: list[str] = field(default_factory=list)
+
+
+def read(path: Path | str) -> nir.NIRGraph:
+    """Read a graph. Nothing but the file itself is opened.
+
+    What was repaired stands in the graph's metadata, under :data:`nirdeploy.graph.repair.METADATA_KEY`, a line each.
+
+    Raises:
+        ModelFileError: not HDF5, truncated, hostile, or not a NIR graph.
+        ModelFileTimeout: reading took longer than ``NIRDEPLOY_READ_SECONDS`` of processor time, or than its size needs.
+        GraphError: a node lacks a parameter, an edge names a node that is not there, or declared shapes contradict
+            each other.
+    """
+    path = Path(path)
+    _look_at_file(path)
+    seconds = _seconds(path.stat().st_size)
+    tree = _tree(_datasets(_ask_child(path, seconds), str(path), seconds), str(path))
+    _look_at_version(tree.get("version"), str(path))
+    if "node" not in tree or not isinstance(tree["node"], dict):
+        raise ModelFileError("the file is HDF5 but holds no NIR graph (no group 'node')", where=str(path))
+    file = _File(str(path))
+    graph = _node(tree["node"], "", file)
+    if not isinstance(graph, nir.NIRGraph):
+        raise ModelFileError(f"the file's root is a {type(graph).__name__}, expected a NIRGraph", where=str(path))
+    try:
+        graph, shaped = nirrepair.shapes(graph)
+    except GraphError as error:
+        raise GraphError(error.message, where=str(path), hint=error.hint) from error
+    return nirrepair.record(graph, file.repairs + shaped)
+
+
+def write(path: Path | str, graph: nir.NIRGraph) -> None:
+    """Write a graph as ``nir.write`` does, whole or not at all. Raises :class:`GraphError` on what HDF5 cannot hold."""
+    path = Path(path)
+    _look_at_names(graph, str(path))
+    with tempfile.TemporaryDirectory(prefix="nirdeploy-") as folder:
+        beside = Path(folder) / "graph.nir"
+        try:
+            nir.write(str(beside), graph)
+        except (TypeError, ValueError, AttributeError) as error:  # h5py's answers to what HDF5 cannot hold
+            raise GraphError(
+                f"the graph holds a value that a NIR file cannot: {str(error).splitlines()[0]}", where=str(path)
+            ) from error
+        store.write_atomic(path, beside.read_bytes())
+
+
+def _look_at_names(graph: nir.NIRGraph, where: str) -> None:
+    for name, node in graph.nodes.items():
+        if not name or "/" in name or "\0" in name or name in (".", ".."):
+            raise GraphError(f"a node cannot be named {name!r} in a NIR file", where=where, hint="rename it")
+        if isinstance(node, nir.NIRGraph):
+            _look_at_names(node, where)
+
+
+def _look_at_version(version: Any, where: str) -> None:
+    """Refuse a file of a later major version; the oldest files have none, and nothing else depends on it."""
+    if version is None:
+        return
+    text = _text(version)
+    major = (text or "").partition(".")[0]
+    if not major.isascii() or not major.isdigit() or len(major) > 9:
+        raise ModelFileError("the file's NIR version is not a version number", where=where)
+    if int(major) > int(nir.version.partition(".")[0]):
+        raise ModelFileError(
+            f"the file is of NIR version {int(major)}, this reads up to version {nir.version}",
+            where=where,
+            hint="update the package nir, or export the network for this version",
+        )
+
+
+def _look_at_file(path: Path) -> None:
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for its writer
+            raise ModelFileError("this is not a file but a pipe or a device", where=str(path))
+        with path.open("rb") as file:
+            head = file.read(len(_HDF5))
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model file: {error.strerror}", where=str(path)) from error
+    if not head:
+        raise ModelFileError("the model file is empty", where=str(path), hint="export the network again")
+    if head != _HDF5:
+        raise ModelFileError(
+            "this is not an HDF5 file, so not a NIR graph",
+            where=str(path),
+            hint="export one with 'nirdeploy export' or nir.write",
+        )
+
+
+def _seconds(size: int) -> int:
+    """How much processor time reading a file of ``size`` bytes may take. Raises :class:`UsageProblem`."""
+    text = os.environ.get(_SECONDS)
+    if not text:
+        return _CPU_S + size // _BYTES_PER_SECOND
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= _MOST_S:
+        raise UsageProblem(
+            f"{_SECONDS} is {text[:40]!r}, expected a whole number of seconds from 1 to {_MOST_S}",
+            hint="correct the environment variable, or unset it",
+        )
+    return int(text)
+
+
+def _ask_child(path: Path, seconds: int) -> tuple[int, bytes, str]:
+    """The child's exit status, its npz, and what it says."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
+    longest = seconds * _WALL_PER_CPU
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", nirchild.__file__, str(path.resolve()), str(seconds)],
+            capture_output=True,
+            timeout=longest,
+            check=False,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelFileTimeout(
+            f"reading the model file took more than {longest} s, though less than {seconds} s of processor time",
+            where=str(path),
+            hint=f"copy it to a local disk, or set {_SECONDS} to more than {seconds}",
+        ) from error
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def _datasets(answer: tuple[int, bytes, str], where: str, seconds: int) -> dict[str, np.ndarray]:
+    """The file's datasets by path; groups are the keys that end in ``/``. ``seconds``: what reading was allowed."""
+    status, content, said = answer
+    if status == 3:
+        reason = said.strip().splitlines()
+        raise ModelFileError(
+            f"the model file is refused: {reason[-1] if reason else 'no reason given'}",
+            where=where,
+            hint="export the network again",
+        )
+    if status == -signal.SIGXCPU:
+        raise ModelFileTimeout(
+            f"reading the model file took more than {seconds} s of processor time",
+            where=where,
+            hint=f"set {_SECONDS} to more than {seconds} if the file is as large as that, or export the network again",
+        )
+    if status:
+        raise ModelFileError(
+            f"reading the model file crashed the reader (status {status}): the file is damaged or hostile",
+            where=where,
+            hint="export the network again",
+        )
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        found = {str(name): archive[f"d{i}"] for i, name in enumerate(archive["names"])}
+        return found | {f"{name}/": np.zeros(0) for name in archive["groups"]}
+
+
+def _tree(flat: dict[str, np.ndarray], where: str) -> Tree:
+    root: Tree = {}
+    for name in sorted(flat, key=lambda key: (key.count("/"), key)):
+        parts = name.rstrip("/").split("/")
+        at = root
+        for part in parts[:-1]:
+            at = at.setdefault(part, {})
+            if not isinstance(at, dict):
+                raise ModelFileError(f"{name!r} lies below a dataset", where=where)
+        if name.endswith("/"):
+            at.setdefault(parts[-1], {})
+        else:
+            at[parts[-1]] = flat[name]
+    return root
+
+
+def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
+    """A node by its tree; ``name`` is its path, empty for the root."""
+    kind = _text(tree.get("type"))
+    label = f"node {nirrepair.short(name)}" if name else "the graph"
+    if kind is None:
+        raise ModelFileError(f"{label} has no type", where=file.where)
+    if kind == _GRAPH:
+        return _graph(tree, name, file)
+    if kind not in _PARAMETERS:
+        raise ModelFileError(
+            f"{label} has the unknown type {kind[:40]!r}", where=file.where, hint=f"NIR has {', '.join(_PARAMETERS)}"
+        )
+    needed, optional = _PARAMETERS[kind]
+    values: dict[str, Any] = {}
+    for key in (*needed, *optional):
+        value = tree.get(key)
+        if value is None and key in needed:
+            raise GraphError(f"{label} ({kind}) has no parameter {key!r}", where=file.where)
+        if value is None:
+            continue
+        if isinstance(value, dict):
+            raise GraphError(f"parameter {key!r} of {label} is a group, expected numbers", where=file.where)
+        values[key] = _number_or_text(value)
+        if isinstance(values[key], np.ndarray) and values[key].dtype.kind not in "biuf":
+            raise GraphError(f"parameter {key!r} of {label} is not numeric", where=file.where)
+    if kind in _NEURONS:
+        values = _in_one_shape(values, kind, f"{label} ({kind})", file)
+    return _construct(kind, values, _metadata(tree), label, file.where)
+
+
+def _in_one_shape(values: dict[str, Any], kind: str, label: str, file: _File) -> dict[str, Any]:
+    try:
+        values, repairs = nirrepair.parameters(values, sum(_PARAMETERS[kind], ()), label)
+    except GraphError as error:
+        raise GraphError(error.message, where=file.where, hint=error.hint) from error
+    file.repairs += repairs
+    return values
+
+
+def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], label: str, where: str) -> nir.NIRNode:
+    if kind == "Flatten":
+        for key in ("start_dim", "end_dim"):
+            dim = np.asarray(values[key])
+            if dim.size != 1 or dim.dtype.kind not in "iuf" or dim.item() % 1 != 0:
+                raise GraphError(f"parameter {key!r} of {label} is not one whole number", where=where)
+            values[key] = int(dim.item())
+    if kind == "Input":
+        values = {"input_type": {"input": values.get("shape")}}
+    elif kind == "Output":
+        values = {"output_type": {"output": values.get("shape")}}
+    elif kind == "Flatten":
+        values = {
+            "start_dim": values["start_dim"],
+            "end_dim": values["end_dim"],
+            "input_type": {"input": values.get("input_type")},
+        }
+    elif kind in ("IF", "LIF", "CubaLIF"):
+        values.setdefault("v_reset", np.zeros_like(values["v_threshold"]))
+    elif kind in ("Conv1d", "Conv2d"):
+        values.setdefault("input_shape", None)
+    try:
+        with np.errstate(all="ignore"):
+            node = getattr(nir, kind)(**values)
+    except Exception as error:  # nir raises assertion, type, value and index errors, often without text
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise GraphError(f"{label} ({kind}) has contradictory parameters: {reason[:160]}", where=where) from error
+    node.metadata = metadata
+    return node
+
+
+def _graph(tree: Tree, name: str, file: _File) -> nir.NIRGraph:
+    children, edges = tree.get("nodes"), tree.get("edges")
+    label = f"subgraph {nirrepair.short(name)}" if name else "the graph"
+    if not isinstance(children, dict):
+        raise ModelFileError(f"{label} has no nodes", where=file.where)
+    nodes = {}
+    for child, subtree in children.items():
+        path = f"{name}.{child}" if name else child
+        if not isinstance(subtree, dict):
+            raise ModelFileError(f"node {nirrepair.short(path)} is a dataset, expected a group", where=file.where)
+        nodes[child] = _node(subtree, path, file)
+    try:
+        pairs, repairs = nirrepair.edges(_pairs(edges, label, file.where), nodes, label)
+    except GraphError as error:
+        raise GraphError(error.message, where=file.where, hint=error.hint) from error
+    file.repairs += repairs
+    try:
+        return nir.NIRGraph(nodes=nodes, edges=pairs, metadata=_metadata(tree), type_check=False)
+    except Exception as error:  # as above
+        raise GraphError(f"{label} contradicts itself: {error or type(error).__name__}", where=file.where) from error
+
+
+def _pairs(edges: Any, label: str, where: str) -> list[tuple[str, str]]:
+    if edges is None or (isinstance(edges, np.ndarray) and not edges.size):
+        return []
+    if isinstance(edges, dict) or edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind != "U":
+        raise ModelFileError(f"the edges of {label} are not pairs of names", where=where)
+    if len(edges) > _MAX_EDGES:
+        raise ModelFileError(f"{label} has {len(edges)} edges, at most {_MAX_EDGES} are read", where=where)
+    return [(str(a), str(b)) for a, b in edges]
+
+
+def _metadata(tree: Tree) -> dict[str, Any]:
+    metadata = tree.get("metadata")
+    return _plain(metadata) if isinstance(metadata, dict) else {}
+
+
+def _plain(tree: Tree) -> dict[str, Any]:
+    return {key: _plain(value) if isinstance(value, dict) else _number_or_text(value) for key, value in tree.items()}
+
+
+def _number_or_text(value: np.ndarray) -> Any:
+    if value.dtype.kind == "U" and value.ndim == 0:
+        return str(value)
+    return value[()] if value.ndim == 0 else value
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.ndim == 0 else None

@@ -1,0 +1,1 @@
+"""Networks in integers, and how they are rounded."""

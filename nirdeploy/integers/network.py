@@ -1,0 +1,279 @@
+"""network: the integer network, everything a device needs and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from nirdeploy.errors import CorruptFile
+from nirdeploy.records import store
+from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
+from nirdeploy.semantics.operators import Operator, Passage, Pool, operator_from, pool_from, to_meta
+
+_ARRAYS = (
+    "decay",
+    "bias",
+    "synapse_decay",
+    "synapse_bias",
+    "threshold",
+    "reset_value",
+    "spike_size",
+    "initial",
+    "scale",
+)
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Bits of the target's integers (all signed but ``decay``, unsigned with ``decay_bits`` fraction)."""
+
+    weight_bits: int
+    accumulator_bits: int
+    state_bits: int
+    decay_bits: int
+    shift_max: int = 15
+
+    @property
+    def weight_max(self) -> int:
+        return int(2 ** (self.weight_bits - 1)) - 1
+
+    @property
+    def accumulator_max(self) -> int:
+        return int(2 ** (self.accumulator_bits - 1)) - 1
+
+    @property
+    def state_max(self) -> int:
+        return int(2 ** (self.state_bits - 1)) - 1
+
+
+@dataclass(frozen=True)
+class IntegerPopulation:
+    """int64 arrays over the flattened population, in units of the neuron's membrane LSB.
+
+    :func:`nirdeploy.sim.integer.step` is the definition of a step. In the simplest case:
+        acc = sum of projections (weight @ spikes), in weight units
+        v   = saturate(round(decay v / 2^decay_bits) + (acc << shift) + bias)
+        spike if v > threshold; then v = reset_value ("zero") or saturate(v - reset_value) ("subtract")
+    A synaptic current (CubaLIF, CubaLI) has the membrane's unit, ``synapse_decay`` and ``synapse_bias``.
+    ``spike_size`` is what one spike of several takes of v where ``rules.multi``. round is to nearest, ties away
+    from zero. ``initial`` is v at the start of a sample. ``late_bias``:
+    what of the bias is missing before a step, by that step. ``scale`` (float64): the membrane potential of one LSB.
+    ``extra``: registers (int64, any shape) that only a target of other dynamics has; the fields above then hold what
+    they stand for. ``latency``: steps by which the population does everything later than in the graph, on a target
+    where connections take steps of their own; the delays of projections are then the target's.
+    """
+
+    name: str
+    model: str
+    shape: tuple[int, ...]
+    rules: Rules
+    shift: int
+    decay: np.ndarray
+    bias: np.ndarray
+    synapse_decay: np.ndarray
+    synapse_bias: np.ndarray
+    threshold: np.ndarray
+    reset_value: np.ndarray
+    spike_size: np.ndarray
+    initial: np.ndarray
+    scale: np.ndarray
+    late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+    latency: int = 0
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def spiking(self) -> bool:
+        return self.model in SPIKING
+
+    @property
+    def synaptic(self) -> bool:
+        return self.model in SYNAPTIC
+
+    @property
+    def reset(self) -> str:
+        return self.rules.reset
+
+
+@dataclass(frozen=True)
+class IntegerProjection(Passage):
+    """``operator`` holds int32 weights, within ``weight_bits``, in units of 2^``shift`` weight units.
+
+    The signal passes ``pool`` (if any), then the operator, and arrives ``delay`` steps later. ``unit``
+    (float64, size of the target): the current of one weight unit, shift included.
+    """
+
+    source: str
+    target: str
+    operator: Operator
+    unit: np.ndarray
+    pool: Pool | None = None
+    delay: int = 0
+    shift: int = 0
+
+    def synapses(self) -> int:
+        """How many pairs of neurons it connects, convolutions written out."""
+        once = np.ones(self.inputs)
+        there = replace(self.operator, weight=(self.weight != 0).astype(np.float64))
+        return int(there.reach(once if self.pool is None else self.pool.apply(once)).sum())
+
+
+class Dynamics(Protocol):
+    """How a population of a target steps, where it is not as :func:`nirdeploy.sim.integer.step` defines."""
+
+    def start(self, population: IntegerPopulation, batch: int) -> Any:
+        """The state before the first step; ``v``: int64 (B, size), ``compared``: v as held against the threshold."""
+
+    def step(
+        self,
+        state: Any,
+        arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
+        population: IntegerPopulation,
+        formats: Formats,
+    ) -> tuple[np.ndarray, Any, np.ndarray]:
+        """One step.
+
+        Args:
+            arriving: the projections into the population and what leaves their sources, int64 (B, source size).
+
+        Returns:
+            what leaves (spike counts, or the membrane; int64 (B, size)), the state after, who saturated (bool).
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerNetwork:
+    """Everything the device needs and nothing else.
+
+    Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where
+    a membrane value is the input: that accumulator is a simulator's 64 bits).
+    ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes);
+    ``report``: one dict of figures per population.
+    """
+
+    target: str
+    formats: Formats
+    populations: tuple[IntegerPopulation, ...]
+    projections: tuple[IntegerProjection, ...]
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]
+    outputs: Mapping[str, str]
+    dt: float
+    report: tuple[Mapping[str, float | str], ...]
+    input_bits: int = 1
+
+    def population(self, name: str) -> IntegerPopulation:
+        return next(p for p in self.populations if p.name == name)
+
+    @property
+    def latencies(self) -> dict[str, int]:
+        """Of the populations that lag behind the graph: steps."""
+        return {p.name: p.latency for p in self.populations if p.latency}
+
+    def into(self, name: str) -> list[IntegerProjection]:
+        """The projections that end on a population."""
+        return [p for p in self.projections if p.target == name]
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        arrays: dict[str, np.ndarray] = {}
+        for i, population in enumerate(self.populations):
+            arrays |= {f"population{i}.{name}": getattr(population, name) for name in _ARRAYS}
+            arrays |= {f"population{i}.late_bias.{step}": late for step, late in population.late_bias.items()}
+            arrays |= {f"population{i}.extra.{name}": values for name, values in population.extra.items()}
+        for i, projection in enumerate(self.projections):
+            arrays |= {f"projection{i}.weight": projection.weight, f"projection{i}.unit": projection.unit}
+        meta = {
+            "target": self.target,
+            "formats": asdict(self.formats),
+            "populations": [
+                {
+                    "name": p.name,
+                    "model": p.model,
+                    "shape": list(p.shape),
+                    "rules": asdict(p.rules),
+                    "shift": p.shift,
+                    "late_bias": sorted(p.late_bias),
+                    "extra": sorted(p.extra),
+                    "latency": p.latency,
+                }
+                for p in self.populations
+            ],
+            "projections": [
+                {
+                    "source": p.source,
+                    "target": p.target,
+                    "operator": to_meta(p.operator),
+                    "pool": to_meta(p.pool),
+                    "delay": p.delay,
+                    "shift": p.shift,
+                }
+                for p in self.projections
+            ],
+            "inputs": [[name, list(shape)] for name, shape in self.inputs],
+            "outputs": dict(self.outputs),
+            "dt": self.dt,
+            "input_bits": self.input_bits,
+            "report": [dict(row) for row in self.report],
+        }
+        return meta, arrays
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything but the report; its arrays are not to be changed in place."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        meta, arrays = self._parts()
+        return store.digest({key: meta[key] for key in meta if key != "report"}, arrays)
+
+    def save(self, path: Path) -> None:
+        store.write_atomic(path, store.pack(*self._parts()))
+
+    @classmethod
+    def load(cls, path: Path) -> IntegerNetwork:
+        """Raises :class:`CorruptFile` if the file is not a saved IntegerNetwork."""
+        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
+        try:
+            return cls(
+                target=meta["target"],
+                formats=Formats(**meta["formats"]),
+                populations=tuple(
+                    _population(entry, _below(arrays, f"population{i}."))
+                    for i, entry in enumerate(meta["populations"])
+                ),
+                projections=tuple(
+                    _projection(entry, arrays[f"projection{i}.weight"], arrays[f"projection{i}.unit"])
+                    for i, entry in enumerate(meta["projections"])
+                ),
+                inputs=tuple((name, tuple(shape)) for name, shape in meta["inputs"]),
+                outputs=meta["outputs"],
+                dt=meta["dt"],
+                report=tuple(meta["report"]),
+                input_bits=meta["input_bits"],
+            )
+        except (KeyError, TypeError) as error:
+            raise CorruptFile(f"not an integer network ({error})", where=str(path), hint="build it again") from error
+
+
+def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+
+def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> IntegerPopulation:
+    late = {step: arrays[f"late_bias.{step}"] for step in entry["late_bias"]}
+    values = {name: arrays[name] for name in _ARRAYS}
+    extra = {name: arrays[f"extra.{name}"] for name in entry["extra"]}
+    rules, shape = Rules(**entry["rules"]), tuple(entry["shape"])
+    return IntegerPopulation(**{**entry, **values, "shape": shape, "rules": rules, "late_bias": late, "extra": extra})
+
+
+def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:
+    operator, pool = operator_from(entry["operator"], weight), pool_from(entry["pool"])
+    return IntegerProjection(**{**entry, "operator": operator, "pool": pool}, unit=unit)

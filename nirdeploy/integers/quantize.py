@@ -1,0 +1,398 @@
+"""quantize: a CheckedGraph becomes an IntegerNetwork in the target's number formats.
+
+A neuron's dynamics do not change when its input weights, bias, threshold and reset are scaled together, so each
+neuron (each channel, where a convolution shares its weights) gets a scale of its own: its largest weight becomes
+the largest integer. What a current adds to the membrane (dt r / tau) is part of that scale, not of the weight, so
+neurons of one channel may differ in it. The membrane keeps `shift` more fractional bits than the weights, as many
+as the state can hold under a static bound on the membrane potential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, matrix
+from nirdeploy.targets.tables import Target
+
+#: Fractional bits the membrane gets even if the static bound says it might saturate far from threshold.
+_WANTED_SHIFT = 4
+#: Most spikes per step of an integer neuron whose dialect allows any number.
+MAX_SPIKES = 31
+_TINY = float(np.finfo(np.float64).tiny * 2.0**60)
+
+
+def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
+    """Round a checked graph to the target's integers, or (for the integer simulator alone) to given formats.
+
+    Raises:
+        DoesNotFit: everything the target's number formats or neuron models cannot do, all at once.
+    """
+    if isinstance(target, Target):
+        problems = unsupported(graph, target)
+        if problems:
+            raise DoesNotFit("; ".join(problems), where=f"target {target.name}")
+        formats = Formats(**target.formats.model_dump())
+    else:
+        formats = target
+    populations: dict[str, IntegerPopulation] = {}
+    rounded = []
+    largest = {p.name: np.full(p.size, float(_most_spikes(graph, p.name))) for p in graph.populations}
+    for population in graph.populations:
+        if population.model == "Input":
+            continue
+        rounded.append(_Rounding(graph, population, formats, populations, largest).result())
+        populations[population.name] = rounded[-1][0]
+    return assembled(graph, target.name if isinstance(target, Target) else "", formats, rounded)
+
+
+def assembled(
+    graph: CheckedGraph,
+    target: str,
+    formats: Formats,
+    rounded: Iterable[tuple[IntegerPopulation, Sequence[IntegerProjection], Mapping[str, float | str]]],
+) -> IntegerNetwork:
+    """The network of a graph from its populations in integers: each with the projections into it and its row of the
+    report."""
+    made = list(rounded)
+    return IntegerNetwork(
+        target=target,
+        formats=formats,
+        populations=tuple(population for population, _, _ in made),
+        projections=tuple(projection for _, incoming, _ in made for projection in incoming),
+        inputs=tuple((name, graph.population(name).shape) for name in graph.inputs),
+        outputs=dict(graph.outputs),
+        dt=graph.dialect.dt,
+        report=tuple(row for _, _, row in made),
+        input_bits=graph.input_bits,
+    )
+
+
+def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
+    """What of the rules is more than a binary spike at once, a reset in its own step, and the new current."""
+    beyond = {
+        "reset_delay=true": rules.reset_delay,
+        "reset_guard=true": rules.reset_guard,
+        "spikes=multi": rules.multi,
+        "spike_delay=true": rules.spike_delay,
+        "v_min=-threshold": rules.bounded,
+        "synapse_order=old": model in neuron.SYNAPTIC and rules.synapse_order == "old",
+    }
+    return [text for text, there in beyond.items() if there]
+
+
+def late_bias(population: Population) -> list[str]:
+    """The problem of a target whose biases are all there from the first step; none: an empty list."""
+    if not population.late_bias:
+        return []
+    return [
+        f"node {population.name!r} has a bias that begins in step {max(population.late_bias)} (behind a delay or a "
+        "recurrent connection), the target's are there from step 0; put the bias behind the delay"
+    ]
+
+
+def _most_spikes(graph: CheckedGraph, name: str) -> int:
+    if name in graph.inputs:
+        return int(2**graph.input_bits) - 1
+    rules = graph.rules(name)
+    return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
+
+
+def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
+    """What of the graph the target's cores cannot compute: one sentence each, with the remedy."""
+    problems = []
+    for population in graph.populations:
+        if population.model == "Input":
+            continue
+        support, d = target.models.get(population.model), graph.dialect_of(population.name)
+        if support is None:
+            problems.append(
+                f"node {population.name!r} is a {population.model}, which the target does not compute "
+                f"(it has {', '.join(target.models)}); replace it or choose another target"
+            )
+            continue
+        if population.model in neuron.RESETS and d.reset not in support.reset:
+            problems.append(
+                f"node {population.name!r} resets by {d.reset!r}, the target's {population.model} "
+                f"only by {' or '.join(support.reset)}; train with that reset or choose another target"
+            )
+        odd = beyond_plain(graph.rules(population.name), population.model)
+        if odd:
+            problems.append(
+                f"node {population.name!r} follows the dialect {d}, of which the target's neurons cannot do "
+                f"{', '.join(odd)}; train without it or choose another target"
+            )
+        problems += late_bias(population)
+        if population.model not in neuron.SPIKING and any(p.source == population.name for p in graph.projections):
+            problems.append(
+                f"node {population.name!r} ({population.model}) does not spike but feeds another population; "
+                "the target carries spikes only, so a read-out must be the last node"
+            )
+        decay = np.min(neuron.coefficients(population.model, population.params, d).decay)
+        if decay < 0:
+            problems.append(
+                f"node {population.name!r} has a membrane decay of {decay:.3g} per step: dt = "
+                f"{d.dt:g} s is longer than its tau; use a smaller dt or the exponential discretization"
+            )
+    most = target.connections.delay_max
+    for p in graph.projections:
+        if p.delay > most:
+            kind = "recurrent" if p.source == p.target else f"delayed by {p.delay} step(s)"
+            problems.append(
+                f"the projection {p.source!r} -> {p.target!r} is {kind}, the target's may be late by {most}; "
+                "train with a shorter delay or choose another target"
+            )
+    return problems
+
+
+@dataclass(frozen=True, eq=False)
+class _Incoming:
+    """A projection on its way to integers: ``operator`` in current per LSB (or spike) of the source."""
+
+    projection: Projection
+    operator: Operator
+    analog: bool
+    largest: np.ndarray  # of the source, per neuron
+
+    def _bound(self) -> np.ndarray:
+        return self.largest if self.projection.pool is None else self.projection.pool.apply(self.largest)
+
+    def current(self) -> np.ndarray:
+        """The largest current (size of the target) that can arrive."""
+        return self.operator.reach(self._bound())
+
+    def most_inputs(self) -> float:
+        """The most that can arrive where every weight is one: how often a weight's rounding counts."""
+        ones = np.ones(self.operator.weight.shape)
+        return float(replace(self.operator, weight=ones).reach(self._bound()).max())
+
+
+class _Rounding:
+    """One population and the projections into it."""
+
+    def __init__(
+        self,
+        graph: CheckedGraph,
+        population: Population,
+        formats: Formats,
+        known: Mapping[str, IntegerPopulation],
+        largest: Mapping[str, np.ndarray],
+    ) -> None:
+        self.membranes = {p.name for p in graph.populations if p.model not in {*neuron.SPIKING, "Input"}}
+        self.population, self.formats, self.size = population, formats, population.size
+        self.params = {key: values.ravel() for key, values in population.params.items()}
+        how = neuron.coefficients(population.model, self.params, graph.dialect_of(population.name))
+        self.synaptic = population.model in neuron.SYNAPTIC
+        self.decay, self.offset = self._whole(how.decay), self._whole(how.offset)
+        self.synapse_decay = self._whole(how.synapse_decay if self.synaptic else 0.0)
+        self.rules = graph.rules(population.name)
+        if self.rules.multi and not self.rules.max_spikes:
+            self.rules = replace(self.rules, max_spikes=MAX_SPIKES)
+        # What one unit of current adds to v in the end; its sign goes into the weights, a zero too.
+        total = self._whole(how.gain) * self._whole(how.synapse_gain if self.synaptic else 1.0)
+        self.sign = np.sign(total)
+        self.gain = np.where(total == 0, 1.0, np.abs(total))
+        bias = population.bias.ravel() * self.gain * self.sign
+        self.bias = self.offset if self.synaptic else bias + self.offset
+        self.synapse_bias = bias if self.synaptic else np.zeros(self.size)
+        self.late = {step: late.ravel() * self.gain * self.sign for step, late in population.late_bias.items()}
+        self.incoming = [self._incoming(p, known, largest) for p in graph.into(population.name)]
+
+    def _whole(self, value: Any) -> np.ndarray:
+        return np.broadcast_to(np.asarray(value, dtype=np.float64), self.size)
+
+    def _incoming(
+        self, p: Projection, known: Mapping[str, IntegerPopulation], largest: Mapping[str, np.ndarray]
+    ) -> _Incoming:
+        operator, source = p.operator, known.get(p.source)
+        analog = source is not None and not source.spiking
+        bound = largest[p.source]
+        if source is None and p.source in self.membranes:
+            raise DoesNotFit(
+                f"the membrane of {p.source!r} feeds back into {p.target!r}; integers carry spikes around a cycle, "
+                "not membranes",
+                hint="put a spiking population into the loop",
+            )
+        pool = p.pool
+        if source is not None and analog:
+            bound = np.full(source.size, float(self.formats.state_max))
+            if (source.scale == source.scale[0]).all():
+                operator = replace(operator, weight=operator.weight * source.scale[0])
+            else:
+                operator, pool = Dense(p.matrix() * source.scale), None
+        operator = with_sign(operator, self.sign)
+        return _Incoming(replace(p, pool=pool), operator, analog, bound)
+
+    def result(self) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
+        unit, shifts = self._units()
+        shift, margin = self._shift(unit)
+        scale = unit * self.gain / 2.0**shift
+        bits = 2.0**self.formats.decay_bits
+        population, params = self.population, self.params
+        spiking = population.model in neuron.SPIKING
+        zeros = np.zeros(self.size)
+        threshold = neuron.threshold_of(population.model, params) if spiking else zeros
+        v_reset = params.get("v_reset", zeros)
+        # v > threshold and v >= threshold both become an integer ">": of its floor, or of what lies below its ceiling.
+        compare = np.floor(threshold / scale) if self.rules.threshold == ">" else np.ceil(threshold / scale) - 1
+        integer = IntegerPopulation(
+            name=population.name,
+            model=population.model,
+            shape=population.shape,
+            rules=self.rules,
+            shift=shift,
+            decay=np.rint(self.decay * bits).astype(np.int64),
+            bias=np.rint(self.bias / scale).astype(np.int64),
+            synapse_decay=np.rint(self.synapse_decay * bits).astype(np.int64),
+            synapse_bias=np.rint(self.synapse_bias / scale).astype(np.int64),
+            threshold=compare.astype(np.int64),
+            reset_value=np.rint(self._reset_value() / scale).astype(np.int64),
+            spike_size=np.maximum(np.rint(threshold / scale), 1).astype(np.int64),
+            initial=np.rint(v_reset / scale).astype(np.int64) if self.rules.starts_reset else zeros.astype(np.int64),
+            scale=scale,
+            late_bias={step: np.rint(late / scale).astype(np.int64) for step, late in self.late.items()},
+        )
+        projections, noise, power = [], 0.0, 0.0
+        for arriving, own in zip(self.incoming, shifts, strict=True):
+            p, per_unit = arriving.projection, per_weight(arriving.operator, unit * 2.0**own)
+            integers = np.rint(arriving.operator.weight / per_unit)
+            noise += float(((integers * per_unit - arriving.operator.weight) ** 2).sum())
+            power += float((arriving.operator.weight**2).sum())
+            operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
+            projections.append(
+                IntegerProjection(p.source, p.target, operator, unit * 2.0**own, p.pool, p.delay, own)
+            )
+        row: dict[str, float | str] = {
+            "population": population.name,
+            "neurons": self.size,
+            "fan_in": sum(_fan_in(arriving.operator) for arriving in self.incoming),
+            "shift": shift,
+            "weight_sqnr_db": float(10 * np.log10(power / noise)) if noise else float("inf"),
+            "decay_error": float(np.abs(integer.decay / bits - self.decay).max()),
+            "threshold_error": float(np.abs(integer.threshold * scale - threshold).max()) if spiking else 0.0,
+            "saturation_margin_bits": float(np.nan_to_num(margin - shift, posinf=99.0, neginf=-99.0)),
+        }
+        return integer, projections, row
+
+    def _reset_value(self) -> np.ndarray:
+        if self.population.model not in neuron.RESETS or self.rules.reset == "none":
+            return np.zeros(self.size)
+        v_reset = self.params["v_reset"]
+        return self.params["v_threshold"] - v_reset if self.rules.reset == "subtract" else v_reset
+
+    def _units(self) -> tuple[np.ndarray, list[int]]:
+        """The current of one weight unit (size,), and for each projection the power of two it stands on it."""
+        together = [i for i in self.incoming if not i.analog] or self.incoming
+        needed, must_hold = self._unit_for(together), np.maximum(self._must_hold(), _TINY)
+        unit = needed
+        if not together[0].analog:  # a membrane's LSBs are finer than the state needs: there the shift is negative
+            held = must_hold / self.gain / self.formats.state_max * 1.0001  # room for the roundings
+            unit = _shared(np.maximum(needed, held), self.incoming)
+        # A neuron without weights takes as many units for what it must hold as the coarsest of the others does; where
+        # there are no others, so many that both the shift and the bound on the membrane find room.
+        live = needed > 2 * _TINY
+        coarsest = (unit * self.gain / must_hold)[live].max() if live.any() else self.formats.state_max**-0.5
+        unit = np.where(live, unit, np.maximum(coarsest * must_hold / self.gain * 1.0001, _TINY))
+        shifts = []
+        for arriving in self.incoming:
+            own = 0
+            if arriving not in together and arriving.operator.weight.any():
+                own = max(int(np.ceil(np.log2(self._unit_for([arriving]) / unit)).max()), -40)
+            shifts.append(own)
+        return unit, shifts
+
+    def _unit_for(self, incoming: list[_Incoming]) -> np.ndarray:
+        """The finest unit (size,) in which these weights fit their bits, and their sums the accumulator."""
+        formats = self.formats
+        most = np.zeros(self.size)
+        total, count = np.zeros(self.size), 0.0
+        for arriving in incoming:
+            most = np.maximum(most, _largest_weight(arriving.operator))
+            total += arriving.current()
+            count += arriving.most_inputs()
+        wanted = most / formats.weight_max
+        if not any(arriving.analog for arriving in incoming):
+            wanted = np.maximum(wanted, total / max(formats.accumulator_max - count / 2, 1.0))
+        return _shared(np.maximum(wanted, _TINY), incoming)
+
+    def _reach(self) -> np.ndarray:
+        """The most that arrives at the membrane in one step from outside it (volts)."""
+        arriving = np.sum([i.current() for i in self.incoming], axis=0) * self.gain + np.abs(self.synapse_bias)
+        if self.synaptic:
+            with np.errstate(divide="ignore"):
+                arriving = np.where(arriving > 0, arriving / np.maximum(1.0 - np.abs(self.synapse_decay), 1e-12), 0.0)
+        return np.asarray(arriving + np.abs(self.bias))
+
+    def _must_hold(self) -> np.ndarray:
+        zeros = np.zeros(self.size)
+        spiking = self.population.model in neuron.SPIKING
+        threshold = np.abs(neuron.threshold_of(self.population.model, self.params)) if spiking else zeros
+        reset = np.abs(self.params.get("v_reset", zeros))
+        return np.asarray(np.maximum.reduce([threshold, np.abs(self._reset_value()), reset, self._reach()]))
+
+    def _shift(self, unit: np.ndarray) -> tuple[int, float]:
+        """How many fractional bits the membrane gets, and how many the bound on it would allow."""
+        top, reach, must_hold = self.formats.state_max, self._reach(), self._must_hold()
+        unit = unit * self.gain
+        with np.errstate(divide="ignore", invalid="ignore"):
+            settles = np.where(reach > 0, reach / (1.0 - np.abs(self.decay)), 0.0)  # infinite if decay = 1
+            settles = np.maximum(np.maximum(settles, must_hold), _TINY)
+            margin = float(np.log2(top * unit / settles).min())
+            fits = float(np.floor(np.log2(top / 1.0001 * unit / settles)).min())
+            holds = float(np.floor(np.log2(top / 1.0001 * unit / np.maximum(must_hold, _TINY))).min())
+        lowest = -60 if all(i.analog for i in self.incoming) else 0
+        return int(np.clip(max(fits, min(holds, _WANTED_SHIFT)), lowest, self.formats.shift_max)), margin
+
+
+def with_sign(operator: Operator, sign: np.ndarray) -> Operator:
+    """An operator whose outputs are multiplied by -1, 0 or 1."""
+    if (sign == 1).all():
+        return operator
+    if isinstance(operator, Elementwise):
+        return Elementwise(operator.weight * sign)
+    if isinstance(operator, Convolution):
+        by_channel = sign.reshape(operator.weight.shape[0], -1)
+        if (by_channel == by_channel[:, :1]).all():
+            return replace(operator, weight=operator.weight * by_channel[:, 0].reshape(-1, 1, 1, 1))
+    return Dense(matrix(operator) * sign[:, None])
+
+
+def _largest_weight(operator: Operator) -> np.ndarray:
+    """Per output."""
+    if isinstance(operator, Elementwise):
+        return np.asarray(np.abs(operator.weight))
+    rows = np.abs(operator.weight).reshape(operator.weight.shape[0], -1).max(axis=1)
+    return np.asarray(rows[operator.groups_of_outputs])
+
+
+def _fan_in(operator: Operator) -> int:
+    if isinstance(operator, Elementwise):
+        return 1
+    return int(np.prod(operator.weight.shape[1:]))
+
+
+def _shared(unit: np.ndarray, incoming: list[_Incoming]) -> np.ndarray:
+    """Outputs that share weights share their unit: the coarsest of them."""
+    for arriving in incoming:
+        if isinstance(arriving.operator, Convolution):
+            groups = arriving.operator.groups_of_outputs
+            coarsest = np.zeros(groups.max() + 1)
+            np.maximum.at(coarsest, groups, unit)
+            unit = coarsest[groups]
+    return unit
+
+
+def per_weight(operator: Operator, unit: np.ndarray) -> np.ndarray:
+    """The unit of each weight, in a shape that divides them."""
+    if isinstance(operator, Elementwise):
+        return unit
+    groups = operator.groups_of_outputs
+    _, first = np.unique(groups, return_index=True)
+    return unit[first].reshape(-1, *[1] * (operator.weight.ndim - 1))

@@ -1,0 +1,1 @@
+"""Comparing spikes, explaining differences, golden records, reports."""

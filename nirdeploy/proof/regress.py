@@ -1,0 +1,136 @@
+"""regress: a run compared with the golden record of an earlier one.
+
+A golden is a SpikeRecord with its manifest, in one file; its manifest also keeps why it was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.proof.report import junit
+from nirdeploy.proof.verify import PopulationVerdict, Verdict, verify
+from nirdeploy.records.spikes import SpikeRecord
+
+_HISTORY = "history"
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A verdict against a golden; true where it passed.
+
+    ``tolerances``: allowed fraction of differing cells, per population.
+    ``manifest_changes``: what the manifests disagree on, (golden, now) by key.
+    """
+
+    verdict: Verdict
+    tolerances: Mapping[str, float]
+    manifest_changes: Mapping[str, tuple[Any, Any]]
+
+    @property
+    def passed(self) -> bool:
+        """No population differs by more than its tolerance, and none is missing or could not be judged."""
+        return not self.verdict.missing and not self.failed
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def failed(self) -> tuple[PopulationVerdict, ...]:
+        """The populations beyond their tolerance, and those that are not of the golden's form (type, scale)."""
+        return tuple(
+            p
+            for p in self.verdict.populations
+            if p.unlike or p.mismatches > self.tolerances.get(p.population, 0.0) * p.cells
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "passed": self.passed,
+            "failed": [p.population for p in self.failed],
+            "tolerances": dict(self.tolerances),
+            "manifest_changes": {key: list(pair) for key, pair in self.manifest_changes.items()},
+            "verdict": self.verdict.as_dict(),
+        }
+
+    def summary(self) -> str:
+        """One line."""
+        if not self.passed:
+            names = dict.fromkeys([*(p.population for p in self.failed), *self.verdict.missing])
+            return f"regression in {', '.join(names)}: {self.verdict.summary()}"
+        text = f"within tolerance: {self.verdict.mismatches:,} of {self.verdict.cells:,} cells differ"
+        if self.verdict.equal:
+            text = f"no regression: {self.verdict.cells:,} cells equal the golden's"
+        return "; ".join([text, *self.verdict.remarks()])
+
+    def to_junit(self, path: Path | str) -> None:
+        """JUnit XML, one test case per population."""
+        junit.write(Path(path), [self.verdict], failed=self.failed)
+
+
+def record(golden: Path | str, run: SpikeRecord, *, manifest: Mapping[str, Any] | None = None) -> None:
+    """Keep ``run`` as a golden. Raises :class:`UsageProblem` if the file exists: that is an update."""
+    golden = Path(golden)
+    if golden.exists():
+        raise UsageProblem(
+            "the golden exists already", where=str(golden), hint="change it with 'regress update --reason ...'"
+        )
+    _keep(golden, run, manifest, [])
+
+
+def check(golden: Path | str, run: SpikeRecord, *, tolerance: float | Mapping[str, float] = 0.0) -> Regression:
+    """Compare ``run`` with a golden.
+
+    Args:
+        tolerance: allowed fraction of differing cells: one for all populations, or by population.
+
+    Raises:
+        CorruptFile: the golden is missing or damaged. InputShapeError: it is of another stimulus.
+    """
+    kept = load(golden)
+    verdict = verify(kept, run)
+    names = list(dict.fromkeys(p.population for p in verdict.populations))
+    if isinstance(tolerance, Mapping):
+        unknown = sorted(set(tolerance) - set(names))
+        if unknown:
+            raise UsageProblem(f"a tolerance names {', '.join(unknown)}", hint=f"populations: {', '.join(names)}")
+        allowed = dict(tolerance)
+    else:
+        allowed = dict.fromkeys(names, float(tolerance)) if tolerance else {}
+    changes = {
+        key: (kept.manifest.get(key), run.manifest.get(key))
+        for key in sorted({*kept.manifest, *run.manifest} - {_HISTORY, "build"})
+        if kept.manifest.get(key) != run.manifest.get(key)
+    }
+    return Regression(verdict, allowed, changes)
+
+
+def update(
+    golden: Path | str, run: SpikeRecord, reason: str, *, manifest: Mapping[str, Any] | None = None
+) -> Regression:
+    """Replace a golden and keep the reason in its history; returns what changed."""
+    if not reason.strip():
+        raise UsageProblem("an update needs a reason", hint="say why the spikes may change: --reason '...'")
+    kept = load(golden)
+    changed = check(golden, run)
+    history = [*kept.manifest.get(_HISTORY, []), {"reason": reason, "mismatches": changed.verdict.mismatches}]
+    _keep(Path(golden), run, manifest, history)
+    return changed
+
+
+def load(golden: Path | str) -> SpikeRecord:
+    """The golden's record. Raises :class:`CorruptFile`."""
+    path = Path(golden)
+    if not path.is_file():
+        raise CorruptFile("there is no golden", where=str(path), hint="make one with 'nirdeploy regress record'")
+    return SpikeRecord.load(path)
+
+
+def _keep(golden: Path, run: SpikeRecord, manifest: Mapping[str, Any] | None, history: list[Any]) -> None:
+    full = {**run.manifest, _HISTORY: history}
+    if manifest is not None:
+        full["build"] = dict(manifest)
+    replace(run, manifest=full).save(golden)

@@ -1,0 +1,53 @@
+"""JUnit XML: one test suite per verdict, one test case per population."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nirdeploy.records import store
+
+if TYPE_CHECKING:
+    from nirdeploy.proof.verify import PopulationVerdict, Verdict
+
+
+def write(path: Path, verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict] | None = None) -> None:
+    """Write the file, whole or not at all.
+
+    Args:
+        failed: populations that fail; by default those that were judged and are not equal.
+    """
+    store.write_atomic(path, render(verdicts, failed=failed))
+
+
+def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict] | None = None) -> bytes:
+    root = ET.Element("testsuites")
+    for verdict in verdicts:
+        suite = ET.SubElement(root, "testsuite", name=f"{verdict.expected} against {verdict.measured}")
+        failures = 0
+        properties = ET.SubElement(suite, "properties")
+        for source, manifest in (verdict.manifests or {}).items():
+            for key, value in manifest.items():
+                text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+                ET.SubElement(properties, "property", name=f"{source}.{key}", value=text)
+        for population in verdict.populations:
+            case = ET.SubElement(suite, "testcase", classname=population.kind, name=population.population)
+            fails = population in failed if failed is not None else population.decides and not population.equal
+            if fails:
+                failures += 1
+                text = f"{population.mismatches} of {population.cells} cells differ; first at {population.first}"
+                ET.SubElement(case, "failure", message=population.unlike or text)
+            elif population.unlike:
+                ET.SubElement(case, "skipped", message=f"measured, not judged: {population.unlike}")
+        for name, why in verdict.left_out.items():
+            failures += name in verdict.missing
+            case = ET.SubElement(suite, "testcase", classname="missing", name=name)
+            ET.SubElement(case, "failure" if name in verdict.missing else "skipped", message=why)
+        suite.set("tests", str(len(verdict.populations) + len(verdict.left_out)))
+        suite.set("failures", str(failures))
+    ET.indent(root)
+    rendered: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return rendered

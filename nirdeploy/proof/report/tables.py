@@ -1,0 +1,60 @@
+"""Verdicts and reports as rich tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from nirdeploy.proof.verify import Verdict
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """One row per population."""
+    table = Table(title=f"{verdict.measured} against {verdict.expected}", title_justify="left")
+    for column in ("population", "what", "cells", "spikes expected", "measured", "mismatches", "first at"):
+        table.add_column(column, justify="left" if column in ("population", "what", "first at") else "right")
+    for p in verdict.populations:
+        spikes = p.kind == "spikes"
+        first = f"step {p.first.step}, sample {p.first.sample}, neuron {p.first.neuron}" if p.first else ""
+        if not p.decides:
+            first = f"error rms {p.rms_error:.3g}, max {p.max_error:.3g}"
+        elif p.unlike:
+            first = f"{first}; {p.unlike}" if first else p.unlike
+        table.add_row(
+            p.population,
+            p.kind,
+            f"{p.cells:,}",
+            f"{p.spikes_expected:,}" if spikes else "",
+            f"{p.spikes_measured:,}" if spikes else "",
+            f"{p.mismatches:,}" if p.decides else "",
+            first,
+        )
+    return table
+
+
+def rows_table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
+    """A table whose columns are the keys of the first row."""
+    table = Table(title=title, title_justify="left")
+    if rows:
+        for key in rows[0]:
+            table.add_column(key.replace("_", " "), justify="left" if isinstance(rows[0][key], str) else "right")
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row.values()))
+    return table
+
+
+def facts_table(facts: Mapping[str, object]) -> Table:
+    """Two columns: what, and how much."""
+    table = Table(show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column()
+    for key, value in facts.items():
+        table.add_row(key, _cell(value))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,362 @@
+"""verify: two records of one network on one stimulus, compared spike for spike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.errors import InputShapeError, UnknownPopulation
+from nirdeploy.records.spikes import SpikeRecord
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where two records part: the earliest step, there the first population in the network's order.
+
+    ``neuron``: index in the population's shape; ``expected`` and ``measured``: spike counts, or membrane
+    values in the records' own units.
+    """
+
+    population: str
+    neuron: tuple[int, ...]
+    step: int
+    sample: int
+    expected: float
+    measured: float
+
+    def __str__(self) -> str:
+        index = self.neuron[0] if len(self.neuron) == 1 else self.neuron
+        return (
+            f"population {self.population!r}, neuron {index}, step {self.step}, sample {self.sample}: "
+            f"expected {self.expected:g}, measured {self.measured:g}"
+        )
+
+
+@dataclass(frozen=True)
+class PopulationVerdict:
+    """One population compared; true where it was judged and is equal.
+
+    ``kind``: "spikes" or "membrane"; ``cells``: step x sample x neuron.
+    ``neurons``: how many neurons differ anywhere. ``worst_neuron``: the one with the most differences.
+    ``decides``: False where values of different kinds (float against integer membranes) are only measured.
+    ``max_error``, ``rms_error``: of membrane potentials, in the graph's units.
+    ``unlike``: what of the two records' form does not agree (type, scale), or that there is no cell to compare;
+    where it decides, such a population is not equal, whatever its values.
+    """
+
+    population: str
+    kind: str
+    cells: int
+    spikes_expected: int
+    spikes_measured: int
+    mismatches: int
+    neurons: int
+    worst_neuron: tuple[int, ...] | None
+    first: Divergence | None
+    decides: bool = True
+    max_error: float = 0.0
+    rms_error: float = 0.0
+    unlike: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Judged, alike in form, and every cell agrees."""
+        return self.decides and not self.unlike and not self.mismatches
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The comparison as data; true where it is equal.
+
+    ``missing``: populations of which only one of the two records holds the spikes, or anything. ``left_out``: what of
+    which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
+    """
+
+    expected: str
+    measured: str
+    steps: int
+    samples: int
+    populations: tuple[PopulationVerdict, ...]
+    missing: tuple[str, ...] = ()
+    manifests: Mapping[str, Any] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def equal(self) -> bool:
+        """Something was compared, all of it agrees, and neither record lacks a population of the other."""
+        judged = [p for p in self.populations if p.decides]
+        return self.cells > 0 and all(p.equal for p in judged) and not self.missing
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+    @property
+    def mismatches(self) -> int:
+        return sum(p.mismatches for p in self.populations if p.decides)
+
+    @property
+    def cells(self) -> int:
+        """Compared cells: population x step x sample x neuron."""
+        return sum(p.cells for p in self.populations if p.decides)
+
+    @property
+    def first_divergence(self) -> Divergence | None:
+        """Of all populations the earliest step; within a step the network's order."""
+        firsts = [p.first for p in self.populations if p.first is not None and p.decides]
+        return min(firsts, key=lambda d: d.step) if firsts else None
+
+    def summary(self) -> str:
+        """One line."""
+        if self.equal:
+            text = f"{self.measured} equals {self.expected}: {self.cells:,} cells compared, 0 differ"
+        elif self.mismatches:
+            text = f"{self.measured} differs from {self.expected} in {self.mismatches:,} of {self.cells:,} cells"
+            text += f"; first at {self.first_divergence}"
+        else:
+            compared = f"{self.cells:,} cells compared, 0 differ" if self.cells else "nothing was compared"
+            text = f"{self.measured} is not shown to equal {self.expected}: {compared}"
+        return "; ".join([text, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """What was not compared, or could not be as it is."""
+        said = [
+            f"{p.kind} of {p.population!r} {'cannot be equal' if p.decides else 'measured, not judged'}: {p.unlike}"
+            for p in self.populations
+            if p.unlike
+        ]
+        return [*said, *self.left_out.values()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "equal": self.equal,
+            "expected": self.expected,
+            "measured": self.measured,
+            "steps": self.steps,
+            "samples": self.samples,
+            "cells": self.cells,
+            "mismatches": self.mismatches,
+            "missing": list(self.missing),
+            "left_out": dict(self.left_out),
+            "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
+            "populations": [asdict(p) for p in self.populations],
+        }
+
+    def to_html(self, path: Path | str) -> None:
+        """Write the verdict as one self-contained page."""
+        from nirdeploy.proof.report import html  # templates load only when a page is asked for
+
+        html.write(Path(path), html.Report(title=f"{self.expected} against {self.measured}", verdicts=(self,)))
+
+    def to_junit(self, path: Path | str) -> None:
+        """Write the verdict as JUnit XML, one test case per population."""
+        from nirdeploy.proof.report import junit
+
+        junit.write(Path(path), [self])
+
+
+def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequence[str] | None = None) -> Verdict:
+    """Compare two records cell by cell.
+
+    Where populations of one lag behind the graph (its ``latency``) and those of the other do not, they are compared
+    step by step of the graph. Spikes must be equal, and so must membranes that both records hold, in value and in
+    form: whole numbers or not, and the scale. Only the float reference's membranes (floats, without a scale) against
+    integers of a scale are measured and decide nothing.
+
+    Args:
+        populations: only these; by default all that either record holds.
+
+    Raises:
+        InputShapeError: the records are of different stimuli (steps, samples, shapes).
+        UnknownPopulation: they have no population in common, or there is none to compare.
+    """
+    names = _chosen(expected, measured, populations)
+    expected, measured = _step_by_step(expected, measured)
+    compared: list[PopulationVerdict] = []
+    missing, left_out = [], {}
+    for name in names:
+        spikes = _holder(name, expected.spikes, measured.spikes)
+        membrane = _holder(name, expected.membrane, measured.membrane)
+        if spikes == _BOTH:
+            compared.append(_compare(name, "spikes", expected, measured))
+        if membrane == _BOTH:
+            compared.append(_compare_membranes(name, expected, measured))
+        held = (("spikes", spikes), ("a membrane", membrane))
+        if lacking := [f"only the {by} record has {what} of {name!r}" for what, by in held if by not in ("", _BOTH)]:
+            left_out[name] = ", ".join(lacking)
+        if spikes not in ("", _BOTH) or _BOTH not in (spikes, membrane):
+            missing.append(name)
+    return Verdict(
+        expected=expected.source,
+        measured=measured.source,
+        steps=expected.steps,
+        samples=expected.samples,
+        populations=tuple(compared),
+        missing=tuple(missing),
+        manifests={expected.source: dict(expected.manifest), measured.source: dict(measured.manifest)},
+        left_out=left_out,
+    )
+
+
+def accuracy(record: SpikeRecord, labels: np.ndarray, output: str | None = None) -> float:
+    """Task accuracy: the class is the output neuron with the most spikes (or the highest summed membrane).
+
+    Args:
+        labels: int (B,).
+        output: population or Output name; by default the graph's first output.
+    """
+    name = output or next(iter(record.outputs.values()))
+    name = record.outputs.get(name, name)
+    values = record.spikes[name] if name in record.spikes else record.volts(name)
+    score = values.reshape(record.steps, record.samples, -1).sum(axis=0, dtype=np.float64)
+    return float((score.argmax(axis=1) == np.asarray(labels)).mean())
+
+
+_BOTH = "both"
+
+
+def _holder(name: str, expected: Mapping[str, np.ndarray], measured: Mapping[str, np.ndarray]) -> str:
+    """Which record holds a population: "both", "expected", "measured", or "" for neither."""
+    if name in expected:
+        return _BOTH if name in measured else "expected"
+    return "measured" if name in measured else ""
+
+
+def _names(record: SpikeRecord) -> list[str]:
+    return [*record.spikes, *(name for name in record.membrane if name not in record.spikes)]
+
+
+def _chosen(expected: SpikeRecord, measured: SpikeRecord, populations: Sequence[str] | None) -> list[str]:
+    """The populations to compare, of those that either record holds. Raises :class:`UnknownPopulation`."""
+    theirs, ours = _names(expected), _names(measured)
+    names = list(dict.fromkeys([*theirs, *ours]))
+    if populations is not None:
+        unknown = sorted(set(populations) - set(names))
+        if unknown:
+            raise UnknownPopulation(f"no record holds {', '.join(unknown)}", hint=f"there are {', '.join(names)}")
+        if not populations:
+            raise UnknownPopulation(
+                "nothing to compare: no population is asked for", hint=f"there are {', '.join(names)}"
+            )
+        names = [name for name in names if name in populations]
+    if not set(theirs) & set(ours) & set(names):
+        raise UnknownPopulation(
+            "nothing to compare: the records have no population in common",
+            hint=f"{expected.source}: {', '.join(theirs) or 'none'}; {measured.source}: {', '.join(ours) or 'none'}",
+        )
+    return names
+
+
+def _step_by_step(expected: SpikeRecord, measured: SpikeRecord) -> tuple[SpikeRecord, SpikeRecord]:
+    """Two records of one run, as the graph counts steps where they lag behind it differently.
+
+    Raises:
+        InputShapeError: they are of different runs, or too short for what lags.
+    """
+    if dict(expected.latency) != dict(measured.latency) and expected.steps == measured.steps:
+        steps = min(expected.aligned().steps, measured.aligned().steps)
+        if not steps:
+            latency = max([*expected.latency.values(), *measured.latency.values()])
+            raise InputShapeError(
+                f"a run of {expected.steps} steps shows nothing of populations that lag {latency} steps behind",
+                hint="give the stimulus more steps",
+            )
+        expected, measured = expected.aligned(steps), measured.aligned(steps)
+    if (expected.steps, expected.samples) != (measured.steps, measured.samples):
+        raise InputShapeError(
+            f"the records are of different runs: {expected.source} has {expected.steps} steps x "
+            f"{expected.samples} samples, {measured.source} {measured.steps} x {measured.samples}"
+        )
+    return expected, measured
+
+
+def _compare_membranes(name: str, expected: SpikeRecord, measured: SpikeRecord) -> PopulationVerdict:
+    found = _compare(name, "membrane", expected, measured)
+    if not found.cells:
+        return found
+    unlike = _unlike(name, expected, measured)
+    if {_form(name, expected), _form(name, measured)} != {_EXACT, _SCALED}:
+        return replace(found, unlike=unlike)
+    error = measured.volts(name) - expected.volts(name)
+    return replace(
+        found,
+        mismatches=0,
+        neurons=0,
+        worst_neuron=None,
+        first=None,
+        decides=False,
+        max_error=float(np.abs(error).max()),
+        rms_error=float(np.sqrt((error**2).mean())),
+        unlike=unlike,
+    )
+
+
+#: Forms of a membrane, (whole numbers, in units of a scale): the float reference's, and integers of a scale.
+_EXACT, _SCALED = (False, False), (True, True)
+
+
+def _form(name: str, record: SpikeRecord) -> tuple[bool, bool]:
+    return record.membrane[name].dtype.kind in "biu", name in record.scale
+
+
+def _unlike(name: str, expected: SpikeRecord, measured: SpikeRecord) -> str:
+    """What of two membranes' form does not agree, or nothing."""
+    forms = [_form(name, record) for record in (expected, measured)]
+    if forms[0] != forms[1]:
+        a, b = (
+            f"{record.membrane[name].dtype} {'in units of a scale' if scaled else 'without a scale'}"
+            for record, (_, scaled) in zip((expected, measured), forms, strict=True)
+        )
+        return f"{a} is expected, {b} is measured"
+    if not forms[0][1]:
+        return ""
+    scale, other = expected.scale[name], measured.scale[name]
+    if scale.shape != other.shape:
+        return f"a scale of shape {scale.shape} is expected, one of {other.shape} is measured"
+    differs = np.argwhere(scale != other)
+    if not len(differs):
+        return ""
+    at = tuple(differs[0].tolist())
+    return (
+        f"the scale of {len(differs):,} of {scale.size:,} neurons differs, "
+        f"that of neuron {at[0] if len(at) == 1 else at} is {float(scale[at])!r}, measured {float(other[at])!r}"
+    )
+
+
+def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> PopulationVerdict:
+    """Spikes or membranes that both records hold, value by value."""
+    expected, measured = (r.spikes[name] if kind == "spikes" else r.membrane[name] for r in (a, b))
+    if expected.shape != measured.shape:
+        one, other = (
+            f"shape {values.shape[2:]} in {values.shape[0]} steps x {values.shape[1]} samples in {source}"
+            for values, source in ((expected, a.source), (measured, b.source))
+        )
+        raise InputShapeError(f"population {name!r} has {one}, {other}")
+    differs = expected != measured
+    first, worst = None, None
+    per_neuron = differs.sum(axis=(0, 1))
+    if differs.any():
+        step, sample, *neuron = np.argwhere(differs)[0].tolist()
+        where = (step, sample, *neuron)
+        first = Divergence(name, tuple(neuron), step, sample, float(expected[where]), float(measured[where]))
+        worst = tuple(int(i) for i in np.unravel_index(int(per_neuron.argmax()), per_neuron.shape))
+    spikes = kind == "spikes"
+    return PopulationVerdict(
+        population=name,
+        kind=kind,
+        cells=int(expected.size),
+        spikes_expected=int(expected.sum(dtype=np.int64)) if spikes else 0,
+        spikes_measured=int(measured.sum(dtype=np.int64)) if spikes else 0,
+        mismatches=int(differs.sum()),
+        neurons=int((per_neuron > 0).sum()),
+        worst_neuron=worst,
+        first=first,
+        unlike="" if differs.size else f"there are no cells in {expected.shape}",
+    )

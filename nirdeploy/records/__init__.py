@@ -1,0 +1,1 @@
+"""What is kept: spike records, stored arrays, manifests."""

@@ -1,0 +1,90 @@
+"""NIRData on disk: the HDF5 form of ``nir.data_ir``, written and read without trusting the file.
+
+Layout: one group per node, below it one group per observable with a dataset ``data``
+(samples, steps, neurons) and attributes ``dt`` and ``type``, as ``nir.write_data`` lays it out; the
+root's attribute ``nirdeploy`` holds, as JSON, what NIRData has no field for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from nirdeploy.errors import CorruptFile
+from nirdeploy.records import store
+
+_MAX_ELEMENTS = 1 << 31
+
+
+def write(
+    path: Path,
+    observables: Mapping[str, Mapping[str, np.ndarray]],
+    scale: Mapping[str, np.ndarray],
+    dt: float,
+    meta: Mapping[str, Any],
+) -> None:
+    """Write ``{observable: {node: (samples, steps, neurons)}}``, whole or not at all."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        order = {observable: list(nodes) for observable, nodes in observables.items()}
+        file.attrs["nirdeploy"] = json.dumps({**meta, "order": order}, sort_keys=True)
+        for observable, nodes in observables.items():
+            for node, data in nodes.items():
+                group = file.require_group("nodes").require_group(_escape(node)).create_group(observable)
+                group.attrs["type"] = "TimeGriddedData"
+                group.attrs["dt"] = dt
+                group.create_dataset("data", data=data, compression="gzip", compression_opts=1, fletcher32=True)
+        for node, values in scale.items():
+            file.require_group("scale").create_dataset(_escape(node), data=values, fletcher32=True, chunks=True)
+    store.write_atomic(path, buffer.getvalue())
+
+
+def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, Any]]:
+    """Undo :func:`write`. Raises :class:`CorruptFile`."""
+    try:
+        with h5py.File(path, "r") as file:
+            meta = json.loads(str(file.attrs["nirdeploy"]))
+            observables = {
+                observable: {
+                    node: _dataset(file, f"nodes/{_escape(node)}/{observable}/data")
+                    for node in meta["order"][observable]
+                }
+                for observable in ("spikes", "membrane")
+            }
+            scale = {_unescape(name): _dataset(file, f"scale/{name}") for name in file.get("scale", {})}
+    except FileNotFoundError as error:
+        raise CorruptFile("there is no such file", where=str(path)) from error
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CorruptFile(
+            f"not a spike record: {str(error).splitlines()[0][:120]}", where=str(path), hint="record it again"
+        ) from error
+    return observables, scale, meta
+
+
+def _dataset(file: h5py.File, name: str) -> np.ndarray:
+    """A plain dataset inside the file: no links out of it, no foreign storage, no absurd size."""
+    parts = name.split("/")
+    for depth in range(1, len(parts) + 1):
+        if not isinstance(file.get("/".join(parts[:depth]), getlink=True), h5py.HardLink):
+            raise ValueError(f"{name!r} is missing or a link")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+        raise ValueError(f"{name!r} is not a plain dataset")
+    if dataset.dtype.kind not in "biuf" or dataset.size > _MAX_ELEMENTS:
+        raise ValueError(f"{name!r} is of type {dataset.dtype} with {dataset.size} elements")
+    return np.asarray(dataset[()])
+
+
+def _escape(node: str) -> str:
+    """A node's name as one HDF5 path component."""
+    return node.replace("%", "%25").replace("/", "%2F").replace(".", "%2E")
+
+
+def _unescape(name: str) -> str:
+    return name.replace("%2E", ".").replace("%2F", "/").replace("%25", "%")

@@ -1,0 +1,233 @@
+"""SpikeRecord: what a network did, from any simulator or device; and what goes into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nirdeploy.errors import CorruptFile, InputShapeError, UnknownPopulation
+from nirdeploy.records import nirdata
+
+Values = Literal["spikes", "counts", "analog"]
+
+
+@dataclass(frozen=True)
+class SpikeRecord:
+    """Spikes, and where asked membrane potentials, per population.
+
+    ``spikes[name]``: (T, B, *shape), spike counts per step, uint8 or as wide as they need, for every probed
+    spiking population.
+    ``membrane[name]``: (T, B, *shape) after threshold and reset; float64 from the float reference, int32
+    in units of ``scale[name]`` (float64, shape of the population) from integer witnesses (integer
+    simulator, RTL, device). Populations that do not spike (LI, Output) have a membrane only.
+    ``source`` is "float", "integer", "rtl" or "device"; ``dt`` in seconds; ``manifest`` says what produced
+    the record (hashes, options); ``stats`` holds counters (such as ``saturations`` or ``cycles``).
+    ``outputs`` maps the graph's Output names to populations. ``latency``: of populations that do everything so many
+    steps later than in the graph, as a chip's own step per connection has it.
+    """
+
+    spikes: Mapping[str, np.ndarray]
+    membrane: Mapping[str, np.ndarray]
+    scale: Mapping[str, np.ndarray]
+    source: str
+    dt: float
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    stats: Mapping[str, float] = field(default_factory=dict)
+    latency: Mapping[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Spike counts (T, B, *shape) of the population of that NIR node (or Output name).
+
+        Raises:
+            UnknownPopulation: no such population, or it does not spike.
+        """
+        name = self.outputs.get(name, name)
+        if name in self.spikes:
+            return self.spikes[name]
+        if name in self.membrane:
+            raise UnknownPopulation(f"population {name!r} does not spike", hint=f"use record.membrane[{name!r}]")
+        raise UnknownPopulation(
+            f"the record holds no population {name!r}", hint=f"it holds {', '.join([*self.spikes, *self.membrane])}"
+        )
+
+    @property
+    def steps(self) -> int:
+        return int(self._any().shape[0])
+
+    @property
+    def samples(self) -> int:
+        return int(self._any().shape[1])
+
+    def _any(self) -> np.ndarray:
+        return next(iter([*self.spikes.values(), *self.membrane.values()]))
+
+    def aligned(self, steps: int | None = None) -> SpikeRecord:
+        """The record as the graph counts steps: each population's latency cut off, and all equally long.
+
+        ``steps``: at most so many. A run not longer than its latencies leaves none.
+        """
+        late = {name: self.latency.get(name, 0) for name in [*self.spikes, *self.membrane]}
+        left = max(self.steps - max(late.values()), 0)
+        left = left if steps is None else min(left, steps)
+        return replace(
+            self,
+            spikes={name: values[late[name] : late[name] + left] for name, values in self.spikes.items()},
+            membrane={name: values[late[name] : late[name] + left] for name, values in self.membrane.items()},
+            latency={},
+        )
+
+    def volts(self, name: str) -> np.ndarray:
+        """Membrane potential in the graph's units, float64 (T, B, *shape)."""
+        values = self.membrane[name]
+        return values * self.scale[name] if name in self.scale else np.asarray(values, dtype=np.float64)
+
+    def save(self, path: Path | str) -> None:
+        """Write as NIRData (``nir.data_ir``) in HDF5; what NIRData has no field for is an attribute."""
+        meta = {
+            "source": self.source,
+            "dt": self.dt,
+            "outputs": dict(self.outputs),
+            "manifest": dict(self.manifest),
+            "stats": dict(self.stats),
+            "latency": dict(self.latency),
+            "shapes": {n: list(v.shape[2:]) for n, v in [*self.spikes.items(), *self.membrane.items()]},
+            "size": [self.steps, self.samples],
+        }
+        nirdata.write(
+            Path(path),
+            {
+                "spikes": {name: _flat(values) for name, values in self.spikes.items()},
+                "membrane": {name: _flat(values) for name, values in self.membrane.items()},
+            },
+            {name: np.asarray(values).ravel() for name, values in self.scale.items()},
+            self.dt,
+            meta,
+        )
+
+    @classmethod
+    def load(cls, path: Path | str) -> SpikeRecord:
+        """Raises :class:`CorruptFile` if the file is not a saved record."""
+        observables, scale, meta = nirdata.read(Path(path))
+        try:
+            shapes = meta["shapes"]
+            time, batch = meta["size"]
+
+            def unflat(name: str, values: np.ndarray) -> np.ndarray:
+                return np.ascontiguousarray(values.reshape(batch, time, *shapes[name]).swapaxes(0, 1))
+
+            return cls(
+                spikes={n: counts(unflat(n, v)) for n, v in observables["spikes"].items()},
+                membrane={n: unflat(n, v) for n, v in observables["membrane"].items()},
+                scale={n: v.reshape(shapes[n]) for n, v in scale.items()},
+                source=meta["source"],
+                dt=meta["dt"],
+                outputs=meta["outputs"],
+                manifest=meta["manifest"],
+                stats=meta["stats"],
+                latency=meta.get("latency", {}),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFile(f"not a spike record ({error})", where=str(path), hint="record it again") from error
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """(T, B, *shape) to NIRData's (samples, steps, neurons)."""
+    time, batch = values.shape[:2]
+    return np.ascontiguousarray(values.reshape(time, batch, -1).swapaxes(0, 1))
+
+
+def stimulus(
+    x: Any, inputs: Sequence[tuple[str, tuple[int, ...]]], values: Values = "spikes"
+) -> dict[str, np.ndarray]:
+    """Check a stimulus and return it per input population, (T, B, *shape).
+
+    Args:
+        x: array of any numeric type, (T, B, *input shape); or a dict of such arrays by the name of the
+            input population where there are several.
+        inputs: (name, shape) of the network's inputs.
+        values: what it may hold. "spikes": 0 and 1, returned as uint8; "counts": whole numbers from 0 to
+            255, uint8; "analog": any finite number, float64.
+
+    Raises:
+        InputShapeError: says which shape was expected and what came.
+    """
+    if not isinstance(x, Mapping):
+        if len(inputs) != 1:
+            raise InputShapeError(
+                f"the network has {len(inputs)} inputs",
+                hint=f"give a dict of arrays with the keys {', '.join(name for name, _ in inputs)}",
+            )
+        x = {inputs[0][0]: x}
+    missing = [name for name, _ in inputs if name not in x]
+    unknown = sorted(set(x) - {name for name, _ in inputs})
+    if missing or unknown:
+        raise InputShapeError(f"inputs missing: {missing}; unknown: {unknown}")
+    checked = {name: _one_stimulus(x[name], name, shape, values) for name, shape in inputs}
+    if len({values.shape[:2] for values in checked.values()}) > 1:
+        raise InputShapeError(f"the inputs differ in steps or batch: { {n: v.shape for n, v in checked.items()} }")
+    return checked
+
+
+def _one_stimulus(x: Any, name: str, shape: tuple[int, ...], allowed: Values) -> np.ndarray:
+    values = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+    expected = f"(T, B, {', '.join(str(size) for size in shape)})"
+    if values.shape[1:] == shape:
+        raise InputShapeError(
+            f"the stimulus has shape {values.shape}, expected {expected}: the batch dimension is missing",
+            where=f"input {name!r}",
+            hint="add it with x[:, None]",
+        )
+    if values.ndim != 2 + len(shape) or values.shape[2:] != shape:
+        raise InputShapeError(f"the stimulus has shape {values.shape}, expected {expected}", where=f"input {name!r}")
+    if 0 in values.shape:
+        raise InputShapeError(f"the stimulus is empty: shape {values.shape}", where=f"input {name!r}")
+    if values.dtype.kind not in "biuf" or (values.dtype.kind == "f" and not np.isfinite(values).all()):
+        raise InputShapeError("the stimulus must hold finite numbers", where=f"input {name!r}")
+    if allowed == "analog":
+        return values.astype(np.float64)
+    top = 1 if allowed == "spikes" else 255
+    whole = values.dtype.kind != "f" or bool((values == np.floor(values)).all())
+    if not whole or values.min() < 0 or values.max() > top:
+        raise InputShapeError(
+            "the stimulus must hold only 0 and 1 (spikes)" if top == 1 else "the stimulus must hold counts, 0 to 255",
+            where=f"input {name!r}",
+            hint="encode analog values as spike trains first, or build with more input bits (--input-bits)",
+        )
+    return values.astype(np.uint8, copy=False)
+
+
+def counts(spikes: np.ndarray) -> np.ndarray:
+    """Spike counts in the smallest unsigned type that holds them, uint8 mostly."""
+    most = spikes.max(initial=0)
+    return spikes.astype(np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.uint32)
+
+
+def select(probe: str | Sequence[str], populations: Sequence[str], outputs: Mapping[str, str]) -> tuple[str, ...]:
+    """Which populations to record, in the network's order.
+
+    Args:
+        probe: "all" (every population but the inputs), "outputs" (those that Output nodes read), or names
+            of populations or Output nodes.
+
+    Raises:
+        UnknownPopulation: lists what there is.
+    """
+    if probe == "all":
+        return tuple(populations)
+    if probe == "outputs":
+        wanted = set(outputs.values())
+    else:
+        names = [probe] if isinstance(probe, str) else list(probe)
+        wanted = {name if name in populations else outputs.get(name, name) for name in names}
+    unknown = sorted(wanted - set(populations))
+    if unknown:
+        raise UnknownPopulation(
+            f"there is no population {', '.join(map(repr, unknown))} to probe",
+            hint=f"populations: {', '.join(populations)}; or 'all', 'outputs'",
+        )
+    return tuple(name for name in populations if name in wanted)

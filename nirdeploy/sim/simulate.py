@@ -1,0 +1,49 @@
+"""simulate: the right simulator for what is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nirdeploy import pipeline
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.quantize import quantize
+from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.sim import float_, integer
+from nirdeploy.targets import registry
+
+
+def simulate(
+    what: Any,
+    x: Any,
+    probe: str | Sequence[str] = "all",
+    *,
+    membrane: Sequence[str] = (),
+    dialect: str | Dialect | None = None,
+    dt: float | None = None,
+    formats: Formats | None = None,
+) -> SpikeRecord:
+    """Simulate on ``x`` (T, B, *input shape).
+
+    Args:
+        what: a ``.nir`` path, NIRGraph or CheckedGraph (float, in the graph's dialect); or a Build, the path
+            of its folder (integer, bit-exact, as its target computes), or an IntegerNetwork (by the reference's rules).
+        probe: "all", "outputs" or names of populations.
+        membrane: populations whose membrane to record too.
+        dialect, dt: for graphs; else the graph's own.
+        formats: quantize the graph to these integers first, whatever targets there are (then integer too).
+    """
+    if isinstance(what, (str, Path)) and Path(what).is_dir():
+        what = pipeline.Build.load(what)
+    if isinstance(what, pipeline.Build):
+        dynamics = registry.backend_of(what.target).dynamics
+        return integer.simulate(what.network, x, probe, membrane=membrane, dynamics=dynamics)
+    if isinstance(what, IntegerNetwork):
+        return integer.simulate(what, x, probe, membrane=membrane)
+    graph = what if isinstance(what, CheckedGraph) else check(what, dialect=dialect, dt=dt)
+    if formats is not None:
+        return integer.simulate(quantize(graph, formats), x, probe, membrane=membrane)
+    return float_.simulate(graph, x, probe, membrane=membrane)

@@ -1,0 +1,94 @@
+"""estimate: where a network fits and how fast it is there, from placement and figures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.placement import ChipUse, CoreUse
+from nirdeploy.targets.tables import Target
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One target; true where it fits. ``why``: what keeps the network or the hardware from it, or is empty.
+
+    ``cores``: those that hold it, of ``cores_there``; ``figures``: its backend's, per step; ``chip``: what the
+    hardware takes of its chip, about.
+    """
+
+    target: str
+    title: str
+    why: str = ""
+    cores: tuple[CoreUse, ...] = ()
+    cores_there: int = 0
+    figures: Mapping[str, float | str] = field(default_factory=dict)
+    chip: tuple[ChipUse, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        return not self.why
+
+    def __bool__(self) -> bool:
+        return self.fits
+
+    @property
+    def cores_used(self) -> int:
+        return sum(any(core.used.values()) for core in self.cores)
+
+    def fullest_of_chip(self) -> tuple[str, float]:
+        """What the chip has least left of, and the share of it that is taken; an empty name: nothing is known."""
+        shares = {use.name: use.used / use.available for use in self.chip if use.available}
+        most = max(shares, key=lambda name: shares[name], default="")
+        return most, shares.get(most, 0.0)
+
+    def fullest(self) -> tuple[str, float]:
+        """The memory that is closest to its limit, on any core, and the share of it that is taken."""
+        shares = {
+            name: max(core.used[name] / limit for core in self.cores if (limit := core.limits[name]))
+            for name in self.cores[0].used
+            if any(core.limits[name] for core in self.cores)
+        }
+        most = max(shares, key=lambda name: shares[name])
+        return most, shares[most]
+
+
+def estimate(graph: CheckedGraph, target: Target, activity: float = 0.1) -> Estimate:
+    """Quantize and place a network, and say what a step will cost.
+
+    Args:
+        activity: spikes per neuron and input, and step.
+    """
+    backend = registry.backend_of(target)
+    chip = backend.chip(target)
+    problems = backend.problems(graph, target)
+    if not problems:
+        try:
+            network = backend.quantize(graph, target)
+            placement = backend.place(network, target)
+        except DoesNotFit as error:
+            problems = [error.message]
+    if over := [use for use in chip if use.over]:
+        problems = [*problems, f"the hardware does not fit the chip: {', '.join(map(_excess, over))}"]
+    if problems:
+        return Estimate(target.name, target.title, "; ".join(problems), chip=chip)
+    figures = backend.estimate(network, placement, target, activity)
+    return Estimate(target.name, target.title, "", placement.cores, backend.cores(target), figures, chip)
+
+
+def _excess(use: ChipUse) -> str:
+    return f"about {use.used:,} of {use.available:,} {use.name}s, {use.over:,} too many"
+
+
+def survey(graph: CheckedGraph, activity: float = 0.1, among: Iterable[str] | None = None) -> list[Estimate]:
+    """The same on several targets, by default on all that come with nirdeploy."""
+    return [estimate(graph, targets.load(name), activity) for name in (targets.names() if among is None else among)]
+
+
+def holding(graph: CheckedGraph, besides: str) -> list[str]:
+    """Names of the other targets that hold a network."""
+    return [found.target for found in survey(graph, among=[n for n in targets.names() if n != besides]) if found.fits]

@@ -1,0 +1,267 @@
+"""image: everything a device needs in one self-describing file.
+
+Layout: magic, u32 length of the header, header (JSON), the sections' words, SHA-256 of all before.
+The header names target, hardware signature, each section's address, length and SHA-256, and the
+layout by which a host turns spikes into input words and output words into spikes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.errors import CorruptFile, InputShapeError
+from nirdeploy.records import spikes, store
+
+MAGIC = b"NIRDIMG1"
+_HASH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Section:
+    """A run of 32-bit words at a device address (see ``docs/link.md``)."""
+
+    name: str
+    address: int
+    words: np.ndarray
+
+    @cached_property
+    def data(self) -> bytes:
+        return np.ascontiguousarray(self.words, dtype="<u4").tobytes()
+
+    @cached_property
+    def crc32(self) -> int:
+        return zlib.crc32(self.data)
+
+
+@dataclass(frozen=True)
+class InputSlot:
+    """An input population: neuron i is bit ``first_bit + i`` of the input bitmap.
+
+    ``grid``: (channels, height, width) where the channels stand innermost instead. ``planes`` of them, the lowest bits
+    of the numbers first, ``plane_bits`` apart.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    first_bit: int
+    grid: tuple[int, ...] = ()
+    planes: int = 1
+    plane_bits: int = 0
+
+
+@dataclass(frozen=True)
+class ReadoutPart:
+    """Neurons ``first`` to ``first + count - 1`` of a population (in device order), as one group on the device.
+
+    Spikes stand in rows of ``width`` neurons, one every ``pitch`` bits.
+    """
+
+    group: int
+    address: int
+    first: int
+    count: int
+    width: int
+    pitch: int
+
+    @property
+    def bits(self) -> int:
+        """Of the group's bitmap, what is read of it."""
+        return (self.count - 1) // self.width * self.pitch + (self.count - 1) % self.width + 1
+
+    def places(self) -> np.ndarray:
+        """Which bit is which neuron's: (count,)."""
+        index = np.arange(self.count)
+        return np.asarray(index // self.width * self.pitch + index % self.width)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Where a population's spikes (``kind`` "spikes") or membrane values ("membrane") come out.
+
+    ``scale``: the membrane potential of one unit, per neuron (empty for spikes). ``grid``: (channels, height, width)
+    where device order has the channels innermost, ``widths`` of them at a time.
+    """
+
+    population: str
+    shape: tuple[int, ...]
+    kind: str
+    parts: tuple[ReadoutPart, ...]
+    scale: tuple[float, ...] = ()
+    grid: tuple[int, ...] = ()
+    widths: tuple[int, ...] = ()
+
+    def arranged(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., size) in device order to (..., *shape)."""
+        lead = values.shape[:-1]
+        if self.grid:
+            _, height, width = self.grid
+            ends = np.cumsum(self.widths) * height * width
+            blocks = [
+                part.reshape(*lead, height, width, wide)
+                for part, wide in zip(np.split(values, ends[:-1], axis=-1), self.widths, strict=True)
+            ]
+            values = np.moveaxis(np.concatenate(blocks, axis=-1), -1, -3)
+        return np.ascontiguousarray(values.reshape(*lead, *self.shape))
+
+
+@dataclass(frozen=True)
+class Image:
+    """Sections to write and the layout to run by. ``signature``: 8 bytes as hex.
+
+    ``provenance`` holds the digests of what the image was built from and the options.
+    """
+
+    target: str
+    signature: str
+    sections: tuple[Section, ...]
+    inputs: tuple[InputSlot, ...]
+    input_words: int
+    readouts: tuple[Readout, ...]
+    outputs: Mapping[str, str]
+    dt: float
+    provenance: Mapping[str, Any]
+
+    @cached_property
+    def blob(self) -> bytes:
+        """The file's bytes; equal images give equal bytes."""
+        header = {
+            "target": self.target,
+            "signature": self.signature,
+            "sections": [
+                {
+                    "name": s.name,
+                    "address": s.address,
+                    "words": len(s.words),
+                    "sha256": hashlib.sha256(s.data).hexdigest(),
+                }
+                for s in self.sections
+            ],
+            "inputs": [asdict(slot) for slot in self.inputs],
+            "input_words": self.input_words,
+            "readouts": [asdict(readout) for readout in self.readouts],
+            "outputs": dict(self.outputs),
+            "dt": self.dt,
+            "provenance": dict(self.provenance),
+        }
+        text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+        body = MAGIC + len(text).to_bytes(4, "little") + text + b"".join(s.data for s in self.sections)
+        return body + hashlib.sha256(body).digest()
+
+    @property
+    def digest_bytes(self) -> bytes:
+        """The image hash a device keeps: SHA-256 over the whole file but its last 32 bytes."""
+        return self.blob[-_HASH_BYTES:]
+
+    def digest(self) -> str:
+        return self.digest_bytes.hex()
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all sections together."""
+        return sum(len(s.data) for s in self.sections)
+
+    def save(self, path: Path) -> None:
+        store.write_atomic(path, self.blob)
+
+    @classmethod
+    def load(cls, path: Path) -> Image:
+        """Raises :class:`CorruptFile` if a single bit differs from what was saved."""
+        try:
+            return cls.parse(path.read_bytes(), where=str(path))
+        except OSError as error:
+            raise CorruptFile(f"cannot read the image: {error.strerror}", where=str(path)) from error
+
+    @classmethod
+    def parse(cls, blob: bytes, *, where: str = "image") -> Image:
+        """Read :attr:`blob` back; checks the whole hash and each section's."""
+        body, tail = blob[:-_HASH_BYTES], blob[-_HASH_BYTES:]
+        if not blob.startswith(MAGIC):
+            raise CorruptFile("this is not a nirdeploy image", where=where, hint="build one with 'nirdeploy build'")
+        if hashlib.sha256(body).digest() != tail:
+            raise CorruptFile(
+                "the image is damaged: its SHA-256 does not match its content", where=where, hint="build it again"
+            )
+        try:
+            return cls._from_body(body, where)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFile(
+                f"the image's header is not of this version ({error})", where=where, hint="build it again"
+            ) from error
+
+    @classmethod
+    def _from_body(cls, body: bytes, where: str) -> Image:
+        start = len(MAGIC) + 4
+        end = start + int.from_bytes(body[len(MAGIC) : start], "little")
+        header = json.loads(body[start:end])
+        sections, offset = [], end
+        for entry in header["sections"]:
+            words = np.frombuffer(body, dtype="<u4", count=entry["words"], offset=offset)
+            section = Section(entry["name"], entry["address"], words)
+            if hashlib.sha256(section.data).hexdigest() != entry["sha256"]:
+                raise CorruptFile(f"section {section.name!r} does not match its SHA-256", where=where)
+            sections.append(section)
+            offset += len(section.data)
+        return cls(
+            target=header["target"],
+            signature=header["signature"],
+            sections=tuple(sections),
+            inputs=tuple(
+                InputSlot(**{**s, "shape": tuple(s["shape"]), "grid": tuple(s["grid"])}) for s in header["inputs"]
+            ),
+            input_words=header["input_words"],
+            readouts=tuple(
+                Readout(
+                    r["population"],
+                    tuple(r["shape"]),
+                    r["kind"],
+                    tuple(ReadoutPart(**part) for part in r["parts"]),
+                    tuple(r["scale"]),
+                    tuple(r["grid"]),
+                    tuple(r["widths"]),
+                )
+                for r in header["readouts"]
+            ),
+            outputs=header["outputs"],
+            dt=header["dt"],
+            provenance=header["provenance"],
+        )
+
+
+def stimulus_of(image: Image, x: Any) -> dict[str, np.ndarray]:
+    """A stimulus for the image's inputs (see :func:`nirdeploy.records.spikes.stimulus`): spikes, or counts if it takes them."""
+    counts = any(slot.planes > 1 for slot in image.inputs)
+    return spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts" if counts else "spikes")
+
+
+def input_bitmap(image: Image, stimulus: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The bits of the inputs (T, B, *shape), whole numbers: uint8 (B, T, 32 input words).
+
+    Raises:
+        InputShapeError: a number is larger than the image was built for.
+    """
+    time, batch = next(iter(stimulus.values())).shape[:2]
+    bits = np.zeros((batch, time, image.input_words * 32), dtype=np.uint8)
+    for slot in image.inputs:
+        values = stimulus[slot.name]
+        if values.max(initial=0) >= 1 << slot.planes:
+            raise InputShapeError(
+                f"the stimulus holds {int(values.max())}, this build takes 0 to {(1 << slot.planes) - 1}",
+                where=f"input {slot.name!r}",
+                hint="encode it as spikes, or build with more input bits (--input-bits)",
+            )
+        if slot.grid:
+            values = np.moveaxis(values.reshape(time, batch, *slot.grid), 2, -1)
+        flat = values.reshape(time, batch, -1).swapaxes(0, 1)
+        for plane in range(slot.planes):
+            first = slot.first_bit + plane * slot.plane_bits
+            bits[:, :, first : first + flat.shape[2]] = flat >> plane & 1
+    return bits

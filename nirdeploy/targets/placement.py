@@ -1,0 +1,123 @@
+"""place: which slice of which population stands on which core. How it is decided is each backend's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nirdeploy.errors import CorruptFile, InternalError
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records import store
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Neurons ``first`` to ``first + count - 1`` of a population on a core, as one group of what it sends."""
+
+    population: str
+    core: int
+    group: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class CoreUse:
+    """What a core holds, of what it has: both by the memory's name; ``cycles``: predicted, per step.
+
+    ``limited_by`` says what the cycles come from, or is empty.
+    """
+
+    core: int
+    used: Mapping[str, int]
+    limits: Mapping[str, int]
+    cycles: float = 0.0
+    limited_by: str = ""
+
+    def row(self) -> dict[str, float | str]:
+        """For a table."""
+        memories = {name: f"{used:,} of {self.limits[name]:,}" for name, used in self.used.items()}
+        row: dict[str, float | str] = {"core": self.core, **memories}
+        return row | {"cycles": self.cycles, "limited_by": self.limited_by} if self.cycles else row
+
+
+@dataclass(frozen=True)
+class ChipUse:
+    """What a target's hardware takes of its chip, by estimate: of ``available`` there are (None: not known)."""
+
+    name: str
+    used: int
+    available: int | None = None
+
+    @property
+    def over(self) -> int:
+        """So many too many."""
+        return 0 if self.available is None else max(0, self.used - self.available)
+
+    def row(self) -> dict[str, object]:
+        """For a table."""
+        known = self.available is not None
+        share = round(100 * self.used / self.available) if self.available else ""
+        return {"resource": self.name, "about": self.used, "available": self.available if known else "", "%": share}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Every neuron on exactly one core, no core over a limit.
+
+    Slices are in the network's order. ``layout`` is the backend's own: what JSON holds.
+    """
+
+    network: str
+    target: str
+    slices: tuple[Slice, ...]
+    cores: tuple[CoreUse, ...]
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, population: str) -> tuple[Slice, ...]:
+        """The slices of one population, in the order of their neurons."""
+        return tuple(s for s in self.slices if s.population == population)
+
+    def _meta(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def digest(self) -> str:
+        """SHA-256 (hex)."""
+        return store.digest(self._meta(), {})
+
+    def save(self, path: Path) -> None:
+        store.write_atomic(path, store.pack(self._meta(), {}))
+
+    @classmethod
+    def load(cls, path: Path) -> Placement:
+        """Raises :class:`CorruptFile` if the file is not a saved Placement."""
+        meta, _ = store.unpack(path.read_bytes(), where=str(path))
+        try:
+            return cls(
+                **{
+                    **meta,
+                    "slices": tuple(Slice(**entry) for entry in meta["slices"]),
+                    "cores": tuple(CoreUse(**entry) for entry in meta["cores"]),
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise CorruptFile(f"not a placement ({error})", where=str(path), hint="build it again") from error
+
+
+def validate(placement: Placement, network: IntegerNetwork) -> None:
+    """Re-check what every placement guarantees. Raises :class:`InternalError`."""
+    known = {core.core for core in placement.cores}
+    for population in network.populations:
+        expected = 0
+        for part in placement.of(population.name):
+            if part.first != expected or part.core not in known:
+                raise InternalError(f"slice {part} is out of order")
+            expected += part.count
+        if expected != population.size:
+            raise InternalError(f"{population.name!r}: {expected} of {population.size} neurons placed")
+    for core in placement.cores:
+        over = [name for name, used in core.used.items() if used > core.limits[name]]
+        if over:
+            raise InternalError(f"core {core.core} is over its {', '.join(over)}")

@@ -1,0 +1,245 @@
+"""A device in plain Python: the reference of the protocol (docs/link.md) that the RTL is tested against."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import threading
+import tty
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+from nirdeploy.targets.tables import Target
+
+from nirdeploy.backends.fpga import memory as gather
+from nirdeploy.device.frame import Decoder, Frame, encode
+from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, PROTOCOL, RAW, REPLY, DeviceStatus, Hello, Kind, Status
+from tests.doubles.fabric import GatherFabric
+
+_MAX_BODY = 512
+_OUTPUT_BYTES = 480
+_NO_IMAGE, _READY, _RUNNING = 0, 1, 2
+
+
+class DeviceModel:
+    """What the hardware does with the bytes of the line: :meth:`feed` bytes, get bytes.
+
+    Args:
+        target: whose hardware to be. Memories hold what was written, like the real ones'.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._memories = {
+            address: np.zeros(words, dtype=np.uint32) for address, words in gather.memory_map(target).items()
+        }
+        self._decoder = Decoder(_MAX_BODY)
+        self._image_hash = b""
+        self._fabric: GatherFabric | None = None
+        self._probes: list[tuple[int, int, int]] = []  # kind, address, bytes
+        self._expected_seq = self._output_seq = self._steps = self._saturations = self._cycles = 0
+        self._new_sample = False
+        self._pending = bytearray()  # input stream, not yet a whole step
+        self._output = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        """Bytes from the host; what goes back on the line."""
+        self._cycles += len(data)
+        return b"".join(self._answer(frame) for frame in self._decoder.feed(data))
+
+    def read(self, address: int, count: int) -> np.ndarray:
+        """Words of a memory (raises KeyError outside of the memories)."""
+        start = address & ~0xFFFFF
+        memory, offset = self._memories[start], address - start
+        if count < 1 or offset + count > len(memory):
+            raise KeyError(address)
+        return memory[offset : offset + count]
+
+    # --- requests -------------------------------------------------------------------------
+
+    def _answer(self, frame: Frame) -> bytes:
+        handlers: dict[int, Callable[[Frame], bytes]] = {
+            Kind.HELLO: lambda _: self._hello().pack(),
+            Kind.WRITE: self._write,
+            Kind.DIGEST: self._digest,
+            Kind.COMMIT: self._commit,
+            Kind.BEGIN: self._begin,
+            Kind.STEPS: self._take_steps,
+            Kind.STATUS: lambda _: self._status().pack(),
+        }
+        handler = handlers.get(frame.kind)
+        payload = handler(frame) if handler else bytes([Status.BAD_REQUEST])
+        return self._output_frames() + encode(Frame(frame.kind | REPLY, frame.seq, payload))
+
+    def _hello(self) -> Hello:
+        hardware = self.target.hardware
+        return Hello(
+            protocol=PROTOCOL,
+            state=self._state(),
+            window=hardware.window,
+            max_body=_MAX_BODY,
+            cores=hardware.cores,
+            groups=hardware.groups,
+            lanes=hardware.lanes,
+            weight_rows=hardware.weight_rows,
+            neurons=hardware.neurons,
+            signature=self.target.signature,
+            image_hash=self._image_hash or bytes(32),
+        )
+
+    def _status(self) -> DeviceStatus:
+        bad = min(self._decoder.bad_frames, 0xFFFF)
+        return DeviceStatus(self._state(), bad, self._cycles, 0, self._steps, self._saturations)
+
+    def _state(self) -> int:
+        return _RUNNING if self._fabric else _READY if self._image_hash else _NO_IMAGE
+
+    def _write(self, frame: Frame) -> bytes:
+        address = int.from_bytes(frame.payload[:4], "little")
+        data = frame.payload[4:]
+        try:
+            if len(data) % 4:
+                raise KeyError(address)
+            memory = self.read(address, len(data) // 4)
+        except KeyError:
+            return bytes([Status.BAD_REQUEST]) + address.to_bytes(4, "little")
+        self._image_hash, self._fabric = b"", None
+        memory[:] = np.frombuffer(data, dtype="<u4") & gather.present(self.target, address, len(memory))
+        return bytes([Status.OK]) + (address + len(memory)).to_bytes(4, "little")
+
+    def _digest(self, frame: Frame) -> bytes:
+        if len(frame.payload) != 8:
+            return bytes([Status.BAD_REQUEST]) + bytes(4)
+        found = self._crc(frame.payload)
+        if found is None:
+            return bytes([Status.BAD_REQUEST]) + bytes(4)
+        self._fabric = None
+        return bytes([Status.OK]) + found.to_bytes(4, "little")
+
+    def _crc(self, span: bytes) -> int | None:
+        address, count = int.from_bytes(span[:4], "little"), int.from_bytes(span[4:8], "little")
+        try:
+            return zlib.crc32(self.read(address, count).astype("<u4").tobytes())
+        except KeyError:
+            return None
+
+    def _commit(self, frame: Frame) -> bytes:
+        self._image_hash, self._fabric = b"", None
+        hash_, entries = frame.payload[:32], frame.payload[32:]
+        if len(hash_) < 32:
+            return bytes([Status.BAD_REQUEST, 0])
+        for index in range(len(entries) // 12):
+            entry = entries[12 * index : 12 * index + 12]
+            found = self._crc(entry[:8])
+            if found is None:
+                return bytes([Status.BAD_REQUEST, index])
+            if found != int.from_bytes(entry[8:], "little"):
+                return bytes([Status.DIGEST_MISMATCH, index])
+        if len(entries) % 12:
+            return bytes([Status.BAD_REQUEST, len(entries) // 12])
+        self._image_hash = hash_
+        return bytes([Status.OK, len(entries) // 12])
+
+    # --- run ------------------------------------------------------------------------------
+
+    def _begin(self, frame: Frame) -> bytes:
+        self._fabric = None
+        if not self._image_hash:
+            return bytes([Status.NO_IMAGE])
+        if len(frame.payload) % 6 or len(frame.payload) > 6 * 32:
+            return bytes([Status.BAD_REQUEST])
+        entries = [frame.payload[i : i + 6] for i in range(0, len(frame.payload), 6)]
+        self._probes = [(e[1], int.from_bytes(e[2:4], "little"), int.from_bytes(e[4:6], "little")) for e in entries]
+        self._fabric = GatherFabric(self.target, lambda a, n: self.read(a, n) if n else np.zeros(0, dtype=np.uint32))
+        self._expected_seq = (frame.seq + 1) % 256
+        self._output_seq = self._steps = self._saturations = 0
+        self._new_sample = False
+        self._pending.clear()
+        self._output.clear()
+        return bytes([Status.OK])
+
+    def _take_steps(self, frame: Frame) -> bytes:
+        if self._fabric is None:
+            return bytes([Status.NO_IMAGE])
+        if frame.seq != self._expected_seq:
+            return bytes([Status.OUT_OF_SEQUENCE])
+        self._expected_seq = (self._expected_seq + 1) % 256
+        self._pending += frame.payload
+        while (bitmap := self._next_bitmap()) is not None:
+            self._emit(self._fabric.step(bitmap, self._new_sample))
+            self._new_sample = False
+            self._steps += 1
+            self._saturations = self._fabric.saturations
+        return bytes([Status.OK])
+
+    def _next_bitmap(self) -> np.ndarray | None:
+        """The next whole step of the input stream, uint32 words."""
+        pending = self._pending
+        while pending and pending[0] == NEW_SAMPLE:
+            self._new_sample = True
+            del pending[0]
+        words = int(self.read(gather.address(gather.GLOBAL, gather.CONTROL), 1)[0])
+        if not pending:
+            return None
+        size = 4 * words if pending[0] == RAW else 2 * pending[0]
+        if len(pending) < 1 + size:
+            return None
+        head, body = pending[0], bytes(pending[1 : 1 + size])
+        del pending[: 1 + size]
+        if head == RAW:
+            return np.frombuffer(body, dtype="<u4").astype(np.uint32)
+        bits = np.zeros(32 * words, dtype=np.uint8)
+        events = np.frombuffer(body, dtype="<u2")
+        bits[events[events < len(bits)]] = 1
+        return np.packbits(bits, bitorder="little").view(np.uint32)
+
+    def _emit(self, out: np.ndarray) -> None:
+        """One step's groups, each as events or raw, whichever is shorter."""
+        for kind, address, size in self._probes:
+            raw = out[address : address + -(-size // 4)].astype("<u4").tobytes()[:size]
+            events = np.flatnonzero(np.unpackbits(np.frombuffer(raw, dtype=np.uint8), bitorder="little"))
+            if kind == 0 and len(events) <= MAX_EVENTS and 2 * len(events) < size:
+                self._output += bytes([len(events)]) + events.astype("<u2").tobytes()
+            else:
+                self._output += bytes([RAW]) + raw
+
+    def _output_frames(self) -> bytes:
+        wire = b""
+        while self._output:
+            wire += encode(Frame(Kind.OUTPUT, self._output_seq, bytes(self._output[:_OUTPUT_BYTES])))
+            self._output_seq = (self._output_seq + 1) % 256
+            del self._output[:_OUTPUT_BYTES]
+        return wire
+
+
+class ServedModel:
+    """A device model behind a real pseudo-terminal, in a thread. ``port`` is what to open."""
+
+    def __init__(self, model: DeviceModel) -> None:
+        self._model = model
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._wake_out, self._wake_in = os.pipe()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> ServedModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.write(self._wake_in, b"x")
+        self._thread.join()
+        for fd in (self._master, self._slave, self._wake_in, self._wake_out):
+            os.close(fd)
+
+    def _serve(self) -> None:
+        while True:
+            readable, _, _ = select.select([self._master, self._wake_out], [], [])
+            if self._wake_out in readable:
+                return
+            reply = self._model.feed(os.read(self._master, 65536))
+            while reply:
+                reply = reply[os.write(self._master, reply) :]

@@ -1,0 +1,51 @@
+"""Law: the words of an image mean what the integer network means (plain Python, no clocks)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nirdeploy.backends.fpga.placement import place
+from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read_out
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.records.spikes import stimulus
+from nirdeploy.sim import integer
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
+from tests import networks
+from tests.conftest import examples
+from tests.doubles.device import DeviceModel
+from tests.doubles.fabric import GatherFabric
+
+
+@pytest.mark.law
+@settings(max_examples=examples(25))
+@given(graph=networks.graphs(max_size=40, max_layers=3) | networks.grids(most=90), seed=st.integers(0, 2**32 - 1))
+def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
+    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=8192, neurons=512)
+    network = registry.backend_of(target).quantize(graph, target)
+    image = registry.backend_of(target).pack(network, place(network, target), {}, target, {})
+    memories = DeviceModel(target)
+    for section in image.sections:
+        memories.read(section.address, len(section.words))[:] = section.words
+    fabric = GatherFabric(target, lambda a, n: memories.read(a, n) if n else np.zeros(0, dtype=np.uint32))
+    x = networks.stimulus(graph, seed, steps=6, batch=2)
+    bitmaps = _bitmaps(image, stimulus(x, network.inputs, "counts"))
+    out = np.stack([fabric.step(words, t % 6 == 0) for t, words in enumerate(bitmaps)])
+    expected = integer.simulate(network, x)
+    for readout in image.readouts:
+        kind = expected.spikes if readout.kind == "spikes" else expected.membrane
+        np.testing.assert_array_equal(_read_out(readout, out, 6, 2), kind[readout.population])
+    assert fabric.saturations == expected.stats["saturations"]
+
+
+def test_a_job_that_waits_for_nothing_is_an_error() -> None:
+    target = targets.load("fpga").with_hardware(cores=1, lanes=8)
+    memories = DeviceModel(target)
+    memories.read(0, 2)[:] = (2, 1)  # one job; its words, all zero but for `wait`, want group 1
+    memories.read(1 << 20, 8)[:] = (2, 0, 0, 0, 0x21, 1, 0, 0)
+    fabric = GatherFabric(target, lambda a, n: memories.read(a, n))
+    with pytest.raises(ValueError, match="no core completes"):
+        fabric.step(np.zeros(1, dtype=np.uint32), True)

@@ -1,0 +1,102 @@
+"""Law: the RTL spikes as the integer simulator does, in every population, neuron and step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from nirdeploy.targets.tables import Target
+
+from nirdeploy.backends.fpga.placement import place
+from nirdeploy.backends.fpga.simulated import rtl
+from nirdeploy.errors import DeviceMismatch, DoesNotFit
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.quantize import quantize
+from nirdeploy.proof.verify import verify
+from nirdeploy.sim import integer
+from nirdeploy.targets import registry
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.image import Image
+from tests import networks
+from tests.conftest import examples
+
+pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
+
+# The hardware varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay.
+HARDWARE = {
+    "two small cores": {"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
+    "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
+    "two compact cores": {
+        **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},
+        **{"decay_bits": 8, "state_bits": 16, "shift_max": 7},
+    },
+    "one core, 16-bit weights": {
+        **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
+        **{"weight_bits": 16, "accumulator_bits": 24, "state_bits": 20, "decay_bits": 12, "groups": 8},
+    },
+}
+
+
+@pytest.fixture(scope="module", params=HARDWARE, ids=lambda name: name.replace(" ", "-"))
+def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
+    target = targets.load("fpga").with_hardware(**HARDWARE[request.param], segments=2048)
+    with rtl.Fabric(target) as made:
+        yield made
+
+
+def _image(network: IntegerNetwork, target: Target) -> Image:
+    return registry.backend_of(target).pack(network, place(network, target), {}, target, {})
+
+
+# 70 on each of four kinds of hardware: 280 networks.
+@settings(max_examples=examples(70))
+@given(graph=networks.graphs() | networks.grids(), seed=st.integers(0, 2**32 - 1))
+def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
+    network = registry.backend_of(fabric.target).quantize(graph, fabric.target)
+    x = networks.stimulus(graph, seed)
+    try:
+        image = _image(network, fabric.target)
+    except DoesNotFit:
+        assume(False)
+    fabric.load(image)
+    expected, measured = integer.simulate(network, x), fabric.run(image, x)
+    verdict = verify(expected, measured)
+    assert verdict.equal, verdict.summary()
+    assert measured.stats["saturations"] == expected.stats["saturations"]
+
+
+def test_a_wrong_weight_in_the_memory_shows(fabric: rtl.Fabric) -> None:
+    """The law above can fail: one bit of one weight, and the spikes are others."""
+    from nirdeploy.graph.check import check
+
+    network = quantize(check(networks.two_layers()), fabric.target)
+    image = _image(network, fabric.target)
+    x = networks.spikes(1, (30, 4, 20), 0.5)
+    sections = [s for s in image.sections if s.name.endswith("weights")]
+    damaged = sections[0].words.copy()
+    damaged[: len(damaged) // 2] ^= 0x40
+    fabric.load(image)
+    assert verify(integer.simulate(network, x), fabric.run(image, x)).equal
+    fabric._lib.bench_write(fabric._handle, sections[0].address, damaged.ctypes.data_as(rtl._U32), len(damaged))
+    assert not verify(integer.simulate(network, x), fabric.run(image, x)).equal
+
+
+def test_memories_read_back_what_was_written(fabric: rtl.Fabric) -> None:
+    from nirdeploy.graph.check import check
+
+    image = _image(quantize(check(networks.two_layers()), fabric.target), fabric.target)
+    fabric.load(image)
+    for section in image.sections:
+        np.testing.assert_array_equal(fabric.read(section.address, len(section.words)), section.words)
+
+
+def test_image_for_other_hardware_is_refused(fabric: rtl.Fabric) -> None:
+    from nirdeploy.graph.check import check
+
+    other = targets.load("fpga").with_hardware(cores=5)
+    with pytest.raises(DeviceMismatch, match="the image is for hardware"):
+        fabric.load(_image(quantize(check(networks.two_layers()), other), other))

@@ -1,0 +1,126 @@
+"""Goldens: recorded once, compared exactly, changed only with a reason."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.proof import regress
+from nirdeploy.proof.verify import verify
+from nirdeploy.records.spikes import SpikeRecord
+from tests.unit.proof.test_verify import record
+
+
+@pytest.fixture
+def golden(tmp_path: Path) -> Path:
+    regress.record(tmp_path / "golden.nird", record(), manifest={"digests": {"image": "1"}})
+    return tmp_path / "golden.nird"
+
+
+def _flipped(count: int) -> SpikeRecord:
+    changed = record(source="device")
+    changed.spikes["a"].reshape(-1)[:count] ^= 1
+    return changed
+
+
+def test_the_same_spikes_pass(golden: Path) -> None:
+    regression = regress.check(golden, record(source="device"))
+    assert regression.passed
+    assert regression.summary() == "no regression: 324 cells equal the golden's"
+    assert regress.load(golden).manifest["build"] == {"digests": {"image": "1"}}
+
+
+def test_a_single_spike_fails_and_is_named(golden: Path) -> None:
+    regression = regress.check(golden, _flipped(1))
+    assert not regression.passed
+    assert [p.population for p in regression.failed] == ["a"]
+    assert regression.summary().startswith("regression in a:")
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "passes"), [(0.02, True), ({"a": 0.02}, True), ({"b": 0.02}, False), (0.01, False)]
+)
+def test_only_a_stated_tolerance_allows_a_difference(golden: Path, tolerance: object, passes: bool) -> None:
+    regression = regress.check(golden, _flipped(2), tolerance=tolerance)  # type: ignore[arg-type]
+    assert bool(regression) == regression.passed == passes  # 2 of 108 cells of "a"
+
+
+def test_unknown_population_in_a_tolerance(golden: Path) -> None:
+    with pytest.raises(UsageProblem, match="a tolerance names zz"):
+        regress.check(golden, record(), tolerance={"zz": 0.1})
+
+
+def test_a_lost_population_fails(golden: Path) -> None:
+    assert not regress.check(golden, record(membrane={}, scale={})).passed
+
+
+def test_read_outs_must_be_of_the_goldens_form(golden: Path, tmp_path: Path) -> None:
+    scaled = record(scale={"r": np.array([0.5, np.nextafter(0.25, 1)])})
+    exact = record(membrane={"r": record().volts("r")}, scale={}, source="float")
+    for run, text in ((scaled, "the scale of 1 of 2 neurons differs"), (exact, "float64 without a scale is measured")):
+        regression = regress.check(golden, run, tolerance=1.0)
+        assert not regression.passed
+        assert [p.population for p in regression.failed] == ["r"]
+        assert regression.summary().startswith("regression in r: ")
+        assert text in regression.summary()
+        regression.to_junit(tmp_path / "r.xml")
+        assert ET.parse(tmp_path / "r.xml").getroot()[0].get("failures") == "1"
+
+
+def test_a_run_of_no_steps_passes_nothing() -> None:
+    empty = record(spikes={"a": np.zeros((0, 3, 4), np.uint8)}, membrane={}, scale={})
+    regression = regress.Regression(verify(empty, empty), {}, {})
+    assert not regression.passed
+    assert "nothing was compared" in regression.summary()
+
+
+def test_junit_tells_a_populations_spikes_from_its_membrane(tmp_path: Path) -> None:
+    both = {**record().membrane, "a": np.zeros((9, 3, 4), np.int32)}
+    regress.record(tmp_path / "golden.nird", record(membrane=both))
+    regress.check(tmp_path / "golden.nird", record(membrane={**both, "a": both["a"] + 1})).to_junit(tmp_path / "r.xml")
+    cases = ET.parse(tmp_path / "r.xml").getroot()[0].iter("testcase")
+    failed = [(c.get("name"), c.get("classname")) for c in cases if c.find("failure") is not None]
+    assert failed == [("a", "membrane")]
+
+
+def test_manifest_changes_are_reported(golden: Path) -> None:
+    regression = regress.check(golden, replace(record(), manifest={"network": "xyz"}))
+    assert regression.passed
+    assert regression.manifest_changes == {"network": ("abc", "xyz")}
+
+
+def test_recording_twice_is_refused(golden: Path) -> None:
+    before = golden.read_bytes()
+    with pytest.raises(UsageProblem, match="exists already"):
+        regress.record(golden, _flipped(1))
+    assert golden.read_bytes() == before
+
+
+def test_an_update_needs_a_reason_and_keeps_it(golden: Path) -> None:
+    with pytest.raises(UsageProblem, match="needs a reason"):
+        regress.update(golden, _flipped(3), "  ")
+    changed = regress.update(golden, _flipped(3), "new weights")
+    assert changed.verdict.mismatches == 3
+    assert regress.check(golden, _flipped(3)).passed
+    assert regress.load(golden).manifest["history"] == [{"reason": "new weights", "mismatches": 3}]
+
+
+def test_junit_marks_what_failed(golden: Path, tmp_path: Path) -> None:
+    regress.check(golden, _flipped(2), tolerance=0.02).to_junit(tmp_path / "ok.xml")
+    assert ET.parse(tmp_path / "ok.xml").getroot()[0].get("failures") == "0"
+    regress.check(golden, _flipped(2)).to_junit(tmp_path / "bad.xml")
+    assert ET.parse(tmp_path / "bad.xml").getroot()[0].get("failures") == "1"
+
+
+def test_missing_and_damaged_goldens(golden: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorruptFile, match="there is no golden"):
+        regress.check(tmp_path / "none.nird", record())
+    data = bytearray(golden.read_bytes())
+    golden.write_bytes(data[: len(data) // 2])
+    with pytest.raises(CorruptFile, match="not a spike record"):
+        regress.check(golden, record())

@@ -1,0 +1,119 @@
+"""Records on disk and in hand; stimuli and probes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nirdeploy.errors import CorruptFile, InputShapeError, UnknownPopulation
+from nirdeploy.records import spikes
+from nirdeploy.records.spikes import SpikeRecord
+from tests.unit.proof.test_verify import record
+
+names = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
+
+
+@given(
+    time=st.integers(1, 5),
+    batch=st.integers(1, 3),
+    populations=st.dictionaries(names, st.lists(st.integers(1, 3), min_size=1, max_size=3), min_size=1, max_size=3),
+    data=st.data(),
+)
+def test_save_and_load_any_record(
+    time: int, batch: int, populations: dict[str, list[int]], data: st.DataObject
+) -> None:
+    kept: dict[str, np.ndarray] = {}
+    membrane: dict[str, np.ndarray] = {}
+    scale: dict[str, np.ndarray] = {}
+    for name, shape in populations.items():
+        if data.draw(st.booleans()):
+            kept[name] = data.draw(hnp.arrays(np.uint8, (time, batch, *shape)))
+        elif data.draw(st.booleans()):
+            membrane[name] = data.draw(hnp.arrays(np.int32, (time, batch, *shape)))
+            scale[name] = np.full(shape, 0.125)
+        else:
+            membrane[name] = data.draw(hnp.arrays(np.float64, (time, batch, *shape), elements=st.floats(-9, 9)))
+    original = SpikeRecord(
+        kept, membrane, scale, "float", 1e-3, {"out": next(iter(populations))}, {"a": [1]}, {"n": 2.0}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        original.save(Path(folder) / "r.nird")
+        loaded = SpikeRecord.load(Path(folder) / "r.nird")
+    for before, after in ((kept, loaded.spikes), (membrane, loaded.membrane), (scale, loaded.scale)):
+        assert list(before) == list(after) or before is scale
+        for name in before:
+            np.testing.assert_array_equal(before[name], after[name])
+            assert before[name].dtype == after[name].dtype
+    assert (loaded.source, loaded.dt, loaded.outputs) == ("float", 1e-3, original.outputs)
+    assert (loaded.manifest, loaded.stats) == ({"a": [1]}, {"n": 2.0})
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x89HDF\r\n\x1a\n" + bytes(100)])
+def test_damaged_records_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "r.nird").write_bytes(content)
+    with pytest.raises(CorruptFile, match="not a spike record"):
+        SpikeRecord.load(tmp_path / "r.nird")
+
+
+def test_a_flipped_bit_on_disk_never_changes_spikes_silently(tmp_path: Path) -> None:
+    record().save(tmp_path / "r.nird")
+    good = (tmp_path / "r.nird").read_bytes()
+    for position in range(0, len(good), 97):
+        bad = bytearray(good)
+        bad[position] ^= 0x10
+        (tmp_path / "r.nird").write_bytes(bad)
+        try:
+            loaded = SpikeRecord.load(tmp_path / "r.nird")
+        except CorruptFile:
+            continue
+        np.testing.assert_array_equal(loaded["a"], record()["a"])
+
+
+def test_look_up_by_node_or_output() -> None:
+    found = record()
+    np.testing.assert_array_equal(found["output"], found.spikes["b"])
+    with pytest.raises(UnknownPopulation, match=r"does not spike.*record.membrane\['r'\]"):
+        found["r"]
+    with pytest.raises(UnknownPopulation, match="it holds a, b, r"):
+        found["nope"]
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (np.zeros((5, 4)), r"shape \(5, 4\), expected \(T, B, 4\): the batch dimension is missing.*x\[:, None\]"),
+        (np.zeros((5, 2, 3)), r"expected \(T, B, 4\)"),
+        (np.full((5, 2, 4), 0.5), "only 0 and 1"),
+        (np.full((5, 2, 4), np.nan), "finite numbers"),
+        (np.zeros((0, 2, 4)), "is empty"),
+        (np.zeros((5, 2, 4), dtype="U1"), "finite numbers"),
+        ({"other": np.zeros((5, 2, 4))}, r"inputs missing: \['in'\]; unknown: \['other'\]"),
+    ],
+)
+def test_a_wrong_stimulus_is_explained(x: object, text: str) -> None:
+    with pytest.raises(InputShapeError, match=text):
+        spikes.stimulus(x, [("in", (4,))])
+
+
+def test_several_inputs_come_in_a_dict() -> None:
+    inputs = [("a", (2,)), ("b", (3,))]
+    found = spikes.stimulus({"a": np.zeros((4, 1, 2)), "b": np.ones((4, 1, 3), bool)}, inputs)
+    assert found["b"].dtype == np.uint8
+    with pytest.raises(InputShapeError, match="the network has 2 inputs.*keys a, b"):
+        spikes.stimulus(np.zeros((4, 1, 2)), inputs)
+    with pytest.raises(InputShapeError, match="differ in steps or batch"):
+        spikes.stimulus({"a": np.zeros((4, 1, 2)), "b": np.zeros((4, 2, 3))}, inputs)
+
+
+def test_select() -> None:
+    assert spikes.select("all", ["a", "b"], {"o": "b"}) == ("a", "b")
+    assert spikes.select("outputs", ["a", "b"], {"o": "b"}) == ("b",)
+    assert spikes.select(["o", "a"], ["a", "b"], {"o": "b"}) == ("a", "b")
+    with pytest.raises(UnknownPopulation, match="'zz' to probe; populations: a, b"):
+        spikes.select(["zz"], ["a", "b"], {"o": "b"})
