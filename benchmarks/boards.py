@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 
-from nirdeploy.targets.tables import Target
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from nirdeploy.backends.fpga.synthesis import flow
 from nirdeploy.backends.fpga.synthesis.report import Report
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 
 
 def boards() -> list[str]:

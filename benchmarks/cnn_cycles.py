@@ -18,7 +18,6 @@ from pathlib import Path
 import mnist
 import nir
 import numpy as np
-from nirdeploy.targets.tables import Target
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.pipeline import Build
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 
 CORES = (1, 2, 4)
 STEPS = 60

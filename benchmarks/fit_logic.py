@@ -24,7 +24,6 @@ from typing import Any
 
 import mnist_board
 import numpy as np
-from nirdeploy.targets.tables import Target
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import nnls
@@ -33,6 +32,7 @@ from nirdeploy.backends.fpga.cost import logic
 from nirdeploy.backends.fpga.synthesis import flow, tools
 from nirdeploy.backends.fpga.synthesis.families import FAMILIES
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 
 RECORDED = Path(__file__).with_name("logic.json")
 WRITTEN = Path(logic.__file__).with_name("logic.toml")
@@ -189,7 +189,8 @@ def _parts(one: Measured) -> tuple[Any, Any, bool]:
 def write(fitted: dict[str, dict[str, dict[str, dict[str, float]]]], chips: Chips) -> None:
     recorded = json.loads(RECORDED.read_text())
     lines = [
-        "# Written by benchmarks/fit_logic.py: what a term of nirdeploy/backends/fpga/cost/logic.py takes, by family and resource.",
+        "# Written by benchmarks/fit_logic.py: what a term of nirdeploy/backends/fpga/cost/logic.py takes, "
+        "by family and resource.",
         f"# Measured on {recorded['date']} with " + ", ".join(f"{n} {v}" for n, v in recorded["tools"].items()) + ".",
     ]
     for family, totals in chips.items():

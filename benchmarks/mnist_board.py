@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.pipeline import Build
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 
 #: Lanes in all, and whether the core is compact.
 BOARDS = {"8 compact": (8, 1), **{str(lanes): (lanes, 0) for lanes in (8, 16, 32, 64, 128, 256)}}

@@ -16,8 +16,6 @@ Names are imported when they are first used, so that the package alone costs not
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,21 +57,21 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Build": "pipeline",
-    "Formats": "network",
-    "SpikeRecord": "spikes",
-    "accuracy": "verify",
+    "Formats": "integers.network",
+    "SpikeRecord": "records.spikes",
+    "accuracy": "proof.verify",
     "build": "pipeline",
-    "check": "check",
-    "explain": "explain",
+    "check": "graph.check",
+    "explain": "proof.explain",
     "export_from": "exchange.frontends",
     "export_to_nir": "exchange.exporter",
-    "flash": "flash",
+    "flash": "device.flash",
     "import_from_nir": "exchange.importer",
-    "open_device": "device",
-    "quantize": "quantize",
-    "run": "run",
-    "simulate": "simulate",
-    "verify": "verify",
+    "open_device": "device.client",
+    "quantize": "integers.quantize",
+    "run": "device.run",
+    "simulate": "sim.simulate",
+    "verify": "proof.verify",
 }
 
 
@@ -83,12 +81,5 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"nirdeploy.{_HOMES[name]}"), name)
 
 
-class _Package(ModuleType):
-    """A stage's module and its verb share a name; on the package the name means the verb."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -234,9 +234,7 @@ def open_port(spec: str, target: Target, baud: int) -> tuple[Port, Callable[[], 
         port, on_close = open_port(inner, target, baud)
         return faults.FaultyPort(port, settings), on_close
     if spec == VIRTUAL:
-        from nirdeploy.backends.fpga.simulated import board  # compiles hardware; a real port needs none of it
-
-        running = board.start(target, baud=baud)
+        running = targets.backend_of(target).virtual_board(target, baud)
         try:
             return SerialPort(running.port, baud), running.stop
         except PortError:

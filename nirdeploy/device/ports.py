@@ -94,7 +94,7 @@ def _holder(name: str) -> str:
         try:
             if str(link.readlink()) == path and int(link.parts[2]) != os.getpid():
                 command = Path("/proc", link.parts[2], "comm").read_text().strip()
-                if "nirdeploy.backends.fpga.simulated.board" not in Path("/proc", link.parts[2], "cmdline").read_text():
+                if "simulated.board" not in Path("/proc", link.parts[2], "cmdline").read_text():
                     return f"process {link.parts[2]} ({command})"
         except OSError:
             continue

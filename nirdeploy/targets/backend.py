@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from pydantic import BaseModel
 
-from nirdeploy.errors import TargetFileError
+from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import Dynamics, IntegerNetwork
 from nirdeploy.integers.quantize import quantize, unsupported
@@ -19,8 +16,14 @@ from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
 from nirdeploy.targets.tables import Formats, Target
 
-#: Entry points by which an installed package brings a backend of its own.
-PLUGINS = "nirdeploy.backends"
+
+class VirtualBoard(Protocol):
+    """A simulated board that runs: ``port`` is what to open as a serial port."""
+
+    port: str
+
+    def stop(self) -> None:
+        """End it; harmless if it has ended."""
 
 
 class Backend:
@@ -120,43 +123,10 @@ class Backend:
         """What the hardware takes, by estimate, of the chip that it is configured on. Nothing: there is none."""
         return ()
 
-
-def find(name: str, where: str) -> Backend:
-    """The backend of a name: module ``nirdeploy.backends.<name>``, or an installed plug-in, with a ``BACKEND``.
-
-    Raises:
-        TargetFileError: there is none, or it is no backend; says which there are.
-    """
-    plugins = {entry.name: entry for entry in entry_points(group=PLUGINS)}
-    if name in plugins:
-        made = _plugin(plugins[name], where)
-    elif name.isidentifier() and importlib.util.find_spec(f"nirdeploy.backends.{name}"):
-        made = importlib.import_module(f"nirdeploy.backends.{name}").BACKEND
-    else:
-        raise TargetFileError(
-            f"there is no backend {name!r}", where=where, hint=f"a plug-in registers its own under {PLUGINS!r}"
+    def virtual_board(self, target: Target, baud: int) -> VirtualBoard:
+        """Start the target's simulated board. Raises :class:`UsageProblem` where the target has none."""
+        raise UsageProblem(
+            "this target has no virtual board",
+            where=f"target {target.name}",
+            hint="run its integer model (--port sim), or name the port of the hardware",
         )
-    if not (isinstance(made, type) and issubclass(made, Backend) and hasattr(made, "Hardware")):
-        raise TargetFileError(
-            f"{name!r} is not a backend", where=where, hint="it must name a subclass of Backend that has a Hardware"
-        )
-    return made()
-
-
-def _plugin(entry: EntryPoint, where: str) -> Any:
-    """What an installed package gives: its faults are not ours."""
-    try:
-        return entry.load()
-    except (ImportError, AttributeError) as error:
-        raise TargetFileError(
-            f"the plug-in for the backend {entry.name!r} does not load: {error}",
-            where=where,
-            hint=f"the installed package names {entry.value!r}; install it again",
-        ) from error
-
-
-def load(target: Target) -> Backend:
-    """The backend that a target file names. Raises :class:`TargetFileError`."""
-    return find(target.backend, f"target {target.name}")
-
-

@@ -237,7 +237,7 @@ class Image:
 
 
 def stimulus_of(image: Image, x: Any) -> dict[str, np.ndarray]:
-    """A stimulus for the image's inputs (see :func:`nirdeploy.records.spikes.stimulus`): spikes, or counts if it takes them."""
+    """A stimulus for the image's inputs (see :func:`nirdeploy.records.spikes.stimulus`): spikes, or counts."""
     counts = any(slot.planes > 1 for slot in image.inputs)
     return spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts" if counts else "spikes")
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.speck.rounding import Core
 from nirdeploy.graph.check import CheckedGraph, Projection
@@ -19,6 +18,7 @@ from nirdeploy.integers.quantize import per_weight
 from nirdeploy.semantics.neuron import coefficients
 from nirdeploy.semantics.operators import Convolution, Dense, Pool
 from nirdeploy.sim import float_, integer
+from nirdeploy.targets.tables import Target
 from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.speck_scalar import Chip

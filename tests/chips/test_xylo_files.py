@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
 from nirdeploy.backends.xylo import wiring
@@ -27,6 +26,7 @@ from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets.emit import emit
 from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.tables import Target
 from tests.chips import xylo_networks as networks
 from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, built, chain, states, target
 from tests.chips.xylo_scalar import Chip, recorded

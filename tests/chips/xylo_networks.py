@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
 from nirdeploy.backends.xylo import registers
@@ -20,6 +19,7 @@ from nirdeploy.semantics.operators import Dense, Operator
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 from tests.nirgraphs import as_nir
 
 BACKEND = registry.find_backend("xylo", "")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.fpga.synthesis import families, flow
 from nirdeploy.cli import group
 from nirdeploy.errors import DoesNotFit, TargetFileError
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 
 pytestmark = pytest.mark.xdist_group("synthesis")
 

@@ -21,7 +21,6 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
 from nirdeploy import pipeline
@@ -32,6 +31,7 @@ from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import METADATA_KEY
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 from tests.unit.cli import conftest as terminal
 
 cli = terminal.cli

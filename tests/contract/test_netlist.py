@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.backends.fpga.synthesis import tools
@@ -19,6 +18,7 @@ from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import Artifacts, emit
+from nirdeploy.targets.tables import Target
 from tests import networks
 
 pytestmark = pytest.mark.xdist_group("netlist")

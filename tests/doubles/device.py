@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.fpga import memory as gather
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, PROTOCOL, RAW, REPLY, DeviceStatus, Hello, Kind, Status
+from nirdeploy.targets.tables import Target
 from tests.doubles.fabric import GatherFabric
 
 _MAX_BODY = 512

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.fpga import jobs as flags
 from nirdeploy.backends.fpga import memory
 from nirdeploy.integers.network import Formats
 from nirdeploy.sim import integer
+from nirdeploy.targets.tables import Target
 
 Reader = Callable[[int, int], np.ndarray]  # (address, words) -> uint32
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,10 +111,16 @@ def test_the_api_of_the_readme(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").stat().st_size > 1000
 
 
-def test_verbs_stay_verbs_whatever_was_imported() -> None:
+def test_every_module_is_reached_by_its_name_and_every_verb_is_a_verb() -> None:
+    found = [module.name for module in pkgutil.walk_packages(nd.__path__, "nirdeploy.")]
+    modules = [name for name in found if not name.endswith("__main__")]
     code = (
-        "import nirdeploy.device.flash, nirdeploy.run, nirdeploy.check, nirdeploy.verify, nirdeploy.simulate\n"
-        "import nirdeploy as nd\n"
-        "assert all(callable(getattr(nd, name)) for name in nd.__all__)"
+        "import importlib, types, nirdeploy as nd\n"
+        f"for name in {modules}:\n"
+        "    scope = {}\n"
+        "    exec(f'import {name} as m', scope)\n"
+        "    assert isinstance(scope['m'], types.ModuleType), name\n"
+        "assert all(callable(getattr(nd, name)) for name in nd.__all__)\n"
+        "assert set(nd.__all__) <= set(dir(nd))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,7 +13,7 @@ from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import Hardware
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.backend import Backend, VirtualBoard
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import ChipUse, Placement
 from nirdeploy.targets.tables import Target
@@ -73,6 +73,11 @@ class FpgaBackend(Backend):
 
     def chip(self, target: Target) -> tuple[ChipUse, ...]:
         return logic.chip_use(target)
+
+    def virtual_board(self, target: Target, baud: int) -> VirtualBoard:
+        from nirdeploy.backends.fpga.simulated import board  # compiles hardware; a real port needs none of it
+
+        return board.start(target, baud=baud)
 
     def pack(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from nirdeploy.backends.loihi2 import limits, schema
 from nirdeploy.backends.loihi2 import placement as placing
-from nirdeploy.backends.loihi2.configuration import configuration
+from nirdeploy.backends.loihi2.configuration import configuration as configured
 from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics
 from nirdeploy.backends.loihi2.latency import latencies
 from nirdeploy.backends.loihi2.rounding import Rounding
@@ -41,7 +41,7 @@ class Loihi2Backend(Backend):
         return placing.place(network, target)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configuration(network, placement, target)
+        return configured(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

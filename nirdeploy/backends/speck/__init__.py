@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from nirdeploy.backends.speck import cores, limits, rounding
-from nirdeploy.backends.speck.configuration import configuration
+from nirdeploy.backends.speck.configuration import configuration as configured
 from nirdeploy.backends.speck.dynamics import IntegrateAndFire
 from nirdeploy.backends.speck.schema import Formats, Hardware
 from nirdeploy.graph.check import CheckedGraph
@@ -51,7 +51,7 @@ class SpeckBackend(Backend):
         cores.validate(placement)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configuration(network, placement, target)
+        return configured(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from nirdeploy.backends.spinnaker2 import cores, limits, rounding
-from nirdeploy.backends.spinnaker2.configuration import configuration
+from nirdeploy.backends.spinnaker2.configuration import configuration as configured
 from nirdeploy.backends.spinnaker2.dynamics import FloatNeurons
 from nirdeploy.backends.spinnaker2.schema import Formats, Hardware
 from nirdeploy.graph.check import CheckedGraph
@@ -39,7 +39,7 @@ class SpiNNaker2Backend(Backend):
         return cores.place(network, target)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configuration(network, placement)
+        return configured(network, placement)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

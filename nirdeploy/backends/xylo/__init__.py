@@ -10,7 +10,7 @@ from typing import Any
 
 from nirdeploy.backends.xylo import limits, schema, silence, wiring
 from nirdeploy.backends.xylo import placement as placing
-from nirdeploy.backends.xylo.configuration import configuration
+from nirdeploy.backends.xylo.configuration import configuration as configured
 from nirdeploy.backends.xylo.dynamics import XyloDynamics
 from nirdeploy.backends.xylo.rounding import Rounding
 from nirdeploy.errors import DoesNotFit
@@ -48,7 +48,7 @@ class XyloBackend(Backend):
         placing.validate(placement, network, target)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configuration(network, placement, target)
+        return configured(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, target: Target, activity: float

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets.emit import emit
+from nirdeploy.targets.tables import Target
 from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
 from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, states, target

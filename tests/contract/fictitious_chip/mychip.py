@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from nirdeploy.targets.tables import Positive, Table, Target
 from pydantic import Field
 
 from nirdeploy.errors import DoesNotFit
@@ -26,6 +25,7 @@ from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets.backend import Backend
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
+from nirdeploy.targets.tables import Positive, Table, Target
 
 
 class Formats(Table):

@@ -1,15 +1,15 @@
 """What the gather cores take of a chip, from their parameters alone, without any toolchain.
 
-Block RAMs and multipliers are counted (:mod:`nirdeploy.backends.fpga.cost.blocks`). Logic cells and registers are sums of terms,
-each a size of the hardware times what one of it takes: ``logic.toml`` holds the coefficients, fitted to what synthesis
-and packing took of other configurations, and what the chips have. ``benchmarks/fit_logic.py`` writes it.
+Block RAMs and multipliers are counted (:mod:`nirdeploy.backends.fpga.cost.blocks`). Logic cells and registers are sums
+of terms, each a size of the hardware times what one of it takes: ``logic.toml`` holds the coefficients, fitted to what
+synthesis and packing took of other configurations, and what the chips have. ``benchmarks/fit_logic.py`` writes it.
 """
 
 from __future__ import annotations
 
 import functools
 import tomllib
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from nirdeploy.backends.fpga.cost import blocks
@@ -87,4 +87,4 @@ def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> di
 @functools.cache
 def load() -> dict[str, Any]:
     """What ``logic.toml`` holds: ``chips`` (totals) and ``fitted`` (coefficients), by family."""
-    return tomllib.loads((resources.files("nirdeploy.gather") / "logic.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(Path(__file__).with_name("logic.toml").read_text(encoding="utf-8"))

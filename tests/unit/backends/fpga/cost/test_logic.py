@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.fpga.cost import blocks, logic
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 
 RECORDED = Path(__file__).parents[3] / "benchmarks" / "logic.json"
 HELD = [one for one in json.loads(RECORDED.read_text())["measured"] if one["held"]]

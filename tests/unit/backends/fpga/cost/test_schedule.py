@@ -130,7 +130,8 @@ def test_the_prediction_from_mean_rates(fabric: rtl.Fabric, kind: str, density: 
 
 
 def test_what_placement_says_is_the_prediction_at_the_assumed_activity(fabric: rtl.Fabric) -> None:
-    network = registry.backend_of(fabric.target).quantize(check(networks.two_layers(sizes=(200, 90, 10))), fabric.target)
+    graph = check(networks.two_layers(sizes=(200, 90, 10)))
+    network = registry.backend_of(fabric.target).quantize(graph, fabric.target)
     plan, programs, said = _programs(network, fabric)
     assert said == round(cycles.predict(plan, fabric.target.hardware, programs, cycles.ASSUMED_ACTIVITY).period, 1)
     busier = cycles.predict(plan, fabric.target.hardware, programs, 0.4)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nirdeploy.targets.tables import Target
 
 import nirdeploy as nd
 from nirdeploy.backends.fpga import memory as gather
@@ -22,6 +21,7 @@ from nirdeploy.device.ports import SerialPort
 from nirdeploy.device.protocol import Kind
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortBusy, PortError, TransferError
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
 from tests import networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nirdeploy.targets.tables import Target
 
 from nirdeploy.backends.fpga.placement import place
 from nirdeploy.backends.fpga.simulated import rtl
@@ -21,6 +20,7 @@ from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
+from nirdeploy.targets.tables import Target
 from tests import networks
 from tests.conftest import examples
 

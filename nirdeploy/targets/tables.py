@@ -1,0 +1,156 @@
+"""What a target file may say: the schemas of its tables, and the target that comes of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nirdeploy.errors import TargetFileError, UsageProblem
+
+Reset = Literal["zero", "subtract", "none"]
+Positive = Annotated[int, Field(gt=0)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")]  # what may get into scripts and constraints
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelSupport(Table):
+    """What a target does of one neuron model."""
+
+    reset: tuple[Reset, ...] = Field(default=(), strict=False)
+
+
+class Formats(Table):
+    """Integer formats of a target (bits; see :class:`nirdeploy.integers.quantize.Formats`)."""
+
+    weight_bits: Literal[2, 4, 8, 16]
+    accumulator_bits: Annotated[int, Field(ge=8, le=24)]
+    state_bits: Annotated[int, Field(ge=8, le=24)]
+    decay_bits: Annotated[int, Field(ge=4, le=16)]
+    shift_max: Annotated[int, Field(ge=0, le=15)]
+
+
+class Connections(Table):
+    """How projections may be: ``delay_max`` steps late (1: recurrent ones)."""
+
+    delay_max: Annotated[int, Field(ge=0)]
+
+
+class Board(Table):
+    """The board behind the serial port."""
+
+    name: str
+    clock_hz: Positive
+    baud: Positive
+    usb: tuple[str, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _at_least_four_clocks_per_bit(self) -> Board:
+        if self.clock_hz < 4 * self.baud:
+            raise ValueError(f"baud = {self.baud} must be at most a quarter of clock_hz = {self.clock_hz}")
+        return self
+
+
+class Synthesis(Table):
+    """How the board's chip is configured with this hardware.
+
+    ``pins``: ports of the board's top module to pins, ``high`` those that must be driven high. ``pll``: parameters
+    of the family's PLL that make ``board.clock_hz`` of the oscillator; none: the oscillator is the clock.
+    ``events``: false leaves the logic out that sends spikes as events where these are shorter than the bitmap.
+    ``loader``: the command that loads a bitstream, whose path comes last. ``router``: nextpnr's, where it
+    is not to be its default; the second one gets dense designs through that the first does not come to an end with.
+    """
+
+    family: Word
+    device: Word
+    package: Word
+    oscillator_hz: Positive
+    pins: dict[Literal["clock", "rx", "tx", "lamp"], Word]
+    high: tuple[Word, ...] = Field(default=(), strict=False)
+    lamp_low: bool = False
+    events: bool = True
+    pll: dict[Word, int] = {}
+    loader: tuple[str, ...] = Field(strict=False)
+    router: Literal["router1", "router2"] | None = None
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _every_pin(self) -> Synthesis:
+        if missing := {"clock", "rx", "tx", "lamp"} - set(self.pins):
+            raise ValueError(f"pins: {', '.join(sorted(missing))} missing")
+        return self
+
+
+class Target(Table):
+    """One target file, validated. ``name`` is the file's stem.
+
+    ``formats`` and ``hardware`` follow the schemas of its backend. ``sources`` says of each figure where it is
+    from. ``home``: the folder of a user's own file, where its templates are looked for first.
+    """
+
+    name: str
+    schema_version: Literal[1] = Field(alias="schema")
+    title: str
+    default: bool = False
+    family: str
+    backend: str
+    templates: str
+    models: dict[str, ModelSupport]
+    connections: Connections
+    formats: Any
+    hardware: Any
+    board: Board | None = None
+    synthesis: Synthesis | None = None
+    sources: dict[str, str] = {}
+    home: str | None = None
+
+    @cached_property
+    def signature(self) -> bytes:
+        """8 bytes that name the hardware: SHA-256 over family, formats and hardware parameters."""
+        content = {
+            "family": self.family,
+            "formats": self.formats.model_dump(),
+            "hardware": self.hardware.model_dump(),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()[:8]
+
+    @property
+    def serial_board(self) -> Board:
+        """The board behind the serial port. Raises :class:`UsageProblem` where the target has none."""
+        if self.board is None:
+            raise UsageProblem(
+                "this target has no board that nirdeploy talks to over a serial port",
+                where=f"target {self.name}",
+                hint="run its integer model (--port sim), or the rendered script where the hardware is",
+            )
+        return self.board
+
+    def with_hardware(self, **changes: int) -> Target:
+        """The same target with other hardware or format parameters, validated again."""
+        data = self.model_dump(by_alias=True)
+        for key, value in changes.items():
+            table = next((t for t in ("hardware", "formats", "board") if key in (data[t] or {})), None)
+            if table is None:
+                raise TargetFileError(f"there is no hardware parameter {key!r}", where=self.name)
+            data[table][key] = value
+        return validated(type(self), data, where=self.name)
+
+
+def validated(schema: type[Target], data: dict[str, Any], where: str) -> Target:
+    """A target of a schema from what a file says. Raises :class:`TargetFileError`, all mistakes at once."""
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            key, said = ".".join(str(part) for part in item["loc"]), item["msg"]
+            problems.append(f"{key}: {said.lower()}" if key else said.removeprefix("Value error, "))
+        raise TargetFileError(
+            "; ".join(problems), where=where, hint="compare with a target that comes with nirdeploy"
+        ) from error
