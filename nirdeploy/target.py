@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from nirdeploy.errors import TargetFileError, UnknownTarget, UsageProblem
 from nirdeploy.resources import targets_dir
@@ -20,6 +20,7 @@ from nirdeploy.resources import targets_dir
 Reset = Literal["zero", "subtract", "none"]
 Positive = Annotated[int, Field(gt=0)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")]  # what may get into scripts and constraints
+Line = Annotated[str, Field(pattern=r'^[^\x00-\x1f\x7f"\\]*$')]  # what may get into their comments
 
 
 class Table(BaseModel):
@@ -51,7 +52,7 @@ class Connections(Table):
 class Board(Table):
     """The board behind the serial port."""
 
-    name: str
+    name: Line
     clock_hz: Positive
     baud: Positive
     usb: tuple[str, ...] = Field(default=(), strict=False)
@@ -97,12 +98,13 @@ class Target(Table):
     """One target file, validated. ``name`` is the file's stem.
 
     ``formats`` and ``hardware`` follow the schemas of its backend. ``sources`` says of each figure where it is
-    from. ``home``: the folder of a user's own file, where its templates are looked for first.
+    from. ``home``: the folder of a user's own file that this process was told to load; ``own_templates``: its templates
+    stand there. A build keeps the latter only: no folder's data says where code is to be taken from.
     """
 
     name: str
     schema_version: Literal[1] = Field(alias="schema")
-    title: str
+    title: Line
     default: bool = False
     family: str
     backend: str
@@ -115,6 +117,14 @@ class Target(Table):
     synthesis: Synthesis | None = None
     sources: dict[str, str] = {}
     home: str | None = None
+    own_templates: bool = False
+
+    @field_validator("templates")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if name in ("", ".", "..") or set(name) & set("/\\:\0"):
+            raise ValueError(f"{name!r} must be the plain name of a folder")
+        return name
 
     @cached_property
     def signature(self) -> bytes:
@@ -185,8 +195,9 @@ def load(name_or_path: str | Path | Target | None = None) -> Target:
         raise UnknownTarget(f"cannot read the target file: {error.strerror}", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetFileError(f"not valid TOML: {error}", where=str(path)) from error
-    home = {} if path.parent == targets_dir() else {"home": str(path.parent.resolve())}
-    return validate({**data, **home, "name": path.stem}, where=str(path))
+    home = None if path.parent == targets_dir() else path.parent.resolve()
+    found = validate({**data, "home": home and str(home), "own_templates": False, "name": path.stem}, where=str(path))
+    return found.model_copy(update={"own_templates": home is not None and (home / found.templates).is_dir()})
 
 
 def validate(data: dict[str, Any], where: str) -> Target:
