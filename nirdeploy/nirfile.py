@@ -9,10 +9,8 @@ put right and said (:mod:`nirdeploy.nirrepair`).
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from nirdeploy import nirchild, nirrepair, store
+from nirdeploy import nirchild, nirrepair, python, store
 from nirdeploy.errors import GraphError, ModelFileError
 
 _WALL_S = 10
@@ -151,15 +149,15 @@ def _look_at_file(path: Path) -> None:
 
 def _ask_child(path: Path) -> tuple[int, bytes, str]:
     """The child's exit status, its npz, and what it says."""
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
+    settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
     limit = _WALL_S + path.stat().st_size // nirchild.BYTES_PER_SECOND
     try:
         done = subprocess.run(
-            [sys.executable, "-I", nirchild.__file__, str(path.resolve())],
+            python.command(nirchild.__file__, str(path.resolve())),
             capture_output=True,
             timeout=limit,
             check=False,
-            env=environment,
+            env=python.environment(settings),
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
