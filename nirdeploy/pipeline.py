@@ -130,18 +130,25 @@ class Build:
         return manifest.manifest(digests, options)
 
     @classmethod
-    def load(cls, folder: Path | str) -> Build:
-        """A build from its folder. Raises :class:`UsageProblem`, :class:`CorruptFile`."""
+    def load(cls, folder: Path | str, target: str | Path | Target | None = None) -> Build:
+        """A build from its folder, which is data: it does not say where templates, and so code, are taken from.
+
+        Args:
+            target: the target file that it was built with, where the templates that came with it are needed again.
+
+        Raises:
+            UsageProblem: no build folder, or one for other hardware than ``target``. CorruptFile: a damaged one.
+        """
         folder = Path(folder)
         path = folder / MANIFEST
         if not path.is_file():
             raise UsageProblem("this is not a build folder: it has no manifest.json", where=str(folder))
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
-            description = kept["target"]
-        except (ValueError, KeyError, UnicodeDecodeError) as error:
+            description = {**kept["target"], "home": None}
+        except (ValueError, KeyError, TypeError) as error:
             raise CorruptFile("the manifest is damaged", where=str(path), hint="build again") from error
-        built = cls(targets.validate(description, where=str(path)), folder)
+        built = cls(_named_again(targets.validate(description, where=str(path)), target, folder), folder)
         loaders: dict[str, Any] = {
             "check": CheckedGraph,
             "quantize": IntegerNetwork,
@@ -174,7 +181,8 @@ def build(
 
     Args:
         source: a NIR graph or ``.nir`` file; not needed when resuming (``start`` later than "check").
-        target: name, TOML file or Target; the default target if none is named.
+        target: name, TOML file or Target; the default target if none is named. When resuming, only where the templates
+            came with the file, as :meth:`Build.load`.
         out: folder to keep the products in; resuming reads them from there.
         dialect, dt, input_bits: as :func:`nirdeploy.graph.check.check`.
         on_stage: called with each stage's name before it runs.
@@ -194,7 +202,7 @@ def build(
     elif folder is None:
         raise UsageProblem(f"resuming from {start!r} needs the folder of the earlier build", hint="pass out=")
     else:
-        built = Build.load(folder)
+        built = Build.load(folder, target)
     for stage in todo:
         if on_stage:
             on_stage(stage)
@@ -208,12 +216,27 @@ def build(
         built.save(stage)
     if folder is not None:
         text = json.dumps(
-            {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True)},
+            {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True, exclude={"home"})},
             indent=1,
             sort_keys=True,
         )
         store.write_atomic(folder / MANIFEST, text.encode() + b"\n")
     return built
+
+
+def _named_again(kept: Target, named: str | Path | Target | None, folder: Path) -> Target:
+    """The target that the user names along with a build folder, if it is the build's hardware; else the folder's."""
+    if named is None:
+        return kept
+    chosen = targets.load(named)
+    if (chosen.backend, chosen.signature) != (kept.backend, kept.signature):
+        raise UsageProblem(
+            f"the build is for hardware {kept.signature.hex()} (target {kept.name!r}), "
+            f"target {chosen.name!r} is {chosen.signature.hex()}",
+            where=str(folder),
+            hint="name the target file that it was built with, or build it again",
+        )
+    return chosen
 
 
 def _run_stage(built: Build, stage: str) -> None:

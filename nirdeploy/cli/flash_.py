@@ -12,6 +12,7 @@ from nirdeploy.errors import UsageProblem
 
 @click.command("flash")
 @click.argument("build", type=click.Path(path_type=Path), required=False)
+@options.target_again
 @options.port
 @click.option("--force", is_flag=True, help="Write every section, even if the device holds it already.")
 @click.option("--bitstream", type=click.Path(path_type=Path), help="Load this bitstream into the --board instead.")
@@ -19,6 +20,7 @@ from nirdeploy.errors import UsageProblem
 @options.as_json
 def command(
     build: Path | None,
+    target: str | None,
     port: str | None,
     baud: int | None,
     force: bool,
@@ -34,11 +36,13 @@ def command(
 
     if (build is None) == (board is None):
         raise UsageProblem("name either a build folder or a --board (and, if you like, its --bitstream)")
+    if board is not None and target is not None:
+        raise UsageProblem("--target goes with a build folder", hint="a --board is a target itself")
     if board is not None:
         _hardware(board, bitstream, as_json)
         return
     assert build is not None
-    built = pipeline.Build.load(build)
+    built = pipeline.Build.load(build, target)
     image = built.image
     line = options.connect(port or "virtual", built.target, baud, as_json)
     with line as device, ui.progress("flashing", as_json) as bar:

@@ -38,6 +38,13 @@ def target(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def target_again(function: F) -> F:
+    return click.option(
+        "-t", "--target", "target", shell_complete=complete_targets,
+        help="The .toml file that BUILD was built with, where its templates came with it.",
+    )(function)  # fmt: skip
+
+
 def port(function: F) -> F:
     function = click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")(function)
     return click.option(

@@ -12,12 +12,20 @@ from nirdeploy.cli import options, ui
 @click.command("run")
 @click.argument("build", type=click.Path(path_type=Path))
 @click.argument("stimulus", type=click.Path(path_type=Path))
+@options.target_again
 @options.port
 @options.probe
 @options.out(required=True, text="The record to write (.nird).")
 @options.as_json
 def command(
-    build: Path, stimulus: Path, port: str | None, baud: int | None, probe: str, out: Path, as_json: bool
+    build: Path,
+    stimulus: Path,
+    target: str | None,
+    port: str | None,
+    baud: int | None,
+    probe: str,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...) of 0 and 1) on the flashed BUILD.
 
@@ -25,7 +33,7 @@ def command(
     """
     from nirdeploy import flash, pipeline, run, simulate
 
-    built = pipeline.Build.load(build)
+    built = pipeline.Build.load(build, target)
     x, labels = options.stimulus(stimulus)
     port = options.port_of(port, built.target)
     if port == options.SIM:

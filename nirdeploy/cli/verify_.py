@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nirdeploy.cli import options, ui
 from nirdeploy.errors import UsageProblem
 
+if TYPE_CHECKING:
+    from nirdeploy.pipeline import Build
+
 
 @click.command("verify")
 @click.argument("what", type=click.Path(path_type=Path))
 @click.argument("measured", type=click.Path(path_type=Path), required=False)
 @click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
+@options.target_again
 @options.port
 @options.probe
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as one HTML page.")
@@ -26,6 +30,7 @@ def command(
     what: Path,
     measured: Path | None,
     stimulus: Path | None,
+    target: str | None,
     port: str | None,
     baud: int | None,
     probe: str,
@@ -43,6 +48,7 @@ def command(
     a read-out, or if nothing was compared. Float against integer is quantization: it is explained, not
     judged.
     """
+    from nirdeploy import pipeline
     from nirdeploy.proof.report import html as page
     from nirdeploy.proof.report import junit as xml
     from nirdeploy.proof.report import tables
@@ -50,9 +56,10 @@ def command(
     if what.is_dir():
         if stimulus is None or measured is not None:
             raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {what} -x STIMULUS.npz [-p PORT]")
-        report, judged = _witnesses(what, stimulus, port, baud, options.probes(probe), as_json)
+        built = pipeline.Build.load(what, target)
+        report, judged = _witnesses(built, stimulus, port, baud, options.probes(probe), as_json)
     else:
-        if measured is None or stimulus is not None:
+        if measured is None or stimulus is not None or target is not None:
             raise UsageProblem(
                 "verify takes two records, or a build folder and a stimulus",
                 hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
@@ -91,15 +98,14 @@ def _records(expected: Path, measured: Path, probe: str) -> Any:
 
 
 def _witnesses(
-    build: Path, stimulus: Path, port: str | None, baud: int | None, probe: str | list[str], quiet: bool
+    built: Build, stimulus: Path, port: str | None, baud: int | None, probe: str | list[str], quiet: bool
 ) -> tuple[Any, Any]:
     from dataclasses import replace
 
-    from nirdeploy import accuracy, explain, flash, pipeline, run, simulate, verify
+    from nirdeploy import accuracy, explain, flash, run, simulate, verify
     from nirdeploy.proof.report import html
     from nirdeploy.targets import registry
 
-    built = pipeline.Build.load(build)
     x, labels = options.stimulus(stimulus)
     with ui.spinner("simulating", quiet):
         reference = simulate(built.graph, x, probe)
@@ -121,7 +127,7 @@ def _witnesses(
             facts[f"accuracy, {record.source}"] = accuracy(record, labels)
     facts["saturations"] = int(measured.stats["saturations"])
     report = html.Report(
-        title=f"{build.name}: float, integer and device",
+        title=f"{built.out.name if built.out else built.target.name}: float, integer and device",
         verdicts=[judged, verify(reference, quantized)],
         facts=facts,
         tables={

@@ -12,7 +12,6 @@ import io
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import nir
 import numpy as np
 
+from nirdeploy import processes
 from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
 from nirdeploy.graph import child as nirchild
 from nirdeploy.graph import repair as nirrepair
@@ -172,15 +172,15 @@ def _seconds(size: int) -> int:
 
 def _ask_child(path: Path, seconds: int) -> tuple[int, bytes, str]:
     """The child's exit status, its npz, and what it says."""
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
+    settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
     longest = seconds * _WALL_PER_CPU
     try:
         done = subprocess.run(
-            [sys.executable, "-I", nirchild.__file__, str(path.resolve()), str(seconds)],
+            processes.command(nirchild.__file__, str(path.resolve()), str(seconds)),
             capture_output=True,
             timeout=longest,
             check=False,
-            env=environment,
+            env=processes.environment(settings),
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,7 @@ from typing import Any
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from nirdeploy.errors import InternalError, TargetFileError
+from nirdeploy.errors import InternalError, TargetFileError, UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import store
 from nirdeploy.targets import registry
@@ -65,7 +66,8 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     """Render the target's template folder; ``network`` and ``placement``: where the files depend on them.
 
     ``*.j2`` render to the same path without ``.j2``; names that start with ``_`` are partials; anything
-    else is copied. Raises :class:`TargetFileError` naming template and line.
+    else is copied. Raises :class:`TargetFileError` naming template and line, :class:`UsageProblem` where the templates
+    are the user's own and not at hand.
     """
     folder = _folder(target)
     environment = _environment(folder)
@@ -73,10 +75,11 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     artifacts = Artifacts()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("_")):
         name = path.relative_to(folder).as_posix()
-        if name.endswith(".j2"):
-            artifacts.add(name.removesuffix(".j2"), _render(environment, name, context).encode())
-        else:
-            artifacts.add(name, path.read_bytes())
+        data = _render(environment, name, context).encode() if name.endswith(".j2") else path.read_bytes()
+        try:
+            artifacts.add(name.removesuffix(".j2"), data)
+        except InternalError as error:
+            raise TargetFileError(error.message, where=f"templates/{name}", hint="rename the file") from error
     return artifacts
 
 
@@ -88,14 +91,33 @@ def render(target: Target, template: str, **variables: Any) -> bytes:
 
 def _folder(target: Target) -> Path:
     """A user's own target brings its templates beside its file; else they are nirdeploy's."""
-    homes = [*([Path(target.home)] if target.home else []), templates_dir()]
-    folder = next((home / target.templates for home in homes if (home / target.templates).is_dir()), None)
-    if folder is None:
+    if target.own_templates:
+        return _own_folder(target)
+    folder = templates_dir() / target.templates
+    if not folder.is_dir():
+        homes = [*([target.home] if target.home else []), str(templates_dir())]
+        again = "" if target.home else f"; if they came with a file of yours, name it: --target {target.name}.toml"
         raise TargetFileError(
             f"there is no template folder {target.templates!r}",
             where=f"target {target.name}",
-            hint=f"looked in {' and '.join(map(str, homes))}",
+            hint=f"looked in {' and '.join(homes)}{again}",
         )
+    return folder
+
+
+def _own_folder(target: Target) -> Path:
+    """The folder beside the file that the user named. Nothing in it may lead out of it."""
+    if target.home is None:
+        raise UsageProblem(
+            f"the templates of target {target.name!r} came with the user's file",
+            hint=f"name it again with --target {target.name}.toml",
+        )
+    folder = Path(target.home) / target.templates
+    for path in (folder, *folder.rglob("*")):
+        if not Path(os.path.realpath(path)).is_relative_to(folder):
+            raise TargetFileError(
+                "a link leads out of the template folder", where=str(path), hint="put what it leads to in its place"
+            )
     return folder
 
 

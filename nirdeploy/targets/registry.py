@@ -59,8 +59,9 @@ def load(name_or_path: str | Path | Target | None = None) -> Target:
         raise UnknownTarget(f"cannot read the target file: {error.strerror}", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetFileError(f"not valid TOML: {error}", where=str(path)) from error
-    home = {} if path.parent == targets_dir() else {"home": str(path.parent.resolve())}
-    return validate({**data, **home, "name": path.stem}, where=str(path))
+    home = None if path.parent == targets_dir() else path.parent.resolve()
+    found = validate({**data, "home": home and str(home), "own_templates": False, "name": path.stem}, where=str(path))
+    return found.model_copy(update={"own_templates": home is not None and (home / found.templates).is_dir()})
 
 
 def validate(data: dict[str, Any], where: str) -> Target:

@@ -7,13 +7,14 @@ import json
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nirdeploy.errors import TargetFileError, UsageProblem
 
 Reset = Literal["zero", "subtract", "none"]
 Positive = Annotated[int, Field(gt=0)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")]  # what may get into scripts and constraints
+Line = Annotated[str, Field(pattern=r'^[^\x00-\x1f\x7f"\\]*$')]  # what may get into their comments
 
 
 class Table(BaseModel):
@@ -45,7 +46,7 @@ class Connections(Table):
 class Board(Table):
     """The board behind the serial port."""
 
-    name: str
+    name: Line
     clock_hz: Positive
     baud: Positive
     usb: tuple[str, ...] = Field(default=(), strict=False)
@@ -91,12 +92,13 @@ class Target(Table):
     """One target file, validated. ``name`` is the file's stem.
 
     ``formats`` and ``hardware`` follow the schemas of its backend. ``sources`` says of each figure where it is
-    from. ``home``: the folder of a user's own file, where its templates are looked for first.
+    from. ``home``: the folder of a user's own file that this process was told to load; ``own_templates``: its templates
+    stand there. A build keeps the latter only: no folder's data says where code is to be taken from.
     """
 
     name: str
     schema_version: Literal[1] = Field(alias="schema")
-    title: str
+    title: Line
     default: bool = False
     family: str
     backend: str
@@ -109,6 +111,14 @@ class Target(Table):
     synthesis: Synthesis | None = None
     sources: dict[str, str] = {}
     home: str | None = None
+    own_templates: bool = False
+
+    @field_validator("templates")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if name in ("", ".", "..") or set(name) & set("/\\:\0"):
+            raise ValueError(f"{name!r} must be the plain name of a folder")
+        return name
 
     @cached_property
     def signature(self) -> bytes:

@@ -14,7 +14,17 @@ import numpy as np
 
 from nirdeploy.backends.fpga import memory as gather
 from nirdeploy.device.frame import Decoder, Frame, encode
-from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, PROTOCOL, RAW, REPLY, DeviceStatus, Hello, Kind, Status
+from nirdeploy.device.protocol import (
+    MAX_EVENTS,
+    NEW_SAMPLE,
+    PROTOCOL,
+    RAW,
+    REPLY,
+    DeviceStatus,
+    Hello,
+    Kind,
+    Status,
+)
 from nirdeploy.targets.tables import Target
 from tests.doubles.fabric import GatherFabric
 

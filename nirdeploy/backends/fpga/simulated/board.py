@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nirdeploy import processes
 from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import DeviceSilent, PortError, ToolMissing
 from nirdeploy.records import store
@@ -168,12 +169,12 @@ def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Po
         )
     job = json.dumps({"target": target.model_dump(mode="json", by_alias=True), "baud": rate, "detached": detached})
     return subprocess.Popen(
-        [sys.executable, "-m", "nirdeploy.backends.fpga.simulated.board", job],
+        processes.command("-m", "nirdeploy.backends.fpga.simulated.board", job),
         stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if detached else None,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env=processes.environment(),
     )
 
 

@@ -6,10 +6,10 @@ import importlib.metadata
 import importlib.util
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nirdeploy import processes
 from nirdeploy.errors import ToolMissing
 
 Line = Callable[[str], None]
@@ -41,7 +41,7 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 def yosys(passes: Sequence[str], folder: Path, said: Line | None = None) -> str:
     """Run Yosys passes in ``folder``; returns its log. Raises :class:`ToolMissing` if one fails."""
-    status, log = _run([sys.executable, "-c", _PASSES, json.dumps(list(passes))], folder, said)
+    status, log = _run(processes.command("-c", _PASSES, json.dumps(list(passes))), folder, said)
     if status:
         raise ToolMissing(f"Yosys failed with status {status}: {error(log)}")
     return log
@@ -51,7 +51,7 @@ def call(
     module: str, function: str, arguments: Sequence[str], folder: Path, said: Line | None = None
 ) -> tuple[int, str]:
     """Run a tool that is a function of a package, in ``folder``; returns its status and its log."""
-    return _run([sys.executable, "-c", _CALL, json.dumps([module, function, list(arguments)])], folder, said)
+    return _run(processes.command("-c", _CALL, json.dumps([module, function, list(arguments)])), folder, said)
 
 
 def share(package: str) -> Path:
@@ -71,7 +71,13 @@ def error(log: str) -> str:
 
 def _run(command: Sequence[str], folder: Path, said: Line | None) -> tuple[int, str]:
     with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        cwd=folder,
+        env=processes.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as process:
         log = []
         for line in process.stdout or ():

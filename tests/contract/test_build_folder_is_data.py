@@ -1,0 +1,226 @@
+"""A build folder is data, whoever made it: nothing in it says where code, or any other file, is taken from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nirdeploy as nd
+from nirdeploy.errors import TargetFileError, UsageProblem
+from nirdeploy.graph import file as nirfile
+from nirdeploy.pipeline import MANIFEST, Build
+from nirdeploy.targets import registry as targets
+from nirdeploy.targets.emit import emit
+from nirdeploy.targets.resources import targets_dir, templates_dir
+from tests import networks
+from tests.unit.cli import conftest as terminal
+
+cli = terminal.cli
+
+TEXT = (targets_dir() / "fpga.toml").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A build with nirdeploy's own target."""
+    nd.build(networks.two_layers(), out=tmp_path / "built")
+    return tmp_path / "built"
+
+
+def poison(folder: Path, **changes: object) -> None:
+    """The manifest's target changed by a stranger."""
+    path = folder / MANIFEST
+    kept = json.loads(path.read_text())
+    kept["target"] |= changes
+    path.write_text(json.dumps(kept))
+
+
+def templates(home: Path, name: str = "fpga") -> Path:
+    """nirdeploy's templates of its FPGA, copied into ``home``, with code of one's own among them."""
+    shutil.copytree(templates_dir() / "fpga", home / name)
+    harness = home / name / "sim" / "device.cpp"
+    harness.write_text(harness.read_text() + "// mine\n")
+    return home / name
+
+
+# --- a stranger's folder --------------------------------------------------------------
+
+
+def test_code_in_the_folder_is_not_taken(folder: Path) -> None:
+    templates(folder)
+    (folder / "hardware" / "sim" / "device.cpp").write_text("#error this is never compiled\n")
+    poison(folder, home=str(folder), own_templates=False)
+    assert Build.load(folder).target.home is None
+    assert Build.load(folder).artifacts.digest() == emit(targets.load("fpga")).digest()
+
+
+def test_a_folder_that_claims_templates_elsewhere_is_asked_about(folder: Path) -> None:
+    templates(folder)
+    poison(folder, home=str(folder), own_templates=True)
+    with pytest.raises(UsageProblem, match="came with the user's file; name it again with --target fpga.toml"):
+        _ = Build.load(folder).artifacts
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc", "..", ".", "", "a/b", "a\\b", "C:x", "fpga/", "a\0b"])
+def test_templates_are_the_plain_name_of_a_folder(folder: Path, tmp_path: Path, name: str) -> None:
+    poison(folder, templates=name)
+    with pytest.raises(TargetFileError, match="templates: value error, .* must be the plain name of a folder"):
+        Build.load(folder)
+    (tmp_path / "mine.toml").write_text(TEXT.replace('templates = "fpga"', f"templates = {json.dumps(name)}"))
+    with pytest.raises(TargetFileError, match="must be the plain name of a folder"):
+        targets.load(tmp_path / "mine.toml")
+
+
+def test_templates_that_nirdeploy_does_not_have_are_asked_for(folder: Path) -> None:
+    poison(folder, templates="mine")
+    with pytest.raises(TargetFileError, match="no template folder 'mine'.*name it: --target fpga.toml"):
+        _ = Build.load(folder).artifacts
+
+
+@pytest.mark.parametrize("table", ["", "board"])
+@pytest.mark.parametrize("text", ["a\nb", 'a""" + b', "a\\", "a\rb"])
+def test_titles_cannot_end_the_comment_they_get_into(folder: Path, table: str, text: str) -> None:
+    board = json.loads((folder / MANIFEST).read_text())["target"]["board"]
+    poison(folder, **({"board": {**board, "name": text}} if table else {"title": text}))
+    with pytest.raises(TargetFileError, match=r"(title|board\.name): string should match"):
+        Build.load(folder)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"target": []}', '{"target": "fpga"}', '{"target": null}', "1"])
+def test_a_manifest_of_another_shape_is_damaged(folder: Path, cli: Callable[..., Any], text: str) -> None:
+    (folder / MANIFEST).write_text(text)
+    said = cli("info", folder)
+    assert (said.code, "the manifest is damaged" in said.err) == (3, True)
+
+
+# --- a build with the user's own templates --------------------------------------------
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A target file with its templates beside it, a build made with it, and a stimulus."""
+    (tmp_path / "mine.toml").write_text(TEXT)
+    templates(tmp_path)
+    nirfile.write(tmp_path / "net.nir", networks.two_layers())
+    np.save(tmp_path / "x.npy", networks.spikes(0, (4, 1, 20)))
+    nd.build(tmp_path / "net.nir", tmp_path / "mine.toml", tmp_path / "built")
+    return tmp_path
+
+
+def test_the_manifest_does_not_say_where_the_templates_were(mine: Path) -> None:
+    text = (mine / "built" / MANIFEST).read_text()
+    assert str(mine) not in text
+    assert "home" not in json.loads(text)["target"]
+    assert b"// mine" in (mine / "built" / "hardware" / "sim" / "device.cpp").read_bytes()
+
+
+def test_the_templates_are_those_of_the_file_named_again(mine: Path) -> None:
+    again = Build.load(mine / "built", mine / "mine.toml").artifacts
+    assert again.digest() == nd.build(mine / "net.nir", mine / "mine.toml").artifacts.digest()
+    assert again["sim/device.cpp"].endswith(b"// mine\n")
+    with pytest.raises(UsageProblem, match="name it again with --target mine.toml"):
+        _ = Build.load(mine / "built").artifacts
+
+
+def test_the_file_named_again_must_be_of_the_same_hardware(mine: Path, cli: Callable[..., Any]) -> None:
+    (mine / "other.toml").write_text(TEXT.replace("cores = 4", "cores = 2"))
+    other, kept = (targets.load(mine / name).signature.hex() for name in ("other.toml", "mine.toml"))
+    for command in (
+        ("run", mine / "built", mine / "x.npy", "-p", "sim", "-o", mine / "r.nird"),
+        ("verify", mine / "built", "-x", mine / "x.npy", "-p", "sim"),
+        ("flash", mine / "built"),
+        ("build", "--from", "place", "--out", mine / "built"),
+    ):
+        said = cli(*command, "--target", mine / "other.toml")
+        assert said.code == 2, command
+        assert f"for hardware {kept} (target 'mine'), target 'other' is {other}" in said.err
+
+
+@pytest.mark.parametrize("port", ["virtual", "fault:seed=1,drop=0:virtual"])
+def test_the_virtual_board_asks_for_the_file(mine: Path, cli: Callable[..., Any], port: str) -> None:
+    for command in (
+        ("run", mine / "built", mine / "x.npy", "-p", port, "-o", mine / "r.nird"),
+        ("verify", mine / "built", "-x", mine / "x.npy", "-p", port),
+        ("flash", mine / "built", "-p", port),
+    ):
+        said = cli(*command)
+        assert said.code == 2, command
+        assert "the templates of target 'mine' came with the user's file; name it again with --target" in said.err
+
+
+def test_what_needs_no_templates_does_not_ask(mine: Path, cli: Callable[..., Any]) -> None:
+    for command in (
+        ("run", mine / "built", mine / "x.npy", "-p", "sim", "-o", mine / "r.nird"),
+        ("verify", mine / "built", "-x", mine / "x.npy", "-p", "sim"),
+        ("info", mine / "built"),
+        ("regress", "record", mine / "golden.nird", mine / "r.nird", "--build", mine / "built"),
+    ):
+        assert cli(*command).code == 0, command
+
+
+def test_resuming_asks_for_the_file(mine: Path, cli: Callable[..., Any]) -> None:
+    resumed = ("build", "--from", "emit", "--out", mine / "built")
+    assert cli(*resumed).code == 2
+    (mine / "fpga" / "added.txt").write_text("new\n")
+    assert cli(*resumed, "--target", mine / "mine.toml").code == 0
+    assert (mine / "built" / "hardware" / "added.txt").read_text() == "new\n"
+
+
+def test_the_virtual_board_is_the_file_named_agains(mine: Path, cli: Callable[..., Any]) -> None:
+    """The user's templates are compiled, as they were for the build: here they do not compile."""
+    (mine / "fpga" / "sim" / "device.cpp").write_text("#error mine\n")
+    said = cli("run", mine / "built", mine / "x.npy", "-t", mine / "mine.toml", "-o", mine / "r.nird")
+    assert said.code == 5
+    assert "#error mine" in said.err
+
+
+def test_a_target_goes_with_a_build_only(mine: Path, cli: Callable[..., Any]) -> None:
+    said = cli("flash", "--board", "fpga-ulx3s", "--target", mine / "mine.toml")
+    assert (said.code, "--target goes with a build folder" in said.err) == (2, True)
+    assert cli("verify", mine / "a.nird", mine / "b.nird", "--target", mine / "mine.toml").code == 2
+
+
+# --- the user's own template folder ---------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["stolen.txt", "_partial.j2", "sim/stolen.v", "stolen"])
+def test_no_link_leads_out_of_the_templates(mine: Path, tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "fpga-secret"  # a sibling whose name begins as the folder's
+    secret.mkdir()
+    (secret / "file").write_text("secret")
+    link = mine / "fpga" / name
+    link.symlink_to(secret if name == "stolen" else secret / "file")
+    with pytest.raises(TargetFileError, match="a link leads out of the template folder") as caught:
+        emit(targets.load(mine / "mine.toml"))
+    assert str(link) in str(caught.value)
+    link.unlink()
+    link.symlink_to(mine / "fpga" / "sim" / "device.cpp")
+    emit(targets.load(mine / "mine.toml"))
+
+
+def test_the_folder_itself_is_no_link(mine: Path) -> None:
+    (mine / "fpga").rename(mine / "elsewhere")
+    (mine / "fpga").symlink_to(mine / "elsewhere")
+    with pytest.raises(TargetFileError, match="a link leads out of the template folder"):
+        emit(targets.load(mine / "mine.toml"))
+
+
+@pytest.mark.parametrize("name", ["..\\x.v", "C:x.v", "sim/DEVICE.cpp"])
+def test_names_that_leave_or_collide_are_the_users_to_mend(mine: Path, name: str) -> None:
+    (mine / "fpga" / name).write_text("")
+    with pytest.raises(TargetFileError, match="rename the file"):
+        emit(targets.load(mine / "mine.toml"))
+
+
+@pytest.mark.parametrize("name", ["../secret", "/secret", "a/../../secret"])
+def test_includes_stay_inside(mine: Path, name: str) -> None:
+    (mine / "secret").write_text("secret")
+    (mine / "fpga" / "x.txt.j2").write_text(f'{{% include "{name}" %}}')
+    with pytest.raises(TargetFileError, match="does not render"):
+        emit(targets.load(mine / "mine.toml"))
