@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirdeploy.errors import CorruptFile, DoesNotFit, UsageProblem
+from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store
@@ -24,7 +24,7 @@ from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import Artifacts, emit
-from nirdeploy.targets.estimate import holding
+from nirdeploy.targets.fit import Fit, refusal
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
@@ -48,6 +48,7 @@ class Build:
     target: Target
     out: Path | None = None
     _graph: CheckedGraph | None = None
+    _fit: Fit | None = None
     _network: IntegerNetwork | None = None
     _placement: Placement | None = None
     _artifacts: Artifacts | None = None
@@ -86,13 +87,15 @@ class Build:
         """Make one stage's product from the one before."""
         backend = registry.backend_of(self.target)
         if stage == "quantize":
-            problems = backend.problems(self.graph, self.target)
-            if problems:
-                raise DoesNotFit("; ".join(problems), where=f"target {self.target.name}")
-            self._network = backend.quantize(self.graph, self.target)
+            self._fit = backend.fit(self.graph, self.target)
+            if self._fit.network is None:
+                raise refusal(self._fit.problems, self.target.name)
+            self._network = self._fit.network
         elif stage == "place":
-            self._placement = backend.place(self.network, self.target)
-            backend.validate(self._placement, self.network, self.target)
+            found = self._fit or backend.fit(self.graph, self.target)
+            if found.problems:
+                raise refusal(found.problems, self.target.name)
+            self._placement = found.placement
         elif stage == "emit":
             self._artifacts = emit(self.target, self.network, self.placement)
         elif stage == "image":
@@ -211,7 +214,7 @@ def build(
                 raise UsageProblem("there is no model to build", hint="name a .nir file")
             built._graph = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
         else:
-            _run_stage(built, stage)
+            built.run_stage(stage)
     for stage in todo:
         built.save(stage)
     if folder is not None:
@@ -237,14 +240,3 @@ def _named_again(kept: Target, named: str | Path | Target | None, folder: Path) 
             hint="name the target file that it was built with, or build it again",
         )
     return chosen
-
-
-def _run_stage(built: Build, stage: str) -> None:
-    """Where a network does not fit, say which targets would hold it."""
-    try:
-        built.run_stage(stage)
-    except DoesNotFit as error:
-        others = holding(built.graph, built.target.name)
-        held = f"targets that hold it: {', '.join(others)}" if others else "no other target holds it either"
-        hint = f"{error.hint}; {held}" if error.hint else held
-        raise DoesNotFit(error.message, where=error.where, hint=hint) from error

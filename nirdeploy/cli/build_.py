@@ -15,7 +15,10 @@ from nirdeploy.cli import options, ui
 @options.out(default="build", text="Folder of the products.")
 @options.dialect
 @click.option(
-    "--input-bits", type=click.IntRange(1, 8), default=1, show_default=True,
+    "--input-bits",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
     help="Bits of the numbers that the inputs hold; 1: spikes.",
 )
 @click.option("--from", "start", default="check", help="Resume from this stage, with what is in the folder.")

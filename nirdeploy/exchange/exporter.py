@@ -196,9 +196,7 @@ class _Build:
             try:
                 values[key] = np.broadcast_to(_array(value), shape).copy()
             except ValueError as error:
-                raise ExportError(
-                    f"{node.name}: {key} has shape {tuple(value.shape)}, the neurons {shape}"
-                ) from error
+                raise ExportError(f"{node.name}: {key} has shape {tuple(value.shape)}, the neurons {shape}") from error
         made: nir.NIRNode = getattr(nir, model)(**values)
         own = self.own[str(node.target)]
         if model in equations.RESETS and replace(own, preset="nir") != replace(self.own[""], preset="nir"):

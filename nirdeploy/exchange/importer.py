@@ -134,9 +134,7 @@ class _Value:
 
 
 class _Builder:
-    def __init__(
-        self, graph: nir.NIRGraph, checked: CheckedGraph, dtype: torch.dtype, device: torch.device
-    ) -> None:
+    def __init__(self, graph: nir.NIRGraph, checked: CheckedGraph, dtype: torch.dtype, device: torch.device) -> None:
         self.graph, self.checked, self.dtype, self.device = graph, checked, dtype, device
         self.flat: FlatGraph = flatten(graph, "")
         self.order = {p.name: index for index, p in enumerate(checked.populations)}

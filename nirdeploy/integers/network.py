@@ -245,8 +245,7 @@ class IntegerNetwork:
                 target=meta["target"],
                 formats=Formats(**meta["formats"]),
                 populations=tuple(
-                    _population(entry, _below(arrays, f"population{i}."))
-                    for i, entry in enumerate(meta["populations"])
+                    _population(entry, _below(arrays, f"population{i}.")) for i, entry in enumerate(meta["populations"])
                 ),
                 projections=tuple(
                     _projection(entry, arrays[f"projection{i}.weight"], arrays[f"projection{i}.unit"])

@@ -266,9 +266,7 @@ class _Rounding:
             noise += float(((integers * per_unit - arriving.operator.weight) ** 2).sum())
             power += float((arriving.operator.weight**2).sum())
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
-            projections.append(
-                IntegerProjection(p.source, p.target, operator, unit * 2.0**own, p.pool, p.delay, own)
-            )
+            projections.append(IntegerProjection(p.source, p.target, operator, unit * 2.0**own, p.pool, p.delay, own))
         row: dict[str, float | str] = {
             "population": population.name,
             "neurons": self.size,

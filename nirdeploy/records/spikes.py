@@ -141,9 +141,7 @@ def _flat(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values.reshape(time, batch, -1).swapaxes(0, 1))
 
 
-def stimulus(
-    x: Any, inputs: Sequence[tuple[str, tuple[int, ...]]], values: Values = "spikes"
-) -> dict[str, np.ndarray]:
+def stimulus(x: Any, inputs: Sequence[tuple[str, tuple[int, ...]]], values: Values = "spikes") -> dict[str, np.ndarray]:
     """Check a stimulus and return it per input population, (T, B, *shape).
 
     Args:

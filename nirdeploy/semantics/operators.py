@@ -148,9 +148,7 @@ class Pool:
     def as_convolution(self) -> Convolution:
         """The same sum as a convolution of ones, channel by channel."""
         channels = self.shape[0]
-        return Convolution(
-            np.ones((channels, 1, *self.kernel)), self.shape, self.stride, self.padding, groups=channels
-        )
+        return Convolution(np.ones((channels, 1, *self.kernel)), self.shape, self.stride, self.padding, groups=channels)
 
     @property
     def inputs(self) -> int:

@@ -130,9 +130,7 @@ def _steps(cells: Sequence[_Cell], signals: dict[str, np.ndarray], trace: Trace,
 class _Cell:
     """One population with its state and its input; ``together``: the populations that it is stepped with."""
 
-    def __init__(
-        self, name: str, made_of: Parts, together: Sequence[str], signals: Mapping[str, np.ndarray]
-    ) -> None:
+    def __init__(self, name: str, made_of: Parts, together: Sequence[str], signals: Mapping[str, np.ndarray]) -> None:
         self.name, self.parts = name, made_of
         time, batch = next(iter(signals.values())).shape[:2]
         zeros = np.zeros((batch, made_of.bias.size))

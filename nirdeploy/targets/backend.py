@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from pydantic import BaseModel
 
-from nirdeploy.errors import TargetFileError, UsageProblem
+from nirdeploy.errors import DoesNotFit, TargetFileError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import Dynamics, IntegerNetwork
 from nirdeploy.integers.quantize import quantize, unsupported
+from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
 from nirdeploy.targets.tables import Formats, Target
@@ -40,6 +41,21 @@ class Backend:
     def misfits(self, target: Target) -> list[str]:
         """What in a target file does not go together, beyond what the schemas say."""
         return []
+
+    def fit(self, graph: CheckedGraph, target: Target) -> Fit:
+        """The graph in the target's integers on its cores, or everything that keeps it from there."""
+        if found := self.problems(graph, target):
+            return Fit(tuple(Problem("", sentence) for sentence in found))
+        try:
+            network = self.quantize(graph, target)
+        except DoesNotFit as error:
+            return Fit((Problem("", error.message),))
+        try:
+            placement = self.place(network, target)
+        except DoesNotFit as error:
+            return Fit((Problem("", error.message),), network)
+        self.validate(placement, network, target)
+        return Fit((), network, placement)
 
     def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
         """Everything of a graph that the target cannot do: one sentence each, with node, limit and remedy."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
@@ -65,19 +64,16 @@ def estimate(graph: CheckedGraph, target: Target, activity: float = 0.1) -> Esti
     """
     backend = registry.backend_of(target)
     chip = backend.chip(target)
-    problems = backend.problems(graph, target)
-    if not problems:
-        try:
-            network = backend.quantize(graph, target)
-            placement = backend.place(network, target)
-        except DoesNotFit as error:
-            problems = [error.message]
+    fit = backend.fit(graph, target)
+    problems = [str(problem) for problem in fit.problems]
     if over := [use for use in chip if use.over]:
         problems = [*problems, f"the hardware does not fit the chip: {', '.join(map(_excess, over))}"]
     if problems:
         return Estimate(target.name, target.title, "; ".join(problems), chip=chip)
-    figures = backend.estimate(network, placement, target, activity)
-    return Estimate(target.name, target.title, "", placement.cores, backend.cores(target), figures, chip)
+    assert fit.network is not None
+    assert fit.placement is not None
+    figures = backend.estimate(fit.network, fit.placement, target, activity)
+    return Estimate(target.name, target.title, "", fit.placement.cores, backend.cores(target), figures, chip)
 
 
 def _excess(use: ChipUse) -> str:
@@ -87,8 +83,3 @@ def _excess(use: ChipUse) -> str:
 def survey(graph: CheckedGraph, activity: float = 0.1, among: Iterable[str] | None = None) -> list[Estimate]:
     """The same on several targets, by default on all that come with nirdeploy."""
     return [estimate(graph, targets.load(name), activity) for name in (targets.names() if among is None else among)]
-
-
-def holding(graph: CheckedGraph, besides: str) -> list[str]:
-    """Names of the other targets that hold a network."""
-    return [found.target for found in survey(graph, among=[n for n in targets.names() if n != besides]) if found.fits]

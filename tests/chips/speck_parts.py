@@ -202,6 +202,7 @@ def _with_dialect(made: Part, dialect: Any) -> Part:
     populations, projections = made
     return [populations[0], replace(populations[1], dialect=dialect)], projections
 
+
 #: Parts at the limits.
 LEGAL: dict[str, Part] = {
     "a kernel of 16": part("n", ones(1, 1, 16, 16)),

@@ -293,9 +293,10 @@ def test_the_configuration_read_back_is_the_network(graph: CheckedGraph) -> None
     assert config["network"] == build.network.digest()
     for entry, population in zip(config["populations"], build.network.populations, strict=True):
         assert (entry["name"], tuple(entry["shape"])) == (population.name, population.shape)
-        assert entry["params"].pop("reset") == {"zero": "reset_to_v_reset", "subtract": "reset_by_subtraction"}[
-            population.reset
-        ]
+        assert (
+            entry["params"].pop("reset")
+            == {"zero": "reset_to_v_reset", "subtract": "reset_by_subtraction"}[population.reset]
+        )
         registers = {name: values for name, values in entry["params"].items() if name != "t_refrac"}
         assert population.synaptic == ("exc_decay" in registers)
         for name, values in registers.items():

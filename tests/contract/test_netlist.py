@@ -52,9 +52,7 @@ def _graph(grid: bool) -> CheckedGraph:
         return Population(name, "LIF", shape, {k: np.full(shape, v) for k, v in values.items()}, np.zeros(shape))
 
     first = (
-        Convolution(rng.normal(0.6, 1.5, (2, 1, 3, 3)), (1, 6, 6))
-        if grid
-        else Dense(rng.normal(0.2, 1.0, (32, 36)))
+        Convolution(rng.normal(0.6, 1.5, (2, 1, 3, 3)), (1, 6, 6)) if grid else Dense(rng.normal(0.2, 1.0, (32, 36)))
     )
     populations = (
         Population("in", "Input", shape, {}, np.zeros(shape)),

@@ -143,9 +143,7 @@ class _Core:
         words = self._read(at, job.segments * each).reshape(job.segments, each)
         return [_segment([int(word) for word in row]) for row in words]
 
-    def _sums(
-        self, job: _Job, segments: list[_Segment], row: int, bits: tuple[np.ndarray, np.ndarray]
-    ) -> np.ndarray:
+    def _sums(self, job: _Job, segments: list[_Segment], row: int, bits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """What arrives at the lanes for one row of neurons: int64 (neurons,)."""
         line, column = divmod(row, job.columns)
         acc = np.zeros(self._lanes, dtype=np.int64)
@@ -164,9 +162,7 @@ class _Core:
         fields = (words[:, None] >> (np.arange(32 // bits, dtype=np.uint64) * np.uint64(bits))).ravel()
         return _signed(fields.astype(np.int64) & (2**bits - 1), bits)
 
-    def _advance(
-        self, job: _Job, acc: np.ndarray, state: int, own: int, first: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _advance(self, job: _Job, acc: np.ndarray, state: int, own: int, first: bool) -> tuple[np.ndarray, np.ndarray]:
         neurons, named = slice(state, state + job.neurons), slice(own, own + job.neurons)
         decay, bias, threshold, reset, initial, *synapse = (column[named] for column in self._parameters)
         top = 2 ** (self._formats.state_bits - 1) - 1

@@ -556,8 +556,21 @@ def test_a_mutated_file_is_read_or_refused(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "; rm -rf .", "module", "x); endmodule module y(", "`define x", "C:\\con", "größe", "脉冲", "a b\tc", "$(id)",
-        "<script>", "..\\..", "n" * 300, "0", "lif-1", "%s{}",
+        "; rm -rf .",
+        "module",
+        "x); endmodule module y(",
+        "`define x",
+        "C:\\con",
+        "größe",
+        "脉冲",
+        "a b\tc",
+        "$(id)",
+        "<script>",
+        "..\\..",
+        "n" * 300,
+        "0",
+        "lif-1",
+        "%s{}",
     ],
 )
 def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:

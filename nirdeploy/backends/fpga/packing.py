@@ -77,5 +77,3 @@ def readouts(network: IntegerNetwork, placement: Placement, target: Target) -> t
         kind = "spikes" if population.spiking else "membrane"
         made.append(Readout(population.name, population.shape, kind, parts, scale, layout.grid or (), widths))
     return tuple(made)
-
-

@@ -98,10 +98,7 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
             hint="merge small populations or choose a target with more groups",
         )
     plan = Floorplan(network, target, slices)
-    programs = {
-        core.number: Program(plan, target, [s for s in slices if s.core == core.number])
-        for core in cores
-    }
+    programs = {core.number: Program(plan, target, [s for s in slices if s.core == core.number]) for core in cores}
     used = {number: _used(program) for number, program in programs.items()}
     limits = {name: getattr(hardware, name) for name in used[0]}
     _check_cores(used, limits, target)

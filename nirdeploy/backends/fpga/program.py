@@ -258,4 +258,3 @@ def _find(known: list[PlacedSegment], wanted: tuple[PlacedSegment, ...]) -> int 
 
 def _rows_of(neurons: np.ndarray, block: Block) -> list[np.ndarray]:
     return [neurons[i : i + block.width] for i in range(0, len(neurons), block.width)]
-

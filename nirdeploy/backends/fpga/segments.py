@@ -111,9 +111,7 @@ class Reading:
         target, block: how the target stands, and the block of it that reads.
     """
 
-    def __init__(
-        self, passage: Passage, source: Layout, parts: tuple[Part, ...], target: Layout, block: Block
-    ) -> None:
+    def __init__(self, passage: Passage, source: Layout, parts: tuple[Part, ...], target: Layout, block: Block) -> None:
         self._passage, self._source, self._parts = passage, source, parts
         self._target, self._block = target, block
         self._kind = _kind(passage)
@@ -272,4 +270,3 @@ def _kind(passage: Passage) -> str:
     if isinstance(passage.operator, Convolution) or passage.pool is not None:
         return "grid"
     return "rows" if isinstance(passage.operator, Elementwise) else "dense"
-

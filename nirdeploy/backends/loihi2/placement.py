@@ -142,9 +142,7 @@ def _count(
     return good
 
 
-def _crowded(
-    network: IntegerNetwork, cores: list[_Core], outgoing: list[int], target: Target
-) -> dict[str, int]:
+def _crowded(network: IntegerNetwork, cores: list[_Core], outgoing: list[int], target: Target) -> dict[str, int]:
     """Populations that send from a core with too few output axons, and how many the worst of their cores needs."""
     senders = {p.source for p in network.projections}
     over: dict[str, int] = {}
@@ -226,9 +224,6 @@ def estimate(network: IntegerNetwork, target: Target, activity: float) -> dict[s
     return {
         "synaptic_events": events,
         "neuron_updates": updates,
-        "energy_nj": (
-            events * hardware.synaptic_event_pj + updates * hardware.neuron_update_pj
-        )
-        / 1000,
+        "energy_nj": (events * hardware.synaptic_event_pj + updates * hardware.neuron_update_pj) / 1000,
         "latency_steps": lag,
     }

@@ -57,9 +57,7 @@ class Incoming:
 class Rounding:
     """One population and the projections into it. ``problems``: what the registers cannot hold."""
 
-    def __init__(
-        self, graph: CheckedGraph, population: Population, formats: Formats, latency: dict[str, int]
-    ) -> None:
+    def __init__(self, graph: CheckedGraph, population: Population, formats: Formats, latency: dict[str, int]) -> None:
         self.population, self.formats, self.size = population, formats, population.size
         self.latency = latency[population.name]
         self.problems: list[str] = []
@@ -137,7 +135,7 @@ class Rounding:
         return self._unit_of(top), top
 
     def _unit_of(self, register: int) -> np.ndarray:
-        touches = 0.0 if self.rules.threshold == ">" else 0.5 ** self.formats.align_shift
+        touches = 0.0 if self.rules.threshold == ">" else 0.5**self.formats.align_shift
         return np.asarray(self.threshold / (register + touches))
 
     def _relative(self, incoming: Incoming) -> np.ndarray:

@@ -18,9 +18,7 @@ def memories(hardware: Hardware) -> list[dict[str, int]]:
     """Words that each core has."""
     return [
         {"kernel": kernel, "neuron": neuron, "bias": bias}
-        for kernel, neuron, bias in zip(
-            hardware.kernel_words, hardware.neuron_words, hardware.bias_words, strict=True
-        )
+        for kernel, neuron, bias in zip(hardware.kernel_words, hardware.neuron_words, hardware.bias_words, strict=True)
     ]
 
 
@@ -99,9 +97,7 @@ def layers(network: IntegerNetwork, target: Target) -> Layers:
 def place(network: IntegerNetwork, target: Target) -> Placement:
     """A core for each population. Raises :class:`DoesNotFit`, all violations at once."""
     found, cores = layers(network, target), memories(target.hardware)
-    needs = {
-        name: layer.memory(bool(network.population(name).bias.any())) for name, layer in found.layers.items()
-    }
+    needs = {name: layer.memory(bool(network.population(name).bias.any())) for name, layer in found.layers.items()}
     chosen, problems = assigned(needs, cores)
     problems = [*found.problems, *problems]
     if problems:

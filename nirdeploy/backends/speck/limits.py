@@ -33,9 +33,7 @@ def problems(graph: CheckedGraph, target: Target) -> list[str]:
     found += layers.problems
     found += _of_the_sizes(layers, target)
     found += _of_the_readout(graph, layers, target)
-    needs = {
-        name: layer.memory(bool(graph.population(name).bias.any())) for name, layer in layers.layers.items()
-    }
+    needs = {name: layer.memory(bool(graph.population(name).bias.any())) for name, layer in layers.layers.items()}
     return found + assigned(needs, memories(target.hardware))[1]
 
 

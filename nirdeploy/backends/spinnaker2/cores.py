@@ -120,9 +120,7 @@ class _Plan:
     def bytes(self, population: IntegerPopulation, count: int, counts: Mapping[str, int]) -> int:
         """What ``count`` neurons take, where the populations are cut into ``counts``."""
         words = (
-            self.hardware.synaptic_neuron_words
-            if population.model in neuron.SYNAPTIC
-            else self.hardware.neuron_words
+            self.hardware.synaptic_neuron_words if population.model in neuron.SYNAPTIC else self.hardware.neuron_words
         )
         entries = sum(self._senders(p, counts) for p in self.network.into(population.name))
         fixed = self.hardware.table_entry_bytes * entries + sum(once for once, _ in self._rows[population.name])

@@ -195,9 +195,7 @@ class Rounding:
         """Thresholds (int64) larger by as much as the rounded weights are, by least squares; with a bias, which is not
         rounded like them, as they were."""
         power = sum(((w * exact[:, None]) ** 2).sum(axis=1) for w in n.weights)
-        along = sum(
-            (r * s * w * exact[:, None]).sum(axis=1) for r, w, s in zip(rounded, n.weights, steps, strict=True)
-        )
+        along = sum((r * s * w * exact[:, None]).sum(axis=1) for r, w, s in zip(rounded, n.weights, steps, strict=True))
         ratio = np.where((power > 0) & (along > 0) & (n.bias == 0), along / np.where(power > 0, power, 1.0), 1.0)
         return np.asarray(np.clip(np.rint(exact * ratio), 1, self.formats.state_max).astype(np.int64))
 

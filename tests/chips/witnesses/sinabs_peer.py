@@ -163,9 +163,7 @@ def witnessed(network: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[d
     chosen = {i: int(network["cores"].get(name, i)) for i, name in enumerate(names)} if "cores" in network else {}
     if chosen and "refused" not in said:
         said["settings"] = {
-            names[i]: Speck2FConfigBuilder.get_dynapcnn_layer_config_dict(
-                layer, chosen, found.layer_destination_map[i]
-            )
+            names[i]: Speck2FConfigBuilder.get_dynapcnn_layer_config_dict(layer, chosen, found.layer_destination_map[i])
             for i, layer in layers.items()
         }
     out = {}

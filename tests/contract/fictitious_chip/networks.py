@@ -42,9 +42,7 @@ def integrate(size: int, threshold: float) -> nir.IF:
     return nir.IF(r=np.full(size, 1 / DT), v_threshold=np.full(size, threshold), v_reset=np.zeros(size))
 
 
-def stack(
-    seed: int, sizes: list[int], inputs: int, taus: list[float], threshold: float, compare: str
-) -> nir.NIRGraph:
+def stack(seed: int, sizes: list[int], inputs: int, taus: list[float], threshold: float, compare: str) -> nir.NIRGraph:
     """Layers p0, p1, ... whose largest weight is 1; a tau of 0 is an IF."""
     nodes: list[tuple[str, nir.NIRNode]] = []
     for i, (size, before) in enumerate(zip(sizes, [inputs, *sizes], strict=False)):

@@ -91,9 +91,7 @@ PRIMITIVES: dict[str, nir.NIRGraph] = {
     "LIF of one number": graph(i=inp(3), n=lif(np.float64(1)), o=out(3)),
     "Linear": graph(i=inp(3), n=nir.Linear(np.ones((2, 3))), o=out(2)),
     "NIRGraph": graph(i=inp(3), n=graph(i=inp(3), n=lif(), o=out(3)), o=out(3)),
-    "NIRGraph by path": graph(
-        [("i", "n.n"), ("n.n", "o")], i=inp(3), n=graph([("n", "n")], n=lif()), o=out(3)
-    ),
+    "NIRGraph by path": graph([("i", "n.n"), ("n.n", "o")], i=inp(3), n=graph([("n", "n")], n=lif()), o=out(3)),
     "Scale": graph(i=inp(3), n=nir.Scale(N), o=out(3)),
     "SumPool2d": graph(i=inp(2, 6, 6), n=nir.SumPool2d(*PAIR), o=out(2, 3, 3)),
     "Threshold": graph(i=inp(3), n=nir.Threshold(N), o=out(3)),
