@@ -1,6 +1,6 @@
 """Refuse a commit whose subject is longer than 72 characters, or is not followed by an empty line.
 
-    python tools/commit_subject.py .git/COMMIT_EDITMSG
+python tools/commit_subject.py .git/COMMIT_EDITMSG
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import configparser
 import sys
 from collections import Counter
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 import grimp
@@ -96,9 +97,11 @@ def _way(lane: int, name: str, colour: str, stops: list[int]) -> list[str]:
     x = 28 + 42 * lane
     ys = [_TOP + _ROW * stop + (_ROW - 6) / 2 for stop in stops]
     parts = [f'<text transform="translate({x},{_TOP - 8}) rotate(-60)" fill="{colour}">{name}</text>']
-    for number, (a, b) in enumerate(zip(ys, ys[1:], strict=False)):
+    for number, (a, b) in enumerate(pairwise(ys)):
         bend = x + (14 if number % 2 else -14)
-        parts.append(f'<path d="M{x},{a} Q{bend},{(a + b) / 2} {x},{b}" fill="none" stroke="{colour}" stroke-width="3"/>')
+        parts.append(
+            f'<path d="M{x},{a} Q{bend},{(a + b) / 2} {x},{b}" fill="none" stroke="{colour}" stroke-width="3"/>'
+        )
     for number, y in enumerate(ys, 1):
         parts.append(f'<circle cx="{x}" cy="{y}" r="9" fill="{colour}"/>')
         parts.append(f'<text x="{x}" y="{y + 4}" text-anchor="middle" font-size="11" fill="white">{number}</text>')

@@ -32,6 +32,7 @@ def test_imports_lie_on_one_side_of_the_diagonal(monkeypatch: pytest.MonkeyPatch
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     import house_picture
 
-    order = house_picture.ladder()
-    against = [pair for pair in house_picture.imports() if pair[0] in order and order.index(pair[0]) > order.index(pair[1])]
-    assert against == []
+    order = {room: rung for rung, room in enumerate(house_picture.ladder())}
+    among = [(a, b) for a, b in house_picture.imports() if {a, b} <= set(order)]
+    assert len(among) > 20
+    assert [pair for pair in among if order[pair[0]] > order[pair[1]]] == []

@@ -32,7 +32,7 @@ from nirdeploy.targets.image import Image
 from tests import networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel, ServedModel
-from tests.unit.device.models import TARGET, ModelPort, built, stimulus
+from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, stimulus
 from tests.unit.device.terminal import Terminal
 
 
@@ -59,7 +59,7 @@ def device() -> Device:
 def test_a_run_over_a_pseudo_terminal_equals_the_simulator() -> None:
     x = stimulus(12, 20)
     seen: list[tuple[int, int]] = []
-    with ServedModel(DeviceModel(TARGET)) as served, open_device(served.port) as device:
+    with ServedModel(DeviceModel(TARGET)) as served, open_device(served.port, timeout=PATIENCE) as device:
         flash(built(), device)
         record = run(device, x, progress=lambda done, total: seen.append((done, total)))
     expected = integer.simulate(built().network, x)
@@ -236,7 +236,7 @@ def test_a_device_that_dies_while_running() -> None:
 def test_a_device_unplugged_while_running() -> None:
     with (
         Terminal(flashed(built().image), gone_after=2000) as terminal,
-        open_device(terminal.port) as device,
+        open_device(terminal.port, timeout=PATIENCE) as device,
         pytest.raises(TransferError, match="port was lost"),
     ):
         run(device, stimulus(10, 50), image=built().image)

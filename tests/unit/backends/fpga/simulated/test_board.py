@@ -146,7 +146,7 @@ def test_a_host_killed_in_a_flash_is_recovered_by_the_next(
 def test_faulty_line_still_flashes_and_runs_exactly(running: board.Board, target: Target, built: nd.Build) -> None:
     x = networks.spikes(6, (20, 10, 20))
     port = f"fault:seed=3,drop=1e-4,flip=1e-4,insert=1e-4:{running.port}"
-    with nd.open_device(port, target, timeout=0.3, attempts=200) as device:
+    with nd.open_device(port, target, timeout=1.0, attempts=200) as device:
         nd.flash(built, device)
         measured = nd.run(device, x)
         assert device._port.injected > 0  # type: ignore[attr-defined]
