@@ -217,7 +217,7 @@ def test_hosts_that_die_one_after_another(cuts: list[int], seed: int) -> None:
 KILLED = """
 import os, signal, sys
 from nirdeploy.device.client import open_device
-from nirdeploy.flash import flash
+from nirdeploy.device.flash import flash
 from nirdeploy.targets.image import Image, Section
 from pathlib import Path
 

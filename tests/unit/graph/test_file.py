@@ -172,7 +172,7 @@ def test_a_reader_that_dies_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest
 ENDLESS = """
 import sys
 sys.path.insert(0, {folder!r})
-import nirchild
+import child as nirchild
 nirchild.limit(int(sys.argv[2]))
 while True:
     pass
