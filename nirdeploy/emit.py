@@ -19,6 +19,9 @@ from nirdeploy.place import Placement
 from nirdeploy.resources import templates_dir
 from nirdeploy.target import Target
 
+#: The partial that says which folders of templates this hardware does not need.
+LEFT_OUT = "_left_out.j2"
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -65,14 +68,18 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     """Render the target's template folder; ``network`` and ``placement``: where the files depend on them.
 
     ``*.j2`` render to the same path without ``.j2``; names that start with ``_`` are partials; anything
-    else is copied. Raises :class:`TargetFileError` naming template and line.
+    else is copied. What :data:`LEFT_OUT` renders to, folders one a line, is left out. Raises
+    :class:`TargetFileError` naming template and line.
     """
     folder = _folder(target)
     environment = _environment(folder)
     context = base.load(target).context(target, network, placement)
+    left_out = _render(environment, LEFT_OUT, context).split() if (folder / LEFT_OUT).is_file() else []
     artifacts = Artifacts()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("_")):
         name = path.relative_to(folder).as_posix()
+        if any(PurePosixPath(name).is_relative_to(other) for other in left_out):
+            continue
         if name.endswith(".j2"):
             artifacts.add(name.removesuffix(".j2"), _render(environment, name, context).encode())
         else:

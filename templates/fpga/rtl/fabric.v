@@ -16,7 +16,6 @@ module fabric #(
     parameter SYNAPSE     = 0,
     parameter SPATIAL     = 1,
     parameter PLANES      = 1,
-    parameter COMPACT     = 0,
     parameter JOBS        = 64,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,
@@ -88,7 +87,7 @@ module fabric #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .SPATIAL(SPATIAL), .PLANES(PLANES),
-                .SHIFT_MAX(SHIFT_MAX), .COMPACT(COMPACT),
+                .SHIFT_MAX(SHIFT_MAX),
                 .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS),
                 .AW(AW), .GW(GW)
             ) core (
@@ -169,7 +168,7 @@ module fabric #(
     reg  [31:0]   picked;
     integer r;
 
-    delay #(.WIDTH(NB), .CYCLES(COMPACT != 0 ? 0 : 3)) numbers (
+    stage #(.WIDTH(NB), .CYCLES(3)) numbers (
         .clk(clk), .enable(1'b1), .in(asked), .out(answers)
     );
 
@@ -181,7 +180,7 @@ module fabric #(
     assign cfg_in_range = cfg_global || in_range != 0;
 
     always @(posedge clk) begin
-        if (COMPACT == 0 || cfg_last) cfg_rdata <= picked;
+        if (cfg_last) cfg_rdata <= picked;
         if (cfg_we && cfg_global) input_words <= cfg_wdata[AW-1:0];
     end
 endmodule
