@@ -4,8 +4,13 @@
 // its source groups are complete for the step and, where it reads the step before too (a recurrent
 // connection), for that one; the first step of a sample has none before it.
 //
-// COMPACT: one job and one neuron at a time, no queue of bitmap words and no register that only saves time. For chips
-// with few logic cells and a slow clock.
+// From top to bottom: `job_fetch` reads the job list, `jobs_under_way` keeps what a begun job still needs, `segments`
+// finds the bitmap words that its rows read, `walk` their bits, the `lane_bank`s sum the weight rows of these, and
+// `row_update` takes finished rows through their neurons.
+//
+// The modules of the folders pipelined and compact are the same ones in two forms, of which the hardware has one; their
+// interface is told here, where the core uses them. The pipelined form is fast. The compact one takes few logic cells:
+// one job and one neuron at a time, no queue of bitmap words, and no register (`stage`) that only makes a path shorter.
 module core #(
     parameter LANES       = 32,
     parameter UPDATE      = 2,
@@ -36,7 +41,7 @@ module core #(
     input  wire [19:0]         cfg_addr,
     input  wire [31:0]         cfg_wdata,
     output reg                 cfg_in_range,
-    output wire [31:0]         cfg_rdata,  // three cycles after cfg_addr, COMPACT: one
+    output wire [31:0]         cfg_rdata,  // three cycles after cfg_addr, compact: one
     // spikes in
     input  wire                bus_valid,
     input  wire [GW-1:0]       bus_group,
@@ -172,12 +177,16 @@ module core #(
         end
     end
 
-    // What the job's rows need to be updated, and what it releases, from its `start` on. `job_room`: another one may start;
-    // `job_through`: pulses when its words in `job_fetch` are not needed any more. `leaving`: the groups that the job whose
-    // words are being fetched releases with the last one. `update_job`: of the rows that the update takes next.
+    // `jobs_under_way`: from a job's `start` on, what its rows need to be updated, and what it releases.
+    //   room: another one may start          through: pulses when its words in `job_fetch` are not needed any more
+    //   leaving: the groups that the job whose words are being fetched releases when it has the last one (`fetched`)
+    //   next_job: of the rows that the update takes next, until `job_taken` (compact: until `through`):
+    //     0 first step of a sample, 1 parity, [6:2] flags 0 to 4, 7 flag 6, [11:8] shift, 12 synaptic current,
+    //     [20:16] group, [31:24] neurons of a row - 1, [47:32] first state slot, [63:48] first parameter slot,
+    //     [79:64] word of the group's start
     wire [CW-3:0]     job_says = {job_dest, job_parameters, job_slot, job_neurons, 3'd0, {(5-GW){1'b0}}, job_group,
                                   3'd0, job_synaptic, job_shift, job_flags[6], job_flags[4:0]};
-    wire [CW-1:0]     update_job;                // {what it says, parity, the first step of a sample}
+    wire [CW-1:0]     update_job;
 
     jobs_under_way #(.GROUPS(GROUPS), .CW(CW)) jobs_begun (
         .clk(clk), .rst(rst), .room(job_room), .start(start), .job(job_says), .parity(parity), .first(first_here),

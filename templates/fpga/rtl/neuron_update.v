@@ -59,7 +59,7 @@ module neuron_update #(
 
     // ---------------------------------------------------------------- 4: their sum
     wire signed [WIDE-1:0] input4, sum4;  // `input4`: the synaptic current, if there is one
-    decay_sum #(.S(S), .WIDE(WIDE)) sum (
+    decay_sum #(.S(S), .WIDE(WIDE)) sums (
         .clk(clk), .enable(enable), .decayed(decayed3), .entering(input4), .sum(sum4)
     );
 
@@ -119,7 +119,7 @@ module neuron_update #(
             assign input4 = synaptic ? {{(WIDE-S){i4[S-1]}}, i4} : entering4;
             assign next = {i6, v6};
         end else begin : no_synapse
-            stage #(.WIDTH(ACC_BITS), .CYCLES(3)) sums (.clk(clk), .enable(enable), .in(acc), .out(acc_then));
+            stage #(.WIDTH(ACC_BITS), .CYCLES(3)) accs (.clk(clk), .enable(enable), .in(acc), .out(acc_then));
             stage #(.WIDTH(WIDE)) to_membrane (
                 .clk(clk), .enable(enable), .in(entering), .out(input4)
             );

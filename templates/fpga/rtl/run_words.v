@@ -9,13 +9,9 @@ module run_words #(
     // the run
     input  wire          valid,
     input  wire          load,             // it is taken, if there is one
-    input  wire [BW-1:0] first,
-    input  wire [BW-1:0] last,
-    input  wire [RW-1:0] row,              // weight row of its first bit
-    input  wire          empty,
-    input  wire          of_before,
-    input  wire          ends_plane,
-    input  wire [4:0]    marks,            // {job's first row, its last, its last segment, parity, row's last segment}
+    // {first bit, last bit, the first one's weight row, there are none, of the step before, ends a bit plane, marks}
+    // marks: {job's first row, its last, its last segment, parity, row's last segment}
+    input  wire [2*BW+RW+7:0] place,
     // its words
     output reg           going,            // there is one to be read
     input  wire          give,             // it is read now
@@ -30,32 +26,33 @@ module run_words #(
     output wire [RW+36:0] word             // {row of bit 0, ends, more, fresh, last, first, bits}
 );
     // ---------------------------------------------------------------- the run
-    reg  [BW-6:0] at, stop;
-    reg  [4:0]    low, high;               // first and last bit
-    reg  [RW-1:0] base;
+    reg  [BW-6:0] at, stop;                // words
+    reg  [4:0]    low, high;               // first and last bit of these
+    reg  [RW-1:0] base;                    // weight row of the word's bit 0
     reg           head, old, plane;
-    reg  [4:0]    kept;
+    reg  [4:0]    marks;
+    wire [BW-6:0] first_word, last_word;
+    wire [4:0]    first_bit, last_bit, place_marks;
+    wire [RW-1:0] row;
+    wire          empty, of_before, ends_plane;
+    assign {first_word, first_bit, last_word, last_bit, row, empty, of_before, ends_plane, place_marks} = place;
+
     wire          at_end = sparse || at == stop;
 
     assign leaves     = give && at_end;
-    assign leaves_job = leaves && kept[2];
-    assign raddr      = {kept[1] ^ old, at};
+    assign leaves_job = leaves && marks[2];
+    assign raddr      = {marks[1] ^ old, at};
 
     always @(posedge clk) begin
         if (!run) going <= 1'b0;
         else if (load) going <= valid;
         else if (leaves) going <= 1'b0;
         if (load) begin
-            at     <= first[BW-1:5];
-            stop   <= last[BW-1:5];
-            low    <= first[4:0];
-            high   <= last[4:0];
-            base   <= row - {{(RW-5){1'b0}}, first[4:0]};
-            head   <= 1'b1;
-            sparse <= empty;
-            old    <= of_before;
-            plane  <= ends_plane;
-            kept   <= marks;
+            {at, low}    <= {first_word, first_bit};
+            {stop, high} <= {last_word, last_bit};
+            base         <= row - {{(RW-5){1'b0}}, first_bit};
+            head         <= 1'b1;
+            {sparse, old, plane, marks} <= {empty, of_before, ends_plane, place_marks};
         end else if (give) begin
             at   <= at + 1'b1;
             base <= base + 32;
@@ -85,10 +82,10 @@ module run_words #(
         end
         if (moves) begin
             any        <= !sparse;
-            row_ends   <= at_end && kept[0];
+            row_ends   <= at_end && marks[0];
             plane_ends <= at_end && plane;
-            first_row  <= kept[4];
-            last_row   <= kept[3];
+            first_row  <= marks[4];
+            last_row   <= marks[3];
             cut_low    <= head ? low : 5'd0;
             cut_high   <= at_end ? high : 5'd31;
             word_row   <= base;

@@ -37,19 +37,13 @@ module segment_place #(
     // where it lies
     output wire          valid,
     output wire          busy,
-    output wire [BW-1:0] place_first,      // its first bit
-    output wire [BW-1:0] place_last,
-    output wire [RW-1:0] place_row,        // the first bit's weight row
-    output wire          empty,            // it has none
-    output wire          of_before,        // of the step before
-    output wire          ends_plane,
-    output wire [4:0]    place_marks
+    output wire [2*BW+RW+7:0] place        // as run_words takes it
 );
     // ---------------------------------------------------------------- 1: the segment, out of its memory
     wire [EW-1:0] address = run ? segment : cfg_addr[FW +: EW];
     genvar w;
     generate
-        ram #(.WIDTH(BW + 3), .DEPTH(SEGMENTS)) place (
+        ram #(.WIDTH(BW + 3), .DEPTH(SEGMENTS)) line_place (
             .clk(clk), .we(we && cfg_addr[FW-1:0] == 0), .waddr(cfg_addr[FW +: EW]),
             .wdata({cfg_wdata[22:20], cfg_wdata[BW-1:0]}), .re(ask || !run), .raddr(address),
             .rdata({cfg_rdata[22:20], cfg_rdata[BW-1:0]})
@@ -81,7 +75,8 @@ module segment_place #(
     end
 
     // ---------------------------------------------------------------- 2, 3: moved to the row's place, in a grid
-    wire                mute3;
+    wire                mute3, before3, plane3;
+    wire [4:0]          marks3;
     wire [RW-1:0]       row3;
     // What is cut off or added is told in 32 bits, whatever the widths of addresses and rows.
     wire [31:0]         line3;
@@ -93,10 +88,9 @@ module segment_place #(
     wire [31:0]         skipped3 = from3 - first3;
     // verilator lint_on UNUSEDSIGNAL
 
-    assign place_first = start3[BW-1:0];
-    assign place_last  = last3[BW-1:0];
-    assign place_row   = row3 + skipped3[RW-1:0];
-    assign empty       = end3 <= from3 || (of_before && mute3);
+    wire                empty3 = end3 <= from3 || (before3 && mute3);
+
+    assign place = {start3[BW-1:0], last3[BW-1:0], row3 + skipped3[RW-1:0], empty3, before3, plane3, marks3};
 
     generate
         if (SPATIAL != 0) begin : grid
@@ -113,7 +107,7 @@ module segment_place #(
 
             assign valid  = valid3;
             assign busy   = valid1 || valid2 || valid3;
-            assign {mute3, place_marks, of_before, ends_plane, row3} = along3;
+            assign {mute3, marks3, before3, plane3, row3} = along3;
             assign line3  = origin;
             assign first3 = moved;
             assign end3   = upto;
@@ -145,7 +139,7 @@ module segment_place #(
         end else begin : no_grid
             assign valid  = valid1;
             assign busy   = valid1;
-            assign {mute3, place_marks, of_before, ends_plane, row3} = along1;
+            assign {mute3, marks3, before3, plane3, row3} = along1;
             assign line3  = {{(32-BW){1'b0}}, line1};
             assign first3 = 0;
             assign end3   = {{(32-LB){1'b0}}, bits1};

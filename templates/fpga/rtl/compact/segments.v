@@ -56,24 +56,20 @@ module segments #(
     job_rows #(.SPATIAL(SPATIAL), .EW(EW), .RW(RW)) rows (
         .clk(clk), .run(run),
         .start(start), .start_segment(first_segment), .start_count(count),
-        .first_segment(first_segment), .count(count), .columns(columns), .lines(lines),
-        .row_step(row_step),
+        .first_segment(first_segment), .count(count), .columns(columns), .lines(lines), .row_step(row_step),
         .active(active), .advance(advance), .segment(segment), .column(column), .line(line), .offset(offset),
         .first_row(first_row), .last_row(last_row), .row_ends(row_ends), .job_ends(job_ends)
     );
 
-    wire          placed, placing, empty, of_before, ends_plane;
-    wire [BW-1:0] first, last;
-    wire [RW-1:0] row;
-    wire [4:0]    marks;
+    wire          placed, placing;
+    wire [2*BW+RW+7:0] place;
 
-    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .BW(BW), .RW(RW)) place (
+    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .BW(BW), .RW(RW)) list (
         .clk(clk), .run(run), .advance(advance),
         .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .ask(active && advance), .segment(segment), .column(column), .line(line), .offset(offset), .mute(job_mute),
         .marks({first_row, last_row, job_ends, job_parity, row_ends}),
-        .valid(placed), .busy(placing), .place_first(first), .place_last(last), .place_row(row),
-        .empty(empty), .of_before(of_before), .ends_plane(ends_plane), .place_marks(marks)
+        .valid(placed), .busy(placing), .place(place)
     );
 
     // ---------------------------------------------------------------- its words, offered to the walk
@@ -89,8 +85,7 @@ module segments #(
 
     // verilator lint_off PINCONNECTEMPTY
     run_words #(.BW(BW), .RW(RW)) words (
-        .clk(clk), .run(run), .valid(placed), .load(!going), .first(first), .last(last), .row(row),
-        .empty(empty), .of_before(of_before), .ends_plane(ends_plane), .marks(marks),
+        .clk(clk), .run(run), .valid(placed), .load(!going), .place(place),
         .going(going), .give(going && moves), .sparse(), .leaves(), .leaves_job(leaves_job), .raddr(raddr),
         .rdata(rdata), .moves(moves), .given(given), .word(word)
     );

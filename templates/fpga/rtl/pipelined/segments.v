@@ -41,17 +41,16 @@ module segments #(
     localparam BW = PW + 4;                // bits of a bit address within one parity
 
     // ---------------------------------------------------------------- which segment of which row
-    localparam JB = 2 * EW + 1 + 24 + RW + 2;
-    reg  [JB-1:0] kept;                    // what the job said at its start
-    wire [EW-1:0] job_segment;
-    wire [EW:0]   job_count;
-    wire [11:0]   job_columns, job_lines;
-    wire [RW-1:0] job_step;
-    wire          job_parity, job_mute;
-    assign {job_segment, job_count, job_columns, job_lines, job_step, job_parity, job_mute} = kept;
+    // What the job said at its start.
+    reg  [EW-1:0] job_segment;
+    reg  [EW:0]   job_count;
+    reg  [11:0]   job_columns, job_lines;
+    reg  [RW-1:0] job_step;
+    reg           job_parity, job_mute;
 
     always @(posedge clk) if (start) begin
-        kept <= {first_segment, count, columns, lines, row_step, parity, mute_before};
+        {job_segment, job_count, job_columns, job_lines} <= {first_segment, count, columns, lines};
+        {job_step, job_parity, job_mute} <= {row_step, parity, mute_before};
     end
 
     wire          active, advance, first_row, last_row, row_ends, job_ends;
@@ -69,38 +68,29 @@ module segments #(
         .first_row(first_row), .last_row(last_row), .row_ends(row_ends), .job_ends(job_ends)
     );
 
-    wire          placed, placing, empty, of_before, ends_plane;
-    wire [BW-1:0] first, last;
-    wire [RW-1:0] row;
-    wire [4:0]    marks;
+    wire          placed, placing;
+    wire [2*BW+RW+7:0] place;
 
-    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .BW(BW), .RW(RW)) place (
+    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .BW(BW), .RW(RW)) list (
         .clk(clk), .run(run), .advance(advance),
         .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .ask(active && advance), .segment(segment), .column(column), .line(line), .offset(offset), .mute(job_mute),
         .marks({first_row, last_row, job_ends, job_parity, row_ends}),
-        .valid(placed), .busy(placing), .place_first(first), .place_last(last), .place_row(row),
-        .empty(empty), .of_before(of_before), .ends_plane(ends_plane), .place_marks(marks)
+        .valid(placed), .busy(placing), .place(place)
     );
 
-    // ---------------------------------------------------------------- a register: the cut at the line's ends takes long
-    localparam AB = 2 * BW + RW + 8;
+    // ---------------------------------------------------------------- a register, as a place takes long to find
     reg           there;
-    wire [BW-1:0] first_then, last_then;
-    wire [RW-1:0] row_then;
-    wire          empty_then, before_then, plane_then, loads;
-    wire [4:0]    marks_then;
+    reg  [2*BW+RW+7:0] place_then;
+    wire          loads;
 
     assign advance = !there || loads;
 
     always @(posedge clk) begin
         if (!run) there <= 1'b0;
         else if (advance) there <= placed;
+        if (advance) place_then <= place;
     end
-    stage #(.WIDTH(AB)) between (
-        .clk(clk), .enable(advance), .in({first, last, row, empty, of_before, ends_plane, marks}),
-        .out({first_then, last_then, row_then, empty_then, before_then, plane_then, marks_then})
-    );
 
     // ---------------------------------------------------------------- its words, into the queue
     wire          going, sparse, leaves, given;
@@ -114,8 +104,7 @@ module segments #(
     assign read  = give && !sparse;
 
     run_words #(.BW(BW), .RW(RW)) words (
-        .clk(clk), .run(run), .valid(there), .load(loads), .first(first_then), .last(last_then), .row(row_then),
-        .empty(empty_then), .of_before(before_then), .ends_plane(plane_then), .marks(marks_then),
+        .clk(clk), .run(run), .valid(there), .load(loads), .place(place_then),
         .going(going), .give(give), .sparse(sparse), .leaves(leaves), .leaves_job(fetched), .raddr(raddr),
         .rdata(rdata), .moves(1'b1), .given(given), .word(cut)
     );
