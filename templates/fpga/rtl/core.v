@@ -196,10 +196,10 @@ module core #(
 
     // ---------------------------------------------------------------- words, then bits
     // `segments`: for each row (lines x columns of them) every segment of the job, a run of bits that the row's place in
-    // the grid moves and the line's ends cut off, as bitmap words without the bits outside of the run. Words without bits
-    // are left out, unless a row ends there. It hears of a job in the cycle of `start`, which comes only while it is
-    // `idle`; the job's fields stand until `job_through`. `fetched` pulses when the last word of a job is being read, or
-    // has been. A word is {weight row of its bit 0, ends, more, fresh, last, first, bits}:
+    // the grid moves and the line's ends cut off, as bitmap words without the bits outside of the run. Words without
+    // bits are left out, unless a row ends there. It hears of a job in the cycle of `start`, which comes only while it
+    // is `idle`; compact: the job's words stand until it is through. `fetched` pulses when the last word of a job is
+    // being read, or has been. A word is {weight row of its bit 0, ends, more, fresh, last, first, bits}:
     //   ends: a row, or one of its bit planes, ends with it      more: a plane that is not the row's last one
     //   fresh: its plane is the row's first one                  last, first: its row is the job's last, first one
     wire          word_read, word_valid, word_ready, walking;
@@ -278,10 +278,11 @@ module core #(
     endgenerate
 
     // ---------------------------------------------------------------- update of finished rows
-    // `row_update`: takes a row whose sums are complete (`row_valid`) from the lanes into their hold chain, or stalls the
-    // walk, and moves it on, UPDATE neurons per cycle, while the next row accumulates. A row of a bit plane that is not the
-    // last one is added to what the planes before it left, doubled; any other goes through the neurons' update, and its
-    // spikes or membrane values leave as bus messages. A job is taken with its first row.
+    // `row_update`: takes a row whose sums are complete (`row_valid`, with the marks of its last word) from the lanes into
+    // their hold chain, or stalls the walk, and moves it on, UPDATE neurons per cycle, while the next row accumulates. A
+    // row of a bit plane that is not the last one is added to what the planes before it left, doubled; any other goes
+    // through the neurons' update, and its spikes or membrane values leave as bus messages. A job is taken with its
+    // first row.
     wire [UPDATE*WORDS*32-1:0] params;
     wire updating, update_works;
 
@@ -315,7 +316,8 @@ module core #(
         .clk(clk), .enable(1'b1), .in({cfg_kind, cfg_addr[UW-1:0]}), .out({kind_now, word_now})
     );
     stage #(.WIDTH(3 + BW), .CYCLES(2)) asked_last (
-        .clk(clk), .enable(1'b1), .in({cfg_kind, BANKS > 1 ? cfg_addr[BW-1:0] : {BW{1'b0}}}), .out({kind_last, bank_last})
+        .clk(clk), .enable(1'b1), .in({cfg_kind, BANKS > 1 ? cfg_addr[BW-1:0] : {BW{1'b0}}}),
+        .out({kind_last, bank_last})
     );
 
     always @* begin

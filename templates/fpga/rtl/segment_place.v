@@ -1,5 +1,5 @@
-// The segment list, and where a segment lies for a row: out of its memory, moved to the row's place in the grid, and cut
-// off at the ends of the source's line. One cycle, two more in a grid.
+// The segment list, and where a segment lies for a row: out of its memory, moved to the row's place in the grid, and
+// cut off at the ends of the source's line. One cycle, two more in a grid.
 //
 // A segment is four words (two, and no grid, where SPATIAL = 0):
 //   0 [19:0] bit address of the line, 20 of the step before, 21 ends a bit plane,

@@ -1,5 +1,5 @@
-// The job from its start to its last row's update (interface: core.v). One at a time: its words stand where they were
-// fetched to, until it is through.
+// The job from its start to its last row's update (interface: core.v). Compact: one at a time; its words stand where
+// they were fetched to, until it is through.
 module jobs_under_way #(
     parameter GROUPS = 32,
     parameter CW     = 80
