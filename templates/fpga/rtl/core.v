@@ -195,8 +195,8 @@ module core #(
     );
 
     // ---------------------------------------------------------------- words, then bits
-    // `segments`: for each row (lines x columns of them) every segment of the job, a run of bits that the row's place in
-    // the grid moves and the line's ends cut off, as bitmap words without the bits outside of the run. Words without
+    // `segments`: for each row (lines x columns of them) every segment of the job, a run of bits that the row's place
+    // in the grid moves and the line's ends cut off, as bitmap words without the bits outside of the run. Words without
     // bits are left out, unless a row ends there. It hears of a job in the cycle of `start`, which comes only while it
     // is `idle`; compact: the job's words stand until it is through. `fetched` pulses when the last word of a job is
     // being read, or has been. A word is {weight row of its bit 0, ends, more, fresh, last, first, bits}:
@@ -278,11 +278,11 @@ module core #(
     endgenerate
 
     // ---------------------------------------------------------------- update of finished rows
-    // `row_update`: takes a row whose sums are complete (`row_valid`, with the marks of its last word) from the lanes into
-    // their hold chain, or stalls the walk, and moves it on, UPDATE neurons per cycle, while the next row accumulates. A
-    // row of a bit plane that is not the last one is added to what the planes before it left, doubled; any other goes
-    // through the neurons' update, and its spikes or membrane values leave as bus messages. A job is taken with its
-    // first row.
+    // `row_update`: takes a row whose sums are complete (`row_valid`, with the marks of its last word) from the lanes
+    // into their hold chain, or stalls the walk, and moves it on, UPDATE neurons per cycle, while the next row
+    // accumulates. A row of a bit plane that is not the last one is added to what the planes before it left, doubled;
+    // any other goes through the neurons' update, and its spikes or membrane values leave as bus messages. A job is
+    // taken with its first row.
     wire [UPDATE*WORDS*32-1:0] params;
     wire updating, update_works;
 

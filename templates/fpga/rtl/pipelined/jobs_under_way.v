@@ -1,5 +1,5 @@
-// The jobs from their start to their last row's update (interface: core.v). Pipelined: two at a time, as the walk may be
-// ahead of the update by one; what the update needs waits here for it.
+// The jobs from their start to their last row's update (interface: core.v). Pipelined: two at a time, as the walk may
+// be ahead of the update by one; what the update needs waits here for it.
 module jobs_under_way #(
     parameter GROUPS = 32,
     parameter CW     = 80

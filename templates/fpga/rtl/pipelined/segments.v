@@ -1,5 +1,5 @@
-// A job as the bitmap words that its rows read (interface: core.v). Pipelined: words are fetched ahead of the walk, into
-// a queue, and the next job may start while the words of the one before still stand there.
+// A job as the bitmap words that its rows read (interface: core.v). Pipelined: words are fetched ahead of the walk,
+// into a queue, and the next job may start while the words of the one before still stand there.
 module segments #(
     parameter SEGMENTS = 256,
     parameter SPATIAL  = 1,
