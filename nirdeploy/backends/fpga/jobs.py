@@ -1,4 +1,4 @@
-"""Jobs: what a core works off in a step, and the words in which it is told (``job_fetch.v``, ``segments.v``)."""
+"""Jobs: what a core works off in a step, and the words in which it is told (``job_fetch.v``, ``segment_place.v``)."""
 
 from __future__ import annotations
 
