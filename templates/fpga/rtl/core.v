@@ -221,8 +221,8 @@ module core #(
     ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
-        .start(start), .first_segment(first_segment[EW-1:0]), .count(segments_of_row[EW:0]), .row_step(row_step[RW-1:0]),
-        .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
+        .start(start), .first_segment(first_segment[EW-1:0]), .count(segments_of_row[EW:0]),
+        .row_step(row_step[RW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
         .idle(segments_idle), .busy(segments_busy), .fetched(fetched),
         .read(word_read), .raddr(word_addr), .rdata(word_data),
         .valid(word_valid), .ready(word_ready), .word(word_out)
