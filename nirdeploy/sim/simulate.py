@@ -13,7 +13,6 @@ from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import float_, integer
-from nirdeploy.targets import registry
 
 
 def simulate(
@@ -30,7 +29,7 @@ def simulate(
 
     Args:
         what: a ``.nir`` path, NIRGraph or CheckedGraph (float, in the graph's dialect); or a Build, the path
-            of its folder (integer, bit-exact, as its target computes), or an IntegerNetwork (by the reference's rules).
+            of its folder, or an IntegerNetwork (integer, bit-exact, as its target computes).
         probe: "all", "outputs" or names of populations.
         membrane: populations whose membrane to record too.
         dialect, dt: for graphs; else the graph's own.
@@ -39,8 +38,7 @@ def simulate(
     if isinstance(what, (str, Path)) and Path(what).is_dir():
         what = pipeline.Build.load(what)
     if isinstance(what, pipeline.Build):
-        dynamics = registry.backend_of(what.target).dynamics
-        return integer.simulate(what.network, x, probe, membrane=membrane, dynamics=dynamics)
+        return integer.simulate(what.network, x, probe, membrane=membrane)
     if isinstance(what, IntegerNetwork):
         return integer.simulate(what, x, probe, membrane=membrane)
     graph = what if isinstance(what, CheckedGraph) else check(what, dialect=dialect, dt=dt)
