@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -159,6 +159,8 @@ class IntegerNetwork:
     ``report``: one dict of figures per population. ``dynamics``: the backend whose neurons step it, by name ("": that
     of :mod:`nirdeploy.sim.integer`).
     """
+
+    FILE: ClassVar[str] = "network.npz"  # in a build's folder
 
     target: str
     formats: Formats
