@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 STAGES = ("check", "quantize", "place", "emit", "image")
 
-FILES = {"check": "graph.npz", "quantize": "network.npz", "place": "placement.npz", "image": "image.ndi"}
-HARDWARE = "hardware"
+FILES = {"check": CheckedGraph.FILE, "quantize": IntegerNetwork.FILE, "place": Placement.FILE, "image": Image.FILE}
 MANIFEST = "manifest.json"
 
 Progress = Callable[[int, int], None]
@@ -112,7 +111,7 @@ class Build:
         if self.out is None:
             return
         if stage == "emit":
-            self.artifacts.save(self.out / HARDWARE)
+            self.artifacts.save(self.out / Artifacts.FILE)
             return
         products = {"check": self._graph, "quantize": self._network, "place": self._placement, "image": self._image}
         products[stage].save(self.out / FILES[stage])  # type: ignore[union-attr]

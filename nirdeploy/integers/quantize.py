@@ -50,7 +50,7 @@ def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
             continue
         rounded.append(_Rounding(graph, population, formats, populations, largest).result())
         populations[population.name] = rounded[-1][0]
-    return assembled(graph, target.name if isinstance(target, Target) else "", formats, rounded)
+    return assembled(graph, target.name if isinstance(target, Target) else "", formats, rounded, dynamics="")
 
 
 def assembled(
@@ -58,9 +58,11 @@ def assembled(
     target: str,
     formats: Formats,
     rounded: Iterable[tuple[IntegerPopulation, Sequence[IntegerProjection], Mapping[str, float | str]]],
+    *,
+    dynamics: str,
 ) -> IntegerNetwork:
     """The network of a graph from its populations in integers: each with the projections into it and its row of the
-    report."""
+    report. ``dynamics``: the backend whose neurons step it, ``target.backend``; "" for the reference's."""
     made = list(rounded)
     return IntegerNetwork(
         target=target,
@@ -72,6 +74,7 @@ def assembled(
         dt=graph.dialect.dt,
         report=tuple(row for _, _, row in made),
         input_bits=graph.input_bits,
+        dynamics=dynamics,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -31,7 +32,7 @@ class Backend:
     """Hooks of one family of targets.
 
     ``Formats`` and ``Hardware`` are the schemas of a target file's tables; ``dynamics`` is how a population steps
-    (None: the neuron of :mod:`nirdeploy.sim.integer`).
+    (None: the neuron of :mod:`nirdeploy.sim.integer`), of networks that name the backend as theirs.
     """
 
     Formats: ClassVar[type[BaseModel]] = Formats
@@ -63,7 +64,8 @@ class Backend:
 
     def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
         """The graph, free of problems, in the target's integers."""
-        return quantize(graph, target)
+        network = quantize(graph, target)
+        return network if self.dynamics is None else replace(network, dynamics=target.backend)
 
     def cores(self, target: Target) -> int:
         """How many cores a network may take: ``cores`` in [hardware], else one."""

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
@@ -28,6 +28,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 class Artifacts(Mapping[str, bytes]):
     """Generated files: ``{relative path: bytes}``. Paths stay inside, whatever made them."""
+
+    FILE: ClassVar[str] = "hardware"  # in a build's folder: a folder of its own
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -119,6 +119,8 @@ class Image:
 
     ``provenance`` holds the digests of what the image was built from and the options.
     """
+
+    FILE: ClassVar[str] = "image.ndi"  # in a build's folder
 
     target: str
     signature: str

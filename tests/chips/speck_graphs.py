@@ -43,7 +43,7 @@ def stimulus(graph: CheckedGraph, steps: int, seed: int, most: int = 2) -> np.nd
 
 def simulated(build: pipeline.Build, x: Any) -> SpikeRecord:
     names = [p.name for p in build.network.populations]
-    return integer.simulate(build.network, x, membrane=names, dynamics=BACKEND.dynamics)
+    return integer.simulate(build.network, x, membrane=names)
 
 
 def configuration_of(build: pipeline.Build) -> dict[str, Any]:

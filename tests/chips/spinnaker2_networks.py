@@ -39,7 +39,7 @@ def stimulus(graph: CheckedGraph, steps: int, seed: int, share: float = 0.3) -> 
 
 def simulated(graph: CheckedGraph, network: IntegerNetwork, x: dict[str, np.ndarray]) -> SpikeRecord:
     names = [p.name for p in network.populations]
-    return integer.simulate(network, x, membrane=names, dynamics=BACKEND.dynamics)
+    return integer.simulate(network, x, membrane=names)
 
 
 def neurons(

@@ -321,7 +321,7 @@ def test_a_weight_changed_is_seen(inside: Path) -> None:
     weight = way.weight + np.eye(*way.weight.shape, dtype=np.int32)
     other = replace(way, operator=replace(way.operator, weight=weight))
     changed = replace(build.network, projections=(other, *build.network.projections[1:]))
-    record = integer.simulate(changed, x, dynamics=registry.backend_of(build.target).dynamics)
+    record = integer.simulate(changed, x)
     assert (record.spikes["hidden"] != spikes["hidden"]).any()
 
 

@@ -35,7 +35,7 @@ class Loihi2Backend(Backend):
             for population in graph.populations
             if population.model != "Input"
         )
-        return assembled(graph, target.name, target.formats.of_network(), rounded)
+        return assembled(graph, target.name, target.formats.of_network(), rounded, dynamics=target.backend)
 
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         return placing.place(network, target)

@@ -104,7 +104,7 @@ class MyChip(Backend):
         ours = integers.Formats(formats.weight_bits, formats.state_bits, formats.state_bits, formats.leak_max)
         rounded = [Rounded(graph, p, target) for p in graph.populations if p.model != "Input"]
         made = ((one.population(), list(one.projections()), one.row()) for one in rounded)
-        return assembled(graph, target.name, ours, made)
+        return assembled(graph, target.name, ours, made, dynamics=target.backend)
 
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         hardware = target.hardware

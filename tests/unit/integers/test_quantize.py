@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
@@ -14,6 +16,7 @@ from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import quantize
+from nirdeploy.records import store
 from nirdeploy.semantics import neuron
 from nirdeploy.targets import registry as targets
 from tests import networks
@@ -129,3 +132,31 @@ def test_save_and_load(tmp_path: Path) -> None:
     (tmp_path / "n.npz").write_bytes(b"PK nonsense")
     with pytest.raises(CorruptFile, match="build it again"):
         IntegerNetwork.load(tmp_path / "n.npz")
+
+
+def test_whose_neurons_step_it_is_kept_and_digested(tmp_path: Path) -> None:
+    network = quantize(check(networks.two_layers()), TARGETS["default"])
+    chips = replace(network, dynamics="xylo")
+    assert chips.digest() != network.digest()
+    chips.save(tmp_path / "n.npz")
+    assert IntegerNetwork.load(tmp_path / "n.npz").dynamics == "xylo"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"dynamics": None}, "does not say whose neurons step it, an older nirdeploy wrote it"),
+        ({"dynamics": ["xylo"]}, "not an integer network (dynamics is ['xylo'])"),
+        ({"dynamics": None, "formats": None}, "not an integer network ('formats')"),
+    ],
+)
+def test_a_file_that_does_not_say_whose_neurons(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    """``change``: of the file's metadata; None: taken out."""
+    quantize(check(networks.two_layers()), TARGETS["default"]).save(tmp_path / "n.npz")
+    meta, arrays = store.unpack((tmp_path / "n.npz").read_bytes(), where="")
+    changed = {key: value for key, value in {**meta, **change}.items() if value is not None}
+    (tmp_path / "n.npz").write_bytes(store.pack(changed, arrays))
+    with pytest.raises(CorruptFile) as caught:
+        IntegerNetwork.load(tmp_path / "n.npz")
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("n.npz); build it again")

@@ -12,6 +12,7 @@ from nirdeploy.graph.check import check
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.explain import explain
 from nirdeploy.proof.report import html, raster
+from nirdeploy.proof.report.write import report
 from nirdeploy.proof.verify import verify
 from nirdeploy.targets import registry as targets
 from tests import networks
@@ -76,7 +77,7 @@ def test_it_says_what_differs_and_shows_that_sample_first() -> None:
 
 
 def test_a_bare_page_renders(tmp_path: Path) -> None:
-    verify(record(), record(source="device")).to_html(tmp_path / "page.html")
+    report(verify(record(), record(source="device")), tmp_path / "page.html")
     assert "device equals integer" in (tmp_path / "page.html").read_text()
 
 
