@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read_out
+from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.records.spikes import stimulus
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.image import record_of
 from tests import fpga, networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
@@ -35,9 +36,10 @@ def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) ->
     bitmaps = _bitmaps(image, stimulus(x, network.inputs, "counts"))
     out = np.stack([fabric.step(words, t % 6 == 0) for t, words in enumerate(bitmaps)])
     expected = integer.simulate(network, x)
+    record = record_of(image, _read(image.readouts, out, 6, 2), "plain Python", {})
     for readout in image.readouts:
-        kind = expected.spikes if readout.kind == "spikes" else expected.membrane
-        np.testing.assert_array_equal(_read_out(readout, out, 6, 2), kind[readout.population])
+        kind, found = (one.spikes if readout.kind == "spikes" else one.membrane for one in (expected, record))
+        np.testing.assert_array_equal(found[readout.population], kind[readout.population])
     assert fabric.saturations == expected.stats["saturations"]
 
 
