@@ -38,8 +38,6 @@ FILES = {"check": "graph.npz", "quantize": "network.npz", "place": "placement.np
 HARDWARE = "hardware"
 MANIFEST = "manifest.json"
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass
 class Build:

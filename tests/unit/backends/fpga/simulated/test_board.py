@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.backends.fpga import memory as gather
 from nirdeploy.backends.fpga.simulated import board
 from nirdeploy.device.client import Device
 from nirdeploy.device.frame import Decoder, Frame, encode
@@ -25,6 +24,7 @@ from nirdeploy.targets.tables import Target
 from tests import networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
+from tests.doubles.memories import memory_map
 
 pytestmark = pytest.mark.xdist_group("board")
 
@@ -212,7 +212,7 @@ def _meaning(frames: list[Frame]) -> list[tuple[int, int, bytes]]:
 
 
 def _requests(target: Target) -> st.SearchStrategy[tuple[int, bytes]]:
-    memories = gather.memory_map(target)
+    memories = memory_map(target)
     address = st.one_of(
         st.sampled_from(sorted(memories)),
         st.sampled_from(sorted(memories)).map(lambda start: start + memories[start] - 1),
@@ -241,7 +241,7 @@ def _requests(target: Target) -> st.SearchStrategy[tuple[int, bytes]]:
 def test_rtl_answers_as_the_device_model(rtl: _Rtl, target: Target, data: st.DataObject) -> None:
     model = DeviceModel(target)
     # Bring the RTL to the model's state: all memories zero, no image.
-    for address, size in gather.memory_map(target).items():
+    for address, size in memory_map(target).items():
         for offset in range(0, size, 120):
             count = min(120, size - offset)
             rtl.ask(encode(Frame(Kind.WRITE, 0, (address + offset).to_bytes(4, "little") + bytes(4 * count))))
