@@ -26,7 +26,7 @@ from typing import Any
 from nirdeploy import processes
 from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import DeviceSilent, PortError, ToolMissing
-from nirdeploy.records import store
+from nirdeploy.records import cache, store
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import emit
 from nirdeploy.targets.tables import Target
@@ -146,7 +146,7 @@ def stop(name: str) -> BoardInfo:
 
 
 def _registry() -> Path:
-    return verilate.cache_dir() / "boards"
+    return cache.folder() / "boards"
 
 
 def _is_board(pid: int) -> bool:
