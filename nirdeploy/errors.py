@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from nirdeploy.targets.fit import Problem
+from typing import Any, ClassVar
 
 
 class NirdeployError(Exception):
@@ -131,8 +128,8 @@ class DoesNotFit(NirdeployError):
 
     exit_code, code = 4, "E401"
 
-    def __init__(self, message: str, *, where: str = "", hint: str = "", problems: Iterable[Problem] = ()) -> None:
-        """``problems``: the violations as data, where a backend found them."""
+    def __init__(self, message: str, *, where: str = "", hint: str = "", problems: Iterable[Any] = ()) -> None:
+        """``problems``: the violations as data (:class:`nirdeploy.targets.fit.Problem`), where a backend found them."""
         super().__init__(message, where=where, hint=hint)
         self.problems = tuple(problems)
 

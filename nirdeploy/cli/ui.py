@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from nirdeploy.errors import DoesNotFit
 
 if TYPE_CHECKING:
+    from nirdeploy.device.client import Progress
     from nirdeploy.errors import NirdeployError
 
 SCHEMA = 1
 
 #: Exit code of a verdict that is not equal, or of a regression: a result, told like any other, and no error.
 NOT_EQUAL = 1
-
-Progress = Callable[[int, int], None]
 
 
 def note(text: str) -> None:

@@ -18,6 +18,8 @@ from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.tables import Target
 
+Progress = Callable[[int, int], None]  # called with how many are done, of how many
+
 VIRTUAL = "virtual"
 _SIMULATED_ATTEMPTS = 60
 _WORDS_PER_SECOND = 200_000  # a slow simulated device checking its memories

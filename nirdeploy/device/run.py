@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nirdeploy.device.client import Device
+from nirdeploy.device.client import Device, Progress
 from nirdeploy.device.frame import OVERHEAD, Frame, encode
 from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind, Status
 from nirdeploy.errors import DeviceMismatch, TransferError, UnknownPopulation
 from nirdeploy.records import spikes
 from nirdeploy.targets.image import Image, Readout, ReadoutPart, input_bitmap, record_of, stimulus_of
-
-Progress = Callable[[int, int], None]
 
 _RESTARTS = 50  # a restart costs at most the samples under way
 _FRUITLESS = 4  # restarts in a row that gain nothing

@@ -24,7 +24,7 @@ from tests.doubles.fabric import GatherFabric
 @settings(max_examples=examples(25))
 @given(graph=networks.graphs(max_size=40, max_layers=3) | networks.grids(most=90), seed=st.integers(0, 2**32 - 1))
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
-    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=8192, neurons=512)
+    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=32768, neurons=512, segments=1024)
     fit = registry.backend_of(target).fit(graph, target)
     network, image = fit.network, fpga.packed(fit, target)
     assert network is not None

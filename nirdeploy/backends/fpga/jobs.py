@@ -15,7 +15,7 @@ SYNAPTIC = 1 << 12
 # Flags of a segment's word 0
 BEFORE, ENDS_PLANE, MOVES = (1 << bit for bit in (20, 21, 22))
 
-MOST_LINES = MOST_COLUMNS = 4095
+MOST_LINES = 4095
 MOST_STEP = 65535  # bits from one column or line to the next
 
 
@@ -33,16 +33,6 @@ class PlacedSegment:
     line_bits: int
     column_step: int
     line_step: int = 0
-
-    def like(self, other: PlacedSegment) -> bool:
-        """Whether the two differ in their address alone."""
-        return self._shape() == other._shape()
-
-    def _shape(self) -> tuple[int, ...]:
-        return (
-            *(self.before, self.ends_plane, self.moves, self.row),
-            *(self.bits, self.first, self.line_bits, self.column_step),
-        )
 
     def encode(self, words: int) -> list[int]:
         """``words``: 4, or 2 where the hardware knows no grid."""

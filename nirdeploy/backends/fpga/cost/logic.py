@@ -2,7 +2,7 @@
 
 Block RAMs and multipliers are counted (:mod:`nirdeploy.backends.fpga.cost.blocks`). Logic cells and registers are sums
 of terms, each a size of the hardware times what one of it takes: ``logic.toml`` holds the coefficients, fitted to what
-synthesis and packing took of other configurations, and what the chips have. ``benchmarks/fit_logic.py`` writes it.
+synthesis and packing took of other configurations, and what the chips have. ``tools/fit_logic.py`` writes it.
 """
 
 from __future__ import annotations

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.backends.fpga.synthesis import families, report, tools
 from nirdeploy.backends.fpga.synthesis.families import FAMILIES, SCRIPTED, Command, Family
 from nirdeploy.backends.fpga.synthesis.report import Report, Resource
 from nirdeploy.errors import CorruptFile, ToolMissing
-from nirdeploy.records import store
+from nirdeploy.records import cache, store
 from nirdeploy.targets import emit
 from nirdeploy.targets.emit import Artifacts
 from nirdeploy.targets.tables import Synthesis
@@ -77,7 +76,7 @@ def bitstream(target: FpgaTarget, say: Say | None = None) -> Bitstream:
     family = FAMILIES[chosen.family]
     versions = tools.versions(family.packages)
     files = sources(target)
-    folder = verilate.cache_dir() / "bitstreams" / _key(target, files, versions)
+    folder = cache.folder() / "bitstreams" / _key(target, files, versions)
     if (kept := _kept(folder, family)) is not None:
         return kept
     started = time.monotonic()
