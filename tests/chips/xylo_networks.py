@@ -12,7 +12,7 @@ import nirdeploy as nd
 from nirdeploy.backends.xylo import registers
 from nirdeploy.backends.xylo.dynamics import State, XyloDynamics
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Formats, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import PRESETS, Dialect
 from nirdeploy.semantics.operators import Dense, Operator
@@ -127,7 +127,7 @@ class Drawn:
             input_bits=4,
         )
 
-    def _population(self, name: str) -> IntegerPopulation:
+    def _population(self, name: str) -> ChipPopulation:
         size, rng = self.sizes[name], self.rng
         drawn = {
             "dash_mem": rng.integers(0, 16 if self.wild else 7, size),
@@ -177,7 +177,7 @@ class _Watched(XyloDynamics):
         self,
         state: State,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: Formats,
     ) -> tuple[np.ndarray, State, np.ndarray]:
         out = super().step(state, arriving, population, formats)

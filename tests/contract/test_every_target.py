@@ -79,7 +79,7 @@ def candidates(target: Target) -> Iterator[tuple[str, str]]:
 
 
 def problems(graph: nir.NIRGraph, target: Target) -> list[str]:
-    return registry.backend_of(target).problems(check(graph), target)
+    return list(map(str, registry.backend_of(target).fit(check(graph), target).problems))
 
 
 def legal(target: Target) -> tuple[str, str]:

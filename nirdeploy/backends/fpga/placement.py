@@ -12,7 +12,7 @@ from nirdeploy.backends.fpga.layout import Block
 from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import Hardware
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork, Population
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 from nirdeploy.targets.tables import Target
 
@@ -21,7 +21,7 @@ from nirdeploy.targets.tables import Target
 class _Need:
     """What one block takes: by the line, and once per core that has any of it. All in the memory's own unit."""
 
-    population: IntegerPopulation
+    population: Population
     block: Block
     neurons: int
     parameters: int
