@@ -36,19 +36,14 @@ def rebuilt(text: bytes, model: IntegerNetwork) -> IntegerNetwork:
     kept = json.loads(text)
     populations = []
     for entry, own in zip(kept["populations"], model.populations, strict=True):
-        registers = {n: np.array(entry[n]) for n in ("du", "dv", "vth", "u", "bias_mant", "bias_exp")}
-        size = int(np.prod(entry["shape"]))
+        registers = {n: np.array(entry[n]) for n in ("v", "du", "dv", "vth", "u", "bias_mant", "bias_exp")}
         populations.append(
             replace(
                 own,
                 name=entry["name"],
                 shape=tuple(entry["shape"]),
-                decay=np.full(size, 4096 - entry["dv"]),
-                synapse_decay=np.full(size, 4095 - entry["du"]),
-                bias=registers["bias_mant"] << registers["bias_exp"],
-                threshold=np.full(size, entry["vth"] << 6),
-                initial=np.array(entry["v"]),
-                extra={**registers, "message_max": own.extra["message_max"]},
+                threshold=np.full(int(np.prod(entry["shape"])), entry["vth"] << 6),
+                registers={**registers, "message_max": own.registers["message_max"], "align_shift": np.array(6)},
                 latency=entry["latency"],
             )
         )
