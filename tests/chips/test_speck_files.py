@@ -61,11 +61,11 @@ def test_the_configuration_read_back_is_the_network(graph: CheckedGraph) -> None
             )
             assert np.array_equal(read, matrix)
         biases = np.repeat(core["biases"], population.size // out["feature_count"])
-        assert biases.tolist() == population.bias.tolist()
+        assert biases.tolist() == population.registers["bias"].tolist()
         assert core["threshold_high"] == population.registers["threshold_high"] == population.threshold[0] + 1
         assert core["threshold_low"] == population.registers["threshold_low"]
         assert core["return_to_zero"] is (population.reset == "zero")
-        assert core["leak_enable"] is bool(population.bias.any())
+        assert core["leak_enable"] is bool(population.registers["bias"].any())
         assert core["monitor_enable"] is (population.name in build.network.outputs.values())
 
 
@@ -97,7 +97,7 @@ def test_with_the_readout_layer_features_stand_four_apart() -> None:
     (p,) = build.network.into("n")
     assert np.array_equal(weights[::4, :, 0, 0], p.weight)
     assert not weights[np.arange(9) % 4 > 0].any()
-    assert settings["biases"][::4] == build.network.population("n").bias.tolist()
+    assert settings["biases"][::4] == build.network.population("n").registers["bias"].tolist()
     assert settings["destinations"] == [{"layer": 12, "enable": True, "pooling": 1, "feature_shift": 0}]
     assert build.placement.cores[0].used == {"kernel": 4 << 4, "neuron": 9, "bias": 9}
     assert configuration_of(build)["samna"]["readout"]["enable"] is True

@@ -68,14 +68,21 @@ class Rounding:
         return float(fits[limit]), limit
 
     @cached_property
-    def scale(self) -> float:
-        """Integers per unit of the threshold's."""
+    def scales(self) -> np.ndarray:
+        """Integers per unit of the threshold's: those that are tried, the largest first."""
         largest, _ = self.largest
         top = int(np.floor(largest * self.threshold * (1 + 2.0**-20)))
         if self.formats.scaling == "largest" or top < 1:
-            return largest
-        tried = np.arange(top, max(top // 2, top - _TRIED), -1) if top > 1 else np.array([top])
-        return float(tried[np.argmin([self._noise(int(t)) for t in tried])] / self.threshold)
+            return np.array([largest])
+        return np.arange(top, max(top // 2, top - _TRIED, 0), -1) / self.threshold
+
+    @cached_property
+    def scale(self) -> float:
+        """The one of them under which weights and biases err least."""
+        if self.scales.size == 1:
+            return float(self.scales[0])
+        noise = [self._noise(round(scale * self.threshold)) for scale in self.scales]
+        return float(self.scales[np.argmin(noise)])
 
     def _noise(self, threshold: int) -> float:
         """How far rounded weights and biases are off, in thresholds, squared and added."""
@@ -83,12 +90,13 @@ class Rounding:
         parts = (*self.weights, self.bias)
         return float(sum(((np.rint(part * per) - part * per) ** 2).sum() for part in parts)) / threshold**2
 
-    def rounded(self, values: Any) -> np.ndarray:
+    def rounded(self, values: Any, scale: float | None = None) -> np.ndarray:
         """Integers (int64), to nearest, ties to even, in single precision where that is the discretiser's."""
+        scale = self.scale if scale is None else scale
         if self.formats.scaling == "largest":
-            scaled: Any = np.float32(values) * np.float32(self.scale)
+            scaled: Any = np.float32(values) * np.float32(scale)
         else:
-            scaled = np.asarray(values) * self.scale
+            scaled = np.asarray(values) * scale
         return np.asarray(np.rint(scaled), dtype=np.int64)
 
     @cached_property
@@ -99,12 +107,12 @@ class Rounding:
     @cached_property
     def problems(self) -> list[Problem]:
         """Rounding leaves no weight at all, or a threshold of 0."""
-        had = any(weight.any() for weight in self.weights)
-        left = any(weight.any() for weight in self.integers)
-        if int(self.rounded(self.threshold)) >= 1 and (left or not had):
+        weight = max(float(np.abs(weight).max(initial=0.0)) for weight in self.weights)
+        # What the smallest scale keeps, each of them does: which one is best need not be known.
+        if self._keeps(weight, float(self.scales[-1])) or self._keeps(weight, self.scale):
             return []
-        weights = max(float(np.abs(weight).max(initial=0.0)) for weight in self.weights) / self.threshold
-        biases, formats = float(np.abs(self.bias).max()) / self.threshold, self.formats
+        weights, biases = weight / self.threshold, float(np.abs(self.bias).max()) / self.threshold
+        formats = self.formats
         return [
             Problem(
                 self.population.name,
@@ -115,6 +123,11 @@ class Rounding:
                 "bring them closer together",
             )
         ]
+
+    def _keeps(self, weight: float, scale: float) -> bool:
+        """Whether a scale leaves something of the threshold and of the largest weight (if there is one)."""
+        kept = int(self.rounded(self.threshold, scale)) >= 1
+        return kept and (weight == 0.0 or bool(self.rounded(weight, scale)))
 
     def result(self) -> tuple[ChipPopulation, list[IntegerProjection], dict[str, float | str]]:
         """The integers. Only where there are no problems."""
