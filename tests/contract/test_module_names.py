@@ -26,4 +26,3 @@ def test_importing_a_module_gives_the_module() -> None:
             hidden.append(name)
     assert hidden == []
     assert len(names) > 150
-
