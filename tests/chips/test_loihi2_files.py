@@ -91,7 +91,7 @@ def test_every_limit_has_a_source() -> None:
 
 def test_estimate_counts_events() -> None:
     build = nd.build(two_layers(), TARGET)
-    estimate = registry.backend_of(TARGET).estimate(build.network, build.placement, TARGET, 0.5)
+    estimate = registry.backend_of(TARGET).estimate(build.network, build.placement, build.plan, TARGET, 0.5)
     synapses = sum(int(np.count_nonzero(p.weight)) for p in build.network.projections)
     assert estimate["synaptic_events"] == 0.5 * synapses
     assert estimate["neuron_updates"] == 35

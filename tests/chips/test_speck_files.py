@@ -243,7 +243,7 @@ def test_build_run_verify_regress(cli: Any, model: tuple[Path, Path], tmp_path: 
 def test_operations_per_step(model: tuple[Path, Path]) -> None:
     """4 features of 22 x 22 pairs of a place in the kernel and one in the image; then 256 events that reach 5 each."""
     build = nd.build(model[0], "speck2f", dialect="sinabs")
-    estimate = BACKEND.estimate(build.network, build.placement, TARGET, 0.5)
+    estimate = BACKEND.estimate(build.network, build.placement, build.plan, TARGET, 0.5)
     assert estimate["synaptic_events"] == 0.5 * (4 * 22**2 + 256 * 5)
     assert (estimate["busiest"], estimate["busiest_core_events"]) == ("hidden", 0.5 * 4 * 22**2)
 

@@ -141,7 +141,7 @@ def test_a_convolved_population_holds_kernels_not_synapses() -> None:
 
 def test_estimate() -> None:
     build = built(dense(250, 100))
-    assert BACKEND.estimate(build.network, build.placement, TARGET, 0.1) == {
+    assert BACKEND.estimate(build.network, build.placement, build.plan, TARGET, 0.1) == {
         "synaptic_events": 2500.0,
         "busiest_core_events": 2500.0,
         "step_us": pytest.approx(2500 / 12),

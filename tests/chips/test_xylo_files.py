@@ -373,7 +373,7 @@ def test_every_figure_has_a_source(name: str) -> None:
 def test_estimate_counts_events() -> None:
     build = built(networks.graph(3))
     synapses = sum(int(np.count_nonzero(p.weight)) for p in build.network.projections)
-    assert BACKEND.estimate(build.network, build.placement, build.target, 0.25) == {
+    assert BACKEND.estimate(build.network, build.placement, build.plan, build.target, 0.25) == {
         "synaptic_events": 0.25 * synapses,
         "latency_steps": 2.0,
     }
