@@ -16,6 +16,7 @@ from nirdeploy.integers.network import IntegerNetwork, Population
 from nirdeploy.targets.fit import Problem, refusal
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 
+_TOO_LARGE = "the network is too large: it needs"
 _SMALLER = "make the named layers smaller, or take a target with larger memories"
 
 
@@ -199,7 +200,7 @@ def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> l
     for what, need, have in totals:
         total, largest = sum(need.values()), max(need, key=lambda name: need[name])
         if total > have:
-            found = f"the network needs {total:,} {what} ({largest!r} alone {need[largest]:,})"
+            found = f"{_TOO_LARGE} {total:,} {what} ({largest!r} alone {need[largest]:,})"
             problems.append(Problem(largest, found, f"{have:,} there are", _SMALLER))
     values = hardware.out_words - hardware.spike_words
     for what, number, have, remedy in (
@@ -208,11 +209,11 @@ def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> l
         ("bits of an input value", bits, hardware.planes, "build with fewer input bits (--input-bits)"),
     ):
         if number > have:
-            problems.append(Problem("", f"the network needs {number:,} {what}", f"{have:,} there are", remedy))
+            problems.append(Problem("", f"{_TOO_LARGE} {number:,} {what}", f"{have:,} there are", remedy))
     widest = max(needs, key=lambda need: need.rows_on(1))
     if widest.rows_on(1) > hardware.weight_rows:
         name, rows = widest.population.name, widest.rows_on(1)
-        found = f"the network needs {rows:,} weight rows for one line of {name!r}"
+        found = f"{_TOO_LARGE} {rows:,} weight rows for one line of {name!r}"
         problems.append(Problem(name, found, f"{hardware.weight_rows:,} a core can hold", _SMALLER))
     return problems
 
