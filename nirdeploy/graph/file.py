@@ -23,6 +23,7 @@ import numpy as np
 from nirdeploy import processes
 from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
 from nirdeploy.graph import child as nirchild
+from nirdeploy.graph import extension
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.records import store
 
@@ -55,6 +56,7 @@ _PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Scale": (("scale",), ()),
     "SumPool2d": (("kernel_size", "stride", "padding"), ()),
     "Threshold": (("threshold",), ()),
+    "nirdeploy.MaxPool2d": (("kernel_size", "stride", "padding"), ()),
 }
 
 #: Neurons whose parameters have one shape.
@@ -297,7 +299,7 @@ def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], labe
         values.setdefault("input_shape", None)
     try:
         with np.errstate(all="ignore"):
-            node = getattr(nir, kind)(**values)
+            node = (extension.MaxPool2d if kind == "nirdeploy.MaxPool2d" else getattr(nir, kind))(**values)
     except Exception as error:  # nir raises assertion, type, value and index errors, often without text
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise GraphError(f"{label} ({kind}) has contradictory parameters: {reason[:160]}", where=where) from error
