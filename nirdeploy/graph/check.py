@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nir
 import numpy as np
@@ -91,6 +91,8 @@ class CheckedGraph:
     ("argument", "metadata" or "default"); ``repairs`` what the reader had to put right in the file; ``input_bits``
     of the numbers that the inputs may hold on hardware (1: spikes).
     """
+
+    FILE: ClassVar[str] = "graph.npz"  # in a build's folder
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]

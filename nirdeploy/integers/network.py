@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -167,8 +167,11 @@ class IntegerNetwork:
     Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where
     a membrane value is the input: that accumulator is a simulator's 64 bits).
     ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes);
-    ``report``: one dict of figures per population.
+    ``report``: one dict of figures per population. ``dynamics``: the backend whose neurons step it, by name ("": that
+    of :mod:`nirdeploy.sim.integer`).
     """
+
+    FILE: ClassVar[str] = "network.npz"  # in a build's folder
 
     target: str
     formats: Formats
@@ -179,6 +182,7 @@ class IntegerNetwork:
     dt: float
     report: tuple[Mapping[str, float | str], ...]
     input_bits: int = 1
+    dynamics: str = ""
 
     def population(self, name: str) -> IntegerPopulation:
         return next(p for p in self.populations if p.name == name)
@@ -232,6 +236,7 @@ class IntegerNetwork:
             "outputs": dict(self.outputs),
             "dt": self.dt,
             "input_bits": self.input_bits,
+            "dynamics": self.dynamics,
             "report": [dict(row) for row in self.report],
         }
         return meta, arrays
@@ -268,9 +273,22 @@ class IntegerNetwork:
                 dt=meta["dt"],
                 report=tuple(meta["report"]),
                 input_bits=meta["input_bits"],
+                dynamics=_stepped_by(meta, str(path)),
             )
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"not an integer network ({error})", where=str(path), hint="build it again") from error
+
+
+def _stepped_by(meta: Mapping[str, Any], where: str) -> str:
+    if "dynamics" not in meta:
+        raise CorruptFile(
+            "the network does not say whose neurons step it, an older nirdeploy wrote it",
+            where=where,
+            hint="build it again",
+        )
+    if not isinstance(meta["dynamics"], str):
+        raise TypeError(f"dynamics is {meta['dynamics']!r}")
+    return meta["dynamics"]
 
 
 def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
