@@ -16,7 +16,7 @@ from nirdeploy.exchange.modules import NEURONS, Delay, Neuron, Scale, SumPool2d
 from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.graph.shapes import whole
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.neuron import PARAMETERS
+from nirdeploy.semantics.neuron import PARAMETERS, ignores_v_reset
 
 
 def to_module(
@@ -31,6 +31,8 @@ def to_module(
     kind = type(node).__name__
     if kind in NEURONS:
         options: dict[str, Any] = {key: _tensor(getattr(node, key), dtype, shape) for key in PARAMETERS[kind]}
+        if "v_reset" in options and ignores_v_reset(dialect):
+            options["v_reset"] = torch.zeros_like(options["v_reset"])
         return NEURONS[kind](**options, dt=dialect.dt, dialect=dialect, step_mode="s", recurrent=recurrent)
     if isinstance(node, nir.Delay):
         return Delay(_tensor(node.delay, torch.float64, None), dt=dialect.dt, step_mode="s").double()

@@ -35,6 +35,7 @@ _WALL_PER_CPU = 10  # the clock on the wall ends only what sleeps, however busy 
 _MAX_EDGES = 1 << 20
 _GRAPH = "NIRGraph"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_LFS = b"version https://git-lfs.github.com/spec/"
 
 Tree = dict[str, Any]  # groups as dicts, datasets as arrays
 
@@ -63,6 +64,8 @@ def read(path: Path | str) -> nir.NIRGraph:
     seconds = _seconds(path.stat().st_size)
     tree = _tree(_datasets(_ask_child(path, seconds), str(path), seconds), str(path))
     _look_at_version(tree.get("version"), str(path))
+    if list(tree) == ["version"]:
+        raise _unfinished("there is a version and nothing behind it", str(path))
     if "node" not in tree or not isinstance(tree["node"], dict):
         raise ModelFileError("the file is HDF5 but holds no NIR graph (no group 'node')", where=str(path))
     file = _File(str(path))
@@ -89,6 +92,12 @@ def write(path: Path | str, graph: nir.NIRGraph) -> None:
                 f"the graph holds a value that a NIR file cannot: {str(error).splitlines()[0]}", where=str(path)
             ) from error
         store.write_atomic(path, beside.read_bytes())
+
+
+def _unfinished(seen: str, where: str) -> ModelFileError:
+    return ModelFileError(
+        f"writing the file was not finished: {seen}", where=where, hint="export the network again, and let it finish"
+    )
 
 
 def _look_at_names(graph: nir.NIRGraph, where: str) -> None:
@@ -120,12 +129,20 @@ def _look_at_file(path: Path) -> None:
         if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for its writer
             raise ModelFileError("this is not a file but a pipe or a device", where=str(path))
         with path.open("rb") as file:
-            head = file.read(len(_HDF5))
+            head = file.read(len(_LFS))
     except OSError as error:
         raise ModelFileError(f"cannot read the model file: {error.strerror}", where=str(path)) from error
     if not head:
         raise ModelFileError("the model file is empty", where=str(path), hint="export the network again")
-    if head != _HDF5:
+    if head == _LFS:
+        raise ModelFileError(
+            "this is a Git LFS pointer, the model itself has not been downloaded",
+            where=str(path),
+            hint="run 'git lfs pull' in its repository",
+        )
+    if not any(head):
+        raise _unfinished("it begins with zeros", str(path))
+    if not head.startswith(_HDF5):
         raise ModelFileError(
             "this is not an HDF5 file, so not a NIR graph",
             where=str(path),
@@ -215,6 +232,8 @@ def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
     """A node by its tree; ``name`` is its path, empty for the root."""
     kind = _text(tree.get("type"))
     label = f"node {nirrepair.short(name)}" if name else "the graph"
+    if kind is None and not name and "nodes" in tree:  # a graph's type is written last
+        raise _unfinished("the graph has nodes but no type", file.where)
     if kind is None:
         raise ModelFileError(f"{label} has no type", where=file.where)
     if kind == _GRAPH:
@@ -266,11 +285,12 @@ def _graph(tree: Tree, name: str, file: _File) -> nir.NIRGraph:
         if not isinstance(subtree, dict):
             raise ModelFileError(f"node {nirrepair.short(path)} is a dataset, expected a group", where=file.where)
         nodes[child] = _node(subtree, path, file)
+    pairs, nodes, nesting = nirrepair.nested(_pairs(edges, label, file.where), nodes, label)
     try:
-        pairs, repairs = nirrepair.edges(_pairs(edges, label, file.where), nodes, label)
+        pairs, repairs = nirrepair.edges(pairs, nodes, label)
     except GraphError as error:
         raise GraphError(error.message, where=file.where, hint=error.hint) from error
-    file.repairs += repairs
+    file.repairs += nesting + repairs
     try:
         return nir.NIRGraph(nodes=nodes, edges=pairs, metadata=_metadata(tree), type_check=False)
     except Exception as error:  # as above

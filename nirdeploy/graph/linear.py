@@ -11,7 +11,7 @@ import numpy as np
 
 from nirdeploy.errors import GraphError
 from nirdeploy.graph.chain import Chain
-from nirdeploy.graph.shapes import Shape, finite, geometry, pooling, spread
+from nirdeploy.graph.shapes import Shape, finite, geometry, per_neuron, pooling
 from nirdeploy.semantics.operators import Convolution, Maximum, Pair, Pool
 
 #: ``through(chain, name, node, shape, dt)``: the chain continued through a node that gives ``shape``; several where
@@ -101,11 +101,3 @@ def bias(name: str, node: nir.NIRNode, shape: Shape) -> np.ndarray | float:
     if added.shape not in ((), (1,), (shape[0],)):
         raise GraphError(f"node {name!r}: bias has shape {added.shape}, expected ({shape[0]},)")
     return np.broadcast_to(added, shape[:1]).reshape(-1, *[1] * (len(shape) - 1))
-
-
-def per_neuron(value: Any, key: str, name: str, shape: Shape) -> np.ndarray:
-    """A parameter, which fits, as float64 of ``shape``. Raises :class:`GraphError` if it is not finite."""
-    array = finite(value, key, name)
-    fitted = spread(array.shape, shape)
-    assert fitted is not None
-    return np.broadcast_to(array.reshape(fitted), shape).copy()

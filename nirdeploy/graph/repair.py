@@ -93,6 +93,27 @@ def edges(pairs: list[Edge], nodes: Mapping[str, nir.NIRNode], label: str) -> tu
     return list(times), repairs
 
 
+def nested(
+    pairs: list[Edge], nodes: dict[str, nir.NIRNode], label: str
+) -> tuple[list[Edge], dict[str, nir.NIRNode], list[str]]:
+    """Edges and nodes, with nodes called ``l.lif`` in a subgraph ``l`` where edges speak of it."""
+    ends = dict.fromkeys(end for pair in pairs for end in pair)
+    repairs = []
+    for outer in [end for end in ends if end and find(nodes, end) is None]:
+        start = f"{outer}."
+        inside = {name.removeprefix(start): node for name, node in nodes.items() if name.startswith(start)}
+        if not inside or outer in nodes:
+            continue
+        own = [(a, b) for a, b in pairs if a.startswith(start) and b.startswith(start)]
+        inner, within, deeper = nested([(a.removeprefix(start), b.removeprefix(start)) for a, b in own], inside, label)
+        nodes = {name: node for name, node in nodes.items() if not name.startswith(start)}
+        nodes[outer] = nir.NIRGraph(within, inner, type_check=False)
+        pairs = [pair for pair in pairs if pair not in own]
+        names = ", ".join(short(start + name) for name in islice(inside, 8))
+        repairs += [f"{label}: its edges name {short(outer)}, read as a subgraph of {names}", *deeper]
+    return pairs, nodes, repairs
+
+
 def find(nodes: Mapping[str, nir.NIRNode], end: str) -> Path | None:
     """The node that an edge's end names: one of ``nodes``, or one in a subgraph by its path ``outer.inner``."""
     if end in nodes:
@@ -157,7 +178,9 @@ class _Shapes:
         self.signals.follow(sources)
         self.signals.follow_the_rest()
         for name, node in nodes.items():
-            if into(name) and isinstance(node, (nir.Input, nir.Output)):
+            if into(name) and (
+                isinstance(node, nir.Output) or (isinstance(node, nir.Input) and len(self.flat.paths[name]) > 1)
+            ):
                 self._repair_gate(name, node)
             elif isinstance(node, (nir.Conv1d, nir.Conv2d)):
                 self._repair_convolution(name, node)
@@ -247,14 +270,13 @@ class _Shapes:
         else:
             self._contradiction(name, declared, arriving)
         start, end = self._joined(name, node, arriving)
+        batch = "" if start == node.start_dim else f"its start_dim {node.start_dim} counts the batch, read as {start}"
         if said:
-            self.repairs.append(f"node {short(name)}: {said}, {arriving} follows from the graph")
-        if (start, end) != dimensions(node, arriving):
-            self.repairs.append(
-                f"node {short(name)}: it counts the batch in start_dim {node.start_dim}, read as start_dim {start}, as "
-                "what reads it takes"
-            )
-        elif not said:
+            batch = batch and f"; {batch}"
+            self.repairs.append(f"node {short(name)}: {said}, {arriving} follows from the graph{batch}")
+        elif batch:
+            self.repairs.append(f"node {short(name)}: {batch}, as what reads it takes")
+        else:
             return node
         shape = {"input": np.array(arriving)}
         return _rebuilt(name, node, input_type=shape, start_dim=start, end_dim=end)

@@ -146,17 +146,11 @@ class Flatten(Rule):
 
 @dataclass(frozen=True)
 class Unchanged(Rule):
-    """A node that changes no shape; ``parameters`` have one value, or one per neuron."""
+    """A node that changes no shape; ``parameters`` have one value, or one per neuron (see :func:`per_neuron`)."""
 
     parameters: tuple[str, ...]
 
     def gives(self, node: Any, shape: Shape, name: str, before: str) -> Shape:
-        for key in self.parameters:
-            if spread(np.shape(getattr(node, key)), shape) is None:
-                raise GraphError(
-                    f"node {name!r}: {key} has shape {np.shape(getattr(node, key))}, its input has shape {shape}",
-                    hint="give one value, or one per neuron",
-                )
         return shape
 
     def wants(self, node: Any, offered: Shape | None) -> Shape | None:
@@ -279,7 +273,19 @@ def whole(value: Any, key: str, name: str, count: int, least: int = 1) -> list[i
     return [int(item) for item in np.broadcast_to(array, count)]
 
 
-def spread(parameter: Shape, shape: Shape) -> Shape | None:
+def per_neuron(value: Any, key: str, name: str, shape: Shape) -> np.ndarray:
+    """A parameter as float64 of ``shape``, from one value or one per neuron. Raises :class:`GraphError`."""
+    array = finite(value, key, name)
+    fitted = _fitted(array.shape, shape)
+    if fitted is None:
+        raise GraphError(
+            f"node {name!r}: {key} has shape {array.shape}, its input has shape {shape}",
+            hint="give one value, or one per neuron",
+        )
+    return np.broadcast_to(array.reshape(fitted), shape).copy()
+
+
+def _fitted(parameter: Shape, shape: Shape) -> Shape | None:
     """How a parameter is reshaped before it is broadcast over neurons of ``shape``; None if it does not fit."""
     if math.prod(parameter) == 1:
         return ()

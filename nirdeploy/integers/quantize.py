@@ -111,10 +111,7 @@ class _Incoming:
     def per_output(self, unit: np.ndarray) -> np.ndarray:
         """The target's units (its size) as the operator's, in front of a maximum."""
         maximum = self.projection.maximum
-        if maximum is None:
-            return unit
-        _, first = np.unique(maximum.channels_behind, return_index=True)
-        return np.asarray(unit[first][maximum.channels_before])
+        return unit if maximum is None else maximum.in_front(unit)
 
     def most_inputs(self) -> float:
         """The most that can arrive where every weight is one: how often a weight's rounding counts."""
@@ -222,6 +219,12 @@ class _Rounding:
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
             way = (operator, unit * 2.0**own, p.pool, p.delay, own, p.maximum)
             projections.append(IntegerProjection(p.source, p.target, *way))
+        if power and not any(p.weight.any() for p in projections):
+            raise DoesNotFit(
+                f"all weights into node {population.name!r} round to zero: its threshold, reset and bias are too large "
+                f"beside them for a membrane of {self.formats.state_bits} bits",
+                hint="train with larger weights (or a smaller threshold), or take a target with more state bits",
+            )
         row: dict[str, float | str] = {
             "population": population.name,
             "neurons": self.size,

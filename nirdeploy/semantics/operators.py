@@ -178,6 +178,11 @@ class Maximum(Windows):
         most = seen[:, :, :: self.stride[0], :: self.stride[1]].max(axis=(4, 5))
         return np.asarray(most.reshape(*x.shape[:-1], -1))
 
+    def in_front(self, values: np.ndarray) -> np.ndarray:
+        """Values of what leaves (its size), the same over each channel, as values of what enters."""
+        _, first = np.unique(self.channels_behind, return_index=True)
+        return np.asarray(values[first][self.channels_before])
+
     @property
     def channels_before(self) -> np.ndarray:
         """The channel of each value that enters."""

@@ -14,13 +14,13 @@ from nirdeploy.graph.extension import MaxPool2d
 
 
 def pooled() -> nir.NIRGraph:
-    ones = np.ones((1, 2, 2))
+    ones = np.ones((1, 2, 3))
     nodes: dict[str, nir.NIRNode] = {
         "x": nir.Input({"input": np.array([1, 4, 4])}),
         "conv": nir.Conv2d((4, 4), np.ones((1, 1, 1, 1)), 1, 0, 1, 1, np.zeros(1)),
         "pool": MaxPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 1]), metadata={"made": "by hand"}),
         "n": nir.IF(ones, ones, ones * 0),
-        "y": nir.Output({"output": np.array([1, 2, 2])}),
+        "y": nir.Output({"output": np.array([1, 2, 3])}),
     }
     return nir.NIRGraph(nodes, list(pairwise(nodes)), type_check=False)
 
