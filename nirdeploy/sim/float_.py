@@ -14,7 +14,7 @@ from nirdeploy.records import spikes
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
 
-_MOST_SPIKES = 1 << 16  # of one neuron in one step
+_MOST_SPIKES = 1 << 24  # of one neuron in one step: more than a framework's float32 can count
 
 
 @dataclass(frozen=True)
