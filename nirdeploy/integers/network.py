@@ -24,17 +24,9 @@ from nirdeploy.semantics.operators import (
     to_meta,
 )
 
-_ARRAYS = (
-    "decay",
-    "bias",
-    "synapse_decay",
-    "synapse_bias",
-    "threshold",
-    "reset_value",
-    "spike_size",
-    "initial",
-    "scale",
-)
+#: Arrays of every population, and of the reference's.
+_SHARED = ("threshold", "scale")
+_OF_THE_REFERENCE = ("decay", "bias", "synapse_decay", "synapse_bias", "reset_value", "spike_size", "initial")
 
 
 @dataclass(frozen=True)
@@ -60,39 +52,39 @@ class Formats:
         return int(2 ** (self.state_bits - 1)) - 1
 
 
-@dataclass(frozen=True)
-class IntegerPopulation:
-    """int64 arrays over the flattened population, in units of the neuron's membrane LSB.
+@dataclass(frozen=True, eq=False)
+class Effective:
+    """What a population's numbers amount to in the graph's terms: float64 (size,).
 
-    :func:`nirdeploy.sim.integer.step` is the definition of a step. In the simplest case:
-        acc = sum of projections (weight @ spikes), in weight units
-        v   = saturate(round(decay v / 2^decay_bits) + (acc << shift) + bias)
-        spike if v > threshold; then v = reset_value ("zero") or saturate(v - reset_value) ("subtract")
-    A synaptic current (CubaLIF, CubaLI) has the membrane's unit, ``synapse_decay`` and ``synapse_bias``.
-    ``spike_size`` is what one spike of several takes of v where ``rules.multi``. round is to nearest, ties away
-    from zero. ``initial`` is v at the start of a sample. ``late_bias``:
-    what of the bias is missing before a step, by that step. ``scale`` (float64): the membrane potential of one LSB.
-    ``extra``: registers (int64, any shape) that only a target of other dynamics has; the fields above then hold what
-    they stand for. ``latency``: steps by which the population does everything later than in the graph, on a target
-    where connections take steps of their own; the delays of projections are then the target's.
+    ``decay`` and ``synapse_decay``: what of membrane and synaptic current a step leaves. ``offset`` and
+    ``synapse_offset``: what a step adds to them (in the membrane's unit); ``late_offset``: what of that is missing
+    before a step, by that step. ``threshold`` and ``v_reset``: membrane potentials. None: there is no such thing.
+    """
+
+    decay: np.ndarray
+    offset: np.ndarray
+    threshold: np.ndarray
+    v_reset: np.ndarray
+    synapse_decay: np.ndarray | None = None
+    synapse_offset: np.ndarray | None = None
+    late_offset: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """What populations of all targets have. How they step is said by their class.
+
+    ``threshold``: int64 (size,): a membrane above it spikes. ``scale``: float64 (size,): the membrane potential of one
+    LSB of membranes, and of the threshold. ``latency``: steps by which the population does everything later than in
+    the graph, on a target where connections take steps of their own; the delays of projections are then the target's.
     """
 
     name: str
     model: str
     shape: tuple[int, ...]
     rules: Rules
-    shift: int
-    decay: np.ndarray
-    bias: np.ndarray
-    synapse_decay: np.ndarray
-    synapse_bias: np.ndarray
     threshold: np.ndarray
-    reset_value: np.ndarray
-    spike_size: np.ndarray
-    initial: np.ndarray
     scale: np.ndarray
-    late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
-    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
     latency: int = 0
 
     @property
@@ -110,6 +102,64 @@ class IntegerPopulation:
     @property
     def reset(self) -> str:
         return self.rules.reset
+
+    def effective(self, formats: Formats) -> Effective:
+        """What the numbers amount to in the graph's terms."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerPopulation(Population):
+    """int64 arrays over the flattened population, in units of the neuron's membrane LSB.
+
+    :func:`nirdeploy.sim.integer.step` is the definition of a step. In the simplest case:
+        acc = sum of projections (weight @ spikes), in weight units
+        v   = saturate(round(decay v / 2^decay_bits) + (acc << shift) + bias)
+        spike if v > threshold; then v = reset_value ("zero") or saturate(v - reset_value) ("subtract")
+    A synaptic current (CubaLIF, CubaLI) has the membrane's unit, ``synapse_decay`` and ``synapse_bias``.
+    ``spike_size`` is what one spike of several takes of v where ``rules.multi``. round is to nearest, ties away
+    from zero. ``initial`` is v at the start of a sample. ``late_bias``:
+    what of the bias is missing before a step, by that step.
+    """
+
+    shift: int
+    decay: np.ndarray
+    bias: np.ndarray
+    synapse_decay: np.ndarray
+    synapse_bias: np.ndarray
+    reset_value: np.ndarray
+    spike_size: np.ndarray
+    initial: np.ndarray
+    late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def effective(self, formats: Formats) -> Effective:
+        bits, scale = 2.0**formats.decay_bits, self.scale
+        # An integer membrane above `threshold` is at least threshold + 1: the border lies halfway.
+        border = self.spike_size if self.rules.multi else self.threshold + 0.5
+        threshold, reset = border * scale, self.reset_value * scale
+        return Effective(
+            decay=self.decay / bits,
+            offset=self.bias * scale,
+            threshold=threshold,
+            v_reset=threshold - reset if self.reset == "subtract" else reset,
+            synapse_decay=self.synapse_decay / bits if self.synaptic else None,
+            synapse_offset=self.synapse_bias * scale if self.synaptic else None,
+            late_offset={step: values * scale for step, values in self.late_bias.items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChipPopulation(Population):
+    """Neurons of a target that have dynamics of their own.
+
+    ``registers``: what they step by, of the chip's own types and shapes. ``stands_for``: what that amounts to.
+    """
+
+    registers: Mapping[str, np.ndarray]
+    stands_for: Effective
+
+    def effective(self, formats: Formats) -> Effective:
+        return self.stands_for
 
 
 @dataclass(frozen=True)
@@ -140,14 +190,14 @@ class IntegerProjection(Passage):
 class Dynamics(Protocol):
     """How a population of a target steps, where it is not as :func:`nirdeploy.sim.integer.step` defines."""
 
-    def start(self, population: IntegerPopulation, batch: int) -> Any:
+    def start(self, population: ChipPopulation, batch: int) -> Any:
         """The state before the first step; ``v``: int64 (B, size), ``compared``: v as held against the threshold."""
 
     def step(
         self,
         state: Any,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: Formats,
     ) -> tuple[np.ndarray, Any, np.ndarray]:
         """One step.
@@ -175,7 +225,7 @@ class IntegerNetwork:
 
     target: str
     formats: Formats
-    populations: tuple[IntegerPopulation, ...]
+    populations: tuple[Population, ...]
     projections: tuple[IntegerProjection, ...]
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: Mapping[str, str]
@@ -184,8 +234,30 @@ class IntegerNetwork:
     input_bits: int = 1
     dynamics: str = ""
 
-    def population(self, name: str) -> IntegerPopulation:
+    def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
+
+    def neurons(self, name: str) -> IntegerPopulation:
+        """A population that steps by the reference's rules. Raises :class:`CorruptFile` if it does not."""
+        found = self.population(name)
+        if not isinstance(found, IntegerPopulation):
+            raise CorruptFile(
+                f"the population {name!r} has a chip's registers, not the reference's neurons",
+                where=f"a network for target {self.target!r}",
+                hint="build it again",
+            )
+        return found
+
+    def on_chip(self, name: str) -> ChipPopulation:
+        """A population that steps by a target's own rules. Raises :class:`CorruptFile` if it does not."""
+        found = self.population(name)
+        if not isinstance(found, ChipPopulation):
+            raise CorruptFile(
+                f"the population {name!r} has the reference's neurons, not a chip's registers",
+                where=f"a network for target {self.target!r}",
+                hint="build it again",
+            )
+        return found
 
     @property
     def latencies(self) -> dict[str, int]:
@@ -199,9 +271,7 @@ class IntegerNetwork:
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays: dict[str, np.ndarray] = {}
         for i, population in enumerate(self.populations):
-            arrays |= {f"population{i}.{name}": getattr(population, name) for name in _ARRAYS}
-            arrays |= {f"population{i}.late_bias.{step}": late for step, late in population.late_bias.items()}
-            arrays |= {f"population{i}.extra.{name}": values for name, values in population.extra.items()}
+            arrays |= {f"population{i}.{name}": values for name, values in _arrays(population).items()}
         for i, projection in enumerate(self.projections):
             arrays |= {f"projection{i}.weight": projection.weight, f"projection{i}.unit": projection.unit}
         meta = {
@@ -213,10 +283,8 @@ class IntegerNetwork:
                     "model": p.model,
                     "shape": list(p.shape),
                     "rules": asdict(p.rules),
-                    "shift": p.shift,
-                    "late_bias": sorted(p.late_bias),
-                    "extra": sorted(p.extra),
                     "latency": p.latency,
+                    **_own_meta(p),
                 }
                 for p in self.populations
             ],
@@ -295,12 +363,35 @@ def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
     return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
 
 
-def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> IntegerPopulation:
-    late = {step: arrays[f"late_bias.{step}"] for step in entry["late_bias"]}
-    values = {name: arrays[name] for name in _ARRAYS}
-    extra = {name: arrays[f"extra.{name}"] for name in entry["extra"]}
+def _arrays(population: Population) -> dict[str, np.ndarray]:
+    """All arrays of a population, by the names they have in a file."""
+    found = {name: getattr(population, name) for name in _SHARED}
+    if isinstance(population, IntegerPopulation):
+        found |= {name: getattr(population, name) for name in _OF_THE_REFERENCE}
+        found |= {f"late_bias.{step}": late for step, late in population.late_bias.items()}
+    elif isinstance(population, ChipPopulation):
+        found |= {f"registers.{name}": values for name, values in population.registers.items()}
+        known = vars(population.stands_for).items()
+        found |= {f"stands_for.{name}": values for name, values in known if isinstance(values, np.ndarray)}
+    return found
+
+
+def _own_meta(population: Population) -> dict[str, Any]:
+    if isinstance(population, IntegerPopulation):
+        return {"shift": population.shift, "late_bias": sorted(population.late_bias)}
+    return {"registers": sorted(population.registers)} if isinstance(population, ChipPopulation) else {}
+
+
+def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> Population:
+    shared = {name: arrays[name] for name in _SHARED}
     rules, shape = Rules(**entry["rules"]), tuple(entry["shape"])
-    return IntegerPopulation(**{**entry, **values, "shape": shape, "rules": rules, "late_bias": late, "extra": extra})
+    common = {**entry, **shared, "shape": shape, "rules": rules}
+    if "registers" in entry:
+        registers = {name: arrays[f"registers.{name}"] for name in entry["registers"]}
+        stands_for: dict[str, Any] = _below(arrays, "stands_for.")
+        return ChipPopulation(**{**common, "registers": registers, "stands_for": Effective(**stands_for)})
+    late = {step: arrays[f"late_bias.{step}"] for step in entry["late_bias"]}
+    return IntegerPopulation(**{**common, **{name: arrays[name] for name in _OF_THE_REFERENCE}, "late_bias": late})
 
 
 def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:

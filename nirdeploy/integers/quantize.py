@@ -18,6 +18,7 @@ import numpy as np
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import Population as RoundedPopulation
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, matrix
 
@@ -49,7 +50,7 @@ def assembled(
     graph: CheckedGraph,
     target: str,
     formats: Formats,
-    rounded: Iterable[tuple[IntegerPopulation, Sequence[IntegerProjection], Mapping[str, float | str]]],
+    rounded: Iterable[tuple[RoundedPopulation, Sequence[IntegerProjection], Mapping[str, float | str]]],
     *,
     dynamics: str,
 ) -> IntegerNetwork:

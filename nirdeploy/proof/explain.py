@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.graph.check import CheckedGraph, Projection
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.verify import Divergence, Verdict, accuracy, verify
 from nirdeploy.records.spikes import SpikeRecord
@@ -137,9 +137,7 @@ def _simulate(graph: CheckedGraph, network: IntegerNetwork, x: Any, rounded: set
     return float_.record(graph, float_.run(graph, made_of, x, readouts), [p.name for p in network.populations])
 
 
-def _parts(
-    graph: CheckedGraph, network: IntegerNetwork, integers: IntegerPopulation, rounded: set[str]
-) -> float_.Parts:
+def _parts(graph: CheckedGraph, network: IntegerNetwork, integers: Population, rounded: set[str]) -> float_.Parts:
     """A population's exact parts, or what the integers stand for, parameter by parameter."""
     made_of, name, scale = float_.parts(graph, integers.name), integers.name, integers.scale
     how = made_of.how
@@ -149,20 +147,20 @@ def _parts(
         sign = np.sign(total)
         incoming = tuple(_stands_for(network, p, sign) for p in network.into(name))
         made_of = replace(made_of, incoming=incoming)
+    effective = integers.effective(network.formats)
     if "bias" in rounded:
-        offset = integers.bias * scale
-        bias = integers.synapse_bias * scale / gain if integers.synaptic else np.zeros(integers.size)
-        late = {step: values * scale / gain for step, values in integers.late_bias.items()}
-        if not integers.synaptic:  # what is late is no part of a constant offset
-            bias = np.zeros(integers.size)
-        made_of = replace(made_of, how=replace(how, offset=offset), bias=bias, late_bias=late)
+        # What is late is no part of a constant offset.
+        current = effective.synapse_offset
+        bias = np.zeros(integers.size) if current is None else current / gain
+        late = {step: values / gain for step, values in effective.late_offset.items()}
+        made_of = replace(made_of, how=replace(how, offset=effective.offset), bias=bias, late_bias=late)
     if "decay" in rounded:
-        bits = 2.0**network.formats.decay_bits
-        decays = {"decay": integers.decay / bits}
-        decays |= {"synapse_decay": integers.synapse_decay / bits} if integers.synaptic else {}
-        made_of = replace(made_of, how=replace(made_of.how, **decays))
+        how = replace(made_of.how, decay=effective.decay)
+        if effective.synapse_decay is not None:
+            how = replace(how, synapse_decay=effective.synapse_decay)
+        made_of = replace(made_of, how=how)
     if "threshold" in rounded and integers.spiking:
-        made_of = replace(made_of, params=_thresholds(integers, made_of.params))
+        made_of = replace(made_of, params=_thresholds(integers, effective, made_of.params))
     return made_of
 
 
@@ -184,14 +182,10 @@ def _stands_for(network: IntegerNetwork, p: IntegerProjection, sign: np.ndarray)
     return Projection(p.source, p.target, operator, (), p.pool, delay, p.maximum)
 
 
-def _thresholds(integers: IntegerPopulation, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    # An integer membrane above `threshold` is at least threshold + 1: the border lies halfway.
-    border = integers.spike_size if integers.rules.multi else integers.threshold + 0.5
-    threshold, reset = border * integers.scale, integers.reset_value * integers.scale
+def _thresholds(integers: Population, effective: Effective, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     if integers.model not in neuron.RESETS:
-        return {**params, "threshold": threshold}
-    v_reset = threshold - reset if integers.reset == "subtract" else reset
-    return {**params, "v_threshold": threshold, "v_reset": v_reset}
+        return {**params, "threshold": effective.threshold}
+    return {**params, "v_threshold": effective.threshold, "v_reset": effective.v_reset}
 
 
 def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence) -> Margins | None:

@@ -65,7 +65,8 @@ def _get_ready(network: IntegerNetwork, name: str) -> _Ready | None:
 
 
 def _is_plain(network: IntegerNetwork, name: str) -> bool:
-    population, rules, incoming = network.population(name), network.population(name).rules, network.into(name)
+    population, incoming = network.neurons(name), network.into(name)
+    rules = population.rules
     plain = not (rules.multi or rules.reset_delay or rules.spike_delay or rules.reset_guard or rules.bounded)
     dense = all(
         isinstance(p.operator, Dense) and p.pool is None and p.maximum is None and not p.shift for p in incoming
@@ -95,7 +96,7 @@ def _no_overflow(incoming: Sequence[IntegerProjection]) -> bool:
 
 
 def _made_ready(network: IntegerNetwork, name: str) -> _Ready:
-    population = network.population(name)
+    population = network.neurons(name)
     forward = [p for p in network.into(name) if p.source != name]
     back = [p for p in network.into(name) if p.source == name]
     rows = [p.weight.T for p in forward] or [np.zeros((0, population.size), dtype=np.int32)]
@@ -131,7 +132,7 @@ def _in_blocks(rows: np.ndarray) -> np.ndarray:
 
 def run(network: IntegerNetwork, name: str, signals: Mapping[str, np.ndarray], *, keep: bool) -> Done:
     """All steps of one population; ``signals``: (T, B, size) of its sources, its own spikes come from here."""
-    population, ready = network.population(name), _get_ready(network, name)
+    population, ready = network.neurons(name), _get_ready(network, name)
     assert ready is not None
     time, batch = next(iter(signals.values())).shape[:2]
     arriving = [

@@ -199,23 +199,21 @@ class _Definition:
     """Populations that lie on cycles together, by :func:`step`."""
 
     def __init__(self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray]) -> None:
-        self._formats = network.formats
+        self._formats, self._neurons = network.formats, {name: network.neurons(name) for name in together}
         self._entering = {
-            name: entering(
-                network.population(name), [q for q in network.into(name) if q.source not in together], signals
-            )
-            for name in together
+            name: entering(neurons, [q for q in network.into(name) if q.source not in together], signals)
+            for name, neurons in self._neurons.items()
         }
         self._back = {name: [q for q in network.into(name) if q.source in together] for name in together}
 
-    def start(self, population: IntegerPopulation, batch: int) -> Any:
-        return start(population, batch)
+    def start(self, name: str, batch: int) -> Any:
+        return start(self._neurons[name], batch)
 
     def step(
-        self, state: Any, t: int, population: IntegerPopulation, signals: Mapping[str, np.ndarray]
+        self, state: Any, t: int, name: str, signals: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, Any, np.ndarray]:
-        arriving = self._entering[population.name][t]
-        for projection in self._back[population.name]:
+        population, arriving = self._neurons[name], self._entering[name][t]
+        for projection in self._back[name]:
             if t >= projection.delay:
                 acc = exact(projection, signals[projection.source][t - projection.delay])
                 arriving = arriving + shifted(acc, population.shift + projection.shift)
@@ -229,18 +227,21 @@ class _Own:
         self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray], dynamics: Dynamics
     ) -> None:
         self._formats, self._dynamics = network.formats, dynamics
+        self._neurons = {name: network.on_chip(name) for name in together}
         self._into = {name: network.into(name) for name in together}
-        self.start = dynamics.start
+
+    def start(self, name: str, batch: int) -> Any:
+        return self._dynamics.start(self._neurons[name], batch)
 
     def step(
-        self, state: Any, t: int, population: IntegerPopulation, signals: Mapping[str, np.ndarray]
+        self, state: Any, t: int, name: str, signals: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, Any, np.ndarray]:
         arriving = []
-        for projection in self._into[population.name]:
+        for projection in self._into[name]:
             signal = signals[projection.source]
             late = signal[t - projection.delay] if t >= projection.delay else np.zeros_like(signal[0])
             arriving.append((projection, late.astype(np.int64)))
-        return self._dynamics.step(state, arriving, population, self._formats)
+        return self._dynamics.step(state, arriving, self._neurons[name], self._formats)
 
 
 class _Steps:
@@ -258,7 +259,7 @@ class _Steps:
         self._how, self._trace, self._watch = how, trace, watch
         self._time, batch = next(iter(trace.signals.values())).shape[:2]
         self._populations = [network.population(name) for name in together]
-        self._states = {p.name: how.start(p, batch) for p in self._populations}
+        self._states = {name: how.start(name, batch) for name in together}
         for p in self._populations:
             shape = (self._time, batch, p.size)
             trace.signals[p.name] = np.zeros(shape, dtype=np.int64)
@@ -273,7 +274,7 @@ class _Steps:
                 if p.rules.spike_delay:
                     signals[p.name][t] = self._states[p.name].z
             for p in self._populations:
-                out, state, saturated = self._how.step(self._states[p.name], t, p, signals)
+                out, state, saturated = self._how.step(self._states[p.name], t, p.name, signals)
                 signals[p.name][t], self._states[p.name] = out, state
                 self._trace.saturations += int(saturated.sum())
                 if p.name in membrane:

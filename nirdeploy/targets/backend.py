@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Generic, Protocol
 import numpy as np
 from pydantic import BaseModel
 
-from nirdeploy.errors import DoesNotFit, TargetFileError, UsageProblem
+from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import Dynamics, IntegerNetwork
-from nirdeploy.targets.fit import Fit, Problem
+from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
 from nirdeploy.targets.tables import Formats, FormatsT, HardwareT, Target
@@ -45,8 +45,6 @@ class Backend(Generic[FormatsT, HardwareT]):
 
     def fit(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> Fit:
         """The graph in the target's integers on its cores, or everything that keeps it from there, in one pass."""
-        if hasattr(self, "place"):
-            return _by_stages(self, graph, target)
         raise TargetFileError(f"the backend {target.backend!r} fits nothing", where=target.name)
 
     def plan(self, network: IntegerNetwork, placement: Placement, target: Target[FormatsT, HardwareT]) -> Any:
@@ -139,18 +137,3 @@ class Backend(Generic[FormatsT, HardwareT]):
             where=f"target {target.name}",
             hint="run its integer model (--port sim), or name the port of the hardware",
         )
-
-
-def _by_stages(backend: Any, graph: CheckedGraph, target: Target) -> Fit:
-    """By a backend that says problems, quantizes and places one after the other."""
-    if found := backend.problems(graph, target):
-        return Fit(tuple(Problem("", sentence) for sentence in found))
-    try:
-        network = backend.quantize(graph, target)
-    except DoesNotFit as error:
-        return Fit((Problem("", error.message, remedy=error.hint),))
-    try:
-        placement = backend.place(network, target)
-    except DoesNotFit as error:
-        return Fit((Problem("", error.message, remedy=error.hint),), network)
-    return Fit((), network, placement)

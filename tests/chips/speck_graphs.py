@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from nirdeploy import pipeline
 from nirdeploy.backends.speck.geometry import image_of, square
+from nirdeploy.backends.speck.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.quantize import assembled
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import PRESETS, Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool
@@ -29,6 +32,17 @@ PLAIN = PRESETS["sinabs"]
 def built(graph: CheckedGraph, target: Any = TARGET) -> pipeline.Build:
     """What the pipeline builds of a graph that is checked already."""
     return pipeline.build(graph, target)
+
+
+def problems(graph: CheckedGraph, target: Any = TARGET) -> list[str]:
+    """What keeps a graph from the chip."""
+    return list(map(str, BACKEND.fit(graph, target).problems))
+
+
+def integers(graph: CheckedGraph, target: Any = TARGET) -> IntegerNetwork:
+    """A graph's integers, whether or not the chip has room for them."""
+    rounded = (Rounding(graph, p, target.formats).result() for p in graph.populations if p.model != "Input")
+    return assembled(graph, target.name, target.formats.of_network(), rounded, dynamics=target.backend)
 
 
 def stimulus(graph: CheckedGraph, steps: int, seed: int, most: int = 2) -> np.ndarray:

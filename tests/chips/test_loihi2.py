@@ -52,7 +52,10 @@ def scalar_run(net: IntegerNetwork, x: np.ndarray) -> dict[str, list[list[tuple[
     matrices = {id(p): p.matrix().astype(int).tolist() for p in net.projections}
     spikes: dict[str, list[list[int]]] = {net.inputs[0][0]: x.reshape(len(x), -1).tolist()}
     spikes |= {p.name: [] for p in net.populations}
-    state = {p.name: [[int(u), int(v)] for u, v in zip(p.extra["u"], p.initial, strict=True)] for p in net.populations}
+    state = {
+        p.name: [[int(u), int(v)] for u, v in zip(p.registers["u"], p.registers["v"], strict=True)]
+        for p in net.populations
+    }
     seen: dict[str, list[list[tuple[int, int]]]] = {p.name: [] for p in net.populations}
     for t in range(len(x)):
         for p in net.populations:
@@ -64,15 +67,15 @@ def scalar_run(net: IntegerNetwork, x: np.ndarray) -> dict[str, list[list[tuple[
                         sent = spikes[q.source][t - q.delay]
                         a += sum(w * s for w, s in zip(matrices[id(q)][n], sent, strict=True)) << q.shift
                 u, v = state[p.name][n]
-                u = scalar_decay(u, 4096 - int(p.extra["du"]) - 1) + (a << 6)
+                u = scalar_decay(u, 4096 - int(p.registers["du"]) - 1) + (a << 6)
                 if u > 1 << 23:
                     u -= 1 << 24
                 elif u <= -(1 << 23):
                     u += 1 << 24
-                bias = int(p.extra["bias_mant"][n]) << int(p.extra["bias_exp"][n])
-                v = scalar_decay(v, 4096 - int(p.extra["dv"])) + u + bias
+                bias = int(p.registers["bias_mant"][n]) << int(p.registers["bias_exp"][n])
+                v = scalar_decay(v, 4096 - int(p.registers["dv"])) + u + bias
                 v = max(-(2**23) + 1, min(2**23 - 1, v))
-                fires = v > int(p.extra["vth"]) << 6
+                fires = v > int(p.registers["vth"]) << 6
                 state[p.name][n] = [u, 0 if fires else v]
                 row.append((int(fires), state[p.name][n][1]))
             spikes[p.name].append([fires for fires, _ in row])
@@ -246,12 +249,12 @@ def test_what_the_quantizer_guarantees(seed: int, input_bits: int) -> None:
     build = built(seed, input_bits)
     f = TARGET.formats
     for population in build.network.populations:
-        assert 1 <= int(population.extra["vth"]) <= f.threshold_max
-        assert np.abs(population.extra["bias_mant"]).max() <= f.bias_max
-        assert population.extra["bias_exp"].min() >= 0
-        assert population.extra["bias_exp"].max() <= f.bias_exponent_max
-        assert 0 <= int(population.extra["du"]) < f.unity
-        assert 0 <= int(population.extra["dv"]) < f.unity
+        assert 1 <= int(population.registers["vth"]) <= f.threshold_max
+        assert np.abs(population.registers["bias_mant"]).max() <= f.bias_max
+        assert population.registers["bias_exp"].min() >= 0
+        assert population.registers["bias_exp"].max() <= f.bias_exponent_max
+        assert 0 <= int(population.registers["du"]) < f.unity
+        assert 0 <= int(population.registers["dv"]) < f.unity
         exact = build.graph.population(population.name).params["v_threshold"].ravel()
         np.testing.assert_allclose(population.threshold * population.scale, exact)
         up, down = np.zeros(population.size), np.zeros(population.size)
@@ -265,9 +268,9 @@ def test_what_the_quantizer_guarantees(seed: int, input_bits: int) -> None:
             matrix = p.matrix() * 2.0**p.shift * most
             up, down = up + np.maximum(matrix, 0).sum(axis=1), down - np.minimum(matrix, 0).sum(axis=1)
         worst = np.maximum(up, down)
-        keeps = population.synapse_decay / f.unity
+        keeps = (f.unity - int(population.registers["du"]) - 1) / f.unity
         assert worst.max() <= f.activation_max
-        assert ((worst / (1 - keeps) + np.abs(population.extra["u"]) / 64) * 64 <= f.state_max * 1.02).all()
+        assert ((worst / (1 - keeps) + np.abs(population.registers["u"]) / 64) * 64 <= f.state_max * 1.02).all()
 
 
 def test_a_weight_fills_its_mantissa() -> None:
@@ -306,7 +309,7 @@ def test_biases_do_not_run_ahead_of_the_signal() -> None:
         plain = replace(
             build.network,
             populations=tuple(
-                replace(p, initial=0 * p.initial, extra={**p.extra, "u": 0 * p.extra["u"]})
+                replace(p, registers={**p.registers, "u": 0 * p.registers["u"], "v": 0 * p.registers["v"]})
                 for p in build.network.populations
             ),
         )

@@ -36,19 +36,14 @@ def rebuilt(text: bytes, model: IntegerNetwork) -> IntegerNetwork:
     kept = json.loads(text)
     populations = []
     for entry, own in zip(kept["populations"], model.populations, strict=True):
-        registers = {n: np.array(entry[n]) for n in ("du", "dv", "vth", "u", "bias_mant", "bias_exp")}
-        size = int(np.prod(entry["shape"]))
+        registers = {n: np.array(entry[n]) for n in ("v", "du", "dv", "vth", "u", "bias_mant", "bias_exp")}
         populations.append(
             replace(
                 own,
                 name=entry["name"],
                 shape=tuple(entry["shape"]),
-                decay=np.full(size, 4096 - entry["dv"]),
-                synapse_decay=np.full(size, 4095 - entry["du"]),
-                bias=registers["bias_mant"] << registers["bias_exp"],
-                threshold=np.full(size, entry["vth"] << 6),
-                initial=np.array(entry["v"]),
-                extra={**registers, "message_max": own.extra["message_max"]},
+                threshold=np.full(int(np.prod(entry["shape"])), entry["vth"] << 6),
+                registers={**registers, "message_max": own.registers["message_max"], "align_shift": np.array(6)},
                 latency=entry["latency"],
             )
         )
@@ -96,7 +91,7 @@ def test_every_limit_has_a_source() -> None:
 
 def test_estimate_counts_events() -> None:
     build = nd.build(two_layers(), TARGET)
-    estimate = registry.backend_of(TARGET).estimate(build.network, build.placement, TARGET, 0.5)
+    estimate = registry.backend_of(TARGET).estimate(build.network, build.placement, build.plan, TARGET, 0.5)
     synapses = sum(int(np.count_nonzero(p.weight)) for p in build.network.projections)
     assert estimate["synaptic_events"] == 0.5 * synapses
     assert estimate["neuron_updates"] == 35

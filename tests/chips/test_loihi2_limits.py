@@ -144,7 +144,7 @@ def refused(broken: dict[str, str]) -> str:
 
 
 def test_the_network_that_is_broken_below_is_legal() -> None:
-    assert BACKEND.problems(check(graph({})), TARGET) == []
+    assert BACKEND.fit(check(graph({})), TARGET).problems == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -154,7 +154,7 @@ def test_a_limit_alone(name: str, table: Table) -> None:
         for said in LIMITS[name][1]:
             assert said.format(layer=layer) in message, message
         table.refused("loihi2", "a limit of a neuron or a projection")
-    assert len(BACKEND.problems(check(graph({"2": name})), TARGET)) == 1
+    assert len(BACKEND.fit(check(graph({"2": name})), TARGET).problems) == 1
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[" and ".join(pair) for pair in PAIRS])
@@ -164,7 +164,7 @@ def test_two_limits_at_once(pair: tuple[str, str], table: Table) -> None:
     for layer, name in broken.items():
         for said in LIMITS[name][1]:
             assert said.format(layer=layer) in message, message
-    assert len(BACKEND.problems(check(graph(broken)), TARGET)) == 2
+    assert len(BACKEND.fit(check(graph(broken)), TARGET).problems) == 2
     table.refused("loihi2", "two of these at once")
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.speck.rounding import Core
+from nirdeploy.backends.speck.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph, Projection
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.semantics.neuron import coefficients
@@ -20,7 +20,7 @@ from nirdeploy.semantics.operators import Convolution, Dense, Pool
 from nirdeploy.sim import float_, integer
 from nirdeploy.targets.tables import Target
 from tests.chips import speck_graphs as graphs
-from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
+from tests.chips.speck_graphs import TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.speck_scalar import Chip
 from tests.chips.table import Table
 from tests.conftest import examples
@@ -44,7 +44,7 @@ def test_the_model_is_a_scalar_evaluation_of_the_configuration(table: Table) -> 
     @settings(max_examples=examples(100))
     @given(graphs.graphs(), st.integers(0, 2**20), st.sampled_from([2, 250]))
     def same(graph: CheckedGraph, seed: int, most: int) -> None:
-        assert BACKEND.problems(graph, TARGET) == []
+        assert graphs.problems(graph, TARGET) == []
         build = built(graph)
         configuration, x = configuration_of(build), stimulus(graph, 4 if most == 2 else 1, seed, most)
         ours, chip = simulated(build, x), Chip(configuration)
@@ -72,7 +72,7 @@ def test_the_membrane_saturates_and_never_wraps() -> None:
     weight = np.array([[1.0, -1.0], [-1.0, 1.0]])
     graph = graphs.graph([graphs.given("in", (2,)), neurons("n", (2,), 200.0)], [Projection("in", "n", Dense(weight))])
     build = built(graph)
-    assert int(build.network.population("n").extra["threshold_high"]) == 25400
+    assert int(build.network.population("n").registers["threshold_high"]) == 25400
     record = simulated(build, np.array([[[255, 0]], [[255, 0]], [[0, 255]]]))
     assert record.spikes["n"][:, 0].tolist() == [[1, 0], [1, 0], [0, 0]]
     first = 255 * 127 - 25400
@@ -157,7 +157,7 @@ def test_the_order_of_events_matters_where_weights_have_two_signs() -> None:
 def test_integers_stand_for_the_graph(graph: CheckedGraph, largest: bool) -> None:
     """Weights and biases within half a unit, the threshold exact where the scale is made for it, all in their bits."""
     target = LARGEST if largest else TARGET
-    network = BACKEND.quantize(graph, target)
+    network = graphs.integers(graph, target)
     for population in network.populations:
         exact = graph.population(population.name)
         gain = coefficients("IF", exact.params, graph.dialect).gain * np.ones(exact.shape)
@@ -166,14 +166,14 @@ def test_integers_stand_for_the_graph(graph: CheckedGraph, largest: bool) -> Non
             unit, sign = per_weight(p.operator, p.unit), per_weight(p.operator, np.sign(gain))
             assert (np.abs(p.weight * unit * sign - wanted.weight) <= 0.5001 * unit).all()
             assert -128 <= p.weight.min() <= p.weight.max() <= 127
-        off = population.bias * population.scale - exact.bias.ravel() * gain
+        off = population.registers["bias"] * population.scale - exact.bias.ravel() * gain
         assert (np.abs(off) <= 0.5001 * population.scale).all()
-        assert -128 <= population.bias.min() <= population.bias.max() <= 127
-        high = int(population.extra["threshold_high"])
+        assert -128 <= population.registers["bias"].min() <= population.registers["bias"].max() <= 127
+        high = int(population.registers["threshold_high"])
         border = high * population.scale / exact.params["v_threshold"].ravel()
         assert np.abs(border - 1).max() <= (0.5001 / (high - 0.5) if largest else 1e-9)
         assert 1 <= high <= 32767
-        low = int(population.extra["threshold_low"])
+        low = int(population.registers["threshold_low"])
         assert low == (-high if population.rules.bounded else -32768)
 
 
@@ -191,9 +191,9 @@ def test_the_largest_scale_fills_one_of_the_three(extreme: dict[str, float], lim
         [graphs.given("in", (1,)), neurons("n", (2,), bias=[extreme.get("bias", 0.0), 0.0])],
         [Projection("in", "n", Dense(np.array([[extreme["weight"]], [0.0]])))],
     )
-    core = Core.of(graph, graph.population("n"), LARGEST.formats)
+    core = Rounding(graph, graph.population("n"), LARGEST.formats)
     assert core.largest == (pytest.approx(2 * scale, rel=1e-6), limit)  # of a threshold of one half
-    assert BACKEND.quantize(graph, LARGEST).report[0]["limited_by"] == limit
+    assert graphs.integers(graph, LARGEST).report[0]["limited_by"] == limit
 
 
 @pytest.mark.filterwarnings("error")
@@ -220,10 +220,10 @@ def test_values_beyond_single_precision(
         [graphs.given("in", (2,)), neurons("n", (1,), threshold, bias=bias)],
         [Projection("in", "n", Dense(np.full((1, 2), weight)))],
     )
-    assert (BACKEND.problems(graph, scaling) == []) == fits
+    assert (graphs.problems(graph, scaling) == []) == fits
     if fits and weight:
-        network = BACKEND.quantize(graph, scaling)
-        assert network.population("n").spike_size.tolist() == network.into("n")[0].weight[0, :1].tolist() == [127]
+        network = graphs.integers(graph, scaling)
+        assert (network.population("n").threshold + 1).tolist() == network.into("n")[0].weight[0, :1].tolist() == [127]
 
 
 def test_thresholds_and_gains_that_differ_go_into_the_weights() -> None:
@@ -233,10 +233,10 @@ def test_thresholds_and_gains_that_differ_go_into_the_weights() -> None:
         [Projection("in", "n", Dense(weight))],
         replace(graphs.PLAIN, gain="equation"),
     )
-    network = BACKEND.quantize(graph, TARGET)
+    network = graphs.integers(graph, TARGET)
     (p,), n = network.into("n"), network.population("n")
     assert (p.weight.ravel() * np.array([1, 2, -1])).tolist() == [int(p.weight[0, 0])] * 3
-    assert np.allclose(int(n.extra["threshold_high"]) * n.scale, [1.0, 2.0, 2.0])
+    assert np.allclose(int(n.registers["threshold_high"]) * n.scale, [1.0, 2.0, 2.0])
     assert np.allclose(p.weight.ravel() * p.unit, [0.5, 0.5, -0.5])  # the sign of r is in the weight
 
 
@@ -255,7 +255,7 @@ def test_an_exact_threshold_counts_better_where_weights_are_larger_than_it(ratio
             )
             x = (rng.random((50, 4, 64)) < 0.05).astype(np.uint8)
             wanted = float_.simulate(graph, x).spikes["n"].astype(int).sum(axis=0)
-            network = BACKEND.quantize(graph, target)
+            network = graphs.integers(graph, target)
             counted = integer.simulate(network, x).spikes["n"].astype(int).sum(axis=0)
             off[target.formats.scaling] += int(np.abs(counted - wanted).sum())
     assert off["threshold"] < 0.8 * off["largest"]

@@ -61,11 +61,11 @@ def test_the_configuration_read_back_is_the_network(graph: CheckedGraph) -> None
             )
             assert np.array_equal(read, matrix)
         biases = np.repeat(core["biases"], population.size // out["feature_count"])
-        assert biases.tolist() == population.bias.tolist()
-        assert core["threshold_high"] == population.extra["threshold_high"] == population.spike_size[0]
-        assert core["threshold_low"] == population.extra["threshold_low"]
+        assert biases.tolist() == population.registers["bias"].tolist()
+        assert core["threshold_high"] == population.registers["threshold_high"] == population.threshold[0] + 1
+        assert core["threshold_low"] == population.registers["threshold_low"]
         assert core["return_to_zero"] is (population.reset == "zero")
-        assert core["leak_enable"] is bool(population.bias.any())
+        assert core["leak_enable"] is bool(population.registers["bias"].any())
         assert core["monitor_enable"] is (population.name in build.network.outputs.values())
 
 
@@ -97,7 +97,7 @@ def test_with_the_readout_layer_features_stand_four_apart() -> None:
     (p,) = build.network.into("n")
     assert np.array_equal(weights[::4, :, 0, 0], p.weight)
     assert not weights[np.arange(9) % 4 > 0].any()
-    assert settings["biases"][::4] == build.network.population("n").bias.tolist()
+    assert settings["biases"][::4] == build.network.population("n").registers["bias"].tolist()
     assert settings["destinations"] == [{"layer": 12, "enable": True, "pooling": 1, "feature_shift": 0}]
     assert build.placement.cores[0].used == {"kernel": 4 << 4, "neuron": 9, "bias": 9}
     assert configuration_of(build)["samna"]["readout"]["enable"] is True
@@ -243,7 +243,7 @@ def test_build_run_verify_regress(cli: Any, model: tuple[Path, Path], tmp_path: 
 def test_operations_per_step(model: tuple[Path, Path]) -> None:
     """4 features of 22 x 22 pairs of a place in the kernel and one in the image; then 256 events that reach 5 each."""
     build = nd.build(model[0], "speck2f", dialect="sinabs")
-    estimate = BACKEND.estimate(build.network, build.placement, TARGET, 0.5)
+    estimate = BACKEND.estimate(build.network, build.placement, build.plan, TARGET, 0.5)
     assert estimate["synaptic_events"] == 0.5 * (4 * 22**2 + 256 * 5)
     assert (estimate["busiest"], estimate["busiest_core_events"]) == ("hidden", 0.5 * 4 * 22**2)
 
@@ -251,7 +251,7 @@ def test_operations_per_step(model: tuple[Path, Path]) -> None:
 def test_the_papers_network_fits_and_agrees(paper: Path, table: Table) -> None:
     """Five layers on five cores; random events, not digits: the layers' rates agree closer than their single spikes."""
     graph = check(paper / "cnn_sinabs.nir", dialect="sinabs,v_min=-threshold")
-    assert BACKEND.problems(graph, TARGET) == []
+    assert graphs.problems(graph, TARGET) == []
     build = built(graph)
     assert sorted({part.core for part in build.placement.slices}) == [0, 1, 2, 3, 4]
     used = {part.population: build.placement.cores[part.core].used for part in build.placement.slices}

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.speck.cores import assigned, memories
-from nirdeploy.errors import DoesNotFit, InternalError, TargetFileError
+from nirdeploy.backends.speck.placement import assigned, memories, place
+from nirdeploy.errors import InternalError, TargetFileError
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import Projection
 from nirdeploy.semantics.operators import Dense
@@ -31,7 +31,7 @@ def problems(names: tuple[str, ...]) -> list[str]:
     """Of a graph of a legal part and one part for each of the limits to break."""
     parts = [part("legal"), *(BROKEN[name][0](f"node{i}") for i, name in enumerate(names))]
     populations, projections = ([item for made in parts for item in made[i]] for i in (0, 1))
-    return BACKEND.problems(graphs.graph(populations, projections), TARGET)
+    return graphs.problems(graphs.graph(populations, projections), TARGET)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -59,7 +59,7 @@ def test_every_pair_of_limits_is_reported_at_once(table: Table) -> None:
 @pytest.mark.parametrize("name", LEGAL)
 def test_what_just_fits_is_taken(name: str) -> None:
     graph = graphs.graph(*LEGAL[name])
-    assert BACKEND.problems(graph, TARGET) == []
+    assert graphs.problems(graph, TARGET) == []
     assert len(built(graph).placement.slices) == 1
 
 
@@ -69,7 +69,7 @@ def test_nine_layers_fit_and_ten_do_not() -> None:
         for i in range(1, count):
             populations.append(neurons(f"n{i}", (4,)))
             projections.append(Projection(f"n{i - 1}", f"n{i}", Dense(np.ones((4, 4)))))
-        return BACKEND.problems(graphs.graph(populations, projections), TARGET)
+        return graphs.problems(graphs.graph(populations, projections), TARGET)
 
     assert chain(9) == []
     (message,) = chain(10)
@@ -83,7 +83,7 @@ def test_layers_that_want_the_same_cores_are_named() -> None:
     for i in range(3):
         more = part(f"n{i}", ones(64, 64, 3, 3))
         populations, projections = populations + more[0], projections + more[1]
-    (message,) = BACKEND.problems(graphs.graph(populations, projections), TARGET)
+    (message,) = graphs.problems(graphs.graph(populations, projections), TARGET)
     assert "'n0'" in message
     assert "'n2' (kernel 65,536, neuron 64)" in message
     assert "'small'" not in message
@@ -92,7 +92,7 @@ def test_layers_that_want_the_same_cores_are_named() -> None:
 
 def test_a_kernel_that_is_shared_is_named_once() -> None:
     populations, projections = part("n", ones(1, 1, 17, 17))
-    (message,) = BACKEND.problems(graphs.graph(populations, projections * 2), TARGET)
+    (message,) = graphs.problems(graphs.graph(populations, projections * 2), TARGET)
     assert "17x17" in message
 
 
@@ -116,14 +116,14 @@ def test_what_the_readout_layer_cannot_count(outputs: int, shape: tuple[int, ...
         populations, projections = populations + second[0], projections + second[1]
     named = {"out": "n", "out2": "m"} if outputs == 2 else {"out": "n"}
     graph = graphs.graph(populations, projections, outputs=named)
-    assert BACKEND.problems(graph, TARGET) == []
-    (message,) = BACKEND.problems(graph, TARGET.with_hardware(readout=True))
+    assert graphs.problems(graph, TARGET) == []
+    (message,) = graphs.problems(graph, TARGET.with_hardware(readout=True))
     assert says in message
 
 
 def test_fifteen_classes_can_be_read_out() -> None:
     graph = graphs.graph(*part("n", Dense(np.ones((15, 4)))))
-    assert BACKEND.problems(graph, TARGET.with_hardware(readout=True)) == []
+    assert graphs.problems(graph, TARGET.with_hardware(readout=True)) == []
 
 
 def test_what_does_not_fit_is_said_on_the_command_line(cli: Any, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_cores_are_found_if_there_are_any(needs: list[tuple[int, int]], cores: l
 def test_the_documentations_example() -> None:
     """16 to 32 features, kernel 3, images of 64: 8 Ki of kernel and 128 Ki of neuron memory, too much for a core."""
     made = ones(32, 16, 3, 3, size=(16, 64, 64), padding=((1, 1), (1, 1)))
-    (message,) = BACKEND.problems(graphs.graph(*part("n", made)), TARGET)
+    (message,) = graphs.problems(graphs.graph(*part("n", made)), TARGET)
     assert "131,072 words of neuron memory" in message
     small = ones(32, 16, 3, 3, size=(16, 32, 32), padding=((1, 1), (1, 1)))
     placement = built(graphs.graph(*part("n", small))).placement
@@ -182,9 +182,10 @@ def test_the_documentations_example() -> None:
 
 def test_a_network_that_does_not_fit_is_not_placed() -> None:
     graph = graphs.graph(*part("n", ones(1, 1, 17, 17)))
-    network = BACKEND.quantize(graph, TARGET)
-    with pytest.raises(DoesNotFit, match="17x17"):
-        BACKEND.place(network, TARGET)
+    network = graphs.integers(graph, TARGET)
+    fit = place(network, TARGET)
+    assert (fit.network, fit.placement) == (network, None)
+    assert "17x17" in str(*fit.problems)
 
 
 def test_two_layers_on_one_core_are_a_bug() -> None:

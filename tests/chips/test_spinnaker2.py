@@ -20,15 +20,15 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy import pipeline
-from nirdeploy.backends.spinnaker2.rounding import bits_of, value_of
 from nirdeploy.errors import InputShapeError
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
@@ -94,7 +94,7 @@ def test_the_model_is_the_scalar_evaluation_of_the_rendered_script(
         for population in build.network.populations:
             spikes, v = paper[population.name]
             wrong += int((record.spikes[population.name].reshape(spikes.shape) != spikes).sum())
-            units = np.floor(v.astype(np.float64) * 2.0**population.shift)
+            units = np.floor(v.astype(np.float64) * 2.0 ** int(population.registers["fraction_bits"]))
             wrong += int((record.membrane[population.name].reshape(v.shape) != units).sum())
             tally["values"] += spikes.size + v.size
             tally["spikes"] += int(spikes.sum())
@@ -119,7 +119,7 @@ def test_a_weight_changed_in_the_configuration_is_seen(
     (projection,) = build.network.projections
     other = replace(projection, operator=Dense(projection.weight + np.eye(3, 4, dtype=np.int32)))
     record = simulated(graph, replace(build.network, projections=(other,)), x)
-    units = np.floor(paper.astype(np.float64) * 2.0 ** build.network.populations[0].shift)
+    units = np.floor(paper.astype(np.float64) * 2.0 ** int(build.network.populations[0].registers["fraction_bits"]))
     assert (record.membrane["a"][:, 0] != units).any()
 
 
@@ -176,9 +176,9 @@ def test_registers_of_a_cubalif(discretization: str) -> None:
         "v_reset": np.zeros(3),
         "v_init": np.zeros(3),
     }
-    assert set(population.extra) == set(expected)
+    assert set(population.registers) == {*expected, "fraction_bits"}
     for name, values in expected.items():
-        np.testing.assert_allclose(value_of(population.extra[name]), values, rtol=2e-7, err_msg=name)
+        np.testing.assert_allclose(population.registers[name], values, rtol=2e-7, err_msg=name)
 
 
 @pytest.mark.parametrize("model", ["LIF", "IF"])
@@ -189,19 +189,25 @@ def test_registers_of_lif_and_if(model: str) -> None:
     leak = networks.DT / p["tau"] if model == "LIF" else 0.0
     gain = (leak if model == "LIF" else networks.DT) * p["r"]
     offset = leak * p["v_leak"] * scale / gain if model == "LIF" else 0.0
-    found = {name: value_of(bits) for name, bits in population.extra.items()}
+    found = population.registers
     np.testing.assert_allclose(found["threshold"], p["v_threshold"] * scale / gain, rtol=2e-7)
     np.testing.assert_allclose(found["i_offset"], offset + made.bias * scale, rtol=2e-6)
     np.testing.assert_allclose(found["alpha_decay"], np.broadcast_to(1 - leak, 3), rtol=2e-7)
 
 
 @pytest.mark.law
-@given(st.floats(width=32, allow_nan=False))
-def test_registers_are_the_bits_of_single_precision(value: float) -> None:
-    bits = bits_of(np.array([value]))
-    assert bits.dtype == np.int64
-    assert bits[0] == int.from_bytes(np.float32(value).tobytes(), sys.byteorder)
-    assert value_of(bits)[0] == np.float32(value)
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(networks.graphs())
+def test_registers_are_single_precision_on_disk_as_well(tmp_path: Path, graph: CheckedGraph) -> None:
+    """Bit for bit, and the digest with them."""
+    network = built(graph).network
+    network.save(tmp_path / "network.npz")
+    kept = IntegerNetwork.load(tmp_path / "network.npz")
+    assert kept.digest() == network.digest()
+    for own, found in zip(network.populations, kept.populations, strict=True):
+        for name, values in own.registers.items():
+            assert values.dtype == (np.int64 if name == "fraction_bits" else np.float32)
+            assert (found.registers[name].dtype, found.registers[name].tobytes()) == (values.dtype, values.tobytes())
 
 
 @pytest.mark.parametrize(("threshold", "spikes"), [(">", 0), (">=", 1)])
@@ -216,7 +222,7 @@ def test_who_fires_is_above_threshold_in_integers_too() -> None:
     """127 + 2 x 6e-5 against 127 + 10e-5, in units of weights: both within one LSB of 2^-13."""
     network = built(one_if(1 + 10e-5 / 127, 6e-5 / 127)).network
     (population,) = network.populations
-    assert population.shift == 13
+    assert population.registers["fraction_bits"] == 13
     assert nd.simulate(built(one_if(1 + 10e-5 / 127, 6e-5 / 127)), ONE_SPIKE).spikes["a"][1, 0, 0] == 1
     compared = integer.compared(network, ONE_SPIKE, "a")[:, 0, 0]
     np.testing.assert_array_equal(compared > population.threshold, [False, True, False, False])
@@ -300,8 +306,8 @@ def test_the_configuration_read_back_is_the_network(graph: CheckedGraph) -> None
         registers = {name: values for name, values in entry["params"].items() if name != "t_refrac"}
         assert population.synaptic == ("exc_decay" in registers)
         for name, values in registers.items():
-            np.testing.assert_array_equal(bits_of(np.array(values)), population.extra[name])
-        volts = np.array(entry["volts_per_unit"]) / 2.0**population.shift
+            assert np.array(values, dtype=np.float32).tobytes() == population.registers[name].tobytes()
+        volts = np.array(entry["volts_per_unit"]) / 2.0 ** int(population.registers["fraction_bits"])
         np.testing.assert_array_equal(volts, population.scale)
     for entry, p in zip(config["projections"], build.network.projections, strict=True):
         weights = np.array(entry["weights"])

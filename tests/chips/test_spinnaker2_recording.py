@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy.backends.spinnaker2.rounding import bits_of, value_of
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import check
 from nirdeploy.integers.network import IntegerNetwork
@@ -65,15 +64,15 @@ def test_other_rules_differ_from_the_recording(paper: Path) -> None:
         return replace(network, projections=(*changed, *others))
 
     def registers(**made: np.ndarray) -> IntegerNetwork:
-        extra = {**hidden.extra, **{name: bits_of(values) for name, values in made.items()}}
+        changed = {name: values.astype(np.float32) for name, values in made.items()}
         others = [p for p in network.populations if p.name != hidden.name]
-        return replace(network, populations=(replace(hidden, extra=extra), *others))
+        return replace(network, populations=(replace(hidden, registers={**hidden.registers, **changed}), *others))
 
     def undelayed(source: str) -> IntegerNetwork:
         ways = [replace(p, delay=0) if p is into[source] else p for p in network.projections]
         return replace(network, projections=tuple(ways))
 
-    euler = {name: value_of(hidden.extra[name]).astype(np.float64) for name in ("alpha_decay", "exc_decay")}
+    euler = {name: hidden.registers[name].astype(np.float64) for name in ("alpha_decay", "exc_decay")}
     decays = {name: np.exp(decay - 1) for name, decay in euler.items()}
     found = {
         "as it is": differing(network, paper),
@@ -97,7 +96,7 @@ def test_the_precision_decides_no_spike_of_these_graphs(paper: Path, graph: str,
     x = np.load(paper / "braille_input.npy").astype(np.float64)
     built = nd.build(paper / f"{graph}.nir", "spinnaker2", dialect=f"nir,reset={reset}")
     hidden = built.network.population("lif1.lif")
-    own = {name: value_of(bits).astype(state) for name, bits in hidden.extra.items()}
+    own = {name: values.astype(state) for name, values in hidden.registers.items()}
     weight = {p.source: p.weight for p in built.network.into("lif1.lif")}
     current, v, z = (np.zeros(hidden.size, dtype=state) for _ in range(3))
     spikes, nearest = [], np.inf
@@ -136,10 +135,10 @@ def test_biases_go_to_the_membrane_from_the_first_step_on(paper: Path) -> None:
     scale = 127 / max(np.abs(p.weight).max() for p in graph.into("lif1.lif"))
     synapse_gain = 1e-4 / hidden.params["tau_syn"] * hidden.params["w_in"]
     expected = hidden.bias * hidden.params["w_in"] / synapse_gain * scale
-    np.testing.assert_allclose(value_of(network.population("lif1.lif").extra["i_offset"]), expected, rtol=1e-6)
+    np.testing.assert_allclose(network.population("lif1.lif").registers["i_offset"], expected, rtol=1e-6)
     silent = np.zeros((1, 1, 12), dtype=np.uint8)
     first = integer.simulate(network, silent, membrane=["lif1.lif"])
-    in_units = first.membrane["lif1.lif"][0, 0] / 2.0 ** network.population("lif1.lif").shift
+    in_units = first.membrane["lif1.lif"][0, 0] / 2.0 ** int(network.population("lif1.lif").registers["fraction_bits"])
     np.testing.assert_allclose(in_units, expected, atol=2e-4)
 
 

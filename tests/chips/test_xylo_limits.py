@@ -168,14 +168,14 @@ def test_a_limit_alone(name: str, table: Table) -> None:
     for layer in LAYERS:
         made = graph({layer: name})
         refused(made, *said_of({layer: name}))
-        assert len(BACKEND.problems(check(made), TARGET)) == SENTENCES[name], layer
+        assert len(BACKEND.fit(check(made), TARGET).problems) == SENTENCES[name], layer
         table.refused("xylo", "a limit of a neuron or a projection")
 
 
 def test_every_pair_of_limits_is_reported_at_once(table: Table) -> None:
     for pair in PAIRS:
         broken = {"1": pair[0], "3": pair[1]}
-        found = BACKEND.problems(check(graph(broken)), TARGET)
+        found = list(map(str, BACKEND.fit(check(graph(broken)), TARGET).problems))
         assert all(part in "; ".join(found) for part in said_of(broken)), (pair, found)
         assert len(found) == sum(SENTENCES[name] for name in pair), pair
     table.refused("xylo", "two of these at once", len(PAIRS))
@@ -305,7 +305,8 @@ def test_a_network_of_another_order_of_size_is_refused_without_writing_its_matri
         "output": nir.Output({"output": np.array(shape)}),
     }
     made = nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False)
-    found = "; ".join(BACKEND.problems(check(made, dialect=f"nir,dt={DT},reset=subtract"), TARGET))
+    problems = BACKEND.fit(check(made, dialect=f"nir,dt={DT},reset=subtract"), TARGET).problems
+    found = "; ".join(map(str, problems))
     for said in ("131072 channels, the chip 16", "262144 neurons, the chip 16", "gets the input 'input'"):
         assert said in found
 

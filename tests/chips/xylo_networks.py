@@ -13,7 +13,7 @@ import nirdeploy as nd
 from nirdeploy.backends.xylo import registers
 from nirdeploy.backends.xylo.dynamics import State, XyloDynamics
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Formats, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import PRESETS, Dialect
 from nirdeploy.semantics.operators import Dense, Operator
@@ -129,7 +129,7 @@ class Drawn:
             dynamics=self.target.backend,
         )
 
-    def _population(self, name: str) -> IntegerPopulation:
+    def _population(self, name: str) -> ChipPopulation:
         size, rng = self.sizes[name], self.rng
         drawn = {
             "dash_mem": rng.integers(0, 16 if self.wild else 7, size),
@@ -179,7 +179,7 @@ class _Watched(XyloDynamics):
         self,
         state: State,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: Formats,
     ) -> tuple[np.ndarray, State, np.ndarray]:
         out = super().step(state, arriving, population, formats)

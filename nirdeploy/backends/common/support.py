@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nirdeploy.backends.common import limits
 from nirdeploy.graph.check import CheckedGraph, Population
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.fit import Problem
@@ -29,28 +30,16 @@ def _of_population(graph: CheckedGraph, population: Population, target: Target) 
     name, model, d = population.name, population.model, graph.dialect_of(population.name)
     node, support = f"node {name!r}", target.models.get(model)
     if support is None:
-        yield Problem(
-            name,
-            f"{node} is a {model}",
-            f"which the target does not compute (it has {', '.join(target.models)})",
-            "replace it or choose another target",
-        )
+        has = f"which the target does not compute (it has {', '.join(target.models)})"
+        yield from limits.of_the_model(population, target, has, "replace it or choose another target")
         return
-    if model in neuron.RESETS and d.reset not in support.reset:
-        yield Problem(
-            name,
-            f"{node} resets by {d.reset!r}",
-            f"the target's {model} only by {' or '.join(support.reset)}",
-            "train with that reset or choose another target",
-        )
-    if odd := beyond_plain(graph.rules(name), model):
-        yield Problem(
-            name,
-            f"{node} follows the dialect {d}",
-            f"of which the target's neurons cannot do {', '.join(odd)}",
-            "train without it or choose another target",
-        )
-    yield from late_bias(population)
+    if model in neuron.RESETS:
+        allowed = f"the target's {model} only by {' or '.join(support.reset)}"
+        remedy = "train with that reset or choose another target"
+        yield from limits.of_the_reset(graph, population, target, allowed, remedy)
+    remedy = "train without it or choose another target"
+    yield from limits.of_the_dialect(graph, population, "the target's neurons", remedy)
+    yield from limits.of_the_late_bias(population)
     if model not in neuron.SPIKING and any(p.source == name for p in graph.projections):
         yield Problem(
             name,
@@ -73,33 +62,8 @@ def late_projections(graph: CheckedGraph, target: Target) -> Iterator[Problem]:
         if p.delay > most:
             kind = "recurrent" if p.source == p.target else f"delayed by {p.delay} step(s)"
             yield Problem(
-                f"{p.source} -> {p.target}",
+                limits.way(p),
                 f"the projection {p.source!r} -> {p.target!r} is {kind}",
                 f"the target's may be late by {most}",
                 "train with a shorter delay or choose another target",
             )
-
-
-def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
-    """What of the rules is more than a binary spike at once, a reset in its own step, and the new current."""
-    beyond = {
-        "reset_delay=true": rules.reset_delay,
-        "reset_guard=true": rules.reset_guard,
-        "spikes=multi": rules.multi,
-        "spike_delay=true": rules.spike_delay,
-        "v_min=-threshold": rules.bounded,
-        "synapse_order=old": model in neuron.SYNAPTIC and rules.synapse_order == "old",
-    }
-    return [text for text, there in beyond.items() if there]
-
-
-def late_bias(population: Population) -> Iterator[Problem]:
-    """The problem of a target whose biases are all there from the first step, if there is one."""
-    if population.late_bias:
-        yield Problem(
-            population.name,
-            f"node {population.name!r} has a bias that begins in step {max(population.late_bias)} (behind a delay or a "
-            "recurrent connection)",
-            "the target's are there from step 0",
-            "put the bias behind the delay",
-        )

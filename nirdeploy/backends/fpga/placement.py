@@ -12,7 +12,7 @@ from nirdeploy.backends.fpga.layout import Block
 from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork, Population
 from nirdeploy.targets.fit import Problem, refusal
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 
@@ -23,7 +23,7 @@ _SMALLER = "make the named layers smaller, or take a target with larger memories
 class _Need:
     """What one block takes: by the line, and once per core that has any of it. All in the memory's own unit."""
 
-    population: IntegerPopulation
+    population: Population
     block: Block
     neurons: int
     parameters: int

@@ -82,7 +82,7 @@ class Program:
 
     def _add(self, part: Slice) -> None:
         network, plan = self._plan.network, self._plan
-        population = network.population(part.population)
+        population = network.neurons(part.population)
         resident = next(r for r in plan.residents(part.population) if r.group == part.group)
         block = resident.part.block
         neurons = plan.layouts[part.population].order()[part.first : part.first + part.count]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from nirdeploy.backends.loihi2 import limits, schema
-from nirdeploy.backends.loihi2 import placement as placing
-from nirdeploy.backends.loihi2.configuration import configuration as configured
+from nirdeploy.backends.common.fitting import judged
+from nirdeploy.backends.common.latency import longest_ways
+from nirdeploy.backends.loihi2 import configuration, limits, schema
 from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics
-from nirdeploy.backends.loihi2.latency import latencies
+from nirdeploy.backends.loihi2.placement import estimate, place
 from nirdeploy.backends.loihi2.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import assembled
 from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 
@@ -25,28 +26,27 @@ class Loihi2Backend(Backend):
     Hardware = schema.Hardware
     dynamics = Loihi2Dynamics()
 
-    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
-        return limits.problems(graph, target)
-
-    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
-        latency, _ = latencies(graph)
-        rounded = (
-            Rounding(graph, population, target.formats, latency).result()
-            for population in graph.populations
-            if population.model != "Input"
+    def fit(self, graph: CheckedGraph, target: Target) -> Fit:
+        latency, loop = longest_ways(graph)
+        rounded, of_the_neurons = judged(
+            graph,
+            lambda population: limits.of_the_neuron(graph, population, target),
+            None if loop else lambda population: Rounding(graph, population, target.formats, latency),
         )
-        return assembled(graph, target.name, target.formats.of_network(), rounded, dynamics=target.backend)
-
-    def place(self, network: IntegerNetwork, target: Target) -> Placement:
-        return placing.place(network, target)
+        found = [*limits.of_the_inputs(graph, target), *of_the_neurons]
+        if found := [*found, *limits.of_the_connections(graph, target, latency, loop)]:
+            return Fit(tuple(found))
+        made = (one.result() for one in rounded.values())
+        network = assembled(graph, target.name, target.formats.of_network(), made, dynamics=target.backend)
+        return place(network, target)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configured(network, placement, target)
+        return configuration.written(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
-        return placing.estimate(network, target, activity)
+        return estimate(network, target, activity)
 
 
 BACKEND = Loihi2Backend

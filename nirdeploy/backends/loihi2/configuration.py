@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nirdeploy.backends.loihi2.synapses import mantissas
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics.operators import Convolution, Dense
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
@@ -14,7 +14,7 @@ from nirdeploy.targets.tables import Target
 VERSION = 1
 
 
-def configuration(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+def written(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
     """Everything lava needs, in plain numbers and lists; sizes and orders as in the network (C order, channels first).
 
     ``populations``: LIF's registers; ``connections``: one process each, ``delay`` its steps; ``slices`` and
@@ -27,7 +27,7 @@ def configuration(network: IntegerNetwork, placement: Placement, target: Target)
         "dt": network.dt,
         "input_bits": network.input_bits,
         "inputs": [{"name": name, "shape": list(shape)} for name, shape in network.inputs],
-        "populations": [_population(p) for p in network.populations],
+        "populations": [_population(network.on_chip(p.name)) for p in network.populations],
         "connections": [_connection(p, network, target) for p in network.projections],
         "outputs": dict(network.outputs),
         "slices": [
@@ -37,10 +37,9 @@ def configuration(network: IntegerNetwork, placement: Placement, target: Target)
     }
 
 
-def _population(p: IntegerPopulation) -> dict[str, Any]:
-    registers = {name: p.extra[name].tolist() for name in ("du", "dv", "vth", "u", "bias_mant", "bias_exp")}
-    about = {"name": p.name, "model": p.model, "shape": list(p.shape), "latency": p.latency}
-    return {**about, "v": p.initial.tolist(), **registers}
+def _population(p: ChipPopulation) -> dict[str, Any]:
+    registers = {name: p.registers[name].tolist() for name in ("v", "du", "dv", "vth", "u", "bias_mant", "bias_exp")}
+    return {"name": p.name, "model": p.model, "shape": list(p.shape), "latency": p.latency, **registers}
 
 
 def _connection(p: IntegerProjection, network: IntegerNetwork, target: Target) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.errors import InputShapeError
-from nirdeploy.integers.network import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Formats, IntegerProjection
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class State:
 class Loihi2Dynamics:
     """The chip's current-based leaky integrate-and-fire neuron.
 
-    A population's ``decay`` and ``synapse_decay`` are what the registers dv and du leave of a state, ``bias`` its
-    mantissa shifted by its exponent, ``threshold`` vth << 6; ``initial`` is v before the first step, ``extra["u"]``
-    is u.
+    A population's registers are lava's (int64): ``du``, ``dv``, ``vth`` (0-d), ``bias_mant``, ``bias_exp``, and ``u``
+    and ``v`` before the first step (size); besides ``align_shift``, and ``message_max``, the largest number that one
+    spike into it carries (0-d).
     """
 
-    def start(self, population: IntegerPopulation, batch: int) -> State:
+    def start(self, population: ChipPopulation, batch: int) -> State:
         """The state before the first step."""
         u, v = (
             np.broadcast_to(values, (batch, population.size)).astype(np.int64)
-            for values in (population.extra["u"], population.initial)
+            for values in (population.registers["u"], population.registers["v"])
         )
         return State(u, v, v)
 
@@ -48,7 +48,7 @@ class Loihi2Dynamics:
         self,
         state: State,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: Formats,
     ) -> tuple[np.ndarray, State, np.ndarray]:
         """One step: spikes, state, and where u wrapped or v saturated.
@@ -56,15 +56,17 @@ class Loihi2Dynamics:
         Raises:
             InputShapeError: a binary spike carries more than 1.
         """
+        registers, unity = population.registers, 1 << formats.decay_bits
         activation = np.zeros_like(state.v)
         for projection, signal in arriving:
-            _check_messages(projection, signal, int(population.extra["message_max"]))
+            _check_messages(projection, signal, int(registers["message_max"]))
             activation += _through(projection, signal) << projection.shift
-        decayed = truncated(state.u * population.synapse_decay, formats.decay_bits)
-        u, wrapped = wrap(decayed + (activation << population.shift), formats.state_bits)
-        free = truncated(state.v * population.decay, formats.decay_bits) + u + population.bias
+        decayed = truncated(state.u * (unity - registers["du"] - 1), formats.decay_bits)
+        u, wrapped = wrap(decayed + (activation << registers["align_shift"]), formats.state_bits)
+        bias = registers["bias_mant"] << registers["bias_exp"]
+        free = truncated(state.v * (unity - registers["dv"]), formats.decay_bits) + u + bias
         v = np.clip(free, -formats.state_max, formats.state_max)
-        spikes = v > population.threshold
+        spikes = v > registers["vth"] << registers["align_shift"]
         return spikes.astype(np.int64), State(u, np.where(spikes, 0, v), v), wrapped | (v != free)
 
 

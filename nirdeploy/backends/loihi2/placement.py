@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nirdeploy.errors import DoesNotFit
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork, IntegerProjection, Population
 from nirdeploy.semantics.operators import Convolution, Dense
+from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 from nirdeploy.targets.tables import Target
 
 MEMORIES = ("neurons", "memory_bytes", "input_axons", "output_axons")
 
 
-def place(network: IntegerNetwork, target: Target) -> Placement:
-    """Put a network on the cores. Raises :class:`DoesNotFit` with everything that does not fit."""
+def place(network: IntegerNetwork, target: Target) -> Fit:
+    """A network on the cores, or everything that keeps it from there."""
     share = {p.name: p.size for p in network.populations}
     while True:
         cores, problems = _filled(network, target, share)
@@ -33,19 +33,22 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
             break
         share |= smaller
     if len(cores) > target.hardware.cores:
-        problems.append(
-            f"the network needs {len(cores)} cores, the chip has {target.hardware.cores}; make its layers smaller"
-        )
+        found = f"the network needs {len(cores)} cores"
+        problems.append(Problem("", found, f"the chip has {target.hardware.cores}", "make its layers smaller"))
     problems += [
-        f"a core with neurons of {name!r} needs {used} output axons, it has {target.hardware.output_axons}; connect "
-        "them to fewer neurons"
+        Problem(
+            name,
+            f"a core with neurons of {name!r} needs {used} output axons",
+            f"it has {target.hardware.output_axons}",
+            "connect them to fewer neurons",
+        )
         for name, used in over.items()
     ]
     if problems:
-        raise DoesNotFit("; ".join(problems), where=f"target {target.name}")
+        return Fit(tuple(problems), network)
     limits = {name: int(getattr(target.hardware, name)) for name in MEMORIES}
     ordered = [s for p in network.populations for core in cores for s in core.slices if s.population == p.name]
-    return Placement(
+    placement = Placement(
         network=network.digest(),
         target=target.name,
         slices=tuple(ordered),
@@ -54,6 +57,7 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
             for core, out in zip(cores, outgoing, strict=True)
         ),
     )
+    return Fit((), network, placement)
 
 
 @dataclass
@@ -89,9 +93,10 @@ class _Core:
         ]
 
 
-def _filled(network: IntegerNetwork, target: Target, share: dict[str, int]) -> tuple[list[_Core], list[str]]:
+def _filled(network: IntegerNetwork, target: Target, share: dict[str, int]) -> tuple[list[_Core], list[Problem]]:
     """All neurons on as many cores as they take, and the populations of which no neuron fits on any."""
-    cores, problems, group = [_Core(0)], [], 0
+    cores, group = [_Core(0)], 0
+    problems: list[Problem] = []
     for population in network.populations:
         incoming = network.into(population.name)
         first = 0
@@ -106,10 +111,9 @@ def _filled(network: IntegerNetwork, target: Target, share: dict[str, int]) -> t
                 cores.append(_Core(len(cores)))
             else:
                 alone = cores[-1].with_slice(Slice(population.name, 0, 0, first, 1), incoming, target)
-                problems.append(
-                    f"one neuron of {population.name!r} alone takes {', '.join(alone.over(target))} a core has; reduce "
-                    "its inputs"
-                )
+                takes = ", ".join(alone.over(target))
+                found = f"one neuron of {population.name!r} alone takes {takes} a core has"
+                problems.append(Problem(population.name, found, remedy="reduce its inputs"))
                 break
             if count == share[population.name] and first < population.size:
                 cores.append(_Core(len(cores)))  # a share is what one core takes
@@ -120,7 +124,7 @@ def _filled(network: IntegerNetwork, target: Target, share: dict[str, int]) -> t
 
 def _count(
     core: _Core,
-    population: IntegerPopulation,
+    population: Population,
     first: int,
     most: int,
     group: int,

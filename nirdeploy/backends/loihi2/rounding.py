@@ -16,16 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from nirdeploy.backends.common import limits, quality
+from nirdeploy.backends.common.latency import delay_on_chip
 from nirdeploy.backends.loihi2 import start
-from nirdeploy.backends.loihi2.latency import chip_delay
 from nirdeploy.backends.loihi2.schema import Formats
 from nirdeploy.backends.loihi2.synapses import Mantissas, as_matrix, connection, mantissas, with_weight
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
-from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Operator
+from nirdeploy.targets.fit import Problem
 
 #: How many thresholds deep an inhibited membrane can fall before it saturates.
 HEADROOM = 8
@@ -60,16 +62,14 @@ class Rounding:
     def __init__(self, graph: CheckedGraph, population: Population, formats: Formats, latency: dict[str, int]) -> None:
         self.population, self.formats, self.size = population, formats, population.size
         self.latency = latency[population.name]
-        self.problems: list[str] = []
-        params = {key: values.ravel() for key, values in population.params.items()}
-        dialect = graph.dialect_of(population.name)
-        how = neuron.coefficients(population.model, params, dialect)
+        self.problems: list[Problem] = []
+        how = limits.coefficients(graph, population)
         self.rules = graph.rules(population.name)
         self.synaptic = population.model in neuron.SYNAPTIC
         self.decay = self._whole(how.decay)
         self.synapse_decay = self._whole(how.synapse_decay if self.synaptic else 0.0)
         self.gain = self._whole(how.gain) * self._whole(how.synapse_gain if self.synaptic else 1.0)
-        self.threshold = params["v_threshold"]
+        self.threshold = population.params["v_threshold"].ravel()
         # A constant current through the synapse settles at this; the synapse's own start is a register.
         self.settled = population.bias.ravel() * self.gain / (1.0 - self.synapse_decay)
         self.bias = self.settled + self._whole(how.offset)
@@ -77,10 +77,10 @@ class Rounding:
         self.unit, self.register = self._fixed() if formats.fraction_bits else self._own()
 
     def _whole(self, value: Any) -> np.ndarray:
-        return np.broadcast_to(np.asarray(value, dtype=np.float64), self.size)
+        return limits.whole(value, self.size)
 
     def _incoming(self, p: Projection, graph: CheckedGraph, latency: dict[str, int]) -> Incoming:
-        delay = chip_delay(p, latency)
+        delay = delay_on_chip(p, latency)
         operator = connection(p, late=delay > 1)
         if isinstance(operator, Convolution) and not self._even_channels(operator):
             operator = None
@@ -88,9 +88,13 @@ class Rounding:
             written_out = p.inputs * self.size
             if written_out > MAX_WEIGHTS:
                 self.problems.append(
-                    f"the projection {p.source!r} -> {p.target!r} is no plain convolution to the chip and has "
-                    f"{written_out} weights written out as a matrix, {MAX_WEIGHTS} at most; remove the delay, the "
-                    "uneven pooling or the parameters that differ within a channel"
+                    Problem(
+                        limits.way(p),
+                        f"the projection {p.source!r} -> {p.target!r} is no plain convolution to the chip and has "
+                        f"{written_out} weights written out as a matrix",
+                        f"{MAX_WEIGHTS} at most",
+                        "remove the delay, the uneven pooling or the parameters that differ within a channel",
+                    )
                 )
                 operator = Dense(np.zeros((self.size, p.inputs)))
             else:
@@ -121,9 +125,10 @@ class Rounding:
         limits = self._limits()
         most, why = min(limits)
         if most < 1.0:
-            self.problems.append(
-                f"node {self.population.name!r}: {why}, the threshold register would be {most:.2g} and is at least 1; "
-                "scale these down or the threshold up"
+            self._refuse(
+                f": {why}",
+                f"the threshold register would be {most:.2g} and is at least 1",
+                "scale these down or the threshold up",
             )
             return self._unit_of(1), 1
         top = int(most)
@@ -182,35 +187,39 @@ class Rounding:
         """As :meth:`_own`, where the target says what one unit of membrane potential is."""
         f = self.formats
         unit = np.full(self.size, 0.5 ** (f.fraction_bits - f.align_shift))
-        name, scale = f"node {self.population.name!r}", f"with fraction_bits = {f.fraction_bits}"
+        scale = f"with fraction_bits = {f.fraction_bits}"
         if not np.allclose(self.threshold, self.threshold[0], rtol=1e-6):
-            self.problems.append(
-                f"{name} has thresholds from {self.threshold.min():g} to {self.threshold.max():g}; {scale} its neurons "
-                "share one register; give them one threshold, or set fraction_bits = 0"
+            self._refuse(
+                f" has thresholds from {self.threshold.min():g} to {self.threshold.max():g}; {scale} its neurons "
+                "share one register",
+                "",
+                "give them one threshold, or set fraction_bits = 0",
             )
         register = int(np.rint(float(self.threshold[0] / unit[0]) * self._fit(unit)))
         if not 1 <= register <= f.threshold_max:
-            self.problems.append(
-                f"{name} has a threshold of {register} {scale}, the register holds 1 to {f.threshold_max}; "
-                "choose other fraction_bits"
+            self._refuse(
+                f" has a threshold of {register} {scale}",
+                f"the register holds 1 to {f.threshold_max}",
+                "choose other fraction_bits",
             )
         if (excess := self._excess(unit)) > 1.0:
-            self.problems.append(
-                f"{name}: its inputs can add up to {excess:.3g} times what an activation holds {scale}; use fewer"
-            )
+            self._refuse(f": its inputs can add up to {excess:.3g} times what an activation holds {scale}")
         overrun = max(
             i.allowed.overrun(i.operator.weight / per_weight(i.operator, unit)) / 2.0**i.exponent_max
             for i in self.incoming
         )
         if overrun > 1.0:
-            self.problems.append(f"{name}: a weight is {overrun:.3g} times what a mantissa holds {scale}; use fewer")
+            self._refuse(f": a weight is {overrun:.3g} times what a mantissa holds {scale}")
         largest = float(np.abs(self.bias / self._scale(unit)).max())
         if largest > f.bias_max << f.bias_exponent_max:
-            self.problems.append(
-                f"{name} has a bias of {largest:.0f} {scale}, the register holds {f.bias_max << f.bias_exponent_max}; "
-                "use fewer"
+            self._refuse(
+                f" has a bias of {largest:.0f} {scale}", f"the register holds {f.bias_max << f.bias_exponent_max}"
             )
         return unit, min(max(register, 1), f.threshold_max)
+
+    def _refuse(self, found: str, allowed: str = "", remedy: str = "use fewer") -> None:
+        name = self.population.name
+        self.problems.append(Problem(name, f"node {name!r}{found}", allowed, remedy))
 
     def _fit(self, unit: np.ndarray) -> float:
         """By how much the rounded weights are larger than the weights: least squares over all of them.
@@ -258,7 +267,7 @@ class Rounding:
         limit = START_MAX * np.abs(self.threshold)
         return np.asarray(np.clip(np.nan_to_num(wanted, nan=0.0), -limit, limit))
 
-    def result(self) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
+    def result(self) -> tuple[ChipPopulation, list[IntegerProjection], dict[str, float | str]]:
         """The integers. Only where there are no problems."""
         f, unit, scale = self.formats, self.unit, self._scale(self.unit)
         du = min(max(self.leak_register(float(self.synapse_decay[0])) - 1, 0), f.unity - 1)
@@ -270,32 +279,30 @@ class Rounding:
         threshold = self.register << f.align_shift
         v, left = start.membrane(bias, u, dv, du, threshold, self.latency, f)
 
-        def all_of(value: int) -> np.ndarray:
-            return np.full(self.size, value, dtype=np.int64)
-
-        integer = IntegerPopulation(
+        keeps, keeps_current = np.full(self.size, (f.unity - dv) / f.unity), (f.unity - du - 1) / f.unity
+        integer = ChipPopulation(
             name=self.population.name,
             model=self.population.model,
             shape=self.population.shape,
             rules=self.rules,
-            shift=f.align_shift,
-            decay=all_of(f.unity - dv),
-            bias=bias,
-            synapse_decay=all_of(f.unity - du - 1),
-            synapse_bias=all_of(0),
-            threshold=all_of(threshold),
-            reset_value=all_of(0),
-            spike_size=all_of(threshold),
-            initial=v,
+            threshold=np.full(self.size, threshold, dtype=np.int64),
             scale=scale,
-            extra={
-                **{name: np.array(value) for name, value in (("du", du), ("dv", dv), ("vth", self.register))},
-                **{"bias_mant": mantissa, "bias_exp": exponent, "u": u},
-                **{"message_max": np.array(max(i.most for i in self.incoming))},
-            },
             latency=self.latency,
+            registers={
+                **{name: np.array(value) for name, value in (("du", du), ("dv", dv), ("vth", self.register))},
+                **{"bias_mant": mantissa, "bias_exp": exponent, "u": u, "v": v},
+                **{"message_max": np.array(max(i.most for i in self.incoming))},
+                **{"align_shift": np.array(f.align_shift)},
+            },
+            stands_for=Effective(
+                decay=keeps,
+                offset=bias * scale,
+                threshold=(threshold + 0.5) * scale,
+                v_reset=np.zeros(self.size),
+                synapse_decay=np.full(self.size, keeps_current) if self.synaptic else None,
+            ),
         )
-        projections, quality = self._projections(unit)
+        projections, ratio = self._projections(unit)
         decays = [abs((f.unity - dv) / f.unity - float(self.decay[0]))]
         decays += [abs((f.unity - du - 1) / f.unity - float(self.synapse_decay[0]))] if self.synaptic else []
         step, settled = self._reach(unit, [p.weight * 2.0**p.shift for p in projections])
@@ -305,7 +312,7 @@ class Rounding:
             "latency": self.latency,
             "vth": self.register,
             "weight_exponents": " ".join(str(p.shift) for p in projections),
-            "weight_sqnr_db": quality,
+            "weight_sqnr_db": ratio,
             "decay_error": max(decays),
             "threshold_error": float(np.abs(threshold * scale - self.threshold).max()) if f.fraction_bits else 0.0,
             "bias_error": float(np.abs(bias * scale - self.bias).max()),
@@ -326,7 +333,7 @@ class Rounding:
             operator, p = with_weight(i.operator, mantissa), i.projection
             current = unit / gain * 2.0**exponent
             made.append(IntegerProjection(p.source, p.target, operator, current, None, i.delay, exponent))
-        return made, float(10 * np.log10(power / noise)) if noise and power else float("inf")
+        return made, quality.sqnr_db(power, noise)
 
 
 def _over(limit: float, value: float) -> float:

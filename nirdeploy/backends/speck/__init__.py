@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from nirdeploy.backends.speck import cores, limits, rounding
-from nirdeploy.backends.speck.configuration import configuration as configured
-from nirdeploy.backends.speck.dynamics import IntegrateAndFire
-from nirdeploy.backends.speck.schema import Formats, Hardware
+from nirdeploy.backends.common.fitting import judged
+from nirdeploy.backends.speck import configuration, layers, limits, schema
+from nirdeploy.backends.speck.dynamics import SpeckDynamics
+from nirdeploy.backends.speck.placement import crowding, estimate, one_layer_each, place
+from nirdeploy.backends.speck.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.targets import placement as place
+from nirdeploy.integers.quantize import assembled
 from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 
@@ -22,9 +24,9 @@ from nirdeploy.targets.tables import Target
 class SpeckBackend(Backend):
     """One chip, through samna."""
 
-    Formats = Formats
-    Hardware = Hardware
-    dynamics = IntegrateAndFire()
+    Formats = schema.Formats
+    Hardware = schema.Hardware
+    dynamics = SpeckDynamics()
 
     def misfits(self, target: Target) -> list[str]:
         hardware = target.hardware
@@ -34,38 +36,35 @@ class SpeckBackend(Backend):
         said = ", ".join(f"hardware.{key} has {count}" for key, count in counts.items())
         return [f"{said} entries, one per core is due in each"]
 
-    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
-        return limits.problems(graph, target)
-
-    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
-        return rounding.quantize(graph, target)
+    def fit(self, graph: CheckedGraph, target: Target) -> Fit:
+        found = layers.of_graph(graph, target.hardware)
+        rounded, problems = judged(
+            graph,
+            lambda population: limits.of_the_neuron(graph, population, found, target),
+            lambda population: Rounding(graph, population, target.formats),
+        )
+        problems += limits.of_the_connections(graph, found, target)
+        problems += limits.of_the_sizes(graph, found, target)
+        if problems:
+            return Fit((*problems, *crowding(graph, found, target)))
+        made = (one.result() for one in rounded.values())
+        network = assembled(graph, target.name, target.formats.of_network(), made, dynamics=target.backend)
+        return place(network, target)
 
     def cores(self, target: Target) -> int:
         return len(target.hardware.kernel_words)
 
-    def place(self, network: IntegerNetwork, target: Target) -> Placement:
-        return cores.place(network, target)
-
     def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
-        place.validate(placement, network)
-        cores.validate(placement)
+        super().validate(placement, network, target)
+        one_layer_each(placement)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configured(network, placement, target)
+        return configuration.written(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
-        """Synaptic operations per step, all cores and the busiest, where each neuron and input spikes ``activity``
-        times a step: what sinabs' documentation names as a core's limit, without a figure."""
-        found = cores.layers(network, target)
-        operations = {name: activity * layer.synapses() for name, layer in found.layers.items()}
-        busiest = max(operations, key=lambda name: operations[name])
-        return {
-            "synaptic_events": sum(operations.values()),
-            "busiest_core_events": operations[busiest],
-            "busiest": busiest,
-        }
+        return estimate(network, target, activity)
 
 
 BACKEND = SpeckBackend

@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.backends.speck import cores
+from nirdeploy.backends.speck import layers
 from nirdeploy.backends.speck.layers import Layer, Layers
 from nirdeploy.backends.speck.schema import READOUT_LAYER
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import ChipPopulation, IntegerNetwork
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 
 
-def configuration(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+def written(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
     """The chip's, as samna structures it, and what the script needs besides."""
-    found, hardware = cores.layers(network, target), target.hardware
+    found, hardware = layers.of_network(network, target.hardware), target.hardware
     core_of = {part.population: part.core for part in placement.slices}
     outputs = set(network.outputs.values())
     of_cores: list[dict[str, Any] | None] = [None] * len(hardware.kernel_words)
     for name, layer in found.layers.items():
-        settings = _core(layer, network.population(name))
+        settings = _core(layer, network.on_chip(name))
         settings["monitor_enable"] = name in outputs
         settings["destinations"] = _destinations(found, name, core_of)
         if hardware.readout and name in outputs:
@@ -37,12 +37,12 @@ def configuration(network: IntegerNetwork, placement: Placement, target: Target)
     return {"samna": samna, "network": _network(network, found, core_of, target)}
 
 
-def _core(layer: Layer, population: IntegerPopulation) -> dict[str, Any]:
+def _core(layer: Layer, population: ChipPopulation) -> dict[str, Any]:
     """A core's own settings; images and kernels stand as [feature][x][y]."""
     convolution, (_, height, width) = layer.convolution(), layer.out
     (down, right), ((up, _), (left, _)) = convolution.stride, convolution.padding
     biases = np.zeros(layer.features, dtype=np.int64)
-    biases[:: layer.spread] = population.bias.reshape(layer.out[0], -1)[:, 0]
+    biases[:: layer.spread] = population.registers["bias"].reshape(layer.out[0], -1)[:, 0]
     return {
         "dimensions": {
             "kernel_size": layer.found.kernel,
@@ -55,8 +55,8 @@ def _core(layer: Layer, population: IntegerPopulation) -> dict[str, Any]:
         "biases": biases.tolist(),
         "leak_enable": bool(biases.any()),
         "return_to_zero": population.reset == "zero",
-        "threshold_high": int(population.extra["threshold_high"]),
-        "threshold_low": int(population.extra["threshold_low"]),
+        "threshold_high": int(population.registers["threshold_high"]),
+        "threshold_low": int(population.registers["threshold_low"]),
         "neurons_initial_value": np.zeros((layer.features, width, height), dtype=np.int64).tolist(),
     }
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.integers.network import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Formats, IntegerProjection
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,29 @@ class State:
     compared: np.ndarray
 
 
-class IntegrateAndFire:
-    """A core's neurons as a :class:`nirdeploy.integers.network.Dynamics`."""
+class SpeckDynamics:
+    """A core's integrate-and-fire neurons.
 
-    def start(self, population: IntegerPopulation, batch: int) -> State:
-        v = np.broadcast_to(population.initial, (batch, population.size)).astype(np.int64)
-        return State(v, v)
+    A population's registers (int64): ``threshold_high`` and ``threshold_low`` (0-d), ``bias`` (size).
+    """
+
+    def start(self, population: ChipPopulation, batch: int) -> State:
+        """At rest."""
+        zeros = np.zeros((batch, population.size), dtype=np.int64)
+        return State(zeros, zeros)
 
     def step(
         self,
         state: State,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: Formats,
     ) -> tuple[np.ndarray, State, np.ndarray]:
         """One step; the membrane saturates at the ends of its bits."""
-        high, low = int(population.extra["threshold_high"]), int(population.extra["threshold_low"])
+        registers = population.registers
+        high, low = int(registers["threshold_high"]), int(registers["threshold_low"])
         entering = [p.apply(signal.astype(np.float64)).astype(np.int64) for p, signal in arriving]  # exact below 2^53
-        total = state.v + population.bias + sum(entering)
+        total = state.v + registers["bias"] + sum(entering)
         v = np.clip(total, -formats.state_max - 1, formats.state_max)
         spikes = np.maximum(v, 0) // high
         after = np.where(spikes > 0, 0, v) if population.reset == "zero" else v - spikes * high

@@ -25,7 +25,10 @@ from nirdeploy.backends.speck.geometry import (
     square,
 )
 from nirdeploy.backends.speck.schema import READOUT_SPREAD, Hardware
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.operators import Convolution, Operator, Pool
+from nirdeploy.targets.fit import Problem
 
 
 class Way(Protocol):
@@ -112,7 +115,7 @@ class Layers:
     """The layers that the chip can compute, by name, and what is wrong with the others."""
 
     layers: Mapping[str, Layer]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     images: Mapping[str, Image]
 
     def out_of(self, name: str) -> list[tuple[str, Arrival]]:
@@ -125,7 +128,20 @@ class Layers:
         ]
 
 
-def layers_of(
+def of_graph(graph: CheckedGraph, hardware: Hardware) -> Layers:
+    """The layers of a graph."""
+    populations = {p.name: p.shape for p in graph.populations if p.model != "Input"}
+    inputs = {name: graph.population(name).shape for name in graph.inputs}
+    return _layers(inputs, populations, graph.projections, graph.outputs.values(), hardware)
+
+
+def of_network(network: IntegerNetwork, hardware: Hardware) -> Layers:
+    """The layers of an integer network: kernels that rounding made alike are one."""
+    populations = {population.name: population.shape for population in network.populations}
+    return _layers(dict(network.inputs), populations, network.projections, network.outputs.values(), hardware)
+
+
+def _layers(
     inputs: Mapping[str, tuple[int, ...]],
     populations: Mapping[str, tuple[int, ...]],
     ways: Sequence[Way],
@@ -135,14 +151,18 @@ def layers_of(
     """Bring populations (shapes by name, in topological order) and projections into layers."""
     images: dict[str, Image] = {}
     layers: dict[str, Layer] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     spread = READOUT_SPREAD if hardware.readout else 1
     for name, shape in inputs.items():
         image = image_of(shape)
         if image is None:
             problems.append(
-                f"node {name!r} is an input of {len(shape)} dimensions, the chip's images have 3 at most (features, "
-                "height, width); flatten some of them"
+                Problem(
+                    name,
+                    f"node {name!r} is an input of {len(shape)} dimensions",
+                    "the chip's images have 3 at most (features, height, width)",
+                    "flatten some of them",
+                )
             )
         else:
             images[name] = image
@@ -163,7 +183,7 @@ class _Reading:
 
     def __init__(self, name: str, ways: Sequence[Way], images: Mapping[str, Image], hardware: Hardware) -> None:
         self._name, self._hardware = name, hardware
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.out: Image | None = None
         self._read: list[tuple[Way, int, Convolution]] = []
         self._whole = True
@@ -179,10 +199,10 @@ class _Reading:
             self.out = outs[0]
         elif outs:
             self._whole = False
-            self._say(f"gets images of the shapes {_listed(outs)}", "the core computes one; make them alike")
+            self._say(f"gets images of the shapes {_listed(outs)}", "the core computes one", "make them alike")
 
-    def _say(self, found: str, allowed: str) -> None:
-        said = f"node {self._name!r} {found}, {allowed}"
+    def _say(self, found: str, allowed: str, remedy: str) -> None:
+        said = Problem(self._name, f"node {self._name!r} {found}", allowed, remedy)
         if said not in self.problems:  # projections may share a kernel
             self.problems.append(said)
 
@@ -197,7 +217,7 @@ class _Reading:
         self._say(
             f"takes sums over windows {high}x{wide} of {way.source!r} (stride "
             f"{way.pool.stride[0]}x{way.pool.stride[1]}, padding {_pads(way.pool.padding)})",
-            f"the chip over {_listed(f'{p}x{p}' for p in self._hardware.pools)} side by side, without padding; "
+            f"the chip over {_listed(f'{p}x{p}' for p in self._hardware.pools)} side by side, without padding",
             "use one of them, or a strided convolution",
         )
         return None
@@ -212,7 +232,8 @@ class _Reading:
             self._say(
                 f"gets from {way.source!r}, an image of the shape {seen}, what no convolution computes "
                 f"({type(way.operator).__name__})",
-                "a core computes nothing else; use one factor per feature, or a Conv2d or Linear of that shape",
+                "a core computes nothing else",
+                "use one factor per feature, or a Conv2d or Linear of that shape",
             )
         return convolution
 
@@ -226,7 +247,8 @@ class _Reading:
         if len(spaces) > 1:
             self._say(
                 f"takes images of {_listed(f'{h}x{w}' for h, w in spaces)}",
-                "the core takes one height and width; make them alike",
+                "the core takes one height and width",
+                "make them alike",
             )
             return None
         if found is None:
@@ -247,25 +269,28 @@ class _Reading:
             if max(height.span, width.span) > hardware.kernel_size:
                 self._say(
                     f"has a kernel of {height.span}x{width.span}",
-                    f"the chip's are {hardware.kernel_size}x{hardware.kernel_size} at most; use smaller kernels, or "
-                    "pool in front of it",
+                    f"the chip's are {hardware.kernel_size}x{hardware.kernel_size} at most",
+                    "use smaller kernels, or pool in front of it",
                 )
             if any(axis.out > 1 and axis.stride not in hardware.strides for axis in (height, width)):
                 self._say(
                     f"has a stride of {height.stride}x{width.stride}",
-                    f"the chip's are {_listed(hardware.strides)} in either direction; use one of them",
+                    f"the chip's are {_listed(hardware.strides)} in either direction",
+                    "use one of them",
                 )
             if max(height.before, height.after, width.before, width.after) > hardware.padding:
                 self._say(
                     f"has a padding of {_pads(convolution.padding)}",
-                    f"the chip's is 0 to {hardware.padding}; pad less, or use a smaller kernel",
+                    f"the chip's is 0 to {hardware.padding}",
+                    "pad less, or use a smaller kernel",
                 )
         if len(self.problems) == said:
             sizes = _listed(dict.fromkeys(f"{h}x{w}" for h, w in (c.weight.shape[2:] for c in convolutions)))
             self._say(
                 f"has a kernel of {sizes} that no zeros around it bring into the chip's form",
                 f"its kernels are square, {hardware.kernel_size}x{hardware.kernel_size} at most, and padded by 0 to "
-                f"{hardware.padding} on both sides; use a square kernel",
+                f"{hardware.padding} on both sides",
+                "use a square kernel",
             )
 
 

@@ -11,67 +11,48 @@ weights, seen from the threshold (w' / T), err least. The threshold then does no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from nirdeploy.backends.common import limits, quality
 from nirdeploy.backends.speck.schema import Formats
 from nirdeploy.graph.check import CheckedGraph, Population
-from nirdeploy.integers.network import Formats as Integers
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.integers.quantize import assembled, per_weight
-from nirdeploy.semantics import neuron
-from nirdeploy.targets.tables import Target
+from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
+from nirdeploy.integers.quantize import per_weight
+from nirdeploy.targets.fit import Problem
 
-_ACCUMULATOR_BITS = 32  # of the model: a core adds event by event
-_DECAY_BITS = 16
 #: How many thresholds are tried, the largest first.
 _TRIED = 64
 #: In thresholds; what is larger leaves nothing of the threshold anyway, and this is safe in single precision.
 _HUGE = 2.0**100
 
 
-def integers(formats: Formats) -> Integers:
-    """The chip's formats as a network says them."""
-    return Integers(formats.weight_bits, _ACCUMULATOR_BITS, formats.state_bits, _DECAY_BITS)
-
-
-@dataclass(frozen=True)
-class Core:
-    """One population before rounding: what its core multiplies by one scale.
+class Rounding:
+    """One population and the projections into it: what its core multiplies by one scale.
 
     Currents are multiplied so that all neurons have the threshold ``threshold``, in powers of two brought to [0.5, 1)
     (which changes no rounding). ``weights`` and ``bias`` are in that unit; ``floor`` is the lowest membrane, or None;
     ``gain``: what a current of one adds to each neuron's membrane.
     """
 
-    formats: Formats
-    gain: np.ndarray
-    threshold: float
-    floor: float | None
-    weights: tuple[np.ndarray, ...]
-    bias: np.ndarray
-
-    @classmethod
-    def of(cls, graph: CheckedGraph, population: Population, formats: Formats) -> Core:
-        params = {key: values.ravel() for key, values in population.params.items()}
-        rules = graph.rules(population.name)
-        how = neuron.coefficients(population.model, params, graph.dialect_of(population.name))
-        thresholds = params["v_threshold"]
+    def __init__(self, graph: CheckedGraph, population: Population, formats: Formats) -> None:
+        self.population, self.formats = population, formats
+        self.rules, self.incoming = graph.rules(population.name), graph.into(population.name)
+        thresholds = population.params["v_threshold"].ravel()
         reference = float(thresholds.max())
         threshold, power = np.frexp(reference)
-        gain = np.broadcast_to(how.gain, population.size)
+        self.threshold = float(threshold)
+        self.floor = -self.threshold if self.rules.bounded else None
+        self.gain = limits.whole(limits.coefficients(graph, population).gain, population.size)
         with np.errstate(over="ignore", invalid="ignore"):
-            factor = gain * (reference / thresholds)
-            weights = tuple(
-                _held(np.ldexp(p.operator.weight * per_weight(p.operator, factor), -power))
-                for p in graph.into(population.name)
+            factor = self.gain * (reference / thresholds)
+            self.weights = tuple(
+                _held(np.ldexp(p.operator.weight * per_weight(p.operator, factor), -power)) for p in self.incoming
             )
-            bias = _held(np.ldexp(population.bias.ravel() * factor, -power))
-        return cls(formats, gain, float(threshold), -float(threshold) if rules.bounded else None, weights, bias)
+            self.bias = _held(np.ldexp(population.bias.ravel() * factor, -power))
 
     @cached_property
     def largest(self) -> tuple[float, str]:
@@ -87,14 +68,21 @@ class Core:
         return float(fits[limit]), limit
 
     @cached_property
-    def scale(self) -> float:
-        """Integers per unit of the threshold's."""
+    def scales(self) -> np.ndarray:
+        """Integers per unit of the threshold's: those that are tried, the largest first."""
         largest, _ = self.largest
         top = int(np.floor(largest * self.threshold * (1 + 2.0**-20)))
         if self.formats.scaling == "largest" or top < 1:
-            return largest
-        tried = np.arange(top, max(top // 2, top - _TRIED), -1) if top > 1 else np.array([top])
-        return float(tried[np.argmin([self._noise(int(t)) for t in tried])] / self.threshold)
+            return np.array([largest])
+        return np.arange(top, max(top // 2, top - _TRIED, 0), -1) / self.threshold
+
+    @cached_property
+    def scale(self) -> float:
+        """The one of them under which weights and biases err least."""
+        if self.scales.size == 1:
+            return float(self.scales[0])
+        noise = [self._noise(round(scale * self.threshold)) for scale in self.scales]
+        return float(self.scales[np.argmin(noise)])
 
     def _noise(self, threshold: int) -> float:
         """How far rounded weights and biases are off, in thresholds, squared and added."""
@@ -102,20 +90,95 @@ class Core:
         parts = (*self.weights, self.bias)
         return float(sum(((np.rint(part * per) - part * per) ** 2).sum() for part in parts)) / threshold**2
 
-    def rounded(self, values: Any) -> np.ndarray:
+    def rounded(self, values: Any, scale: float | None = None) -> np.ndarray:
         """Integers (int64), to nearest, ties to even, in single precision where that is the discretiser's."""
+        scale = self.scale if scale is None else scale
         if self.formats.scaling == "largest":
-            scaled: Any = np.float32(values) * np.float32(self.scale)
+            scaled: Any = np.float32(values) * np.float32(scale)
         else:
-            scaled = np.asarray(values) * self.scale
+            scaled = np.asarray(values) * scale
         return np.asarray(np.rint(scaled), dtype=np.int64)
 
-    @property
-    def lost(self) -> bool:
-        """Whether rounding leaves no weight at all, or a threshold of 0."""
-        had = any(weight.any() for weight in self.weights)
-        left = any(self.rounded(weight).any() for weight in self.weights)
-        return int(self.rounded(self.threshold)) < 1 or (had and not left)
+    @cached_property
+    def integers(self) -> tuple[np.ndarray, ...]:
+        """The weights of each projection, rounded."""
+        return tuple(self.rounded(weight) for weight in self.weights)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Rounding leaves no weight at all, or a threshold of 0."""
+        weight = max(float(np.abs(weight).max(initial=0.0)) for weight in self.weights)
+        # What the smallest scale keeps, each of them does: which one is best need not be known.
+        if self._keeps(weight, float(self.scales[-1])) or self._keeps(weight, self.scale):
+            return []
+        weights, biases = weight / self.threshold, float(np.abs(self.bias).max()) / self.threshold
+        formats = self.formats
+        return [
+            Problem(
+                self.population.name,
+                f"node {self.population.name!r} has weights up to {weights:.3g} thresholds and biases up to "
+                f"{biases:.3g}",
+                f"of which {formats.weight_bits}-bit weights, {formats.bias_bits}-bit biases and a "
+                f"{formats.state_bits}-bit threshold on one scale leave no weight or no threshold",
+                "bring them closer together",
+            )
+        ]
+
+    def _keeps(self, weight: float, scale: float) -> bool:
+        """Whether a scale leaves something of the threshold and of the largest weight (if there is one)."""
+        kept = int(self.rounded(self.threshold, scale)) >= 1
+        return kept and (weight == 0.0 or bool(self.rounded(weight, scale)))
+
+    def result(self) -> tuple[ChipPopulation, list[IntegerProjection], dict[str, float | str]]:
+        """The integers. Only where there are no problems."""
+        integer = self._population()
+        unit = integer.scale / np.where(self.gain == 0, 1.0, np.abs(self.gain))
+        projections = []
+        for p, weight in zip(self.incoming, self.integers, strict=True):
+            operator = replace(p.operator, weight=np.ascontiguousarray(weight, dtype=np.int32))
+            projections.append(IntegerProjection(p.source, p.target, operator, unit, p.pool))
+        return integer, projections, self._row(integer)
+
+    def _population(self) -> ChipPopulation:
+        population, formats = self.population, self.formats
+        high = int(self.rounded(self.threshold))
+        low = -(2 ** (formats.state_bits - 1)) if self.floor is None else int(self.rounded(self.floor))
+        bias, scale = self.rounded(self.bias), population.params["v_threshold"].ravel() / (self.threshold * self.scale)
+        return ChipPopulation(
+            name=population.name,
+            model=population.model,
+            shape=population.shape,
+            rules=self.rules,
+            threshold=np.full(population.size, high - 1, dtype=np.int64),
+            scale=scale,
+            registers={
+                "threshold_high": np.array(high, dtype=np.int64),
+                "threshold_low": np.array(low, dtype=np.int64),
+                "bias": bias,
+            },
+            stands_for=Effective(
+                decay=np.ones(population.size),
+                offset=bias * scale,
+                threshold=high * scale,
+                v_reset=np.zeros(population.size),
+            ),
+        )
+
+    def _row(self, integer: ChipPopulation) -> dict[str, float | str]:
+        wanted = np.concatenate([weight.ravel() for weight in self.weights]) * self.scale
+        held = np.concatenate([weight.ravel() for weight in self.integers])
+        noise = float(((held - wanted) ** 2).sum())
+        high = int(integer.registers["threshold_high"])
+        return {
+            "population": integer.name,
+            "neurons": integer.size,
+            "threshold": high,
+            "limited_by": self.largest[1],
+            "weight_sqnr_db": quality.sqnr_db(float((wanted**2).sum()), noise),
+            "zero_weights": quality.lost_weights(self.integers, self.weights),
+            "bias_error": float(np.abs(integer.registers["bias"] - self.bias * self.scale).max()) / high,
+            "threshold_error": float(abs(high / (self.threshold * self.scale) - 1.0)),
+        }
 
 
 def _fits(values: np.ndarray, bits: int) -> np.float32:
@@ -131,62 +194,3 @@ def _fits(values: np.ndarray, bits: int) -> np.float32:
 def _held(values: np.ndarray) -> np.ndarray:
     """Values that single precision can hold, whatever a graph holds."""
     return np.asarray(np.clip(np.nan_to_num(values, nan=0.0, posinf=_HUGE, neginf=-_HUGE), -_HUGE, _HUGE))
-
-
-def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
-    """Round a graph that is free of problems."""
-    rounded = []
-    for population in graph.populations:
-        if population.model == "Input":
-            continue
-        core = Core.of(graph, population, target.formats)
-        integer, incoming = _population(graph, population, core), []
-        for p, weight in zip(graph.into(population.name), core.weights, strict=True):
-            operator = replace(p.operator, weight=np.ascontiguousarray(core.rounded(weight), dtype=np.int32))
-            unit = integer.scale / np.where(core.gain == 0, 1.0, np.abs(core.gain))
-            incoming.append(IntegerProjection(p.source, p.target, operator, unit, p.pool))
-        rounded.append((integer, incoming, _row(integer, core)))
-    return assembled(graph, target.name, integers(target.formats), rounded, dynamics=target.backend)
-
-
-def _population(graph: CheckedGraph, population: Population, core: Core) -> IntegerPopulation:
-    rules, size = graph.rules(population.name), population.size
-    zeros = np.zeros(size, dtype=np.int64)
-    high = int(core.rounded(core.threshold))
-    low = -(2 ** (core.formats.state_bits - 1)) if core.floor is None else int(core.rounded(core.floor))
-    registers: Mapping[str, Any] = {"threshold_high": high, "threshold_low": low}
-    return IntegerPopulation(
-        name=population.name,
-        model=population.model,
-        shape=population.shape,
-        rules=rules,
-        shift=0,
-        decay=zeros + 2**_DECAY_BITS,
-        bias=core.rounded(core.bias),
-        synapse_decay=zeros,
-        synapse_bias=zeros,
-        threshold=zeros + high - 1,
-        reset_value=zeros + (high if rules.reset == "subtract" else 0),
-        spike_size=zeros + high,
-        initial=zeros,
-        scale=population.params["v_threshold"].ravel() / (core.threshold * core.scale),
-        extra={name: np.array(value, dtype=np.int64) for name, value in registers.items()},
-    )
-
-
-def _row(integer: IntegerPopulation, core: Core) -> dict[str, float | str]:
-    rounded = [core.rounded(weight) for weight in core.weights]
-    wanted = np.concatenate([weight.ravel() for weight in core.weights]) * core.scale
-    held = np.concatenate([weight.ravel() for weight in rounded])
-    noise = float(((held - wanted) ** 2).sum())
-    high = int(integer.extra["threshold_high"])
-    return {
-        "population": integer.name,
-        "neurons": integer.size,
-        "threshold": high,
-        "limited_by": core.largest[1],
-        "weight_sqnr_db": float(10 * np.log10((wanted**2).sum() / noise)) if noise else float("inf"),
-        "zero_weights": float(np.mean((held == 0) & (wanted != 0))),
-        "bias_error": float(np.abs(integer.bias - core.bias * core.scale).max()) / high,
-        "threshold_error": float(abs(high / (core.threshold * core.scale) - 1.0)),
-    }

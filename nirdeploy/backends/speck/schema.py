@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from nirdeploy.integers.network import Formats as IntegerFormats
 from nirdeploy.targets.tables import Positive, Table
 
 PerCore = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
@@ -24,6 +25,10 @@ class Formats(Table):
     bias_bits: Annotated[int, Field(ge=2, le=16)]
     state_bits: Annotated[int, Field(ge=8, le=24)]
     scaling: Literal["threshold", "largest"]
+
+    def of_network(self) -> IntegerFormats:
+        """The formats of an integer network; the accumulator is the model's (a core adds event by event)."""
+        return IntegerFormats(self.weight_bits, 32, self.state_bits, 16)
 
 
 class Hardware(Table):

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from nirdeploy.backends.spinnaker2 import cores, limits, rounding
-from nirdeploy.backends.spinnaker2.configuration import configuration as configured
-from nirdeploy.backends.spinnaker2.dynamics import FloatNeurons
-from nirdeploy.backends.spinnaker2.schema import Formats, Hardware
+from nirdeploy.backends.common.fitting import judged
+from nirdeploy.backends.common.latency import first_ways
+from nirdeploy.backends.spinnaker2 import configuration, limits, schema
+from nirdeploy.backends.spinnaker2.dynamics import SpiNNaker2Dynamics
+from nirdeploy.backends.spinnaker2.placement import estimate, place
+from nirdeploy.backends.spinnaker2.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.quantize import assembled
 from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 
@@ -21,38 +25,35 @@ from nirdeploy.targets.tables import Target
 class SpiNNaker2Backend(Backend):
     """One chip, through py-spinnaker2."""
 
-    Formats = Formats
-    Hardware = Hardware
-    dynamics = FloatNeurons()
+    Formats = schema.Formats
+    Hardware = schema.Hardware
+    dynamics = SpiNNaker2Dynamics()
 
-    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
-        return limits.problems(graph, target)
-
-    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
-        return rounding.quantize(graph, target)
+    def fit(self, graph: CheckedGraph, target: Target) -> Fit:
+        latency = first_ways(graph, limits.slack)
+        rounded, of_the_neurons = judged(
+            graph,
+            lambda population: limits.of_the_neuron(graph, population, target),
+            lambda population: Rounding(graph, population, target.formats, latency[population.name]),
+        )
+        found = [*limits.of_the_inputs(graph), *of_the_neurons]
+        if found := [*found, *limits.of_the_connections(graph, target, latency)]:
+            return Fit(tuple(found))
+        made = (one.result() for one in rounded.values())
+        network = assembled(graph, target.name, target.formats.of_network(), made, dynamics=target.backend)
+        return place(network, target)
 
     def cores(self, target: Target) -> int:
         """But for the system's own."""
         return int(target.hardware.cores - target.hardware.system_cores)
 
-    def place(self, network: IntegerNetwork, target: Target) -> Placement:
-        return cores.place(network, target)
-
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configured(network, placement)
+        return configuration.written(network, placement)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
-        """Synaptic events per step at ``activity`` (spikes per neuron and step), and the time the busiest core
-        needs for them at the chip paper's highest rate: a step cannot be shorter."""
-        each = {p.name: sum(q.synapses() for q in network.into(p.name)) / p.size for p in network.populations}
-        events = [activity * each[part.population] * part.count for part in placement.slices]
-        return {
-            "synaptic_events": float(sum(events)),
-            "busiest_core_events": float(max(events)),
-            "step_us": 1e6 * float(max(events)) / target.hardware.events_per_second,
-        }
+        return estimate(network, placement, target, activity)
 
 
 BACKEND = SpiNNaker2Backend

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.backends.spinnaker2.cores import is_convolved
-from nirdeploy.backends.spinnaker2.rounding import value_of
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.backends.spinnaker2.placement import is_convolved
+from nirdeploy.integers.network import ChipPopulation, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics.operators import Convolution
 from nirdeploy.targets.placement import Placement
 
@@ -24,7 +23,7 @@ _PARAMETERS = {
 }
 
 
-def configuration(network: IntegerNetwork, placement: Placement) -> dict[str, Any]:
+def written(network: IntegerNetwork, placement: Placement) -> dict[str, Any]:
     """What the script needs, in plain lists."""
     per_core = placement.layout["neurons_per_core"]
     return {
@@ -36,7 +35,7 @@ def configuration(network: IntegerNetwork, placement: Placement) -> dict[str, An
             {"name": name, "shape": list(shape), "neurons_per_core": per_core[name]} for name, shape in network.inputs
         ],
         "populations": [
-            {**_population(network, population), "neurons_per_core": per_core[population.name]}
+            {**_population(network, network.on_chip(population.name)), "neurons_per_core": per_core[population.name]}
             for population in network.populations
         ],
         "projections": [_projection(projection) for projection in network.projections],
@@ -44,16 +43,16 @@ def configuration(network: IntegerNetwork, placement: Placement) -> dict[str, An
     }
 
 
-def model_of(network: IntegerNetwork, population: IntegerPopulation) -> str:
+def model_of(network: IntegerNetwork, population: ChipPopulation) -> str:
     """The name of py-spinnaker2's neuron model."""
     if population.synaptic:
         return "lif_curr_exp_no_delay"
     return "lif_conv2d" if is_convolved(network, population.name) else "lif_no_delay"
 
 
-def _population(network: IntegerNetwork, population: IntegerPopulation) -> dict[str, Any]:
+def _population(network: IntegerNetwork, population: ChipPopulation) -> dict[str, Any]:
     model = model_of(network, population)
-    params: dict[str, Any] = {name: value_of(population.extra[name]).tolist() for name in _PARAMETERS[model]}
+    params: dict[str, Any] = {name: population.registers[name].tolist() for name in _PARAMETERS[model]}
     if population.synaptic:
         params["t_refrac"] = 0
     return {
@@ -62,7 +61,7 @@ def _population(network: IntegerNetwork, population: IntegerPopulation) -> dict[
         "neuron_model": model,
         "params": {**params, "reset": _RESETS[population.reset]},
         "record": ["spikes", "v"] if population.name in network.outputs.values() else ["spikes"],
-        "volts_per_unit": (population.scale * 2.0**population.shift).tolist(),
+        "volts_per_unit": (population.scale * 2.0 ** int(population.registers["fraction_bits"])).tolist(),
     }
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.backends.spinnaker2.rounding import membrane_units, value_of
+from nirdeploy.backends.spinnaker2.rounding import membrane_units
 from nirdeploy.errors import InputShapeError
-from nirdeploy.integers.network import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Formats, IntegerProjection
 
 _INT32 = np.iinfo(np.int32)
 
@@ -38,17 +38,21 @@ class State:
     fired: np.ndarray
     exc: np.ndarray
     inh: np.ndarray
-    population: IntegerPopulation
+    population: ChipPopulation
     halves: tuple[tuple[IntegerProjection, IntegerProjection], ...] = ()
 
     @cached_property
     def v(self) -> np.ndarray:
-        return held(membrane_units(self.membrane, self.population.shift))
+        return held(_units(self.membrane, self.population))
 
     @cached_property
     def compared(self) -> np.ndarray:
-        units = membrane_units(self.reached, self.population.shift)
+        units = _units(self.reached, self.population)
         return np.where(self.fired, np.maximum(units, self.population.threshold + 1), units)
+
+
+def _units(membrane: np.ndarray, population: ChipPopulation) -> np.ndarray:
+    return membrane_units(membrane, int(population.registers["fraction_bits"]))
 
 
 def held(units: np.ndarray) -> np.ndarray:
@@ -56,23 +60,28 @@ def held(units: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(units, _INT32.min, _INT32.max))
 
 
-class FloatNeurons:
-    """IF, LIF and CubaLIF of py-spinnaker2 as a :class:`nirdeploy.integers.network.Dynamics`."""
+class SpiNNaker2Dynamics:
+    """IF, LIF and CubaLIF of py-spinnaker2.
 
-    def start(self, population: IntegerPopulation, batch: int) -> State:
+    A population's registers are py-spinnaker2's parameters, float32 (size,): ``alpha_decay``, ``exc_decay``,
+    ``inh_decay``, ``threshold``, ``i_offset``, ``v_reset``, ``v_init``; and ``fraction_bits`` (int64, 0-d) of the
+    membranes in records.
+    """
+
+    def start(self, population: ChipPopulation, batch: int) -> State:
         zeros = np.zeros((batch, population.size), dtype=np.float32)
-        v = zeros + value_of(population.extra["v_init"])
+        v = zeros + population.registers["v_init"]
         return State(v, v, zeros > 0, zeros, zeros, population)
 
     def step(
         self,
         state: State,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: Formats,
     ) -> tuple[np.ndarray, State, np.ndarray]:
         """One step; nothing saturates but the membrane's integers in the record."""
-        register = {name: value_of(bits) for name, bits in population.extra.items()}
+        register = population.registers
         signals = [_binary(p, signal) for p, signal in arriving]
         halves = state.halves or tuple(_halved(p) for p, _ in arriving)
         positive = _sum((half[0] for half in halves), signals)
@@ -88,7 +97,7 @@ class FloatNeurons:
         fired = v > register["threshold"]
         reset = v - register["threshold"] if population.reset == "subtract" else register["v_reset"]
         after = State(np.where(fired, reset, v), v, fired, exc, inh, population, halves)
-        units = membrane_units(after.membrane, population.shift)
+        units = _units(after.membrane, population)
         return fired.astype(np.int64), after, held(units) != units
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from nirdeploy.integers.network import Formats as IntegerFormats
 from nirdeploy.targets.tables import Positive, Table
 
 
@@ -14,6 +15,10 @@ class Formats(Table):
 
     weight_bits: Annotated[int, Field(ge=2, le=8)]
     state: Literal["float32"]
+
+    def of_network(self) -> IntegerFormats:
+        """The formats of an integer network; records hold membranes in 32 bits."""
+        return IntegerFormats(self.weight_bits, accumulator_bits=25, state_bits=32, decay_bits=16)
 
 
 class Hardware(Table):

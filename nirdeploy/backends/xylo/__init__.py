@@ -5,18 +5,19 @@ After the vendor's simulator and documentation: see ``docs/targets/xylo.md``.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from nirdeploy.backends.xylo import limits, schema, silence, wiring
-from nirdeploy.backends.xylo import placement as placing
-from nirdeploy.backends.xylo.configuration import configuration as configured
+from nirdeploy.backends.common.fitting import judged
+from nirdeploy.backends.common.latency import first_ways
+from nirdeploy.backends.xylo import configuration, limits, schema, silence, wiring
 from nirdeploy.backends.xylo.dynamics import XyloDynamics
-from nirdeploy.backends.xylo.rounding import Rounding
-from nirdeploy.errors import DoesNotFit
+from nirdeploy.backends.xylo.placement import estimate, in_order, place, violations
+from nirdeploy.backends.xylo.rounding import Rounding, Shifts
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.quantize import assembled
 from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 
@@ -28,37 +29,44 @@ class XyloBackend(Backend):
     Hardware = schema.Hardware
     dynamics = XyloDynamics()
 
-    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
-        return limits.problems(graph, target)
-
-    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
-        """The graph in integers. Raises :class:`DoesNotFit` where a population can no longer spike."""
-        network = Rounding(wiring.merged(graph), target).network()
-        able = silence.able(network)
-        if silent := list(silence.diagnosis(network, able)):
-            raise DoesNotFit("; ".join(silent), where=f"target {target.name}")
-        report = ({**row, "cannot_spike": int((~able[str(row["population"])]).sum())} for row in network.report)
-        return replace(network, report=tuple(report))
-
-    def place(self, network: IntegerNetwork, target: Target) -> Placement:
-        return placing.place(network, target)
+    def fit(self, graph: CheckedGraph, target: Target) -> Fit:
+        """Synapses are counted after rounding, where there is nothing against it; those of a graph of another order
+        of size than the chip not at all."""
+        hardware = target.hardware
+        beyond: tuple[Problem, ...] = ()
+        if not wiring.countable(graph, hardware):
+            beyond = violations(wiring.of_graph(graph, hardware), hardware)
+        graph = graph if beyond else wiring.merged(graph)
+        wires = wiring.of_graph(graph, hardware)
+        slack = wiring.slack_of(graph)
+        latency = first_ways(graph, slack)
+        rounded, of_the_neurons = judged(
+            graph,
+            lambda population: limits.of_the_neuron(graph, population, target),
+            None if beyond else lambda p: Rounding(graph, p, wires, target.formats, latency[p.name]),
+        )
+        shifts = Shifts(list(rounded.values()), target.formats)
+        found = [*limits.of_the_inputs(graph, target), *of_the_neurons, *shifts.problems]
+        if found := [*found, *limits.of_the_connections(graph, latency, slack), *beyond]:
+            return Fit((*found, *(() if beyond else violations(wires, hardware))))
+        made = (one.result(shifts) for one in rounded.values())
+        network, silent = silence.marked(
+            assembled(graph, target.name, target.formats.of_network(), made, dynamics=target.backend)
+        )
+        placed = place(network, target)
+        return Fit((*silent, *placed.problems)) if silent else placed
 
     def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
         super().validate(placement, network, target)
-        placing.validate(placement, network, target)
+        in_order(placement, network, target)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
-        return configured(network, placement, target)
+        return configuration.written(network, placement, target)
 
     def estimate(
         self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
-        """Synaptic events per step at ``activity``, and the steps from input to output; the vendor publishes no
-        energy or time per event."""
-        return {
-            "synaptic_events": activity * sum(int((p.weight != 0).sum()) for p in network.projections),
-            "latency_steps": float(max(network.population(name).latency for name in network.outputs.values())),
-        }
+        return estimate(network, activity)
 
 
 BACKEND = XyloBackend

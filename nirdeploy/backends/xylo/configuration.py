@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork, Population
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 
@@ -16,7 +16,7 @@ VERSION = 1
 _SILENT = {"dash_mem": 0, "dash_syn": 0, "bias": 0}
 
 
-def configuration(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+def written(network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
     """The chip's registers and memories, in plain lists by number of input, hidden neuron and output.
 
     ``synapses``: by source [number of the target, weight], of inputs to hidden, hidden to hidden, hidden to output;
@@ -52,7 +52,7 @@ def configuration(network: IntegerNetwork, placement: Placement, target: Target)
     }
 
 
-def _population(p: IntegerPopulation, placement: Placement) -> dict[str, Any]:
+def _population(p: Population, placement: Placement) -> dict[str, Any]:
     kind = "hidden" if p.name in placement.layout["hidden"] else "output"
     numbers = placement.layout["hidden" if kind == "hidden" else "outputs"][p.name]
     return {"name": p.name, "shape": list(p.shape), "kind": kind, "numbers": numbers, "latency": p.latency}
@@ -64,7 +64,7 @@ def _registers(
     registers = {name: np.full(size, value, dtype=np.int64) for name, value in silent.items()}
     for population, own in numbers.items():
         for name, values in registers.items():
-            values[own] = network.population(population).extra[name]
+            values[own] = network.on_chip(population).registers[name]
     return {name: values.tolist() for name, values in registers.items()}
 
 

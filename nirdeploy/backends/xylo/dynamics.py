@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.errors import InputShapeError
-from nirdeploy.integers.network import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Formats, IntegerProjection
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class State:
 class XyloDynamics:
     """The chip's leaky integrate-and-fire neuron with a synaptic current.
 
-    A population's ``extra`` holds its registers ``dash_mem``, ``dash_syn``, ``threshold`` and ``bias`` (size), and
-    ``spikes_max`` and ``events_max`` (0-d): how often a neuron spikes in a step, and how many events an input has.
+    A population's registers (int64): ``dash_mem``, ``dash_syn``, ``threshold`` and ``bias`` (size); ``spikes_max`` and
+    ``events_max`` (0-d): how often a neuron spikes in a step, and how many events an input has.
     """
 
-    def start(self, population: IntegerPopulation, batch: int) -> State:
+    def start(self, population: ChipPopulation, batch: int) -> State:
         """At rest."""
         zeros = np.zeros((batch, population.size), dtype=np.int64)
         return State(zeros, zeros, zeros)
@@ -45,7 +45,7 @@ class XyloDynamics:
         self,
         state: State,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: Formats,
     ) -> tuple[np.ndarray, State, np.ndarray]:
         """One step: how often each neuron spikes, the state, and what saturated.
@@ -53,7 +53,7 @@ class XyloDynamics:
         Raises:
             InputShapeError: an input has more events in the step than the chip takes.
         """
-        registers = population.extra
+        registers = population.registers
         for projection, signal in arriving:
             if projection.delay == 0:
                 _check_events(projection, signal, int(registers["events_max"]))

@@ -10,74 +10,87 @@ import numpy as np
 from nirdeploy.backends.xylo import wiring
 from nirdeploy.backends.xylo.schema import Hardware
 from nirdeploy.backends.xylo.wiring import Wiring
-from nirdeploy.errors import DoesNotFit, InternalError
+from nirdeploy.errors import InternalError
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 from nirdeploy.targets.tables import Target
 
 
-def place(network: IntegerNetwork, target: Target) -> Placement:
-    """The chip's one core. Raises :class:`DoesNotFit`, all violations at once."""
+def place(network: IntegerNetwork, target: Target) -> Fit:
+    """The chip's one core, or everything that keeps the network from it."""
     needs = wiring.of_network(network, target.hardware)
-    if found := list(violations(needs, target.hardware)):
-        raise DoesNotFit("; ".join(found), where=f"target {target.name}")
-    return Placement(
+    if found := violations(needs, target.hardware):
+        return Fit(found, network)
+    placement = Placement(
         network=network.digest(),
         target=target.name,
         slices=tuple(Slice(p.name, 0, 0, 0, p.size) for p in network.populations),
         cores=(_use(needs, target.hardware),),
         layout=_layout(needs, target.hardware),
     )
+    return Fit((), network, placement)
 
 
-def violations(needs: Wiring, hardware: Hardware) -> Iterator[str]:
-    """Sentences with node, limit and remedy."""
-    if (channels := sum(needs.inputs.values())) > hardware.inputs:
-        yield (
-            f"the inputs {wiring.sentence(list(needs.inputs))} have {channels} channels, the chip {hardware.inputs}; "
-            "use fewer, or sum some up"
-        )
-    if (outputs := sum(needs.outputs.values())) > hardware.outputs:
-        yield (
-            f"the outputs {wiring.sentence(list(needs.outputs))} have {outputs} neurons, the chip {hardware.outputs}; "
-            "use fewer, or split the network over two chips"
-        )
-    yield from _too_many(needs, hardware)
+def violations(needs: Wiring, hardware: Hardware) -> tuple[Problem, ...]:
+    """What of neurons and synapses the chip has no room for."""
     weights = {name: int(fan.sum()) for name, fan in needs.fan_out().items()}
-    if (total := sum(weights.values())) > hardware.hidden_weights:
-        parts = ", ".join(f"{name!r} {count}" for name, count in weights.items())
-        yield (
-            f"the hidden neurons have {total} synapses ({parts}), the chip's memory {hardware.hidden_weights}; prune "
-            "weights to zero, or use fewer neurons"
-        )
-    yield from _out_of_reach(needs, hardware)
+    total = sum(weights.values())
+    parts = ", ".join(f"{name!r} {count}" for name, count in weights.items())
+    memory = Problem(
+        "",
+        f"the hidden neurons have {total} synapses ({parts})",
+        f"the chip's memory {hardware.hidden_weights}",
+        "prune weights to zero, or use fewer neurons",
+    )
+    return (
+        *_too_many_ends(needs, hardware),
+        *_too_many(needs, hardware),
+        *([memory] if total > hardware.hidden_weights else []),
+        *_out_of_reach(needs, hardware),
+    )
 
 
-def _too_many(needs: Wiring, hardware: Hardware) -> Iterator[str]:
+def _too_many_ends(needs: Wiring, hardware: Hardware) -> Iterator[Problem]:
+    if (channels := sum(needs.inputs.values())) > hardware.inputs:
+        found = f"the inputs {wiring.listed(list(needs.inputs))} have {channels} channels"
+        yield Problem("", found, f"the chip {hardware.inputs}", "use fewer, or sum some up")
+    if (outputs := sum(needs.outputs.values())) > hardware.outputs:
+        found = f"the outputs {wiring.listed(list(needs.outputs))} have {outputs} neurons"
+        remedy = "use fewer, or split the network over two chips"
+        yield Problem("", found, f"the chip {hardware.outputs}", remedy)
+
+
+def _too_many(needs: Wiring, hardware: Hardware) -> Iterator[Problem]:
     """Hidden neurons, with those that a large fan-out takes more."""
     more = {name: int(count.sum()) for name, count in needs.aliases(hardware).items() if count.any()}
-    for name, fan in needs.fan_out().items():
+    fan_out = needs.fan_out()
+    for name, fan in fan_out.items():
         if not hardware.aliases and fan.max(initial=0) > hardware.fan_out:
-            yield (
-                f"node {name!r} has a neuron with {fan.max()} synapses, the chip at most {hardware.fan_out}; prune "
-                "weights to zero, or use fewer neurons behind it"
+            yield Problem(
+                name,
+                f"node {name!r} has a neuron with {fan.max()} synapses",
+                f"the chip at most {hardware.fan_out}",
+                "prune weights to zero, or use fewer neurons behind it",
             )
-    own = sum(needs.hidden.values())
-    if (total := own + sum(more.values())) <= hardware.hidden:
+    total = sum(needs.hidden.values()) + sum(more.values())
+    if total <= hardware.hidden:
         return
     parts = ", ".join(f"{name!r} {size}" for name, size in needs.hidden.items())
     beyond = "".join(
-        f", and {count} aliases of {name!r}, whose neurons have up to {needs.fan_out()[name].max()} synapses where one "
+        f", and {count} aliases of {name!r}, whose neurons have up to {fan_out[name].max()} synapses where one "
         f"holds {hardware.fan_out}"
         for name, count in more.items()
     )
-    yield (
-        f"the network needs {total} hidden neurons ({parts}{beyond}), the chip has {hardware.hidden}; use fewer"
-        + (", or prune weights to zero" if more else "")
+    yield Problem(
+        "",
+        f"the network needs {total} hidden neurons ({parts}{beyond})",
+        f"the chip has {hardware.hidden}",
+        "use fewer" + (", or prune weights to zero" if more else ""),
     )
 
 
-def _out_of_reach(needs: Wiring, hardware: Hardware) -> Iterator[str]:
+def _out_of_reach(needs: Wiring, hardware: Hardware) -> Iterator[Problem]:
     entered = {s.target for s in needs.synapses if s.source in needs.inputs}
     leaving = {s.source for s in needs.synapses if s.target in needs.outputs}
     aliases = needs.aliases(hardware)
@@ -86,15 +99,18 @@ def _out_of_reach(needs: Wiring, hardware: Hardware) -> Iterator[str]:
     for name, size in sizes.items():
         first = needs.first(name, sizes)
         if name in entered and first + size > hardware.input_reach:
-            yield (
-                f"node {name!r} gets inputs and takes hidden neurons up to number {first + size}, inputs lead to the "
-                f"first {hardware.input_reach}; make the populations behind the inputs smaller, or put one between"
+            yield Problem(
+                name,
+                f"node {name!r} gets inputs and takes hidden neurons up to number {first + size}",
+                f"inputs lead to the first {hardware.input_reach}",
+                "make the populations behind the inputs smaller, or put one between",
             )
         if name in leaving and total - first > hardware.output_reach:
-            yield (
-                f"node {name!r} feeds an output from {total - first} hidden neurons before their end, outputs are "
-                f"read from the last {hardware.output_reach}; make the populations before the outputs smaller, or put "
-                "one between"
+            yield Problem(
+                name,
+                f"node {name!r} feeds an output from {total - first} hidden neurons before their end",
+                f"outputs are read from the last {hardware.output_reach}",
+                "make the populations before the outputs smaller, or put one between",
             )
 
 
@@ -137,7 +153,7 @@ def _numbers(sizes: Mapping[str, int]) -> dict[str, list[int]]:
     return {name: list(range(begin, begin + size)) for begin, (name, size) in zip(first, sizes.items(), strict=False)}
 
 
-def validate(placement: Placement, network: IntegerNetwork, target: Target) -> None:
+def in_order(placement: Placement, network: IntegerNetwork, target: Target) -> None:
     """Re-check numbers, and that the projections are in the order and of the delays that the chip has.
 
     Raises:
@@ -155,3 +171,12 @@ def validate(placement: Placement, network: IntegerNetwork, target: Target) -> N
         order = [needs.position(p.source) for p in into]
         if order != sorted(order):
             raise InternalError(f"projections into {population.name!r} are not in the order of the chip's numbers")
+
+
+def estimate(network: IntegerNetwork, activity: float) -> dict[str, float | str]:
+    """Synaptic events per step at ``activity``, and the steps from input to output; the vendor publishes no energy or
+    time per event."""
+    return {
+        "synaptic_events": activity * sum(int((p.weight != 0).sum()) for p in network.projections),
+        "latency_steps": float(max(network.population(name).latency for name in network.outputs.values())),
+    }

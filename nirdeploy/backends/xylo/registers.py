@@ -1,4 +1,4 @@
-"""A population of the network from the chip's registers: what they stand for, in the terms that all targets share."""
+"""A population of the network from the chip's registers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from nirdeploy.backends.xylo.decays import kept_by
 from nirdeploy.backends.xylo.schema import Formats
-from nirdeploy.integers.network import IntegerPopulation
+from nirdeploy.integers.network import ChipPopulation, Effective
 from nirdeploy.semantics.neuron import Rules
 
 #: Registers of a neuron, int64 (size,) each.
@@ -25,35 +26,30 @@ def population(
     *,
     output: bool,
     latency: int,
-) -> IntegerPopulation:
+) -> ChipPopulation:
     """A hidden or output population. ``scale``: membrane potential of one LSB; ``rules``: the graph's, of which the
     chip decides how often a neuron spikes in a step."""
-    zeros = np.zeros(scale.size, dtype=np.int64)
-    most = formats.output_spikes if output else formats.hidden_spikes
-    return IntegerPopulation(
+    most, threshold = formats.output_spikes if output else formats.hidden_spikes, registers["threshold"]
+    # A membrane at the threshold spikes, one below does not: where that is all there is to it, the border lies halfway.
+    border = (threshold - 0.5 if output else threshold) * scale
+    return ChipPopulation(
         name=name,
         model="CubaLIF",
         shape=shape,
         rules=replace(rules, threshold=">=", multi=not output, max_spikes=most),
-        shift=0,
-        decay=left(registers["dash_mem"], formats),
-        bias=registers["bias"],
-        synapse_decay=left(registers["dash_syn"], formats),
-        synapse_bias=zeros,
-        threshold=registers["threshold"] - 1,
-        reset_value=registers["threshold"],
-        spike_size=registers["threshold"],
-        initial=zeros,
+        threshold=threshold - 1,
         scale=scale,
-        extra={
+        latency=latency,
+        registers={
             **{key: registers[key] for key in NEURON},
             "spikes_max": np.array(most),
             "events_max": np.array(formats.input_events),
         },
-        latency=latency,
+        stands_for=Effective(
+            decay=kept_by(registers["dash_mem"]),
+            offset=registers["bias"] * scale,
+            threshold=border,
+            v_reset=border - threshold * scale,
+            synapse_decay=kept_by(registers["dash_syn"]),
+        ),
     )
-
-
-def left(dash: np.ndarray, formats: Formats) -> np.ndarray:
-    """What a dash leaves of a state in a step, in 2^-``dash_max``: int64."""
-    return np.asarray((1 << formats.dash_max) - (1 << (formats.dash_max - dash)))

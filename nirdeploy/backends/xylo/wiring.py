@@ -12,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from nirdeploy.backends.common.latency import Slack
 from nirdeploy.backends.xylo.schema import Hardware
 from nirdeploy.graph.check import CheckedGraph, Projection
 from nirdeploy.integers.network import IntegerNetwork
@@ -138,24 +139,14 @@ def _in_order(hidden: Mapping[str, int], entered: set[str], leaving: set[str], r
     return [*first, *ahead, *both, *(n for n in between if n not in ahead), *last]
 
 
-def latencies(graph: CheckedGraph) -> dict[str, int]:
-    """Steps by which each population lags behind the graph, by the first way to it.
+def slack_of(graph: CheckedGraph) -> Slack:
+    """How much later than in the graph a projection arrives on the chip.
 
     A spike of a hidden neuron arrives one step after it was sent, whatever the graph says; an input's at once.
     """
-    late = dict.fromkeys(graph.inputs, 0)
-    for population in graph.populations:
-        into = [p for p in graph.into(population.name) if p.source in late]
-        ways = [late[p.source] + slack(graph, p.source, p.delay) for p in into]
-        late.setdefault(population.name, max(next(iter(ways), 0), 0))
-    return late
+    return lambda p: (0 if p.source in graph.inputs else 1) - p.delay
 
 
-def slack(graph: CheckedGraph, source: str, delay: int) -> int:
-    """How much later than in the graph a projection arrives on the chip."""
-    return (0 if source in graph.inputs else 1) - delay
-
-
-def sentence(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names for a message."""
     return ", ".join(map(repr, names))

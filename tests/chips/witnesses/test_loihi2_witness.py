@@ -119,7 +119,7 @@ def test_the_second_emulator_computes_the_same(tmp_path: Path, table: Table) -> 
         net = nd.build(graph, "loihi2", dialect=f"nir,dt={DT}").network
         (population,) = net.populations
         into = {p.source: p for p in net.projections}
-        given = {name: population.extra[name] for name in ("du", "dv", "vth")} | {"x": stimulus(graph, seed)[:, 0]}
+        given = {name: population.registers[name] for name in ("du", "dv", "vth")} | {"x": stimulus(graph, seed)[:, 0]}
         given |= {"weight": into["input"].weight, "exponent": np.array(into["input"].shift)}
         given |= {"mode": np.array(mantissas(into["input"].weight, 8).sign_mode)}
         if "lif" in into:

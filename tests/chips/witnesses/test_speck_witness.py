@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nirdeploy.backends.speck import cores
-from nirdeploy.backends.speck.configuration import configuration
+from nirdeploy.backends.speck import layers
+from nirdeploy.backends.speck.configuration import written
+from nirdeploy.backends.speck.placement import place
 from nirdeploy.graph import file as nirfile
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
+from tests.chips import speck_graphs as graphs
 from tests.chips import speck_networks as networks
 from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
@@ -68,14 +70,14 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
     for seed in seeds(NETWORKS):
         network = networks.network(seed)
         graph = networks.as_graph(network)
-        problems = BACKEND.problems(graph, TARGET)
-        integers = BACKEND.quantize(graph, TARGET)
+        problems = graphs.problems(graph, TARGET)
+        integers = graphs.integers(graph, TARGET)
         core_of: dict[str, int] = {}
         settings: dict[str, Any] = {}
         if not problems:
-            placement = BACKEND.place(integers, TARGET)
+            placement = place(integers, TARGET).placement
             core_of = {part.population: part.core for part in placement.slices}
-            whole = configuration(integers, placement, TARGET)
+            whole = written(integers, placement, TARGET)
             settings = {name: whole["samna"]["cnn_layers"][core] for name, core in core_of.items()}
         stimulus = networks.stimulus(network, seed)
         hand_over(network, folder / str(seed), cores=core_of, stimulus=stimulus)
@@ -109,7 +111,7 @@ def test_the_memories_are_as_large(pairs: list[Pair], table: Table) -> None:
     for pair in pairs:
         # It counts biases that are zero, or round to it, too.
         biased = {layer["name"]: layer["bias"] is not None for layer in pair.network["layers"]}
-        for name, layer in cores.layers(pair.integers, TARGET).layers.items():
+        for name, layer in layers.of_network(pair.integers, TARGET.hardware).layers.items():
             ours = layer.memory(biased[name])
             assert {key: by[name] for key, by in pair.said["memory"].items()} == ours
             assert pair.said["validated"][name][0] == ours["kernel"]
@@ -163,13 +165,13 @@ def test_spikes_and_membranes_are_the_same(pairs: list[Pair], table: Table) -> N
 def test_the_papers_network_is_the_same(paper: Path, tmp_path: Path, table: Table) -> None:
     """The convolutional network of the NIR paper: sinabs maps it to as many cores and spikes as we do."""
     network = networks.sequential(nirfile.read(paper / "cnn_sinabs.nir"))
-    integers = BACKEND.quantize(networks.as_graph(network), TARGET)
+    integers = graphs.integers(networks.as_graph(network), TARGET)
     x = (np.random.default_rng(0).random((50, 2, 34, 34)) < 0.05).astype(np.uint8)
     hand_over(network, tmp_path / "scnn" / "000", stimulus=x)
     ask("sinabs", tmp_path / "scnn")
     said = json.loads((tmp_path / "scnn" / "000" / "witness.json").read_text())
     assert "refused" not in said, said
-    assert sorted(said["cores"].values()) == sorted(p.core for p in BACKEND.place(integers, TARGET).slices)
+    assert sorted(said["cores"].values()) == sorted(p.core for p in place(integers, TARGET).placement.slices)
     ours = integer.simulate(integers, x[:, None])
     with np.load(tmp_path / "scnn" / "000" / "witness.npz") as arrays:
         wrong = {
@@ -262,7 +264,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 def test_sinabs_takes_what_the_documentation_forbids(name: str, said: dict[str, dict[str, Any]]) -> None:
     network, parts = FORBIDDEN[name]
     assert "refused" not in said[name], said[name]
-    (message,) = BACKEND.problems(networks.as_graph(network), TARGET)
+    (message,) = graphs.problems(networks.as_graph(network), TARGET)
     assert "'here'" in message
     assert all(part in message for part in parts), message
 
@@ -272,9 +274,9 @@ def test_sinabs_configures_something_else(said: dict[str, dict[str, Any]]) -> No
     ours = {}
     for name, network in MISREAD.items():
         graph = networks.as_graph(network)
-        assert BACKEND.problems(graph, TARGET) == []
-        integers = BACKEND.quantize(graph, TARGET)
-        whole = configuration(integers, BACKEND.place(integers, TARGET), TARGET)
+        assert graphs.problems(graph, TARGET) == []
+        integers = graphs.integers(graph, TARGET)
+        whole = written(integers, place(integers, TARGET).placement, TARGET)
         (ours[name],) = [settings for settings in whole["samna"]["cnn_layers"] if settings]
     assert theirs["a dilation of 2"]["dimensions"]["kernel_size"] == 3  # not dilated
     assert ours["a dilation of 2"]["dimensions"]["kernel_size"] == 5
@@ -288,5 +290,5 @@ def test_sinabs_configures_something_else(said: dict[str, dict[str, Any]]) -> No
 def test_sinabs_refuses_what_the_chip_can_do(name: str, said: dict[str, dict[str, Any]]) -> None:
     assert "ValueError" in said[name]["refused"]
     graph = networks.as_graph(REFUSED[name])
-    assert BACKEND.problems(graph, TARGET) == []
-    BACKEND.place(BACKEND.quantize(graph, TARGET), TARGET)
+    assert graphs.problems(graph, TARGET) == []
+    assert BACKEND.fit(graph, TARGET).fits

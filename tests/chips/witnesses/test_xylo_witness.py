@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nirdeploy.backends.xylo.placement import place
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets.emit import emit
 from nirdeploy.targets.tables import Target
@@ -25,7 +26,7 @@ SCRIPTS = 30
 
 def rendered(network: IntegerNetwork, target: Target, stimulus: dict[str, np.ndarray], folder: Path) -> None:
     """What the build leaves, and the stimulus (T, 1, size) beside it."""
-    placement = BACKEND.place(network, target)
+    placement = place(network, target).placement
     BACKEND.validate(placement, network, target)
     emit(target, network, placement).save(folder)
     np.savez(folder / "stimulus.npz", **{name: values[:, 0] for name, values in stimulus.items()})

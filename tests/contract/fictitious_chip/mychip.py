@@ -19,7 +19,7 @@ from pydantic import Field
 from nirdeploy.backends.common.support import unsupported
 from nirdeploy.graph.check import CheckedGraph, Population
 from nirdeploy.integers import network as integers
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import ChipPopulation, Effective, IntegerNetwork, IntegerProjection
 from nirdeploy.integers.quantize import assembled
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense
@@ -61,7 +61,7 @@ class State:
 class Counters:
     """The neurons of the chip as a :class:`nirdeploy.integers.network.Dynamics`."""
 
-    def start(self, population: IntegerPopulation, batch: int) -> State:
+    def start(self, population: ChipPopulation, batch: int) -> State:
         zeros = np.zeros((batch, population.size), dtype=np.int64)
         return State(zeros, zeros)
 
@@ -69,10 +69,10 @@ class Counters:
         self,
         state: State,
         arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: IntegerPopulation,
+        population: ChipPopulation,
         formats: integers.Formats,
     ) -> tuple[np.ndarray, State, np.ndarray]:
-        leak = int(population.extra["leak"])
+        leak = int(population.registers["leak"])
         v = state.v - (state.v >> leak) if leak else state.v
         for projection, signal in arriving:
             v = v + projection.apply(signal)
@@ -188,24 +188,22 @@ class Rounded:
         lost = float(self.lost[0])
         return min(round(-float(np.log2(lost))), self.leak_max) if lost else 0
 
-    def population(self) -> IntegerPopulation:
-        zeros, top = np.zeros(self.of.size, dtype=np.int64), 2**self.leak_max
-        return IntegerPopulation(
+    def population(self) -> ChipPopulation:
+        threshold, scale, lost = self.threshold.astype(np.int64), self.gain / self.scale, 2.0**-self.leak
+        return ChipPopulation(
             name=self.of.name,
             model=self.of.model,
             shape=self.of.shape,
             rules=self.rules,
-            shift=0,
-            decay=zeros + (top - (top >> self.leak) if self.leak else top),
-            bias=zeros,
-            synapse_decay=zeros,
-            synapse_bias=zeros,
-            threshold=self.threshold.astype(np.int64),
-            reset_value=zeros,
-            spike_size=np.maximum(self.threshold, 1).astype(np.int64),
-            initial=zeros,
-            scale=self.gain / self.scale,
-            extra={"leak": np.array(self.leak)},
+            threshold=threshold,
+            scale=scale,
+            registers={"leak": np.array(self.leak)},
+            stands_for=Effective(
+                decay=np.full(self.of.size, 1.0 - lost if self.leak else 1.0),
+                offset=np.zeros(self.of.size),
+                threshold=(threshold + 0.5) * scale,
+                v_reset=np.zeros(self.of.size),
+            ),
         )
 
     def projections(self) -> Iterator[IntegerProjection]:
@@ -248,7 +246,7 @@ def configuration(network: IntegerNetwork, placement: Placement) -> dict[str, An
         "populations": [
             {
                 "name": p.name,
-                "leak": int(p.extra["leak"]),
+                "leak": int(network.on_chip(p.name).registers["leak"]),
                 "threshold": p.threshold.tolist(),
                 "weights": [[q.source, q.weight.tolist()] for q in network.into(p.name)],
                 "cores": [[part.core, part.first, part.count] for part in placement.of(p.name)],

@@ -11,10 +11,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nirdeploy.errors import DoesNotFit
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork, IntegerProjection, Population
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution
+from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 from nirdeploy.targets.tables import Target
 
@@ -26,23 +26,26 @@ def is_convolved(network: IntegerNetwork, name: str) -> bool:
     return any(isinstance(p.operator, Convolution) for p in network.into(name))
 
 
-def place(network: IntegerNetwork, target: Target) -> Placement:
-    """Cut populations (and inputs, which take cores too) into equal slices. Raises :class:`DoesNotFit`."""
+def place(network: IntegerNetwork, target: Target) -> Fit:
+    """Populations (and inputs, which take cores too) cut into equal slices, or everything that is against it."""
     plan = _Plan(network, target)
-    plan.check({name: plan.most(name) for name in plan.sizes})
+    if problems := plan.too_large({name: plan.most(name) for name in plan.sizes}):
+        return Fit(problems, network)
     counts = plan.counts()
-    plan.check(counts)
+    if problems := plan.too_large(counts):
+        return Fit(problems, network)
     hardware = target.hardware
     needed = {name: math.ceil(plan.sizes[name] / count) for name, count in counts.items()}
     if sum(needed.values()) > hardware.usable_cores:
         parts = ", ".join(f"{name!r} {cores}" for name, cores in needed.items())
-        raise DoesNotFit(
-            f"the network needs {sum(needed.values())} cores ({parts}), the chip has {hardware.usable_cores} "
-            f"({hardware.cores} less {hardware.system_cores} for its system)",
-            where=f"target {target.name}",
-            hint="use fewer neurons or synapses",
+        problem = Problem(
+            "",
+            f"the network needs {sum(needed.values())} cores ({parts})",
+            f"the chip has {hardware.usable_cores} ({hardware.cores} less {hardware.system_cores} for its system)",
+            "use fewer neurons or synapses",
         )
-    return _laid_out(network, target, plan, counts, needed)
+        return Fit((problem,), network)
+    return Fit((), network, _laid_out(network, target, plan, counts, needed))
 
 
 def _laid_out(
@@ -117,7 +120,7 @@ class _Plan:
         convolved = name not in dict(self.network.inputs) and is_convolved(self.network, name)
         return int(self.hardware.conv_neurons if convolved else self.hardware.neurons)
 
-    def bytes(self, population: IntegerPopulation, count: int, counts: Mapping[str, int]) -> int:
+    def bytes(self, population: Population, count: int, counts: Mapping[str, int]) -> int:
         """What ``count`` neurons take, where the populations are cut into ``counts``."""
         words = (
             self.hardware.synaptic_neuron_words if population.model in neuron.SYNAPTIC else self.hardware.neuron_words
@@ -130,22 +133,24 @@ class _Plan:
     def _senders(self, p: IntegerProjection, counts: Mapping[str, int]) -> int:
         return math.ceil(self.sizes[p.source] / counts[p.source])
 
-    def _fits(self, population: IntegerPopulation, count: int, counts: Mapping[str, int]) -> bool:
+    def _fits(self, population: Population, count: int, counts: Mapping[str, int]) -> bool:
         """With the recording of one step."""
         recording = recorded_bytes(self.network, population.name, count)
         return bool(self.bytes(population, count, counts) + recording <= self.hardware.data_bytes)
 
-    def check(self, counts: Mapping[str, int]) -> None:
-        """Raise :class:`DoesNotFit` with every population of which no core holds even one neuron."""
-        alone = {p.name: self.bytes(p, 1, counts) for p in self.network.populations if not self._fits(p, 1, counts)}
-        if alone:
-            parts = ", ".join(f"{name!r} {needed}" for name, needed in alone.items())
-            raise DoesNotFit(
-                f"one neuron with its synapses takes more bytes ({parts}) than a core has for them "
-                f"({self.hardware.data_bytes})",
-                where=f"target {self.target.name}",
-                hint="use fewer inputs or smaller kernels",
+    def too_large(self, counts: Mapping[str, int]) -> tuple[Problem, ...]:
+        """Populations of which no core holds even one neuron."""
+        room = self.hardware.data_bytes
+        return tuple(
+            Problem(
+                p.name,
+                f"one neuron with its synapses takes more bytes ({p.name!r} {self.bytes(p, 1, counts)}) than a core "
+                f"has for them ({room})",
+                remedy="use fewer inputs or smaller kernels",
             )
+            for p in self.network.populations
+            if not self._fits(p, 1, counts)
+        )
 
     def counts(self) -> dict[str, int]:
         """Neurons per core of inputs and populations: the fewest cores, all but the last alike.
@@ -168,3 +173,15 @@ class _Plan:
 def _even(size: int, most: int) -> int:
     """The slice of which as many are needed as of ``most``, but alike."""
     return math.ceil(size / math.ceil(size / most))
+
+
+def estimate(network: IntegerNetwork, placement: Placement, target: Target, activity: float) -> dict[str, float | str]:
+    """Synaptic events per step at ``activity`` (spikes per neuron and step), and the time the busiest core needs for
+    them at the chip paper's highest rate: a step cannot be shorter."""
+    each = {p.name: sum(q.synapses() for q in network.into(p.name)) / p.size for p in network.populations}
+    events = [activity * each[part.population] * part.count for part in placement.slices]
+    return {
+        "synaptic_events": float(sum(events)),
+        "busiest_core_events": float(max(events)),
+        "step_us": 1e6 * float(max(events)) / target.hardware.events_per_second,
+    }

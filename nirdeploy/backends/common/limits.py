@@ -1,0 +1,96 @@
+"""What several chips say of a neuron that they do not have, and how they look at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.backends.common.quality import largest
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.semantics import neuron
+from nirdeploy.targets.fit import Problem
+from nirdeploy.targets.tables import Target
+
+
+def way(p: Projection) -> str:
+    """A projection as a problem's node."""
+    return f"{p.source} -> {p.target}"
+
+
+def coefficients(graph: CheckedGraph, population: Population) -> neuron.Coefficients:
+    """What a step does to each neuron: scalars or float64 (size,)."""
+    params = {key: values.ravel() for key, values in population.params.items()}
+    return neuron.coefficients(population.model, params, graph.dialect_of(population.name))
+
+
+def whole(value: Any, size: int) -> np.ndarray:
+    """A figure of each neuron: float64 (size,)."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), size)
+
+
+def of_the_model(population: Population, target: Target, allowed: str, remedy: str) -> Iterator[Problem]:
+    """The neuron model is none of the target file's."""
+    if population.model not in target.models:
+        yield Problem(population.name, f"node {population.name!r} is a {population.model}", allowed, remedy)
+
+
+def of_the_reset(
+    graph: CheckedGraph, population: Population, target: Target, allowed: str, remedy: str
+) -> Iterator[Problem]:
+    """The target file's model has another reset."""
+    reset = graph.rules(population.name).reset
+    if reset not in target.models[population.model].reset:
+        yield Problem(population.name, f"node {population.name!r} resets by {reset!r}", allowed, remedy)
+
+
+def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
+    """What of the rules is more than a binary spike at once, a reset in its own step, and the new current."""
+    beyond = {
+        "reset_delay=true": rules.reset_delay,
+        "reset_guard=true": rules.reset_guard,
+        "spikes=multi": rules.multi,
+        "spike_delay=true": rules.spike_delay,
+        "v_min=-threshold": rules.bounded,
+        "synapse_order=old": model in neuron.SYNAPTIC and rules.synapse_order == "old",
+    }
+    return [text for text, there in beyond.items() if there]
+
+
+def of_the_dialect(
+    graph: CheckedGraph, population: Population, whose: str, remedy: str, apart: Sequence[str] = ()
+) -> Iterator[Problem]:
+    """More than a plain spike, reset and current (but what is set ``apart``). ``whose``: "the chip's neuron"."""
+    name = population.name
+    if odd := [text for text in beyond_plain(graph.rules(name), population.model) if text not in apart]:
+        found = f"node {name!r} follows the dialect {graph.dialect_of(name)}"
+        yield Problem(name, found, f"of which {whose} cannot do {', '.join(odd)}", remedy)
+
+
+def of_the_late_bias(population: Population) -> Iterator[Problem]:
+    """A bias that is not there from the first step, as the chip's are."""
+    if population.late_bias:
+        yield Problem(
+            population.name,
+            f"node {population.name!r} has a bias that begins in step {max(population.late_bias)} (behind a delay or a "
+            "recurrent connection)",
+            "the target's are there from step 0",
+            "put the bias behind the delay",
+        )
+
+
+def of_the_threshold(population: Population) -> Iterator[Problem]:
+    """A threshold that no register of positive numbers holds."""
+    if (lowest := float(population.params["v_threshold"].min())) <= 0:
+        yield Problem(
+            population.name,
+            f"node {population.name!r} has a threshold of {lowest:g}",
+            "the register holds positive ones",
+            "shift the membrane's origin",
+        )
+
+
+def furthest_reset(population: Population) -> float:
+    """The v_reset that is furthest from 0, with its sign; 0 where there is none."""
+    return largest(population.params["v_reset"])
