@@ -9,6 +9,7 @@ import nir
 import numpy as np
 from hypothesis import strategies as st
 
+from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.semantics import dialect as dialect_module
 from nirdeploy.semantics.dialect import Dialect
 
@@ -66,9 +67,7 @@ def layer(shape: tuple[int, ...], dt: float, rng: np.random.Generator, draw: Any
     if kind == "Flatten":
         return nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
     if kind.endswith("Pool2d"):
-        kernel = rng.integers(1, np.minimum(shape[1:], 3) + 1)
-        stride, padding = rng.integers(1, 3, 2), rng.integers(0, kernel // 2 + 1)
-        return getattr(nir, kind)(kernel_size=kernel, stride=stride, padding=padding)
+        return windows(kind, shape, rng)
     spatial = len(shape) - 1
     groups = int(rng.choice([g for g in (1, 2) if shape[0] % g == 0]))
     out = groups * int(rng.integers(1, 3))
@@ -84,16 +83,37 @@ def layer(shape: tuple[int, ...], dt: float, rng: np.random.Generator, draw: Any
     return nir.Conv2d(shape[1:], weight, tuple(stride), padding, tuple(dilation), groups, bias)
 
 
+def windows(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> nir.NIRNode:
+    """A pooling node."""
+    kernel = rng.integers(1, np.minimum(shape[1:], 3) + 1)
+    stride, padding = rng.integers(1, 3, 2), rng.integers(0, kernel // 2 + 1)
+    pools = {"SumPool2d": nir.SumPool2d, "AvgPool2d": nir.AvgPool2d, "MaxPool2d": MaxPool2d}
+    return pools[kind](kernel, stride, padding)
+
+
+def _even_biases(nodes: dict[str, nir.NIRNode], inside: list[str]) -> bool:
+    """Whether what stands in front of a maximum adds one bias to each channel, and delays all alike."""
+    kinds = [type(nodes[name]) for name in inside]
+    return (
+        kinds.count(nir.Conv2d) <= 1
+        and all(kind in (nir.Conv2d, nir.SumPool2d) for kind in kinds[-1:])
+        and (nir.Delay not in kinds and kinds[:-1].count(nir.Conv2d) == 0)
+    )
+
+
 def out_shape(node: nir.NIRNode, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(apply(node, np.zeros((1, *shape)))[0].shape)
 
 
 @st.composite
-def drawn(draw: st.DrawFn, kinds: tuple[str, ...] = NEURONS, recurrent: bool = True) -> Drawn:
-    """A chain of blocks (linear nodes, then neurons) with skips, recurrences, subgraphs and several outputs."""
+def drawn(draw: st.DrawFn, kinds: tuple[str, ...] = NEURONS, recurrent: bool = True, maxima: bool = False) -> Drawn:
+    """A chain of blocks (linear nodes, then neurons) with skips, recurrences, subgraphs and several outputs.
+
+    ``maxima``: images, where a block's linear nodes may end in a maximum over windows.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     dt = 1e-3
-    shape: tuple[int, ...] = draw(st.sampled_from([(3,), (5,), (2, 6), (2, 4, 5), (1, 5, 4)]))
+    shape: tuple[int, ...] = draw(st.sampled_from(([] if maxima else [(3,), (5,), (2, 6)]) + [(2, 4, 5), (1, 5, 4)]))
     start = shape
     nodes: dict[str, nir.NIRNode] = {"in": nir.Input({"input": np.array(shape)})}
     edges: list[tuple[str, str]] = []
@@ -105,6 +125,13 @@ def drawn(draw: st.DrawFn, kinds: tuple[str, ...] = NEURONS, recurrent: bool = T
         for i in range(draw(st.integers(0, 3))):
             name, node = f"l{block}.{i}", layer(shape, dt, rng, draw)
             nodes[name], shape = node, out_shape(node, shape)
+            edges.append((last, name))
+            last = name
+            inside.append(name)
+        if maxima and len(shape) == 3 and min(shape[1:]) >= 2 and _even_biases(nodes, inside) and draw(st.booleans()):
+            name = f"l{block}.max"
+            nodes[name] = windows("MaxPool2d", shape, rng)
+            shape = out_shape(nodes[name], shape)
             edges.append((last, name))
             last = name
             inside.append(name)
@@ -151,14 +178,16 @@ def apply(node: nir.NIRNode, x: np.ndarray) -> np.ndarray:
         return x.reshape(len(x), -1)
     if isinstance(node, nir.Delay):
         return x
-    if isinstance(node, (nir.SumPool2d, nir.AvgPool2d)):
+    if isinstance(node, (nir.SumPool2d, nir.AvgPool2d, MaxPool2d)):
         (kh, kw), (sh, sw), (ph, pw) = node.kernel_size, node.stride, node.padding
-        x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+        outside = -np.inf if isinstance(node, MaxPool2d) else 0
+        x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=outside)
         rows, columns = (x.shape[2] - kh) // sh + 1, (x.shape[3] - kw) // sw + 1
         out = np.zeros((*x.shape[:2], rows, columns))
         for r in range(rows):
             for c in range(columns):
-                out[:, :, r, c] = x[:, :, r * sh : r * sh + kh, c * sw : c * sw + kw].sum(axis=(2, 3))
+                seen = x[:, :, r * sh : r * sh + kh, c * sw : c * sw + kw]
+                out[:, :, r, c] = seen.max(axis=(2, 3)) if isinstance(node, MaxPool2d) else seen.sum(axis=(2, 3))
         return out / (kh * kw) if isinstance(node, nir.AvgPool2d) else out
     if isinstance(node, nir.Conv1d):
         one = nir.Conv2d.__new__(nir.Conv2d)

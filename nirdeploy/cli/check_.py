@@ -54,6 +54,7 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
                 "dialect_source": graph.dialect_source,
                 "own_dialects": own,
                 "repairs": list(graph.repairs),
+                "warnings": list(graph.warnings),
                 "target": target,
                 "digest": graph.digest(),
             },
@@ -66,6 +67,7 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
         ui.say(f"dialect of {name}: {text}")
     for repair in graph.repairs:
         ui.say(f"repaired: {repair}")
+    ui.warn(graph.warnings)
     ui.say(f"fits target {target}" if target else "valid")
 
 
@@ -77,5 +79,5 @@ def _in_words(dialect: Dialect) -> str:
     said = [f"dt = {dialect.dt:g} s", dialect.discretization, f"threshold {dialect.threshold}"]
     said.append(f"reset {dialect.reset}")
     rest = [key for key in values if key not in ("preset", "dt", "discretization", "threshold", "reset")]
-    said += [f"{key} {str(values[key]).lower()}" for key in rest if values[key] != plain[key]]
+    said += [f"{key} {str(values[key]).lower()}" for key in rest if values[key] != plain.get(key)]
     return ", ".join(said)

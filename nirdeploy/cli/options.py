@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -140,13 +140,21 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
 
 
 def write_record(
-    command: str, record: SpikeRecord, out: Path, labels: np.ndarray | None, as_json: bool, by: str | None = None
+    command: str,
+    record: SpikeRecord,
+    out: Path,
+    labels: np.ndarray | None,
+    as_json: bool,
+    by: str | None = None,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Save a record and say what is in it; ``by`` names the simulator where there are several."""
     from nirdeploy import accuracy
 
     record.save(out)
     counts = {name: int(values.sum()) for name, values in record.spikes.items()}
+    if counts and not any(counts.values()):
+        warnings = [*warnings, f"nothing spiked in {record.samples} samples x {record.steps} steps"]
     score = None if labels is None else accuracy(record, labels)
     if as_json:
         ui.result(
@@ -160,9 +168,11 @@ def write_record(
                 "membranes": list(record.membrane),
                 "accuracy": score,
                 "stats": dict(record.stats),
+                "warnings": list(warnings),
             },
         )
         return
+    ui.warn(warnings)
     ui.say(
         f"wrote {out}{'' if by is None else f' ({by})'}: {record.samples} samples x {record.steps} steps, "
         + ", ".join(f"{count:,} spikes in {name}" for name, count in counts.items())

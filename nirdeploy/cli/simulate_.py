@@ -52,10 +52,12 @@ def command(
     x, labels = options.stimulus(stimulus)
     names = [] if membrane is None else [name.strip() for name in membrane.split(",")]
     chosen = options.probes(probe)
+    graph = None if what.is_dir() else check(what, dialect=dialect, dt=dt)
     with ui.spinner("simulating", as_json):
-        if exact:
-            record = solution.simulate(check(what, dialect=dialect, dt=dt), x, chosen, membrane=names)
+        if exact and graph is not None:
+            record = solution.simulate(graph, x, chosen, membrane=names)
         else:
             formats = None if integer is None else options.formats(integer)
-            record = simulate(what, x, chosen, membrane=names, dialect=dialect, dt=dt, formats=formats)
-    options.write_record("simulate", record, out, labels, as_json, by=record.source)
+            record = simulate(graph or what, x, chosen, membrane=names, formats=formats)
+    told = () if graph is None else graph.warnings
+    options.write_record("simulate", record, out, labels, as_json, by=record.source, warnings=told)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nirdeploy.errors import DoesNotFit
@@ -24,6 +24,12 @@ NOT_EQUAL = 1
 def note(text: str) -> None:
     """A line for the person at the terminal."""
     sys.stderr.write(text + "\n")
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """What is valid and can hardly be meant: lines for the person at the terminal."""
+    for warning in warnings:
+        note(f"warning: {warning}")
 
 
 def say(text: str) -> None:

@@ -13,9 +13,10 @@ from torch import nn
 
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.modules import NEURONS, Delay, Neuron, Scale, SumPool2d
-from nirdeploy.graph.linear import whole
+from nirdeploy.graph.extension import MaxPool2d
+from nirdeploy.graph.shapes import whole
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.neuron import PARAMETERS
+from nirdeploy.semantics.neuron import PARAMETERS, ignores_v_reset
 
 
 def to_module(
@@ -30,6 +31,8 @@ def to_module(
     kind = type(node).__name__
     if kind in NEURONS:
         options: dict[str, Any] = {key: _tensor(getattr(node, key), dtype, shape) for key in PARAMETERS[kind]}
+        if "v_reset" in options and ignores_v_reset(dialect):
+            options["v_reset"] = torch.zeros_like(options["v_reset"])
         return NEURONS[kind](**options, dt=dialect.dt, dialect=dialect, step_mode="s", recurrent=recurrent)
     if isinstance(node, nir.Delay):
         return Delay(_tensor(node.delay, torch.float64, None), dt=dialect.dt, step_mode="s").double()
@@ -44,6 +47,8 @@ def to_module(
     if isinstance(node, nir.Scale):
         return Scale(_tensor(node.scale, dtype, None))
     sizes: list[Any] = [tuple(whole(getattr(node, key), key, kind, 2, least=0)) for key in _POOLING]
+    if isinstance(node, MaxPool2d):
+        return nn.MaxPool2d(*sizes)
     return (SumPool2d if isinstance(node, nir.SumPool2d) else nn.AvgPool2d)(*sizes)
 
 

@@ -3,195 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
 
 import nir
 import numpy as np
 
-from nirdeploy.errors import CorruptFile, GraphError, UsageProblem
+from nirdeploy.errors import GraphError, UsageProblem
 from nirdeploy.graph import file as nirfile
+from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.graph.chain import Chain
+from nirdeploy.graph.checked import CheckedGraph, Population, Projection
+from nirdeploy.graph.doubts import doubts
 from nirdeploy.graph.flatten import FlatGraph, flatten
 from nirdeploy.graph.folding import Folding
-from nirdeploy.graph.linear import LINEAR, per_neuron
-from nirdeploy.records import store
+from nirdeploy.graph.shapes import per_neuron
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Operator, Passage, Pool, operator_from, pool_from, to_meta
 
-_NEURONS = {
-    "IF": nir.IF,
-    "LIF": nir.LIF,
-    "CubaLIF": nir.CubaLIF,
-    "I": nir.I,
-    "LI": nir.LI,
-    "CubaLI": nir.CubaLI,
-    "Threshold": nir.Threshold,
-}
+__all__ = ["MAX_INPUT_BITS", "CheckedGraph", "Population", "Projection", "check"]
+
 MAX_INPUT_BITS = 8
+_NORSE = 1e-3  # seconds of the dt that Norse's exporter takes for granted
 _MAX_INPUT = 1 << 24  # neurons of one input: a file of a few bytes can declare more than any memory holds
-
-
-@dataclass(frozen=True)
-class Population:
-    """Neurons of one NIR node (or an input, or an analog output).
-
-    ``model`` is ``"Input"`` or a key of :data:`nirdeploy.semantics.neuron.PARAMETERS`; ``params`` are float64
-    arrays of ``shape``, finite and in range; ``bias`` is the constant current (float64, ``shape``)
-    folded from Affine nodes on the way in; ``late_bias`` holds what of it begins only in a later step
-    (behind a Delay, say), by that step. ``dialect``: its own, where it differs from the graph's.
-    """
-
-    name: str
-    model: str
-    shape: tuple[int, ...]
-    params: Mapping[str, np.ndarray]
-    bias: np.ndarray
-    late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
-    dialect: Dialect | None = None
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
-
-
-@dataclass(frozen=True)
-class Projection(Passage):
-    """A linear operator from one population's spikes to another's input current.
-
-    The signal passes ``pool`` (if any), then ``operator``, over flattened (C order) populations, and arrives
-    ``delay`` steps later; ``nodes`` are the NIR nodes folded into it, in order.
-    """
-
-    source: str
-    target: str
-    operator: Operator
-    nodes: tuple[str, ...] = ()
-    pool: Pool | None = None
-    delay: int = 0
-
-
-@dataclass(frozen=True)
-class CheckedGraph:
-    """Normal form: populations in topological order (inputs first) and the projections between them.
-
-    Guarantees: names unique; every projection joins two populations, and one whose source does not stand
-    before its target is delayed (by its own ``delay``, or by the dialect's ``spike_delay``); every population
-    but the inputs has at least one projection into it; shapes known; parameters finite and in range.
-    ``inputs`` are the Input populations' names in the graph's order; ``outputs`` maps each Output
-    node's name to the population it reads. ``dialect_source`` says where the dialect came from
-    ("argument", "metadata" or "default"); ``repairs`` what the reader had to put right in the file; ``input_bits``
-    of the numbers that the inputs may hold on hardware (1: spikes).
-    """
-
-    FILE: ClassVar[str] = "graph.npz"  # in a build's folder
-
-    populations: tuple[Population, ...]
-    projections: tuple[Projection, ...]
-    inputs: tuple[str, ...]
-    outputs: Mapping[str, str]
-    dialect: Dialect
-    dialect_source: str
-    repairs: tuple[str, ...] = ()
-    input_bits: int = 1
-
-    def population(self, name: str) -> Population:
-        return next(p for p in self.populations if p.name == name)
-
-    def into(self, name: str) -> list[Projection]:
-        """The projections that end on a population."""
-        return [p for p in self.projections if p.target == name]
-
-    def rules(self, name: str) -> neuron.Rules:
-        """The dialect's rules for one population."""
-        recurrent = any(p.source == name for p in self.into(name))
-        return neuron.rules(self.population(name).model, self.dialect_of(name), recurrent=recurrent)
-
-    def dialect_of(self, name: str) -> Dialect:
-        """The dialect of one population."""
-        return self.population(name).dialect or self.dialect
-
-    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        arrays: dict[str, np.ndarray] = {}
-        for i, population in enumerate(self.populations):
-            arrays[f"population{i}.bias"] = population.bias
-            arrays |= {f"population{i}.late_bias.{step}": late for step, late in population.late_bias.items()}
-            arrays |= {f"population{i}.{name}": values for name, values in population.params.items()}
-        arrays |= {f"projection{i}.weight": p.weight for i, p in enumerate(self.projections)}
-        meta = {
-            "populations": [
-                [
-                    *(p.name, p.model, list(p.shape), sorted(p.params)),
-                    p.dialect and p.dialect.as_dict(),
-                    sorted(p.late_bias),
-                ]
-                for p in self.populations
-            ],
-            "projections": [
-                [p.source, p.target, list(p.nodes), to_meta(p.operator), to_meta(p.pool), p.delay]
-                for p in self.projections
-            ],
-            "inputs": list(self.inputs),
-            "outputs": dict(self.outputs),
-            "dialect": self.dialect.as_dict(),
-            "dialect_source": self.dialect_source,
-            "repairs": list(self.repairs),
-            "input_bits": self.input_bits,
-        }
-        return meta, arrays
-
-    def digest(self) -> str:
-        """SHA-256 (hex) of everything that decides the spikes."""
-        meta, arrays = self._parts()
-        return store.digest({key: meta[key] for key in meta if key not in ("dialect_source", "repairs")}, arrays)
-
-    def save(self, path: Path) -> None:
-        store.write_atomic(path, store.pack(*self._parts()))
-
-    @classmethod
-    def load(cls, path: Path) -> CheckedGraph:
-        """Raises :class:`CorruptFile` if the file is not a saved CheckedGraph."""
-        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
-        try:
-            return cls(
-                populations=tuple(
-                    Population(
-                        name,
-                        model,
-                        tuple(shape),
-                        {key: arrays[f"population{i}.{key}"] for key in params},
-                        arrays[f"population{i}.bias"],
-                        {step: arrays[f"population{i}.late_bias.{step}"] for step in late},
-                        own and Dialect(**own),
-                    )
-                    for i, (name, model, shape, params, own, late) in enumerate(meta["populations"])
-                ),
-                projections=tuple(
-                    Projection(
-                        source,
-                        target,
-                        operator_from(operator, arrays[f"projection{i}.weight"]),
-                        tuple(nodes),
-                        pool_from(pool),
-                        delay,
-                    )
-                    for i, (source, target, nodes, operator, pool, delay) in enumerate(meta["projections"])
-                ),
-                inputs=tuple(meta["inputs"]),
-                outputs=meta["outputs"],
-                dialect=Dialect(**meta["dialect"]),
-                dialect_source=meta["dialect_source"],
-                repairs=tuple(meta["repairs"]),
-                input_bits=meta["input_bits"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error
 
 
 def check(
@@ -218,11 +55,20 @@ def check(
     graph = source if isinstance(source, nir.NIRGraph) else nirfile.read(source)
     chosen, origin = _dialect(graph, dialect, dt, where)
     try:
-        checked = _normal_form(flatten(graph, where), chosen, origin)
+        flat = flatten(graph, where)
+        unit: list[str] = []
+        if dt is None and _in_norses_unit(flat, chosen):
+            unit = [
+                f"tau is written in thousandths of what dt = {chosen.dt:g} s counts in, as Norse writes it: read with "
+                f"dt = {chosen.dt * _NORSE:g} s"
+            ]
+            chosen = replace(chosen, dt=chosen.dt * _NORSE)
+        checked = _normal_form(flat, chosen, origin)
     except GraphError as error:
         error.where = error.where or where
         raise
-    return replace(checked, repairs=tuple(nirrepair.recorded(graph)), input_bits=input_bits)
+    checked = replace(checked, repairs=(*nirrepair.recorded(graph), *unit), input_bits=input_bits)
+    return replace(checked, warnings=doubts(checked))
 
 
 def _dialect(graph: nir.NIRGraph, given: str | Dialect | None, dt: float | None, where: str) -> tuple[Dialect, str]:
@@ -244,7 +90,7 @@ def _normal_form(graph: FlatGraph, dialect: Dialect, origin: str) -> CheckedGrap
     _check_kinds(graph)
     _check_connected(graph)
     inputs = {n: _declared_shape(node, n) for n, node in graph.nodes.items() if isinstance(node, nir.Input)}
-    folding = Folding(graph, inputs, dialect.dt)
+    folding = Folding(graph, list(inputs), dialect.dt)
     outputs: dict[str, str] = {}
     names: list[str] = []
     for name, node in graph.nodes.items():
@@ -267,11 +113,24 @@ def _normal_form(graph: FlatGraph, dialect: Dialect, origin: str) -> CheckedGrap
             backward = order.index(chain.source) >= index
             delay = max(chain.delay, 1) if backward and not late else chain.delay
             delay = chain.delay + 1 if dialect.connection_delay else delay
-            projections.append(
-                Projection(chain.source, population.name, chain.operator, chain.nodes, chain.pool, delay)
-            )
+            way = (chain.operator, chain.nodes, chain.pool, delay, chain.maximum)
+            projections.append(Projection(chain.source, population.name, *way))
     in_order = {name: outputs[name] for name in graph.nodes if name in outputs}
     return CheckedGraph(populations, tuple(projections), tuple(inputs), in_order, dialect, origin)
+
+
+def _in_norses_unit(graph: FlatGraph, dialect: Dialect) -> bool:
+    """Whether every tau is too short by the factor that Norse's exporter (0.001 / tau_mem_inv) leaves in it."""
+    taus = [
+        np.ravel(getattr(node, key))
+        for node in graph.nodes.values()
+        for key in neuron.PARAMETERS.get(type(node).__name__, ())
+        if key.startswith("tau")
+    ]
+    if dialect.preset != "norse" or not taus or {tau.dtype.kind for tau in taus} - set("iuf"):
+        return False
+    every = np.concatenate(taus)
+    return bool((dialect.dt >= 2 * every).all() and (2 * every > dialect.dt * _NORSE).all())
 
 
 def _own_dialect(name: str, node: nir.NIRNode, dialect: Dialect) -> Dialect | None:
@@ -292,10 +151,9 @@ def _is_plain(arriving: list[Chain]) -> bool:
 
 
 def _check_kinds(graph: FlatGraph) -> None:
-    allowed = (*LINEAR, *_NEURONS.values(), nir.Input, nir.Output)
-    odd = [f"{name!r} ({type(node).__name__})" for name, node in graph.nodes.items() if not isinstance(node, allowed)]
+    odd = [f"{n!r} ({type(node).__name__})" for n, node in graph.nodes.items() if primitives.of(node) is None]
     if odd:
-        known = ", ".join(kind.__name__ for kind in (nir.Input, *LINEAR, *_NEURONS.values(), nir.Output))
+        known = ", ".join(row.node.__name__ for row in primitives.TABLE.values())
         raise GraphError(f"unsupported node{'s' if len(odd) > 1 else ''}: {', '.join(odd)}", hint=f"supported: {known}")
     for kind in (nir.Input, nir.Output):
         if not any(isinstance(node, kind) for node in graph.nodes.values()):
@@ -335,6 +193,8 @@ def _population(
         return Population(name, "Input", shape, {}, np.zeros(shape))
     model = "Output" if isinstance(node, nir.Output) else type(node).__name__
     params = {key: per_neuron(getattr(node, key), key, name, shape) for key in neuron.PARAMETERS[model]}
+    if "v_reset" in params and neuron.ignores_v_reset(own or dialect):
+        params["v_reset"] = np.zeros(shape)
     _check_ranges(name, model, params, own or dialect)
     late = (own or dialect).recurrent_bias == "late" and not dialect.connection_delay
     parts = folding.constant(name, set(order[order.index(name) :]) if late else set())
@@ -350,7 +210,8 @@ def _check_ranges(name: str, model: str, params: dict[str, np.ndarray], dialect:
         if dialect.discretization == "euler" and dialect.dt >= 2 * tau:
             raise GraphError(
                 f"node {name!r}: {key} = {tau:g} s is too short for dt = {dialect.dt:g} s, its state diverges",
-                hint="give the dt the network was trained with (--dt), or use discretization=exponential",
+                hint=f"give the dt the network was trained with (--dt, below {2 * tau:g}), --dialect norse where Norse "
+                "wrote it, or use discretization=exponential",
             )
     if neuron.rules(model, dialect).multi and params["v_threshold"].min() <= 0:
         raise GraphError(

@@ -23,6 +23,7 @@ import numpy as np
 from nirdeploy import processes
 from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
 from nirdeploy.graph import child as nirchild
+from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.records import store
 
@@ -34,31 +35,7 @@ _WALL_PER_CPU = 10  # the clock on the wall ends only what sleeps, however busy 
 _MAX_EDGES = 1 << 20
 _GRAPH = "NIRGraph"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-
-#: Parameters of every NIR primitive (nir 1.0.8); those in brackets may be missing.
-_PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "Affine": (("weight", "bias"), ()),
-    "AvgPool2d": (("kernel_size", "stride", "padding"), ()),
-    "Conv1d": (("weight", "stride", "padding", "dilation", "groups", "bias"), ("input_shape",)),
-    "Conv2d": (("weight", "stride", "padding", "dilation", "groups", "bias"), ("input_shape",)),
-    "CubaLI": (("tau_mem", "tau_syn", "r", "v_leak"), ("w_in",)),
-    "CubaLIF": (("tau_mem", "tau_syn", "r", "v_leak", "v_threshold"), ("v_reset", "w_in")),
-    "Delay": (("delay",), ()),
-    "Flatten": (("start_dim", "end_dim"), ("input_type",)),
-    "I": (("r",), ()),
-    "IF": (("r", "v_threshold"), ("v_reset",)),
-    "Input": ((), ("shape",)),
-    "LI": (("tau", "r", "v_leak"), ()),
-    "LIF": (("tau", "r", "v_leak", "v_threshold"), ("v_reset",)),
-    "Linear": (("weight",), ()),
-    "Output": ((), ("shape",)),
-    "Scale": (("scale",), ()),
-    "SumPool2d": (("kernel_size", "stride", "padding"), ()),
-    "Threshold": (("threshold",), ()),
-}
-
-#: Neurons whose parameters have one shape.
-_NEURONS = ("CubaLI", "CubaLIF", "I", "IF", "LI", "LIF")
+_LFS = b"version https://git-lfs.github.com/spec/"
 
 Tree = dict[str, Any]  # groups as dicts, datasets as arrays
 
@@ -87,6 +64,8 @@ def read(path: Path | str) -> nir.NIRGraph:
     seconds = _seconds(path.stat().st_size)
     tree = _tree(_datasets(_ask_child(path, seconds), str(path), seconds), str(path))
     _look_at_version(tree.get("version"), str(path))
+    if list(tree) == ["version"]:
+        raise _unfinished("there is a version and nothing behind it", str(path))
     if "node" not in tree or not isinstance(tree["node"], dict):
         raise ModelFileError("the file is HDF5 but holds no NIR graph (no group 'node')", where=str(path))
     file = _File(str(path))
@@ -113,6 +92,12 @@ def write(path: Path | str, graph: nir.NIRGraph) -> None:
                 f"the graph holds a value that a NIR file cannot: {str(error).splitlines()[0]}", where=str(path)
             ) from error
         store.write_atomic(path, beside.read_bytes())
+
+
+def _unfinished(seen: str, where: str) -> ModelFileError:
+    return ModelFileError(
+        f"writing the file was not finished: {seen}", where=where, hint="export the network again, and let it finish"
+    )
 
 
 def _look_at_names(graph: nir.NIRGraph, where: str) -> None:
@@ -144,12 +129,20 @@ def _look_at_file(path: Path) -> None:
         if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for its writer
             raise ModelFileError("this is not a file but a pipe or a device", where=str(path))
         with path.open("rb") as file:
-            head = file.read(len(_HDF5))
+            head = file.read(len(_LFS))
     except OSError as error:
         raise ModelFileError(f"cannot read the model file: {error.strerror}", where=str(path)) from error
     if not head:
         raise ModelFileError("the model file is empty", where=str(path), hint="export the network again")
-    if head != _HDF5:
+    if head == _LFS:
+        raise ModelFileError(
+            "this is a Git LFS pointer, the model itself has not been downloaded",
+            where=str(path),
+            hint="run 'git lfs pull' in its repository",
+        )
+    if not any(head):
+        raise _unfinished("it begins with zeros", str(path))
+    if not head.startswith(_HDF5):
         raise ModelFileError(
             "this is not an HDF5 file, so not a NIR graph",
             where=str(path),
@@ -239,19 +232,20 @@ def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
     """A node by its tree; ``name`` is its path, empty for the root."""
     kind = _text(tree.get("type"))
     label = f"node {nirrepair.short(name)}" if name else "the graph"
+    if kind is None and not name and "nodes" in tree:  # a graph's type is written last
+        raise _unfinished("the graph has nodes but no type", file.where)
     if kind is None:
         raise ModelFileError(f"{label} has no type", where=file.where)
     if kind == _GRAPH:
         return _graph(tree, name, file)
-    if kind not in _PARAMETERS:
-        raise ModelFileError(
-            f"{label} has the unknown type {kind[:40]!r}", where=file.where, hint=f"NIR has {', '.join(_PARAMETERS)}"
-        )
-    needed, optional = _PARAMETERS[kind]
+    row = primitives.TABLE.get(kind)
+    if row is None:
+        known = ", ".join(primitives.TABLE)
+        raise ModelFileError(f"{label} has the unknown type {kind[:40]!r}", where=file.where, hint=f"NIR has {known}")
     values: dict[str, Any] = {}
-    for key in (*needed, *optional):
+    for key in row.parameters:
         value = tree.get(key)
-        if value is None and key in needed:
+        if value is None and key in row.needed:
             raise GraphError(f"{label} ({kind}) has no parameter {key!r}", where=file.where)
         if value is None:
             continue
@@ -260,47 +254,22 @@ def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
         values[key] = _number_or_text(value)
         if isinstance(values[key], np.ndarray) and values[key].dtype.kind not in "biuf":
             raise GraphError(f"parameter {key!r} of {label} is not numeric", where=file.where)
-    if kind in _NEURONS:
-        values = _in_one_shape(values, kind, f"{label} ({kind})", file)
-    return _construct(kind, values, _metadata(tree), label, file.where)
-
-
-def _in_one_shape(values: dict[str, Any], kind: str, label: str, file: _File) -> dict[str, Any]:
     try:
-        values, repairs = nirrepair.parameters(values, sum(_PARAMETERS[kind], ()), label)
+        if row.one_shape:
+            values, repairs = nirrepair.parameters(values, row.parameters, f"{label} ({kind})")
+            file.repairs += repairs
+        return _construct(row, row.made(values, label), _metadata(tree), label)
     except GraphError as error:
         raise GraphError(error.message, where=file.where, hint=error.hint) from error
-    file.repairs += repairs
-    return values
 
 
-def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], label: str, where: str) -> nir.NIRNode:
-    if kind == "Flatten":
-        for key in ("start_dim", "end_dim"):
-            dim = np.asarray(values[key])
-            if dim.size != 1 or dim.dtype.kind not in "iuf" or dim.item() % 1 != 0:
-                raise GraphError(f"parameter {key!r} of {label} is not one whole number", where=where)
-            values[key] = int(dim.item())
-    if kind == "Input":
-        values = {"input_type": {"input": values.get("shape")}}
-    elif kind == "Output":
-        values = {"output_type": {"output": values.get("shape")}}
-    elif kind == "Flatten":
-        values = {
-            "start_dim": values["start_dim"],
-            "end_dim": values["end_dim"],
-            "input_type": {"input": values.get("input_type")},
-        }
-    elif kind in ("IF", "LIF", "CubaLIF"):
-        values.setdefault("v_reset", np.zeros_like(values["v_threshold"]))
-    elif kind in ("Conv1d", "Conv2d"):
-        values.setdefault("input_shape", None)
+def _construct(row: primitives.Primitive, values: dict[str, Any], metadata: dict[str, Any], label: str) -> nir.NIRNode:
     try:
         with np.errstate(all="ignore"):
-            node = getattr(nir, kind)(**values)
+            node: nir.NIRNode = row.node(**values)
     except Exception as error:  # nir raises assertion, type, value and index errors, often without text
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GraphError(f"{label} ({kind}) has contradictory parameters: {reason[:160]}", where=where) from error
+        raise GraphError(f"{label} ({row.name}) has contradictory parameters: {reason[:160]}") from error
     node.metadata = metadata
     return node
 
@@ -316,11 +285,12 @@ def _graph(tree: Tree, name: str, file: _File) -> nir.NIRGraph:
         if not isinstance(subtree, dict):
             raise ModelFileError(f"node {nirrepair.short(path)} is a dataset, expected a group", where=file.where)
         nodes[child] = _node(subtree, path, file)
+    pairs, nodes, nesting = nirrepair.nested(_pairs(edges, label, file.where), nodes, label)
     try:
-        pairs, repairs = nirrepair.edges(_pairs(edges, label, file.where), nodes, label)
+        pairs, repairs = nirrepair.edges(pairs, nodes, label)
     except GraphError as error:
         raise GraphError(error.message, where=file.where, hint=error.hint) from error
-    file.repairs += repairs
+    file.repairs += nesting + repairs
     try:
         return nir.NIRGraph(nodes=nodes, edges=pairs, metadata=_metadata(tree), type_check=False)
     except Exception as error:  # as above

@@ -13,7 +13,16 @@ import numpy as np
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
 from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
-from nirdeploy.semantics.operators import Operator, Passage, Pool, operator_from, pool_from, to_meta
+from nirdeploy.semantics.operators import (
+    Maximum,
+    Operator,
+    Passage,
+    Pool,
+    maximum_from,
+    operator_from,
+    pool_from,
+    to_meta,
+)
 
 #: Arrays of every population, and of the reference's.
 _SHARED = ("threshold", "scale")
@@ -157,8 +166,9 @@ class ChipPopulation(Population):
 class IntegerProjection(Passage):
     """``operator`` holds int32 weights, within ``weight_bits``, in units of 2^``shift`` weight units.
 
-    The signal passes ``pool`` (if any), then the operator, and arrives ``delay`` steps later. ``unit``
-    (float64, size of the target): the current of one weight unit, shift included.
+    The signal passes ``pool`` (if any), the operator and ``maximum`` (if any), and arrives ``delay`` steps later.
+    ``unit`` (float64, size of the target): the current of one weight unit, shift included; one for each channel that
+    a maximum is taken over.
     """
 
     source: str
@@ -168,6 +178,7 @@ class IntegerProjection(Passage):
     pool: Pool | None = None
     delay: int = 0
     shift: int = 0
+    maximum: Maximum | None = None
 
     def synapses(self) -> int:
         """How many pairs of neurons it connects, convolutions written out."""
@@ -285,6 +296,7 @@ class IntegerNetwork:
                     "pool": to_meta(p.pool),
                     "delay": p.delay,
                     "shift": p.shift,
+                    **({} if p.maximum is None else {"maximum": to_meta(p.maximum)}),
                 }
                 for p in self.projections
             ],
@@ -384,4 +396,5 @@ def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> Population:
 
 def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:
     operator, pool = operator_from(entry["operator"], weight), pool_from(entry["pool"])
-    return IntegerProjection(**{**entry, "operator": operator, "pool": pool}, unit=unit)
+    maximum = maximum_from(entry.get("maximum"))
+    return IntegerProjection(**{**entry, "operator": operator, "pool": pool, "maximum": maximum}, unit=unit)

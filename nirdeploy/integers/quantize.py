@@ -92,7 +92,27 @@ class _Incoming:
 
     def current(self) -> np.ndarray:
         """The largest current (size of the target) that can arrive."""
-        return self.operator.reach(self._bound())
+        return self._behind(self.operator.reach(self._bound()))
+
+    def largest_weight(self) -> np.ndarray:
+        """Of what each neuron of the target shares its unit with."""
+        return self._behind(_largest_weight(self.operator))
+
+    def _behind(self, values: np.ndarray) -> np.ndarray:
+        """The largest of what a maximum is taken over, in the size of the target."""
+        maximum = self.projection.maximum
+        return values if maximum is None else maximum.apply(values)
+
+    def groups(self) -> np.ndarray | None:
+        """Which neurons of the target share a unit: those of a channel, where weights or a maximum are shared."""
+        if self.projection.maximum is not None:
+            return self.projection.maximum.channels_behind
+        return self.operator.groups_of_outputs if isinstance(self.operator, Convolution) else None
+
+    def per_output(self, unit: np.ndarray) -> np.ndarray:
+        """The target's units (its size) as the operator's, in front of a maximum."""
+        maximum = self.projection.maximum
+        return unit if maximum is None else maximum.in_front(unit)
 
     def most_inputs(self) -> float:
         """The most that can arrive where every weight is one: how often a weight's rounding counts."""
@@ -153,7 +173,13 @@ class _Rounding:
                 operator = replace(operator, weight=operator.weight * source.scale[0])
             else:
                 operator, pool = Dense(p.matrix() * source.scale), None
-        operator = with_sign(operator, self.sign)
+        if p.maximum is None:
+            operator = with_sign(operator, self.sign)
+        elif (self.sign < 0).any():
+            raise DoesNotFit(
+                f"node {p.target!r} multiplies the maximum over windows of {', '.join(p.nodes)} by a negative r",
+                hint="make r positive, and the weights in front of the maximum negative",
+            )
         return _Incoming(replace(p, pool=pool), operator, analog, bound)
 
     def result(self) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
@@ -187,12 +213,19 @@ class _Rounding:
         )
         projections, noise, power = [], 0.0, 0.0
         for arriving, own in zip(self.incoming, shifts, strict=True):
-            p, per_unit = arriving.projection, per_weight(arriving.operator, unit * 2.0**own)
+            p, per_unit = arriving.projection, per_weight(arriving.operator, arriving.per_output(unit * 2.0**own))
             integers = np.rint(arriving.operator.weight / per_unit)
             noise += float(((integers * per_unit - arriving.operator.weight) ** 2).sum())
             power += float((arriving.operator.weight**2).sum())
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
-            projections.append(IntegerProjection(p.source, p.target, operator, unit * 2.0**own, p.pool, p.delay, own))
+            way = (operator, unit * 2.0**own, p.pool, p.delay, own, p.maximum)
+            projections.append(IntegerProjection(p.source, p.target, *way))
+        if power and not any(p.weight.any() for p in projections):
+            raise DoesNotFit(
+                f"all weights into node {population.name!r} round to zero: its threshold, reset and bias are too large "
+                f"beside them for a membrane of {self.formats.state_bits} bits",
+                hint="train with larger weights (or a smaller threshold), or take a target with more state bits",
+            )
         row: dict[str, float | str] = {
             "population": population.name,
             "neurons": self.size,
@@ -238,7 +271,7 @@ class _Rounding:
         most = np.zeros(self.size)
         total, count = np.zeros(self.size), 0.0
         for arriving in incoming:
-            most = np.maximum(most, _largest_weight(arriving.operator))
+            most = np.maximum(most, arriving.largest_weight())
             total += arriving.current()
             count += arriving.most_inputs()
         wanted = most / formats.weight_max
@@ -305,8 +338,8 @@ def _fan_in(operator: Operator) -> int:
 def _shared(unit: np.ndarray, incoming: list[_Incoming]) -> np.ndarray:
     """Outputs that share weights share their unit: the coarsest of them."""
     for arriving in incoming:
-        if isinstance(arriving.operator, Convolution):
-            groups = arriving.operator.groups_of_outputs
+        groups = arriving.groups()
+        if groups is not None:
             coarsest = np.zeros(groups.max() + 1)
             np.maximum.at(coarsest, groups, unit)
             unit = coarsest[groups]

@@ -166,7 +166,8 @@ def _parts(graph: CheckedGraph, network: IntegerNetwork, integers: Population, r
 
 def _stands_for(network: IntegerNetwork, p: IntegerProjection, sign: np.ndarray) -> Projection:
     """A projection of integers as one of currents."""
-    weight = p.operator.weight * per_weight(p.operator, p.unit)
+    unit = p.unit if p.maximum is None else p.maximum.in_front(p.unit)
+    weight = p.operator.weight * per_weight(p.operator, unit)
     operator = with_sign(replace(p.operator, weight=weight), np.where(sign == 0, 1, sign))
     source = next((q for q in network.populations if q.name == p.source and not q.spiking), None)
     if source is not None:  # a membrane: its integers are in units of its scale
@@ -178,7 +179,7 @@ def _stands_for(network: IntegerNetwork, p: IntegerProjection, sign: np.ndarray)
         )
     late = network.latencies
     delay = p.delay - late.get(p.target, 0) + late.get(p.source, 0)
-    return Projection(p.source, p.target, operator, (), p.pool, delay)
+    return Projection(p.source, p.target, operator, (), p.pool, delay, p.maximum)
 
 
 def _thresholds(integers: Population, effective: Effective, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -27,6 +27,8 @@ class Dialect:
             r dt is); ``one``: the current is added as it is.
         threshold: whether a membrane that just touches the threshold fires (``>=``).
         reset: to ``v_reset`` (``zero``), by ``v_threshold - v_reset`` (``subtract``), or not at all.
+        subtract: what ``reset=subtract`` takes: that ``difference``, or the ``threshold`` whatever a file says of
+            v_reset (Sinabs does not read it).
         reset_delay: the reset comes in the step after the spike's.
         late_reset: where a delayed reset acts in that step: ``before`` the membrane is integrated, or
             ``after``. ``leaky_before``: a reset to zero acts before on feed-forward LIF and IF, all else
@@ -61,6 +63,7 @@ class Dialect:
     v_min: Literal["none", "-threshold"] = "none"
     initial: Literal["zero", "v_reset"] = "zero"
     recurrent_bias: Literal["always", "late"] = "always"
+    subtract: Literal["difference", "threshold"] = "difference"
 
     def __str__(self) -> str:
         base = PRESETS[self.preset]
@@ -72,7 +75,11 @@ class Dialect:
         return ",".join([self.preset, *changed])
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """All fields; ``subtract`` only where it is not as it was before there was a choice."""
+        values = asdict(self)
+        if self.subtract == "difference":
+            del values["subtract"]
+        return values
 
 
 _ALLOWED: dict[str, tuple[str, ...]] = {
@@ -90,6 +97,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "v_min": ("none", "-threshold"),
     "initial": ("zero", "v_reset"),
     "recurrent_bias": ("always", "late"),
+    "subtract": ("difference", "threshold"),
 }
 
 # Each taken from the framework's own code and held to its spikes by tests/frameworks.
@@ -108,6 +116,7 @@ PRESETS: dict[str, Dialect] = {
         threshold=">=",
         reset="subtract",
         spikes="multi",
+        subtract="threshold",
     ),
     "rockpool": Dialect(
         preset="rockpool",

@@ -111,6 +111,11 @@ def rules(model: str, dialect: Dialect, *, recurrent: bool = False) -> Rules:
     )
 
 
+def ignores_v_reset(dialect: Dialect) -> bool:
+    """Whether a v_reset of zero stands for whatever a graph says."""
+    return dialect.reset == "subtract" and dialect.subtract == "threshold" and dialect.initial == "zero"
+
+
 def at_rest(params: Mapping[str, Any], rules: Rules, zeros: Any) -> State:
     """The state before the first step; ``zeros`` have the shape (B, ...) and type of the membrane."""
     return State(zeros + params["v_reset"] if rules.starts_reset else zeros, zeros, zeros)

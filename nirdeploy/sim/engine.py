@@ -68,7 +68,9 @@ def _is_plain(network: IntegerNetwork, name: str) -> bool:
     population, incoming = network.neurons(name), network.into(name)
     rules = population.rules
     plain = not (rules.multi or rules.reset_delay or rules.spike_delay or rules.reset_guard or rules.bounded)
-    dense = all(isinstance(p.operator, Dense) and p.pool is None and not p.shift for p in incoming)
+    dense = all(
+        isinstance(p.operator, Dense) and p.pool is None and p.maximum is None and not p.shift for p in incoming
+    )
     return (
         plain
         and dense

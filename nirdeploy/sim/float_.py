@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from nirdeploy.errors import GraphError
 from nirdeploy.graph.check import CheckedGraph, Projection
 from nirdeploy.records import spikes
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
+
+_MOST_SPIKES = 1 << 24  # of one neuron in one step: more than a framework's float32 can count
 
 
 @dataclass(frozen=True)
@@ -115,16 +118,37 @@ def run(
 
 
 def _steps(cells: Sequence[_Cell], signals: dict[str, np.ndarray], trace: Trace, time: int) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):  # said below
+        _stepped(cells, signals, trace, time)
+
+
+def _stepped(cells: Sequence[_Cell], signals: dict[str, np.ndarray], trace: Trace, time: int) -> None:
     for t in range(time):
         for cell in cells:  # late spikes are known before anything of the step is
             if cell.parts.rules.spike_delay:
                 signals[cell.name][t] = cell.state.z
         for cell in cells:
             signals[cell.name][t] = cell.step(t, signals)
+            _check_bounded(cell, signals[cell.name][t], t)
             if cell.name in trace.membrane:
                 trace.membrane[cell.name][t] = cell.state.v
             if cell.name in trace.compared:
                 trace.compared[cell.name][t] = cell.state.compared
+
+
+def _check_bounded(cell: _Cell, out: np.ndarray, t: int) -> None:
+    """Raises :class:`GraphError` where a population runs away."""
+    if np.isfinite(out).all() and np.isfinite(cell.state.v).all():
+        if cell.parts.model not in neuron.SPIKING or out.max(initial=0) <= _MOST_SPIKES:
+            return
+        found = f"a neuron of it spikes {out.max():,.0f} times"
+    else:
+        found = "its state is no finite number any more"
+    raise GraphError(
+        f"the simulation of node {cell.name!r} runs away: in step {t} {found}",
+        hint="give the dialect and the dt that the network was trained with (--dialect, --dt), or allow fewer spikes a "
+        "step (max_spikes=N)",
+    )
 
 
 class _Cell:

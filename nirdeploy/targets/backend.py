@@ -30,12 +30,14 @@ class Backend(Generic[FormatsT, HardwareT]):
     """Hooks of one family of targets, ``Target[Formats, Hardware]``.
 
     ``Formats`` and ``Hardware`` are the schemas of a target file's tables; ``dynamics`` is how a population steps
-    (None: the neuron of :mod:`nirdeploy.sim.integer`), of networks that name the backend as theirs.
+    (None: the neuron of :mod:`nirdeploy.sim.integer`), of networks that name the backend as theirs; ``maxima``:
+    whether a projection may end in a maximum over windows.
     """
 
     Formats: ClassVar[type[BaseModel]] = Formats
     Hardware: ClassVar[type[BaseModel]]
     dynamics: Dynamics | None = None
+    maxima: ClassVar[bool] = False
 
     def misfits(self, target: Target[FormatsT, HardwareT]) -> list[str]:
         """What in a target file does not go together, beyond what the schemas say."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import registry
-from nirdeploy.targets.fit import Fit
+from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.tables import Target
 
 if TYPE_CHECKING:
@@ -38,7 +40,24 @@ def fit(
         source = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
     chosen = registry.load(target)
     backend = registry.backend_of(chosen)
-    found = backend.fit(source, chosen)
+    if not backend.maxima and (problems := tuple(_maxima(source))):
+        return Fit(problems)
+    try:
+        found = backend.fit(source, chosen)
+    except DoesNotFit as error:
+        return Fit(error.problems or (Problem("", error.message, remedy=error.hint),))
     if found.placement is not None and found.network is not None:
         backend.validate(found.placement, found.network, chosen)
     return found
+
+
+def _maxima(graph: CheckedGraph) -> Iterator[Problem]:
+    for p in graph.projections:
+        if p.maximum is not None:
+            yield Problem(
+                f"{p.source} -> {p.target}",
+                f"the projection {p.source!r} -> {p.target!r} takes the maximum over windows of currents "
+                f"({', '.join(p.nodes)})",
+                "which the target does not compute",
+                "pool the spikes behind the neurons instead, or average the currents",
+            )

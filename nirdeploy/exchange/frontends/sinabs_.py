@@ -122,7 +122,7 @@ def _rules(call: Call, threshold: np.ndarray, preset: Dialect) -> tuple[Dialect,
         raise common.refused(call, f"the spike_fn {spikes} is none of {', '.join(_SPIKES)}")
     if reset not in ("MembraneSubtract", "MembraneReset"):
         raise common.refused(call, f"the reset_fn {reset} is none of MembraneSubtract, MembraneReset")
-    v_reset = np.zeros_like(threshold)
+    v_reset, own = np.zeros_like(threshold), getattr(module.reset_fn, "subtract_value", None) is not None
     if reset == "MembraneSubtract" and module.reset_fn.subtract_value is not None:
         v_reset = threshold - common.per_neuron(module.reset_fn.subtract_value, "subtract_value", call)
     elif reset == "MembraneReset" and common.array(module.reset_fn.reset_value).any():
@@ -138,4 +138,5 @@ def _rules(call: Call, threshold: np.ndarray, preset: Dialect) -> tuple[Dialect,
         max_spikes=int(getattr(module.spike_fn, "max_num_spikes_per_bin", None) or 0),
         reset="subtract" if reset == "MembraneSubtract" else "zero",
         v_min="-threshold" if bounded else "none",
+        subtract="difference" if own else preset.subtract,
     ), v_reset

@@ -52,6 +52,20 @@ def test_float_reference_is_the_graph_evaluated_node_by_node(
 
 @pytest.mark.law
 @settings(max_examples=examples(60), deadline=None)
+@given(drawn=primitives.drawn(maxima=True), seed=st.integers(0, 2**32 - 1))
+def test_maxima_in_the_reference_and_in_torch(drawn: primitives.Drawn, seed: int) -> None:
+    x = stimulus(drawn, seed)
+    found = leaving(graph := check(drawn.graph, dialect="nir,dt=1e-3"), x)
+    for name, values in primitives.Evaluation(drawn, 1e-3, False).run(x).items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=1e-9, err_msg=name)
+    module = import_from_nir(drawn.graph, dtype=torch.float64, step_mode="m", dialect="nir,dt=1e-3")
+    outputs, _ = module(torch.from_numpy(x.astype(np.float64)))
+    for out, source in zip(outputs if isinstance(outputs, tuple) else (outputs,), graph.outputs.values(), strict=True):
+        np.testing.assert_allclose(out.detach().numpy(), found[source], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.law
+@settings(max_examples=examples(60), deadline=None)
 @given(drawn=primitives.drawn(), dialect=networks.dialects(dt=1e-3), seed=st.integers(0, 2**32 - 1))
 def test_an_imported_module_is_the_float_reference(drawn: primitives.Drawn, dialect: Dialect, seed: int) -> None:
     graph = check(drawn.graph, dialect=dialect)
@@ -199,7 +213,7 @@ def test_integers_fit_their_formats_and_survive_the_file(drawn: primitives.Drawn
 
 @pytest.mark.parametrize("load", [CheckedGraph.load, IntegerNetwork.load])
 @settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(drawn=primitives.drawn(), dialect=networks.dialects(dt=1e-3))
+@given(drawn=primitives.drawn() | primitives.drawn(maxima=True), dialect=networks.dialects(dt=1e-3))
 def test_saved_and_loaded(load: Any, drawn: primitives.Drawn, dialect: Dialect, tmp_path: Path) -> None:
     graph, network = quantized(drawn, dialect)
     saved: Any = graph if load == CheckedGraph.load else network

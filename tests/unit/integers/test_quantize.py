@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.errors import CorruptFile
+from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
-from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records import store
 from nirdeploy.semantics import neuron
@@ -142,3 +142,13 @@ def test_a_file_that_does_not_say_whose_neurons(tmp_path: Path, change: dict[str
         IntegerNetwork.load(tmp_path / "n.npz")
     assert said in str(caught.value)
     assert str(caught.value).endswith("n.npz); build it again")
+
+
+def test_weights_that_all_round_to_zero_are_refused() -> None:
+    graph = check(networks.two_layers(sizes=(3, 4, 2)))
+    population = graph.population("lif2")
+    far = replace(population, params={**population.params, "v_threshold": np.full(2, 1e9)})
+    other = replace(graph, populations=tuple(far if p.name == "lif2" else p for p in graph.populations))
+    with pytest.raises(DoesNotFit, match="all weights into node 'lif2' round to zero") as caught:
+        quantize(other, Formats(8, 24, 24, 12))
+    assert quantize(other, Formats(8, 24, 48, 12)).into("lif2")[0].weight.any(), caught.value.hint

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import nir
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.errors import InputShapeError, UnknownPopulation
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.errors import GraphError, InputShapeError, UnknownPopulation
+from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
@@ -196,3 +197,28 @@ def test_equals_the_equations_neuron_by_neuron(graph: CheckedGraph, seed: int) -
     for name, values in record.membrane.items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-9, atol=1e-12)
     assert {*record.spikes, *record.membrane} == {p.name for p in graph.populations if p.model != "Input"}
+
+
+@pytest.mark.parametrize("kind", ["CubaLIF", "LI"])
+def test_a_simulation_that_runs_away_names_node_and_step(kind: str) -> None:
+    """Spikes that feed back more of themselves than went in, and a membrane that feeds itself."""
+    one = np.ones(2)
+    cell = {"r": 10 * one, "v_leak": 0 * one}
+    if kind == "CubaLIF":
+        cell |= {"tau_syn": 2e-4 * one, "tau_mem": 1e-3 * one, "v_threshold": one, "v_reset": 0 * one, "w_in": 2 * one}
+    else:
+        cell |= {"tau": 1e-3 * one}
+    nodes = {
+        "x": nir.Input({"input": np.array([2])}),
+        "n": getattr(nir, kind)(**cell),
+        "back": nir.Linear(np.full((2, 2), 40.0)),
+        "y": nir.Output({"output": np.array([2])}),
+    }
+    edges = [("x", "n"), ("n", "back"), ("back", "n"), ("n", "y")]
+    graph = check(nir.NIRGraph(nodes, edges, type_check=False), dialect="rockpool,dt=1e-4")
+    with pytest.raises(GraphError, match=r"node 'n' runs away: in step \d+") as caught:
+        float_.simulate(graph, np.ones((400, 1, 2)))
+    assert "--dt" in caught.value.hint
+    if kind == "CubaLIF":
+        bounded = check(nir.NIRGraph(nodes, edges, type_check=False), dialect="rockpool,dt=1e-4,max_spikes=4")
+        assert float_.simulate(bounded, np.ones((400, 1, 2)))["n"].max() == 4

@@ -15,7 +15,7 @@ from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulatio
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.spikes import SpikeRecord, stimulus
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import matrix
+from nirdeploy.semantics.operators import Maximum, matrix
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry as targets
 from tests import networks, primitives
@@ -107,10 +107,23 @@ def _by_hand(network: IntegerNetwork, x: dict[str, np.ndarray]) -> dict[str, np.
                 for q, weight in ((q, w) for q, w in weights if q.target == p.name and t >= q.delay):
                     signal = [int(value) for value in now[q.source][t - q.delay, b]]
                     for i in range(p.size):
-                        acc = sum(int(w) * s for w, s in zip(weight[i], signal, strict=True) if w and s)
+                        seen = [i] if q.maximum is None else _window(q.maximum, i)
+                        acc = max(
+                            sum(int(w) * s for w, s in zip(weight[j], signal, strict=True) if w and s) for j in seen
+                        )
                         arriving[i] += _rounded(acc * Fraction(2) ** (p.shift + q.shift))
                 now[p.name][t, b] = [cell.step(t, a) for cell, a in zip(cells[p.name], arriving, strict=True)]
     return now
+
+
+def _window(maximum: Maximum, i: int) -> list[int]:
+    """What the maximum that leaves as value ``i`` is taken over."""
+    _, rows, columns = maximum.out_shape
+    channel, row, column = i // (rows * columns), i // columns % rows, i % columns
+    high, wide = maximum.shape[1:]
+    top, left = row * maximum.stride[0] - maximum.padding[0][0], column * maximum.stride[1] - maximum.padding[1][0]
+    within = [(r, c) for r in range(top, top + maximum.kernel[0]) for c in range(left, left + maximum.kernel[1])]
+    return [(channel * high + r) * wide + c for r, c in within if 0 <= r < high and 0 <= c < wide]
 
 
 def _left(record: SpikeRecord) -> dict[str, np.ndarray]:
@@ -144,6 +157,24 @@ def test_simulator_equals_the_equations_of_every_primitive(
     network = quantize(check(drawn.graph, dialect=dialect), bits)
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 5 if counts else 2, (6, 1, *drawn.shape))
+    expected = _by_hand(network, stimulus(x, network.inputs, "counts"))
+    for name, values in _left(integer.simulate(network, x)).items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
+@pytest.mark.law
+@settings(max_examples=examples(40), deadline=None)
+@given(
+    drawn=primitives.drawn(maxima=True),
+    dialect=networks.dialects(dt=1e-3),
+    bits=st.sampled_from([Formats(8, 24, 24, 12), Formats(3, 12, 12, 6)]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_maxima_over_windows_of_accumulators(
+    drawn: primitives.Drawn, dialect: Dialect, bits: Formats, seed: int
+) -> None:
+    network = quantize(check(drawn.graph, dialect=dialect), bits)
+    x = np.random.default_rng(seed).integers(0, 3, (5, 1, *drawn.shape))
     expected = _by_hand(network, stimulus(x, network.inputs, "counts"))
     for name, values in _left(integer.simulate(network, x)).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)

@@ -1,0 +1,189 @@
+"""checked: the flat normal form of a graph, which everything behind :func:`nirdeploy.graph.check.check` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nirdeploy.errors import CorruptFile
+from nirdeploy.records import store
+from nirdeploy.semantics import neuron
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import (
+    Maximum,
+    Operator,
+    Passage,
+    Pool,
+    maximum_from,
+    operator_from,
+    pool_from,
+    to_meta,
+)
+
+_TOLD = ("dialect_source", "repairs", "warnings")  # of the graph, and no part of it
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons of one NIR node (or an input, or an analog output).
+
+    ``model`` is ``"Input"`` or a key of :data:`nirdeploy.semantics.neuron.PARAMETERS`; ``params`` are float64
+    arrays of ``shape``, finite and in range; ``bias`` is the constant current (float64, ``shape``)
+    folded from Affine nodes on the way in; ``late_bias`` holds what of it begins only in a later step
+    (behind a Delay, say), by that step. ``dialect``: its own, where it differs from the graph's.
+    """
+
+    name: str
+    model: str
+    shape: tuple[int, ...]
+    params: Mapping[str, np.ndarray]
+    bias: np.ndarray
+    late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
+    dialect: Dialect | None = None
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Projection(Passage):
+    """A linear operator from one population's spikes to another's input current.
+
+    The signal passes ``pool`` (if any), ``operator`` and ``maximum`` (if any), over flattened (C order) populations,
+    and arrives ``delay`` steps later; ``nodes`` are the NIR nodes folded into it, in order.
+    """
+
+    source: str
+    target: str
+    operator: Operator
+    nodes: tuple[str, ...] = ()
+    pool: Pool | None = None
+    delay: int = 0
+    maximum: Maximum | None = None
+
+
+@dataclass(frozen=True)
+class CheckedGraph:
+    """Normal form: populations in topological order (inputs first) and the projections between them.
+
+    Guarantees: names unique; every projection joins two populations, and one whose source does not stand
+    before its target is delayed (by its own ``delay``, or by the dialect's ``spike_delay``); every population
+    but the inputs has at least one projection into it; shapes known; parameters finite and in range.
+    ``inputs`` are the Input populations' names in the graph's order; ``outputs`` maps each Output
+    node's name to the population it reads. ``dialect_source`` says where the dialect came from
+    ("argument", "metadata" or "default"); ``repairs`` what had to be put right in the file; ``warnings`` what is
+    valid and can hardly be meant; ``input_bits`` of the numbers that the inputs may hold on hardware (1: spikes).
+    """
+
+    FILE: ClassVar[str] = "graph.npz"  # in a build's folder
+
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, str]
+    dialect: Dialect
+    dialect_source: str
+    repairs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    input_bits: int = 1
+
+    def population(self, name: str) -> Population:
+        return next(p for p in self.populations if p.name == name)
+
+    def into(self, name: str) -> list[Projection]:
+        """The projections that end on a population."""
+        return [p for p in self.projections if p.target == name]
+
+    def rules(self, name: str) -> neuron.Rules:
+        """The dialect's rules for one population."""
+        recurrent = any(p.source == name for p in self.into(name))
+        return neuron.rules(self.population(name).model, self.dialect_of(name), recurrent=recurrent)
+
+    def dialect_of(self, name: str) -> Dialect:
+        """The dialect of one population."""
+        return self.population(name).dialect or self.dialect
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        arrays: dict[str, np.ndarray] = {}
+        for i, population in enumerate(self.populations):
+            arrays[f"population{i}.bias"] = population.bias
+            arrays |= {f"population{i}.late_bias.{step}": late for step, late in population.late_bias.items()}
+            arrays |= {f"population{i}.{name}": values for name, values in population.params.items()}
+        arrays |= {f"projection{i}.weight": p.weight for i, p in enumerate(self.projections)}
+        meta = {
+            "populations": [
+                [
+                    *(p.name, p.model, list(p.shape), sorted(p.params)),
+                    p.dialect and p.dialect.as_dict(),
+                    sorted(p.late_bias),
+                ]
+                for p in self.populations
+            ],
+            "projections": [
+                [p.source, p.target, list(p.nodes), to_meta(p.operator), to_meta(p.pool), p.delay]
+                + ([] if p.maximum is None else [to_meta(p.maximum)])
+                for p in self.projections
+            ],
+            "inputs": list(self.inputs),
+            "outputs": dict(self.outputs),
+            "dialect": self.dialect.as_dict(),
+            "dialect_source": self.dialect_source,
+            "repairs": list(self.repairs),
+            "warnings": list(self.warnings),
+            "input_bits": self.input_bits,
+        }
+        return meta, arrays
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything that decides the spikes."""
+        meta, arrays = self._parts()
+        return store.digest({key: meta[key] for key in meta if key not in _TOLD}, arrays)
+
+    def save(self, path: Path) -> None:
+        store.write_atomic(path, store.pack(*self._parts()))
+
+    @classmethod
+    def load(cls, path: Path) -> CheckedGraph:
+        """Raises :class:`CorruptFile` if the file is not a saved CheckedGraph."""
+        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
+        try:
+            return cls(
+                populations=tuple(
+                    Population(
+                        name,
+                        model,
+                        tuple(shape),
+                        {key: arrays[f"population{i}.{key}"] for key in params},
+                        arrays[f"population{i}.bias"],
+                        {step: arrays[f"population{i}.late_bias.{step}"] for step in late},
+                        own and Dialect(**own),
+                    )
+                    for i, (name, model, shape, params, own, late) in enumerate(meta["populations"])
+                ),
+                projections=tuple(
+                    Projection(
+                        source,
+                        target,
+                        operator_from(operator, arrays[f"projection{i}.weight"]),
+                        tuple(nodes),
+                        pool_from(pool),
+                        delay,
+                        maximum_from(maximum[0] if maximum else None),
+                    )
+                    for i, (source, target, nodes, operator, pool, delay, *maximum) in enumerate(meta["projections"])
+                ),
+                inputs=tuple(meta["inputs"]),
+                outputs=meta["outputs"],
+                dialect=Dialect(**meta["dialect"]),
+                dialect_source=meta["dialect_source"],
+                repairs=tuple(meta["repairs"]),
+                warnings=tuple(meta["warnings"]),
+                input_bits=meta["input_bits"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error
