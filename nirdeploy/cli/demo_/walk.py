@@ -103,16 +103,15 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
     with clock.step("regress") as said:
         regression = _regress(out / "golden.nird", quantized, measured, built.manifest())
         said.append(regression.summary())
-    records = {"float": reference, "integer": quantized, "device": measured}
-    first = verdict.first_divergence
+    witnesses = {"float": reference, "integer": quantized, "device": measured}
     result = DemoResult(
-        accuracy={name: nd.accuracy(record, data.test_y) for name, record in records.items()},
+        accuracy={name: nd.accuracy(record, data.test_y) for name, record in witnesses.items()},
         images=measured.samples,
         spikes_compared=verdict.cells,
         mismatches=verdict.mismatches,
         equal=verdict.equal,
         float_cells_differing=rounding.mismatches,
-        first_divergence=str(first) if first else None,
+        first_divergence=str(verdict.first_divergence or "") or None,
         regression=regression.summary(),
         cycles_per_inference=measured.stats["busy_cycles"] / measured.samples,
         link_efficiency=efficiency,
