@@ -117,7 +117,7 @@ def test_save_and_load(tmp_path: Path) -> None:
 
 
 def test_whose_neurons_step_it_is_kept_and_digested(tmp_path: Path) -> None:
-    network = quantize(check(networks.two_layers()), TARGETS["default"])
+    network = quantize(check(networks.two_layers()), TARGETS["default"].formats.of_network())
     chips = replace(network, dynamics="xylo")
     assert chips.digest() != network.digest()
     chips.save(tmp_path / "n.npz")
@@ -134,7 +134,7 @@ def test_whose_neurons_step_it_is_kept_and_digested(tmp_path: Path) -> None:
 )
 def test_a_file_that_does_not_say_whose_neurons(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     """``change``: of the file's metadata; None: taken out."""
-    quantize(check(networks.two_layers()), TARGETS["default"]).save(tmp_path / "n.npz")
+    quantize(check(networks.two_layers()), TARGETS["default"].formats.of_network()).save(tmp_path / "n.npz")
     meta, arrays = store.unpack((tmp_path / "n.npz").read_bytes(), where="")
     changed = {key: value for key, value in {**meta, **change}.items() if value is not None}
     (tmp_path / "n.npz").write_bytes(store.pack(changed, arrays))
