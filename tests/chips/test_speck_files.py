@@ -29,6 +29,7 @@ from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
+from tests.unit.cli.conftest import Cli
 
 # --- the configuration ----------------------------------------------------------------
 
@@ -212,7 +213,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "model.nir", folder / "x.npy"
 
 
-def test_build_run_verify_regress(cli: Any, model: tuple[Path, Path], tmp_path: Path) -> None:
+def test_build_run_verify_regress(cli: Cli, model: tuple[Path, Path], tmp_path: Path) -> None:
     path, x = model
     out = tmp_path / "built"
     said = cli("build", path, "--target", "speck2e", "--dialect", "sinabs", "--out", out, "--json")
@@ -243,7 +244,7 @@ def test_build_run_verify_regress(cli: Any, model: tuple[Path, Path], tmp_path: 
 def test_operations_per_step(model: tuple[Path, Path]) -> None:
     """4 features of 22 x 22 pairs of a place in the kernel and one in the image; then 256 events that reach 5 each."""
     build = nd.build(model[0], "speck2f", dialect="sinabs")
-    estimate = BACKEND.estimate(build.network, build.placement, TARGET, 0.5)
+    estimate = BACKEND.estimate(build.network, build.placement, build.plan, TARGET, 0.5)
     assert estimate["synaptic_events"] == 0.5 * (4 * 22**2 + 256 * 5)
     assert (estimate["busiest"], estimate["busiest_core_events"]) == ("hidden", 0.5 * 4 * 22**2)
 
