@@ -10,6 +10,7 @@ Ends with status 1 if a board does not fit or is too slow.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -35,6 +36,10 @@ def row(target: Target, report: Report) -> list[str]:
     return [target.name, lanes, f"{target.formats.weight_bits}/{target.formats.state_bits}", used, *clock]
 
 
+def said(console: Console, name: str, what: str) -> None:
+    console.print(f"{name}: {what}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--board", action="append", choices=boards(), help="by default all")
@@ -47,7 +52,7 @@ def main() -> int:
     for name in options.board or boards():
         target = targets.load(name)
         try:
-            made = flow.bitstream(target, lambda what, name=name: stderr.print(f"{name}: {what}"))
+            made = flow.bitstream(target, partial(said, stderr, name))
         except DoesNotFit as error:
             failed.append(f"{name}: {error}")
         else:

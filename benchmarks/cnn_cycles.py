@@ -15,13 +15,13 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import mnist
 import nir
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
+from benchmarks import mnist
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import check
@@ -94,7 +94,8 @@ def measure(built: Build, x: np.ndarray, activity: float) -> Run:
         measured = fabric.run(built.image, x)
         cycles = fabric.timing.sustained()
     expected = nd.simulate(built, x)
-    predicted = registry.backend_of(built.target).estimate(built.network, built.placement, built.target, activity)
+    backend = registry.backend_of(built.target)
+    predicted = backend.estimate(built.network, built.placement, built.plan, built.target, activity)
     return Run(
         [float(expected.spikes[p.name].mean()) for p in built.network.populations],
         operations(built.network, {built.network.inputs[0][0]: x, **expected.spikes}),

@@ -12,9 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from rtl_cycles import network
-
 import nirdeploy as nd
+from benchmarks.rtl_cycles import network
 from nirdeploy.backends.fpga.simulated import board
 from nirdeploy.targets import registry as targets
 

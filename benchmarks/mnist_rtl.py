@@ -16,8 +16,6 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import mnist
-import mnist_board
 import numpy as np
 import torch
 from rich.console import Console
@@ -25,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import nirdeploy as nd
+from benchmarks import mnist, mnist_board
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.pipeline import Build
 from nirdeploy.proof.verify import Verdict

@@ -20,14 +20,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import mnist
-import mnist_board
 import numpy as np
-import trade
 from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
+from benchmarks import mnist, mnist_board, trade
 from nirdeploy.errors import InternalError, ToolMissing
 from nirdeploy.graph import file as nirfile
 from nirdeploy.records import cache

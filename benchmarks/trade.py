@@ -14,12 +14,11 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import mnist
-import mnist_board
 from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
+from benchmarks import mnist, mnist_board
 from nirdeploy.backends.fpga.synthesis import flow
 from nirdeploy.backends.fpga.synthesis.report import Report
 from nirdeploy.errors import DoesNotFit

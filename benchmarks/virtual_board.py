@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import mnist
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
+from benchmarks import mnist
 from nirdeploy.backends.fpga.simulated import board, rtl
 from nirdeploy.device.client import Device
 from nirdeploy.device.ports import SerialPort

@@ -77,9 +77,9 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool
     for ends in draw(st.lists(pairs, max_size=2 if spiking and not plain else 0)):
         early, late = sorted(ends, key=lambda p: p.name)
         spread = draw(st.sampled_from([0.3, 1.0])) / np.sqrt(late.size)
-        weight = Dense(rng.normal(0, spread, (early.size, late.size)))
+        back = Dense(rng.normal(0, spread, (early.size, late.size)))
         if all((p.source, p.target) != (late.name, early.name) for p in projections):
-            projections.append(Projection(late.name, early.name, weight, delay=1))
+            projections.append(Projection(late.name, early.name, back, delay=1))
     return CheckedGraph(
         tuple(populations), tuple(projections), tuple(inputs), {"output": populations[-1].name}, dialect, "argument"
     )
@@ -90,7 +90,7 @@ def grids(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
     """Convolutions, pooling, matrices behind either, delays, recurrence, numbers for input: what keeps its grid."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     dialect = Dialect(dt=1e-3, reset=draw(st.sampled_from(["zero", "subtract"])))
-    shape = (draw(st.integers(1, 5)), draw(st.sampled_from([1, 5, 8])), draw(st.integers(4, 11)))
+    shape: tuple[int, ...] = (draw(st.integers(1, 5)), draw(st.sampled_from([1, 5, 8])), draw(st.integers(4, 11)))
     populations = [Population("in0", "Input", shape, {}, np.zeros(shape))]
     projections: list[Projection] = []
     for layer in range(draw(st.integers(1, 3))):
@@ -139,8 +139,8 @@ def _passages(draw: st.DrawFn, shape: tuple[int, ...], rng: np.random.Generator)
     pool = None
     pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
     if draw(st.integers(0, 2)) == 0:
-        padding = tuple((p, p) for p in draw(st.tuples(st.integers(0, 1), st.integers(0, 1))))
-        pool = Pool((channels, height, width), draw(pair), draw(pair), padding)
+        high, wide = draw(st.tuples(st.integers(0, 1), st.integers(0, 1)))
+        pool = Pool((channels, height, width), draw(pair), draw(pair), ((high, high), (wide, wide)))
         height, width = pool.out_shape[1:]
     kind = draw(st.sampled_from(["conv", "conv", "conv", "dense", "elementwise"]))
     if height < 1 or width < 1:
@@ -153,7 +153,8 @@ def _passages(draw: st.DrawFn, shape: tuple[int, ...], rng: np.random.Generator)
     groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
     kernel = draw(pair)
     weight = rng.normal(0.2, 1, (groups * draw(st.integers(1, 4)), channels // groups, *kernel))
-    padding = tuple(draw(st.tuples(st.integers(0, 2), st.integers(0, 2))) for _ in range(2))
+    pads = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    padding = draw(pads), draw(pads)
     operator = Convolution(
         weight / np.sqrt(weight[0].size), (channels, height, width), draw(pair), padding, draw(pair), groups
     )

@@ -156,9 +156,9 @@ def drawn(draw: st.DrawFn, kinds: tuple[str, ...] = NEURONS, recurrent: bool = T
                 nodes[f"r{block}"] = nir.Scale(rng.normal(0, 0.6, shape))
         neurons.append((name, shape, spiking))
         last = name
-    for index, (name, size, _) in enumerate(neurons):
+    for index, (name, extent, _) in enumerate(neurons):
         if name == last or draw(st.booleans()):
-            nodes[f"out{index}"] = nir.Output({"output": np.array(size)})
+            nodes[f"out{index}"] = nir.Output({"output": np.array(extent)})
             edges.append((name, f"out{index}"))
     return Drawn(nir.NIRGraph(nodes, edges, type_check=False), start, back)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
@@ -80,7 +80,7 @@ def _case(name: str, graph: nir.NIRGraph, **options: Any) -> Case:
 
 # --- what the tests draw and do not keep by a seed --------------------------------------
 
-Made = nir.NIRNode | Callable[[tuple[int, ...]], nir.NIRNode]
+Made: TypeAlias = nir.NIRNode | Callable[[tuple[int, ...]], nir.NIRNode]
 
 
 def _chain(shape: tuple[int, ...], *made: Made, settings: str = "") -> nir.NIRGraph:
@@ -109,7 +109,8 @@ def _neurons(kind: str, seed: int, parameters: Sequence[str] = ()) -> Callable[[
 
 
 def _weights(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0.3, 1.0, shape) / np.sqrt(np.prod(shape[1:]))
+    drawn: np.ndarray = np.random.default_rng(seed).normal(0.3, 1.0, shape) / np.sqrt(np.prod(shape[1:]))
+    return drawn
 
 
 def _read_out(kind: str) -> nir.NIRGraph:

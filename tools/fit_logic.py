@@ -119,7 +119,7 @@ def drawn(rng: random.Random, family: str, compact: int) -> dict[str, Any]:
     """The base of a family with some parameters changed."""
     while True:
         update = 1 if compact else rng.choice([1, 1, 2, 4])
-        choices = {
+        choices: dict[str, list[Any]] = {
             **{"cores": [1, 1, 2], "lanes": [4, 8, 16, 16, 32], "weight_bits": [4, 8, 16], "update": [update]},
             **{"accumulator_bits": [10, 12, 16, 20, 24], "state_bits": [10, 12, 16, 20, 24]},
             **{"decay_bits": [6, 8, 12, 16], "shift_max": [3, 7, 15], "synapse": [1], "spatial": [1]},
@@ -274,9 +274,9 @@ def main() -> None:
     for family, names in FITTED.items():
         for name in names:
             for kind in ("pipelined", "compact"):
-                own = [one for one in measured if (one.family, one.kind, one.held) == (family, kind, False)]
-                if len(own) >= ENOUGH:
-                    fitted.setdefault(family, {}).setdefault(name, {})[kind] = fit(own, name)
+                fitting = [one for one in measured if (one.family, one.kind, one.held) == (family, kind, False)]
+                if len(fitting) >= ENOUGH:
+                    fitted.setdefault(family, {}).setdefault(name, {})[kind] = fit(fitting, name)
     write(fitted, chips)
     logic.load.cache_clear()
     console.print(held_rows(measured))

@@ -152,7 +152,7 @@ class Target(Table, Generic[FormatsT, HardwareT]):
             )
         return self.board
 
-    def with_hardware(self, **changes: int) -> Self:
+    def with_hardware(self, **changes: int | float | str) -> Self:
         """The same target with other hardware or format parameters, validated again."""
         data = self.model_dump(by_alias=True)
         for key, value in changes.items():

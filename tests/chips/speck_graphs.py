@@ -114,6 +114,7 @@ def graphs(draw: st.DrawFn) -> CheckedGraph:
         free = [p for p in populations if sum(q.source == p.name for q in projections) < 2 or p.model == "Input"]
         source = free[-1] if draw(st.booleans()) else draw(st.sampled_from(free))
         operator, pool = _way(draw, rng, source)
+        out: tuple[int, ...]
         name, out = f"p{layer}", operator.out_shape if isinstance(operator, Convolution) else (operator.outputs,)
         if isinstance(operator, Elementwise):
             out = source.shape if pool is None else pool.out_shape

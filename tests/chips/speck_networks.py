@@ -111,7 +111,7 @@ def network(seed: int) -> dict[str, Any]:
     side = int(rng.choice([6, 9, 12, 16, 24]))
     made: dict[str, Any] = {"image": (int(rng.integers(1, 4)), side, side), "layers": []}
     whole = seed % 5 == 4  # integers to begin with, and no lower bound of the membrane
-    fields = {
+    fields: dict[str, Any] = {
         "threshold": float(rng.integers(60, 400)) if whole else float(rng.choice([0.5, 1.0, 1.7])),
         "reset": str(rng.choice(["subtract", "subtract", "zero"])),
     }
@@ -122,7 +122,7 @@ def network(seed: int) -> dict[str, Any]:
         before = list(shapes)[-1]
         if min(shapes[before][1:]) < 3:
             break
-        sources = [[before, *_pool(rng, shapes[before], index, whole)]]
+        sources: list[list[Any]] = [[before, *_pool(rng, shapes[before], index, whole)]]
         seen = pooled(shapes[before], sources[0][2])
         twins = [n for n in list(shapes)[1:-1] if sources[0][1] == "none" and shapes[n] == shapes[before]]
         out_of = [source for layer in made["layers"] for source, _, _ in layer["sources"]]

@@ -18,7 +18,7 @@ Part = tuple[list[Population], list[Projection]]
 
 def ones(*shape: int, size: tuple[int, int, int] | None = None, **fields: Any) -> Convolution:
     """Kernels of ones over an image that is as large as they are, or of ``size``."""
-    return Convolution(np.ones(shape), size or (shape[1], *shape[2:]), **fields)
+    return Convolution(np.ones(shape), size or (shape[1], shape[2], shape[3]), **fields)
 
 
 def part(

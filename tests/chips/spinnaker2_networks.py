@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from hypothesis import strategies as st
@@ -70,7 +71,7 @@ def graph(populations: list[Population], projections: list[Projection], dialect:
 def graphs(draw: st.DrawFn) -> CheckedGraph:
     """Dense and convolved, pooled, recurrent, with skips and two inputs; each projection takes a step."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    reset = draw(st.sampled_from(["zero", "subtract"]))
+    reset: Literal["zero", "subtract"] = draw(st.sampled_from(["zero", "subtract"]))
     dialect = Dialect(
         dt=DT,
         discretization=draw(st.sampled_from(["euler", "exponential"])),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
@@ -22,7 +22,7 @@ from nirdeploy.targets import registry as targets
 from tests.chips.loihi2_networks import DT, network
 from tests.conftest import examples
 from tests.networks import spikes, two_layers
-from tests.unit.cli.conftest import Outcome
+from tests.unit.cli.conftest import Cli
 
 TARGET = targets.load("loihi2")
 
@@ -52,7 +52,7 @@ def rebuilt(text: bytes, model: IntegerNetwork) -> IntegerNetwork:
         weight, operator = np.array(entry["weights"], dtype=np.int32), None
         if entry["kind"] == "convolution":
             pads = tuple((pad, pad) for pad in entry["padding"])
-            how = (tuple(entry["stride"]), pads, tuple(entry["dilation"]), entry["groups"])
+            how: tuple[Any, ...] = (tuple(entry["stride"]), pads, tuple(entry["dilation"]), entry["groups"])
             operator = Convolution(weight, tuple(entry["input_shape"]), *how)
         made: Operator = operator or (Dense(weight) if entry["kind"] == "dense" else Elementwise(weight))
         unit = next(p.unit for p in model.projections if (p.source, p.target) == (entry["source"], entry["target"]))
@@ -100,7 +100,7 @@ def test_estimate_counts_events() -> None:
     assert estimate["energy_nj"] == pytest.approx(energy)
 
 
-def test_through_the_command_line(tmp_path: Path, cli: Callable[..., Outcome]) -> None:
+def test_through_the_command_line(tmp_path: Path, cli: Cli) -> None:
     folder, x = str(tmp_path / "build"), spikes(3, (25, 2, 20))
     stimulus, record = str(tmp_path / "x.npz"), str(tmp_path / "a.nird")
     nir.write(str(tmp_path / "net.nir"), two_layers())

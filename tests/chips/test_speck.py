@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -84,7 +84,9 @@ def test_the_membrane_saturates_and_never_wraps() -> None:
 @pytest.mark.law
 @settings(max_examples=examples(30))
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["subtract", "zero"]), st.sampled_from(["none", "-threshold"]))
-def test_where_nothing_rounds_the_chip_is_the_float_reference(seed: int, reset: str, v_min: str) -> None:
+def test_where_nothing_rounds_the_chip_is_the_float_reference(
+    seed: int, reset: Literal["subtract", "zero"], v_min: Literal["none", "-threshold"]
+) -> None:
     """All in units of 1/128: what is a whole number in the integers is exact in floating point."""
     rng = np.random.default_rng(seed)
     weights = [rng.integers(-100, 128, (6, 10)), rng.integers(-100, 128, (4, 6))]

@@ -29,6 +29,7 @@ from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
+from tests.unit.cli.conftest import Cli
 
 # --- the configuration ----------------------------------------------------------------
 
@@ -212,7 +213,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "model.nir", folder / "x.npy"
 
 
-def test_build_run_verify_regress(cli: Any, model: tuple[Path, Path], tmp_path: Path) -> None:
+def test_build_run_verify_regress(cli: Cli, model: tuple[Path, Path], tmp_path: Path) -> None:
     path, x = model
     out = tmp_path / "built"
     said = cli("build", path, "--target", "speck2e", "--dialect", "sinabs", "--out", out, "--json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from tests.chips.speck_networks import as_nir, conv
 from tests.chips.speck_parts import BROKEN, LEGAL, ones, part
 from tests.chips.table import Table
 from tests.conftest import examples
+from tests.unit.cli.conftest import Cli
 
 
 def problems(names: tuple[str, ...]) -> list[str]:
@@ -126,7 +126,7 @@ def test_fifteen_classes_can_be_read_out() -> None:
     assert graphs.problems(graph, TARGET.with_hardware(readout=True)) == []
 
 
-def test_what_does_not_fit_is_said_on_the_command_line(cli: Any, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_said_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
     layers = [
         conv("here", [["input", "none", 1]], np.ones((2, 1, 17, 17))),
         conv("b", [["here", "none", 1]], np.ones((2, 2, 1, 1)), stride=3),

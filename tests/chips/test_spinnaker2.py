@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nir
 import numpy as np
@@ -38,6 +38,7 @@ from tests.chips.spinnaker2_networks import built, simulated, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
 from tests.nirgraphs import as_nir
+from tests.unit.cli.conftest import Cli
 
 SCALAR = Path(__file__).parent / "scalar"
 # --- the scalar evaluation ------------------------------------------------------------
@@ -158,7 +159,7 @@ def test_the_largest_weight_becomes_127_whatever_the_scale(size: float, seed: in
 
 
 @pytest.mark.parametrize("discretization", ["euler", "exponential"])
-def test_registers_of_a_cubalif(discretization: str) -> None:
+def test_registers_of_a_cubalif(discretization: Literal["euler", "exponential"]) -> None:
     """As py-spinnaker2's conversion has them, written out."""
     (source, made), ways = networks.part("a", "CubaLIF", dialect=None)
     graph = networks.graph([source, made], ways, replace(networks.PLAIN, discretization=discretization))
@@ -257,7 +258,7 @@ def test_a_population_that_drives_itself() -> None:
     assert nd.simulate(build, np.zeros((50, 1, 1), dtype=np.uint8)).spikes["b"].sum() > 5
 
 
-def exact_network(reset: str, connection_delay: bool) -> CheckedGraph:
+def exact_network(reset: Literal["zero", "subtract"], connection_delay: bool) -> CheckedGraph:
     """Two layers of IF whose weights are 127ths and whose membranes are sums of them: nothing is rounded."""
     rng = np.random.default_rng(5)
     dialect = replace(networks.PLAIN, reset=reset, connection_delay=connection_delay)
@@ -275,7 +276,9 @@ def exact_network(reset: str, connection_delay: bool) -> CheckedGraph:
 
 @pytest.mark.parametrize("reset", ["zero", "subtract"])
 @pytest.mark.parametrize("connection_delay", [False, True])
-def test_the_chip_is_the_float_reference_but_for_a_step_per_projection(reset: str, connection_delay: bool) -> None:
+def test_the_chip_is_the_float_reference_but_for_a_step_per_projection(
+    reset: Literal["zero", "subtract"], connection_delay: bool
+) -> None:
     """With connection_delay the graph has these steps too; without, the report says how late each population is."""
     graph = exact_network(reset, connection_delay)
     build, x = built(graph), stimulus(graph, 80, 3)
@@ -338,7 +341,7 @@ def model(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "model.nir", tmp_path / "x.npy"
 
 
-def test_build_run_verify_regress(cli: Any, model: tuple[Path, Path], tmp_path: Path) -> None:
+def test_build_run_verify_regress(cli: Cli, model: tuple[Path, Path], tmp_path: Path) -> None:
     path, x = model
     out = tmp_path / "built"
     said = cli("build", path, "--target", "spinnaker2", "--out", out, "--json")

@@ -6,7 +6,6 @@ import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from tests.chips.spinnaker2_networks import BACKEND, TARGET, built
 from tests.chips.table import Table
 from tests.conftest import examples
 from tests.nirgraphs import as_nir
+from tests.unit.cli.conftest import Cli
 
 # --- what the chip cannot do ----------------------------------------------------------
 
@@ -30,7 +30,8 @@ from tests.nirgraphs import as_nir
 def refused(names: tuple[str, ...]) -> str:
     """The message for a graph of a legal part and one part for each of the limits to break."""
     parts = [networks.part("legal"), *(networks.BROKEN[name][0](f"node{i}") for i, name in enumerate(names))]
-    populations, projections = ([item for part in parts for item in part[i]] for i in (0, 1))
+    populations = [one for made, _ in parts for one in made]
+    projections = [way for _, ways in parts for way in ways]
     with pytest.raises(DoesNotFit) as error:
         built(networks.graph(populations, projections, networks.PLAIN))
     return str(error.value)
@@ -68,7 +69,7 @@ def test_the_parts_are_legal_before_they_are_broken() -> None:
         assert BACKEND.fit(networks.graph(populations, ways, networks.PLAIN), TARGET).problems == ()
 
 
-def test_what_does_not_fit_is_said_on_the_command_line(cli: Any, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_said_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
     populations, ways = networks.part("a", "LI")
     nirfile.write(tmp_path / "li.nir", as_nir(networks.graph(populations, ways, Dialect(dt=networks.DT))))
     said = cli("build", tmp_path / "li.nir", "--target", "spinnaker2", "--out", tmp_path / "out")

@@ -6,7 +6,7 @@ import itertools
 import json
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -33,7 +33,7 @@ from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, built, chain, state
 from tests.chips.xylo_scalar import Chip, recorded
 from tests.conftest import examples
 from tests.nirgraphs import as_nir
-from tests.unit.cli.conftest import Outcome
+from tests.unit.cli.conftest import Cli, Outcome
 
 #: For all aliases, wherever they stand.
 ROOM = {"hidden": 2000, "input_reach": 2000, "output_reach": 2000, "hidden_weights": 32_000}
@@ -274,7 +274,7 @@ class Simulation:
 
 def kit(valid: bool) -> ModuleType:
     """A package of rockpool.devices.xylo, with its own name for the hidden biases of a configuration."""
-    package = ModuleType("package")
+    package: Any = ModuleType("package")
     package.XyloSim = Simulation
     package.config_from_specification = lambda *, bias_hidden, **rest: (
         chip_of(bias=bias_hidden, **rest),
@@ -298,6 +298,7 @@ def placed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Intege
 
 def ran(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str, valid: bool = True, found: int = 3) -> Any:
     """The record of the script, run as a program on the scalar evaluation, with so many kits plugged in."""
+    xylo: Any
     rockpool, devices, xylo = (ModuleType(name) for name in ("rockpool", "rockpool.devices", "rockpool.devices.xylo"))
     versions = ["syns61201", "syns65302", "syns63300"]
     packages = {version: kit(valid) for version in versions}
@@ -337,10 +338,10 @@ def test_the_script_says_what_is_missing(placed: Any, monkeypatch: pytest.Monkey
         ran(folder, monkeypatch, "--hardware", found=0)
     with pytest.raises(SystemExit, match="samna refuses the configuration: too many synapses"):
         ran(folder, monkeypatch, "--hardware", valid=False)
-    np.savez(folder / "x.npz", **{name: np.full((3, *shape), 16) for name, shape in network.inputs})
+    np.savez(folder / "x.npz", **dict[str, Any]({name: np.full((3, *shape), 16) for name, shape in network.inputs}))
     with pytest.raises(SystemExit, match="has 0 to 16 events in a step, the chip takes 0 to 15"):
         ran(folder, monkeypatch)
-    np.savez(folder / "x.npz", **{name: np.zeros((3, 9)) for name, _ in network.inputs})
+    np.savez(folder / "x.npz", **dict[str, Any]({name: np.zeros((3, 9)) for name, _ in network.inputs}))
     with pytest.raises(SystemExit, match="the stimulus has 18 channels, the network"):
         ran(folder, monkeypatch)
 
@@ -380,7 +381,7 @@ def test_estimate_counts_events() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_through_the_command_line(name: str, tmp_path: Path, cli: Callable[..., Outcome]) -> None:
+def test_through_the_command_line(name: str, tmp_path: Path, cli: Cli) -> None:
     graph, rng = networks.graph(5), np.random.default_rng(0)
     folder, stimulus, record = tmp_path / "build", tmp_path / "x.npy", tmp_path / "a.nird"
     x = (rng.random((60, 2, graph.population("in").size)) < 0.5).astype(np.uint8)

@@ -19,6 +19,7 @@ from nirdeploy.semantics import dialect as dialects
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from tests.chips.table import Table
+from tests.unit.cli.conftest import Cli
 
 TARGET = targets.load("xylo_imu")
 BACKEND = registry.backend_of(TARGET)
@@ -311,7 +312,7 @@ def test_a_network_of_another_order_of_size_is_refused_without_writing_its_matri
         assert said in found
 
 
-def test_what_does_not_fit_is_said_on_the_command_line(cli: Any, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_said_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
     nirfile.write(tmp_path / "net.nir", graph({"1": "LIF", "3": "v_reset"}))
     for call in (["check", tmp_path / "net.nir"], ["build", tmp_path / "net.nir", "--out", tmp_path / "out"]):
         done = cli(*call, "--target", "xylo_a2")

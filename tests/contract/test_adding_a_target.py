@@ -17,7 +17,7 @@ import sys
 import textwrap
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -207,7 +207,7 @@ def test_an_illegal_network_is_refused_as_the_document_says(bench: Bench) -> Non
     assert sorted(bench.folder.iterdir()) == before
 
 
-def test_one_flipped_spike_is_a_regression(bench: Bench, inside: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_one_flipped_spike_is_a_regression(bench: Bench, inside: Path, cli: terminal.Cli, tmp_path: Path) -> None:
     record = nd.simulate(nd.build(networks.legal(), inside), networks.stimulus(0))
     record.save(tmp_path / "golden.nird")
     spikes = {name: values.copy() for name, values in record.spikes.items()}
@@ -244,7 +244,7 @@ def test_a_plug_in_that_is_broken_is_no_bug_of_ours(bench: Bench, tmp_path: Path
     assert text in said.stderr
 
 
-def test_figures_that_do_not_go_together_are_named(inside: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_figures_that_do_not_go_together_are_named(inside: Path, cli: terminal.Cli, tmp_path: Path) -> None:
     def said(old: str, new: str) -> str:
         (tmp_path / "mychip.toml").write_text(inside.read_text().replace(old, new))
         found = cli("check", inside.parents[1] / "net.nir", "--target", tmp_path / "mychip.toml")
@@ -384,7 +384,7 @@ def test_a_target_file_alone_is_a_chip(bench: Bench, variant: Path) -> None:
     assert "needs 4 cores ('in' 1, 'p' 3), the chip has 3 (7 less 4 for its system)" in refused.stderr
 
 
-def test_templates_beside_the_target_file_take_precedence(variant: Path, cli: Callable[..., Any]) -> None:
+def test_templates_beside_the_target_file_take_precedence(variant: Path, cli: terminal.Cli) -> None:
     own = variant / "spinnaker2"
     (own / "notes").mkdir(parents=True)
     (own / "notes" / "cores.txt.j2").write_text("{{ target.name | ident }} {{ hardware.cores }}\n")
@@ -396,7 +396,7 @@ def test_templates_beside_the_target_file_take_precedence(variant: Path, cli: Ca
     assert (variant / "built" / "hardware" / "notes" / "cores.txt").read_text() == "mine 7\n"
 
 
-def test_a_template_folder_that_is_nowhere(variant: Path, cli: Callable[..., Any]) -> None:
+def test_a_template_folder_that_is_nowhere(variant: Path, cli: terminal.Cli) -> None:
     path = variant / "mine.toml"
     path.write_text(path.read_text().replace('templates = "spinnaker2"', 'templates = "mine"'))
     said = cli("build", variant / "net.nir", "--target", path, "--out", variant / "built")

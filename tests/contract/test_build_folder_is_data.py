@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +91,7 @@ def test_titles_cannot_end_the_comment_they_get_into(folder: Path, table: str, t
 
 
 @pytest.mark.parametrize("text", ["[]", '{"target": []}', '{"target": "fpga"}', '{"target": null}', "1"])
-def test_a_manifest_of_another_shape_is_damaged(folder: Path, cli: Callable[..., Any], text: str) -> None:
+def test_a_manifest_of_another_shape_is_damaged(folder: Path, cli: terminal.Cli, text: str) -> None:
     (folder / MANIFEST).write_text(text)
     said = cli("info", folder)
     assert (said.code, "the manifest is damaged" in said.err) == (3, True)
@@ -128,7 +126,7 @@ def test_the_templates_are_those_of_the_file_named_again(mine: Path) -> None:
         _ = Build.load(mine / "built").artifacts
 
 
-def test_the_file_named_again_must_be_of_the_same_hardware(mine: Path, cli: Callable[..., Any]) -> None:
+def test_the_file_named_again_must_be_of_the_same_hardware(mine: Path, cli: terminal.Cli) -> None:
     (mine / "other.toml").write_text(TEXT.replace("cores = 4", "cores = 2"))
     other, kept = (targets.load(mine / name).signature.hex() for name in ("other.toml", "mine.toml"))
     for command in (
@@ -143,7 +141,7 @@ def test_the_file_named_again_must_be_of_the_same_hardware(mine: Path, cli: Call
 
 
 @pytest.mark.parametrize("port", ["virtual", "fault:seed=1,drop=0:virtual"])
-def test_the_virtual_board_asks_for_the_file(mine: Path, cli: Callable[..., Any], port: str) -> None:
+def test_the_virtual_board_asks_for_the_file(mine: Path, cli: terminal.Cli, port: str) -> None:
     for command in (
         ("run", mine / "built", mine / "x.npy", "-p", port, "-o", mine / "r.nird"),
         ("verify", mine / "built", "-x", mine / "x.npy", "-p", port),
@@ -154,7 +152,7 @@ def test_the_virtual_board_asks_for_the_file(mine: Path, cli: Callable[..., Any]
         assert "the templates of target 'mine' came with the user's file; name it again with --target" in said.err
 
 
-def test_what_needs_no_templates_does_not_ask(mine: Path, cli: Callable[..., Any]) -> None:
+def test_what_needs_no_templates_does_not_ask(mine: Path, cli: terminal.Cli) -> None:
     for command in (
         ("run", mine / "built", mine / "x.npy", "-p", "sim", "-o", mine / "r.nird"),
         ("verify", mine / "built", "-x", mine / "x.npy", "-p", "sim"),
@@ -164,7 +162,7 @@ def test_what_needs_no_templates_does_not_ask(mine: Path, cli: Callable[..., Any
         assert cli(*command).code == 0, command
 
 
-def test_resuming_asks_for_the_file(mine: Path, cli: Callable[..., Any]) -> None:
+def test_resuming_asks_for_the_file(mine: Path, cli: terminal.Cli) -> None:
     resumed = ("build", "--from", "emit", "--out", mine / "built")
     assert cli(*resumed).code == 2
     (mine / "fpga" / "added.txt").write_text("new\n")
@@ -172,7 +170,7 @@ def test_resuming_asks_for_the_file(mine: Path, cli: Callable[..., Any]) -> None
     assert (mine / "built" / "hardware" / "added.txt").read_text() == "new\n"
 
 
-def test_the_virtual_board_is_the_file_named_agains(mine: Path, cli: Callable[..., Any]) -> None:
+def test_the_virtual_board_is_the_file_named_agains(mine: Path, cli: terminal.Cli) -> None:
     """The user's templates are compiled, as they were for the build: here they do not compile."""
     (mine / "fpga" / "sim" / "device.cpp").write_text("#error mine\n")
     said = cli("run", mine / "built", mine / "x.npy", "-t", mine / "mine.toml", "-o", mine / "r.nird")
@@ -180,7 +178,7 @@ def test_the_virtual_board_is_the_file_named_agains(mine: Path, cli: Callable[..
     assert "#error mine" in said.err
 
 
-def test_a_target_goes_with_a_build_only(mine: Path, cli: Callable[..., Any]) -> None:
+def test_a_target_goes_with_a_build_only(mine: Path, cli: terminal.Cli) -> None:
     said = cli("flash", "--board", "fpga-ulx3s", "--target", mine / "mine.toml")
     assert (said.code, "--target goes with a build folder" in said.err) == (2, True)
     assert cli("verify", mine / "a.nird", mine / "b.nird", "--target", mine / "mine.toml").code == 2

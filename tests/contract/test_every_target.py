@@ -13,10 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import nir
 import numpy as np
@@ -154,7 +153,7 @@ def test_its_neurons_are_nirs(kept: Kept) -> None:
 # --- a network on it ------------------------------------------------------------------
 
 
-def test_a_network_runs_and_every_spike_is_verified(kept: Kept, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_network_runs_and_every_spike_is_verified(kept: Kept, cli: terminal.Cli, tmp_path: Path) -> None:
     said = cli("run", kept.build, kept.folder / "x.npy", "--port", "sim", "--out", tmp_path / "run.nird", "--json")
     assert said.code == 0, said.err
     assert all(said.json["spikes"][name] > 0 for name in ("hidden", "last"))
@@ -176,7 +175,7 @@ def test_the_placement_holds_every_neuron_within_the_limits(kept: Kept) -> None:
     assert all(used <= core.limits[what] for core in built.placement.cores for what, used in core.used.items())
 
 
-def test_a_golden_holds_and_one_flipped_spike_breaks_it(kept: Kept, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_golden_holds_and_one_flipped_spike_breaks_it(kept: Kept, cli: terminal.Cli, tmp_path: Path) -> None:
     record = nd.simulate(kept.build, np.load(kept.folder / "x.npy"))
     record.save(tmp_path / "run.nird")
     golden = tmp_path / "golden.nird"
@@ -197,7 +196,7 @@ def flipped(record: SpikeRecord, name: str) -> SpikeRecord:
     return replace(record, spikes=spikes)
 
 
-def test_an_estimate_has_figures(kept: Kept, cli: Callable[..., Any]) -> None:
+def test_an_estimate_has_figures(kept: Kept, cli: terminal.Cli) -> None:
     said = cli("estimate", kept.folder / "model.nir", "--target", kept.target.name, "--json")
     assert said.code == 0, said.err
     (found,) = said.json["targets"]
@@ -253,7 +252,7 @@ def test_every_problem_has_a_place_and_a_remedy(kept: Kept) -> None:
         assert re.fullmatch(r"(?!.*\. )[^;]*'\w+'[^;]*; [a-z].*[^.]", sentence), sentence
 
 
-def test_an_impossible_network_is_refused_problem_by_problem(kept: Kept, cli: Callable[..., Any]) -> None:
+def test_an_impossible_network_is_refused_problem_by_problem(kept: Kept, cli: terminal.Cli) -> None:
     before = files(kept.folder)
     expected = problems(impossible(kept.target), kept.target)
     said = cli("check", kept.folder / "impossible.nir", "--target", kept.target.name)
@@ -266,7 +265,7 @@ def test_an_impossible_network_is_refused_problem_by_problem(kept: Kept, cli: Ca
     assert files(kept.folder) == before
 
 
-def test_a_refused_build_leaves_an_earlier_one_as_it_was(kept: Kept, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_refused_build_leaves_an_earlier_one_as_it_was(kept: Kept, cli: terminal.Cli, tmp_path: Path) -> None:
     earlier = tmp_path / "earlier"
     shutil.copytree(kept.build, earlier)
     refused = (kept.folder / "impossible.nir", "--target", kept.target.name)

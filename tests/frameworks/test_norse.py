@@ -91,7 +91,8 @@ def test_dense_networks_spike_as_at_home(kind: str, ledger: Ledger, tmp_path: Pa
         dt = float(rng.choice([1e-3, 1e-4, 0.5]))
         layers, shape = dense(rng, maker(rng, kind, dt), drive=1.0 if kind == "IAFCell" else 3.0)
         if seed % 2:
-            layers += [weighted(nn.Linear(layers[-2].out_features, 3), rng), readout(rng, (3,), dt)]
+            before: Any = layers[-2]
+            layers += [weighted(nn.Linear(before.out_features, 3), rng), readout(rng, (3,), dt)]
         home = Stepped(layers)
         x = stimulus(rng, STEPS, shape)
         folder = tmp_path if seed < 2 else None

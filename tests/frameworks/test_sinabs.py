@@ -61,7 +61,7 @@ def maker(rng: np.random.Generator, kind: str, *, squeeze: bool = False) -> Make
         if kind.endswith("tau_syn"):
             options["tau_syn"] = some(rng, 0.5, 8.0, shape)
         if kind.endswith("Recurrent"):
-            options["rec_connect"] = weighted(nn.Linear(*shape, *shape, bias=bool(rng.random() < 0.5)), rng, 0.2)
+            options["rec_connect"] = weighted(nn.Linear(shape[0], shape[0], bias=bool(rng.random() < 0.5)), rng, 0.2)
         name = kind.partition(",")[0]
         options |= {"batch_size": BATCH} if squeeze else {}
         neuron: nn.Module = getattr(sl, f"{name}Squeeze" if squeeze else name)(**options)
@@ -88,7 +88,8 @@ def test_dense_networks_spike_as_at_home(kind: str, ledger: Ledger, tmp_path: Pa
         if seed % 3 == 0:
             leak = {"tau_mem": some(rng, 1.0, 9.0, (3,)), "norm_input": seed == 0, "batch_size": BATCH}
             last = sl.ExpLeakSqueeze(**leak) if squeeze else sl.ExpLeak(leak["tau_mem"], norm_input=seed == 0)
-            layers += [weighted(nn.Linear(layers[-2].out_features, 3), rng), last]
+            before: Any = layers[-2]
+            layers += [weighted(nn.Linear(before.out_features, 3), rng), last]
         net, x = sequential(layers), stimulus(rng, STEPS, shape)
         # Without Squeeze a layer takes all steps at once; its recurrent spikes are lost between two calls.
         home = at_home(neurons_of(layers), x if squeeze else x.transpose(0, 1)[None], net)
@@ -154,7 +155,7 @@ def test_sinabs_own_export_under_the_preset(ledger: Ledger, tmp_path: Path) -> N
 
 
 def test_the_export_leaves_state_and_random_numbers_alone() -> None:
-    net = nn.Sequential(nn.Linear(4, 3), sl.IAFSqueeze(batch_size=-1, num_timesteps=1))
+    net: Any = nn.Sequential(nn.Linear(4, 3), sl.IAFSqueeze(batch_size=-1, num_timesteps=1))
     net(torch.ones(5, 4))
     before, seed = net[1].v_mem.clone(), torch.get_rng_state()
     export_from("sinabs", net, torch.ones(2, 4))

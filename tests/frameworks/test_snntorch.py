@@ -171,7 +171,7 @@ def test_a_forward_with_a_loop_over_time(ledger: Ledger, tmp_path: Path) -> None
 
 
 def test_the_export_leaves_the_state_alone() -> None:
-    net = nn.Sequential(nn.Linear(4, 3), snntorch.Leaky(beta=0.9, init_hidden=True))
+    net: Any = nn.Sequential(nn.Linear(4, 3), snntorch.Leaky(beta=0.9, init_hidden=True))
     with torch.no_grad():
         net(torch.ones(5, 4))
     before = net[1].mem.clone()
@@ -282,10 +282,11 @@ def test_blocks_within_blocks_and_one_dimension(ledger: Ledger, tmp_path: Path) 
         rng = np.random.default_rng([seed, 17])
         conv = nn.Conv1d(2, 4, 3, stride=seed % 2 + 1, padding=1, groups=2, bias=seed > 1)
         first, out = Block(weighted(conv, rng)), (9 + 2 - 3) // (seed % 2 + 1) + 1
-        second = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Flatten(), Block(weighted(nn.Linear(4 * out, 3), rng)))
+        inner = Block(weighted(nn.Linear(4 * out, 3), rng))
+        second = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Flatten(), inner)
         net = in_float64(nn.Sequential(first, second))
         x = stimulus(rng, STEPS, (2, 9))
-        neurons = {"0.lif": first.lif, "1.3.lif": second[3].lif}
+        neurons: dict[str, Any] = {"0.lif": first.lif, "1.3.lif": inner.lif}
         folder = tmp_path if seed == 0 else None
         export_and_compare("snntorch", net, neurons, x, net, ledger, folder=folder)
 

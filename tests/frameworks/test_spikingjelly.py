@@ -44,7 +44,7 @@ def maker(rng: np.random.Generator, kind: str, reset: str, decay_input: bool, st
             options |= {"init_tau": float(rng.uniform(1.2, 12.0)), "decay_input": decay_input}
         elif kind == "CUBALIFNode":
             options |= {"c_decay": float(rng.uniform(0.1, 0.9)), "v_decay": float(rng.uniform(0.1, 0.95))}
-        node: nn.Module = getattr(neuron, kind)(**options)
+        node: Any = getattr(neuron, kind)(**options)
         node.step_mode = step_mode
         return node
 

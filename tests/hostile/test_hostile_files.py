@@ -311,8 +311,8 @@ def _convolution(**values: Any) -> Edit:
     """Between the input, now an image, and the layer."""
 
     def edit(file: h5py.File) -> None:
-        node = {"type": "Conv2d", "input_shape": [8, 8], "weight": np.ones((2, 3, 3, 3)), "bias": np.ones(2)}
-        node |= {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}
+        node: dict[str, Any] = {"type": "Conv2d", "input_shape": [8, 8], "weight": np.ones((2, 3, 3, 3))}
+        node |= {"bias": np.ones(2), "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}
         for key, value in (node | values).items():
             put(file, f"{NODES}/conv/{key}", value)
         put(file, f"{NODES}/input/shape", np.array([3, 8, 8]))
@@ -359,10 +359,10 @@ def nan_weights(file: h5py.File) -> None:
 
 CONTENT: list[tuple[str, Edit, type[NirdeployError], str]] = [
     ("no graph at all", _drop("node"), ModelFileError, "no group 'node'"),
-    ("node is a dataset", lambda f: (f.__delitem__("node"), put(f, "node", 1)), ModelFileError, "no group 'node'"),
+    ("node is a dataset", _set("node", 1), ModelFileError, "no group 'node'"),
     ("root is a neuron", _set("node/type", "Threshold"), GraphError, "has no parameter 'threshold'"),
     ("no nodes", _drop(NODES), ModelFileError, "has no nodes"),
-    ("nodes are numbers", lambda f: (f.__delitem__(NODES), put(f, NODES, 1)), ModelFileError, "has no nodes"),
+    ("nodes are numbers", _set(NODES, 1), ModelFileError, "has no nodes"),
     ("a node is a dataset", _set(f"{NODES}/odd", 1.0), ModelFileError, "'odd' is a dataset"),
     ("a node has no type", _drop(f"{LIF}/type"), ModelFileError, "'lif' has no type"),
     ("a type is a number", _set(f"{LIF}/type", 3), ModelFileError, "'lif' has no type"),

@@ -122,7 +122,8 @@ def test_every_graph_survives_export_import_export(paper: Path, name: str, tmp_p
     module: Any = import_from_nir(first)
     shape = check(first).populations[0].shape
     second = export_to_nir(module, torch.zeros(1, *shape), save_path=tmp_path / "second.nir")
-    unmarked(first), unmarked(second)
+    unmarked(first)
+    unmarked(second)
     same(first, second)
     third = nirfile.read(tmp_path / "second.nir")
     unmarked(third)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import nirdeploy as nd
+from nirdeploy.errors import NirdeployError
 from tools import product_digests
-from tools.digest_corpus import cases
+from tools.digest_corpus import Case, cases
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK, TARGET = "contract-lif", "loihi2"
@@ -47,7 +48,7 @@ def change_one_byte(target: Path) -> None:
 
 def test_every_product_is_recorded_and_equals_itself_in_another_process(before: Path, target: Path) -> None:
     digests = json.loads(before.read_text())
-    parts = {key.split("/")[1]: set() for key in digests}
+    parts: dict[str, set[str]] = {key.split("/")[1]: set() for key in digests}
     for key in digests:
         _, on, product = key.split("/", 2)
         parts[on].add(product.split("/")[0])
@@ -110,8 +111,8 @@ def test_a_refusal_is_a_product_in_any_order_of_its_problems() -> None:
     assert product_digests.of_refusal(nd_error("node 'a' is x; do y")) != first
 
 
-def nd_error(message: str) -> product_digests.NirdeployError:
-    return product_digests.NirdeployError(message, where="target t", hint="none holds it")
+def nd_error(message: str) -> NirdeployError:
+    return NirdeployError(message, where="target t", hint="none holds it")
 
 
 def test_other_products_digests_are_no_part_of_a_product(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_other_products_digests_are_no_part_of_a_product(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
-def test_a_network_of_the_corpus_fires(case: product_digests.Case) -> None:
+def test_a_network_of_the_corpus_fires(case: Case) -> None:
     """Products of silence would be equal whatever changes."""
     graph = nd.check(case.graph, dialect=case.dialect, input_bits=case.input_bits)
     record = nd.simulate(graph, case.x)

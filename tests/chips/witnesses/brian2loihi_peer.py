@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from brian2 import prefs
@@ -68,7 +69,7 @@ def main() -> None:
     for path in sorted(Path(sys.argv[2]).glob("*.npz")):
         with np.load(path) as archive:
             given = {name: archive[name] for name in archive.files}
-        np.savez(path.with_suffix(".out.npz"), **layer(given))
+        np.savez(path.with_suffix(".out.npz"), **dict[str, Any](layer(given)))
 
 
 if __name__ == "__main__":

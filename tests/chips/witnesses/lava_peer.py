@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "frameworks" / "witnesses"))
-import dataclass_patch  # noqa: F401 - before lava
+from tests.frameworks.witnesses import dataclass_patch  # noqa: F401 - before lava
+
+# isort: split
 import numpy as np
 from lava.utils.weightutils import SignMode, clip_weights, truncate_weights
 

@@ -99,7 +99,7 @@ def _operator(layer: dict[str, Any], arrays: dict[str, np.ndarray]) -> nn.Module
         made = nn.Conv2d(
             weight.shape[1] * groups,
             weight.shape[0],
-            tuple(weight.shape[2:]),
+            (weight.shape[2], weight.shape[3]),
             layer["stride"],
             layer["padding"],
             dilation=layer.get("dilation", 1),
@@ -187,7 +187,7 @@ def main(folder: Path) -> None:
             said, arrays = witnessed(network, dict(loaded))
         plain = json.dumps(said, default=lambda item: item.item())
         (own / "witness.json").write_text(plain, encoding="utf-8")
-        np.savez(own / "witness.npz", **arrays)
+        np.savez(own / "witness.npz", **dict[str, Any](arrays))
 
 
 if __name__ == "__main__":

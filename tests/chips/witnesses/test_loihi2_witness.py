@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
@@ -125,7 +126,7 @@ def test_the_second_emulator_computes_the_same(tmp_path: Path, table: Table) -> 
         if "lif" in into:
             given |= {"inner": into["lif"].weight, "inner_exponent": np.array(into["lif"].shift)}
             given |= {"inner_mode": np.array(mantissas(into["lif"].weight, 8).sign_mode)}
-        np.savez(tmp_path / f"{seed}.npz", **given)
+        np.savez(tmp_path / f"{seed}.npz", **dict[str, Any](given))
         made[seed] = (net, given["x"])
     ask("brian2loihi", "random", tmp_path)
     values = spikes = compared = 0

@@ -38,7 +38,8 @@ BACKEND = registry.backend_of(TARGET)
 def hand_over(network: dict[str, Any], folder: Path, **more: Any) -> None:
     """A network as the witness reads it."""
     folder.mkdir(parents=True)
-    arrays, layers = {}, []
+    arrays: dict[str, Any] = {}
+    layers = []
     for layer in network["layers"]:
         given = {f"{layer['name']}.{key}": layer[key] for key in ("weight", "bias") if layer[key] is not None}
         arrays |= {name: np.asarray(values, dtype=np.float32) for name, values in given.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def rendered(network: IntegerNetwork, target: Target, stimulus: dict[str, np.nda
     placement = place(network, target).placement
     BACKEND.validate(placement, network, target)
     emit(target, network, placement).save(folder)
-    np.savez(folder / "stimulus.npz", **{name: values[:, 0] for name, values in stimulus.items()})
+    np.savez(folder / "stimulus.npz", **dict[str, Any]({name: values[:, 0] for name, values in stimulus.items()}))
 
 
 def drawn(folder: Path, count: int) -> dict[Path, tuple[IntegerNetwork, dict[str, np.ndarray]]]:

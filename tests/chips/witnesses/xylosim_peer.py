@@ -68,7 +68,7 @@ def layer(folder: Path) -> None:
         for p in configuration["populations"]
         for key, values in record[p["kind"]].items()
     }
-    np.savez_compressed(folder / "record.npz", **found)
+    np.savez_compressed(folder / "record.npz", **dict[str, Any](found))
 
 
 def script(folder: Path) -> None:

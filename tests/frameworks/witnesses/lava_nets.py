@@ -10,7 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import dataclass_patch  # noqa: F401 - before lava
+from tests.frameworks.witnesses import dataclass_patch  # noqa: F401 - before lava
+
+# isort: split
 import nir
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
@@ -19,7 +21,8 @@ from lava.proc.dense.process import Dense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from lava.proc.lif.process import LIF
-from plumbing import TIME, stimulus, weights
+
+from tests.frameworks.witnesses.plumbing import TIME, stimulus, weights
 
 DT = 1e-3
 
@@ -33,7 +36,9 @@ def network(seed: int) -> tuple[nir.NIRGraph, list[dict[str, Any]]]:
     biased, recurrent = seed % 3 == 2, seed % 4 == 1
     sizes = [int(size) for size in rng.integers(3, 14, int(rng.integers(2, 4)) + 1)]
     nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array(sizes[:1])})}
-    edges, layers, before = [], [], "input"
+    edges: list[tuple[str, str]] = []
+    layers: list[dict[str, Any]] = []
+    before = "input"
     for index, (inputs, outputs) in enumerate(pairwise(sizes)):
         w, dv, du = weights(rng, outputs, inputs), float(rng.choice([0.0, 0.1, 0.37, 1.0])), 1.0
         inner = weights(rng, outputs, outputs, scale=0.7) if recurrent else None
@@ -95,7 +100,7 @@ def random(folder: Path, seeds: int) -> None:
         x = stimulus(rng, (layers[0]["weights"].shape[1],))[:, :1]
         assert len(x) == TIME
         nir.write(str(folder / f"{seed}.nir"), graph)
-        np.savez(folder / f"{seed}.npz", x=x, **run(layers, x[:, 0]))
+        np.savez(folder / f"{seed}.npz", x=x, **dict[str, Any](run(layers, x[:, 0])))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from typing import Any
 import nir
 import numpy as np
 import torch
-from plumbing import frontend, import_all, refusals, stimulus, table_network, weights, write_own
 from rockpool.nn.combinators import Residual, Sequential
 from rockpool.nn.modules import (
     ExpSynTorch,
@@ -22,6 +21,16 @@ from rockpool.nn.modules import (
     TorchModule,
     from_nir,
     to_nir,
+)
+
+from tests.frameworks.witnesses.plumbing import (
+    frontend,
+    import_all,
+    refusals,
+    stimulus,
+    table_network,
+    weights,
+    write_own,
 )
 
 warnings.filterwarnings("ignore")
@@ -113,7 +122,7 @@ def random(folder: Path, seeds: int) -> None:
         net = network(seed)
         x = stimulus(np.random.default_rng(1000 + seed), (net.size_in,))
         nir.write(str(folder / f"{seed}.nir"), export(net, x[:1].transpose(1, 0, 2)))
-        np.savez(folder / f"{seed}.npz", x=x, **run(net, x))
+        np.savez(folder / f"{seed}.npz", x=x, **dict[str, Any](run(net, x)))
 
 
 def table() -> tuple[Any, np.ndarray]:

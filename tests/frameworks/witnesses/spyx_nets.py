@@ -17,7 +17,16 @@ import numpy as np
 import spyx.nir
 import spyx.nn as snn
 from flax import nnx
-from plumbing import frontend, import_all, refusals, stimulus, table_network, weights, write_own
+
+from tests.frameworks.witnesses.plumbing import (
+    frontend,
+    import_all,
+    refusals,
+    stimulus,
+    table_network,
+    weights,
+    write_own,
+)
 
 DT = 1e-4
 KINDS = ("LIF", "IF", "CuBaLIF", "RLIF", "RIF", "RCuBaLIF", "PSU_LIF", "mixed", "conv")
@@ -37,7 +46,7 @@ def neuron(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> nnx.M
     threshold = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.5, 1.5))
     layer = getattr(snn, kind)(shape, threshold=threshold, rngs=nnx.Rngs(int(rng.integers(1 << 30))), **options)
     if kind.startswith("R"):
-        layer.recurrent_w[...] = jnp.asarray(weights(rng, *shape, *shape, scale=1.0))
+        layer.recurrent_w[...] = jnp.asarray(weights(rng, shape[0], shape[0], scale=1.0))
     return layer
 
 
@@ -111,7 +120,8 @@ def random(folder: Path, seeds: int) -> None:
         x = stimulus(np.random.default_rng(1000 + seed), shape)
         step = x[0].transpose(0, 2, 3, 1) if x[0].ndim == 4 else x[0]
         nir.write(str(folder / f"{seed}.nir"), export(net, step, DT))
-        np.savez(folder / f"{seed}.npz", x=x, **run(net, x, hold=seed < 2 * len(KINDS) and seed % 2 == 0))
+        ran = run(net, x, hold=seed < 2 * len(KINDS) and seed % 2 == 0)
+        np.savez(folder / f"{seed}.npz", x=x, **dict[str, Any](ran))
 
 
 def table() -> tuple[snn.Sequential, np.ndarray]:

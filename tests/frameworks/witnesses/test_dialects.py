@@ -39,7 +39,7 @@ def compared(folder: Path, dialect: Dialect | None = None) -> Iterator[tuple[str
 
 
 def test_the_framework_spikes_as_our_reference_in_its_dialect(testimony: Path, ledger: Ledger) -> None:
-    differing = {}
+    differing: dict[str, int] = {}
     for name, wrong, home in compared(testimony):
         ledger.add(home)
         differing |= {name: wrong} if wrong else {}

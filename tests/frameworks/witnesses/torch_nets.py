@@ -13,10 +13,10 @@ from typing import Any
 import nir
 import numpy as np
 import torch
-from plumbing import import_all, table_network, write_own
 from torch import nn
 
 from nirdeploy.exchange.frontends import export_from
+from tests.frameworks.witnesses.plumbing import import_all, table_network, write_own
 
 warnings.filterwarnings("ignore")
 
@@ -85,7 +85,7 @@ DT = {"norse": 1e-3, "norse-dt1": 1e-3, "sinabs": 1.0}
 def home(name: str, net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """The framework's own run of (T, 1, N)."""
     if name == "sinabs":
-        return net(x[:, 0])[:, None]  # type: ignore[no-any-return]
+        return net(x[:, 0])[:, None]
     if name.startswith("norse"):
         state, out = None, []
         for x_t in x:

@@ -29,9 +29,13 @@ class Outcome:
         return found
 
 
+#: ``cli("check", path)``, as a shell would run ``nirdeploy check PATH``.
+Cli = Callable[..., Outcome]
+
+
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """``cli("check", path)`` as a shell would run ``nirdeploy check PATH``."""
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line."""
 
     def call(*arguments: object) -> Outcome:
         capsys.readouterr()

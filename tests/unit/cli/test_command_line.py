@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import click
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import nirdeploy
 from nirdeploy.cli import group
 from nirdeploy.targets import registry as target
+from tests.unit.cli.conftest import Cli
 
 COMMANDS = ["export", "check", "targets", "build", "flash", "run", "verify", "regress", "board", "info", "demo"]
 
@@ -38,7 +40,7 @@ def test_only_export_and_demo_need_torch() -> None:
     assert "torch" not in imported("targets")
 
 
-def test_help_lists_every_command(cli) -> None:
+def test_help_lists_every_command(cli: Cli) -> None:
     done = cli("--help")
     assert done.code == 0
     for name in COMMANDS:
@@ -46,7 +48,7 @@ def test_help_lists_every_command(cli) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself(cli, name: str) -> None:
+def test_every_command_explains_itself(cli: Cli, name: str) -> None:
     done = cli(name, "-h")
     assert done.code == 0
     assert done.out.startswith(f"Usage: nirdeploy {name}")
@@ -55,16 +57,17 @@ def test_every_command_explains_itself(cli, name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_reporting_command_takes_json(name: str) -> None:
     command = group.get_command(click.Context(group), name)
+    assert command is not None
     parts = list(command.commands.values()) if isinstance(command, click.Group) else [command]
     for part in parts:
         assert any("--json" in option.opts for option in part.params), part.name
 
 
-def test_version(cli) -> None:
+def test_version(cli: Cli) -> None:
     assert nirdeploy.__version__ in cli("--version").out
 
 
-def test_no_command_is_a_usage_error(cli) -> None:
+def test_no_command_is_a_usage_error(cli: Cli) -> None:
     done = cli()
     assert done.code == 2
     assert done.out == ""
@@ -80,7 +83,7 @@ def test_no_command_is_a_usage_error(cli) -> None:
         (("flash", "b", "--baud", "0"), "--baud"),
     ],
 )
-def test_usage_errors(cli, arguments: tuple[str, ...], said: str) -> None:
+def test_usage_errors(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
     plain = cli(*arguments)
     assert (plain.code, plain.out) == (2, "")
     assert plain.err.startswith("error[E201]: ")
@@ -92,14 +95,14 @@ def test_usage_errors(cli, arguments: tuple[str, ...], said: str) -> None:
     assert said in reported.json["error"]["message"]
 
 
-def broken(error: BaseException):
+def broken(error: BaseException) -> Callable[[], list[str]]:
     def raise_it() -> list[str]:
         raise error
 
     return raise_it
 
 
-def test_a_bug_is_code_8_and_one_paragraph(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_code_8_and_one_paragraph(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NIRDEPLOY_TRACEBACK", raising=False)
     monkeypatch.setattr(target, "names", broken(RuntimeError("the impossible")))
     done = cli("targets")
@@ -111,7 +114,7 @@ def test_a_bug_is_code_8_and_one_paragraph(cli, monkeypatch: pytest.MonkeyPatch)
     assert cli("targets", "--json").json["error"]["exit_code"] == 8
 
 
-def test_the_traceback_can_be_had_and_changes_no_exit_code(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_traceback_can_be_had_and_changes_no_exit_code(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIRDEPLOY_TRACEBACK", "1")
     monkeypatch.setattr(target, "names", broken(RuntimeError("the impossible")))
     done = cli("targets", "--json")
@@ -120,7 +123,7 @@ def test_the_traceback_can_be_had_and_changes_no_exit_code(cli, monkeypatch: pyt
     assert done.json["error"]["code"] == "E801"
 
 
-def test_a_full_disk_is_no_bug(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_no_bug(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there/build")
     monkeypatch.setattr(target, "names", broken(error))
     done = cli("targets")
@@ -128,7 +131,7 @@ def test_a_full_disk_is_no_bug(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "No space left on device (in /there/build)" in done.err
 
 
-def test_interrupted(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "names", broken(KeyboardInterrupt()))
     done = cli("targets")
     assert done.code == 130

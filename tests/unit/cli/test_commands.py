@@ -16,9 +16,17 @@ from nirdeploy import pipeline
 from nirdeploy.graph import file as nirfile
 from nirdeploy.targets import registry as target
 from tests.doubles.device import DeviceModel, ServedModel
+from tests.unit.cli.conftest import Cli
 from tests.unit.proof.test_verify import record as made
 
 INPUTS, NEURONS, STEPS, SAMPLES = 6, 5, 8, 3
+
+
+def failures(junit: Path) -> str | None:
+    """How many a JUnit file says have failed."""
+    suite = ET.parse(junit).getroot().find("testsuite")
+    assert suite is not None
+    return suite.get("failures")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +89,7 @@ def wrong(record: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_targets(cli) -> None:
+def test_targets(cli: Cli) -> None:
     found = cli("targets", "--json").json["targets"]
     assert [entry["name"] for entry in found] == target.names()
     plain = cli("targets")
@@ -90,7 +98,7 @@ def test_targets(cli) -> None:
         assert name in plain.out
 
 
-def test_check_shows_the_normal_form_and_where_the_dialect_is_from(cli, model: Path) -> None:
+def test_check_shows_the_normal_form_and_where_the_dialect_is_from(cli: Cli, model: Path) -> None:
     found = cli("check", model, "--json").json
     assert [(p["name"], p["model"], p["neurons"]) for p in found["populations"]] == [
         ("input", "Input", INPUTS),
@@ -104,13 +112,13 @@ def test_check_shows_the_normal_form_and_where_the_dialect_is_from(cli, model: P
         assert part in plain.out
 
 
-def test_the_command_line_decides_the_dialect(cli, model: Path) -> None:
+def test_the_command_line_decides_the_dialect(cli: Cli, model: Path) -> None:
     found = cli("check", model, "--dialect", "spikingjelly", "--dt", "2e-4", "--json").json
     assert found["dialect_source"] == "argument"
     assert (found["dialect"]["threshold"], found["dialect"]["dt"]) == (">=", 2e-4)
 
 
-def test_build(cli, model: Path, tmp_path: Path) -> None:
+def test_build(cli: Cli, model: Path, tmp_path: Path) -> None:
     found = cli("build", model, "-o", tmp_path / "b", "--json").json
     assert found["stages"] == list(pipeline.STAGES)
     assert found["digests"]["image"] == pipeline.Build.load(tmp_path / "b").image.digest()
@@ -121,7 +129,7 @@ def test_build(cli, model: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again/image.ndi").read_bytes() == (tmp_path / "b/image.ndi").read_bytes()
 
 
-def test_build_stops_and_resumes_anywhere(cli, model: Path, tmp_path: Path, build: Path) -> None:
+def test_build_stops_and_resumes_anywhere(cli: Cli, model: Path, tmp_path: Path, build: Path) -> None:
     for last, following in zip(pipeline.STAGES, pipeline.STAGES[1:], strict=False):
         out = tmp_path / last
         stopped = cli("build", model, "-o", out, "--to", last, "--json")
@@ -132,7 +140,7 @@ def test_build_stops_and_resumes_anywhere(cli, model: Path, tmp_path: Path, buil
         assert (out / "image.ndi").read_bytes() == (build / "image.ndi").read_bytes()
 
 
-def test_flash_sends_once(cli, build: Path, port: str) -> None:
+def test_flash_sends_once(cli: Cli, build: Path, port: str) -> None:
     first = cli("flash", build, "-p", port, "--force", "--json").json
     assert first["image"] == pipeline.Build.load(build).image.digest()
     assert first["bytes_sent"] > 0
@@ -144,7 +152,7 @@ def test_flash_sends_once(cli, build: Path, port: str) -> None:
 
 
 def test_run_records_what_the_simulator_says(
-    cli, build: Path, stimulus: Path, port: str, tmp_path: Path, record: Path
+    cli: Cli, build: Path, stimulus: Path, port: str, tmp_path: Path, record: Path
 ) -> None:
     cli("flash", build, "-p", port)
     out = tmp_path / "measured.nird"
@@ -157,7 +165,7 @@ def test_run_records_what_the_simulator_says(
     assert np.array_equal(measured["lif"], nd.SpikeRecord.load(record)["lif"])
 
 
-def test_verify_a_build(cli, build: Path, stimulus: Path, port: str, tmp_path: Path) -> None:
+def test_verify_a_build(cli: Cli, build: Path, stimulus: Path, port: str, tmp_path: Path) -> None:
     html, junit = tmp_path / "v.html", tmp_path / "v.xml"
     done = cli("verify", build, "-x", stimulus, "-p", port, "--html", html, "--junit", junit, "--json")
     assert done.code == 0, done.err
@@ -168,10 +176,10 @@ def test_verify_a_build(cli, build: Path, stimulus: Path, port: str, tmp_path: P
     ]
     assert done.json["explanation"]["causes"]
     assert html.read_text().lstrip().lower().startswith("<!doctype html")
-    assert ET.parse(junit).getroot().find("testsuite").get("failures") == "0"
+    assert failures(junit) == "0"
 
 
-def test_verify_goes_red_and_names_the_neuron(cli, record: Path, wrong: Path, tmp_path: Path) -> None:
+def test_verify_goes_red_and_names_the_neuron(cli: Cli, record: Path, wrong: Path, tmp_path: Path) -> None:
     assert cli("verify", record, record).code == 0
     done = cli("verify", record, wrong, "--junit", tmp_path / "v.xml", "--json")
     assert done.code == 1
@@ -179,13 +187,13 @@ def test_verify_goes_red_and_names_the_neuron(cli, record: Path, wrong: Path, tm
     assert verdict["mismatches"] == 1
     first = verdict["first_divergence"]
     assert (first["population"], first["step"], first["sample"], first["neuron"]) == ("lif", 4, 1, [2])
-    assert ET.parse(tmp_path / "v.xml").getroot().find("testsuite").get("failures") == "1"
+    assert failures(tmp_path / "v.xml") == "1"
     plain = cli("verify", record, wrong)
     assert plain.code == 1
     assert "population 'lif', neuron 2, step 4, sample 1" in plain.out
 
 
-def test_silent_read_outs_are_never_equal(cli, tmp_path: Path) -> None:
+def test_silent_read_outs_are_never_equal(cli: Cli, tmp_path: Path) -> None:
     """Whatever else of the read-out's form changes, in a network of read-outs only or not."""
     golden, run, page = tmp_path / "golden.nird", tmp_path / "run.nird", tmp_path / "v.html"
     for name, spikes in {"spiking": made().spikes, "read-outs": {}}.items():
@@ -206,7 +214,7 @@ def test_silent_read_outs_are_never_equal(cli, tmp_path: Path) -> None:
             assert cli("regress", "check", golden, run).code == 1
 
 
-def test_a_verdict_on_nothing_is_no_success(cli, tmp_path: Path) -> None:
+def test_a_verdict_on_nothing_is_no_success(cli: Cli, tmp_path: Path) -> None:
     exact, rounded = tmp_path / "float.nird", tmp_path / "integer.nird"
     made(spikes={}, membrane={"r": made().volts("r")}, scale={}, source="float").save(exact)
     made(spikes={}).save(rounded)
@@ -215,14 +223,14 @@ def test_a_verdict_on_nothing_is_no_success(cli, tmp_path: Path) -> None:
     assert "nothing was compared; membrane of 'r' measured, not judged: float64 without a scale" in said.out
 
 
-def test_regress(cli, record: Path, wrong: Path, tmp_path: Path) -> None:
+def test_regress(cli: Cli, record: Path, wrong: Path, tmp_path: Path) -> None:
     golden, junit = tmp_path / "golden.nird", tmp_path / "r.xml"
     assert cli("regress", "record", golden, record, "--json").json["populations"] == ["lif"]
     assert cli("regress", "check", golden, record).code == 0
     red = cli("regress", "check", golden, wrong, "--junit", junit, "--json")
     assert red.code == 1
     assert red.json["failed"] == ["lif"]
-    assert ET.parse(junit).getroot().find("testsuite").get("failures") == "1"
+    assert failures(junit) == "1"
     assert "lif" in cli("regress", "check", golden, wrong).out
     allowed = 1.5 / (STEPS * SAMPLES * NEURONS)
     assert cli("regress", "check", golden, wrong, "--tolerance", allowed).code == 0
@@ -230,7 +238,7 @@ def test_regress(cli, record: Path, wrong: Path, tmp_path: Path) -> None:
     assert cli("regress", "check", golden, wrong, "--tolerance", allowed / 3).code == 1
 
 
-def test_regress_update_needs_a_reason(cli, record: Path, wrong: Path, tmp_path: Path) -> None:
+def test_regress_update_needs_a_reason(cli: Cli, record: Path, wrong: Path, tmp_path: Path) -> None:
     golden = tmp_path / "golden.nird"
     cli("regress", "record", golden, record)
     before = golden.read_bytes()
@@ -242,7 +250,7 @@ def test_regress_update_needs_a_reason(cli, record: Path, wrong: Path, tmp_path:
     assert cli("regress", "check", golden, wrong).code == 0
 
 
-def test_info_of_files(cli, build: Path, record: Path) -> None:
+def test_info_of_files(cli: Cli, build: Path, record: Path) -> None:
     built = pipeline.Build.load(build)
     assert cli("info", build, "--json").json["digests"]["image"] == built.image.digest()
     image = cli("info", build / "image.ndi", "--json").json
@@ -252,7 +260,7 @@ def test_info_of_files(cli, build: Path, record: Path) -> None:
     assert "integer" in cli("info", record).out
 
 
-def test_info_of_a_device(cli, build: Path, port: str) -> None:
+def test_info_of_a_device(cli: Cli, build: Path, port: str) -> None:
     cli("flash", build, "-p", port, "--force")
     found = cli("info", "-p", port, "--json").json
     assert found["is_target"]
@@ -262,12 +270,12 @@ def test_info_of_a_device(cli, build: Path, port: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("here", "-p", "there")])
-def test_info_takes_a_file_or_a_port(cli, arguments: tuple[str, ...]) -> None:
+def test_info_takes_a_file_or_a_port(cli: Cli, arguments: tuple[str, ...]) -> None:
     assert cli("info", *arguments).code == 2
 
 
 def test_a_virtual_board_from_start_to_stop(
-    cli, build: Path, stimulus: Path, tmp_path: Path, record: Path, request: pytest.FixtureRequest
+    cli: Cli, build: Path, stimulus: Path, tmp_path: Path, record: Path, request: pytest.FixtureRequest
 ) -> None:
     name = f"test-{tmp_path.name}"
     request.addfinalizer(lambda: cli("board", "stop", name))

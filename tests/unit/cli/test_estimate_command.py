@@ -8,6 +8,7 @@ import pytest
 
 from nirdeploy.graph import file as nirfile
 from tests import networks
+from tests.unit.cli.conftest import Cli
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "m.nir"
 
 
-def test_a_table_over_targets(cli, model: Path) -> None:
+def test_a_table_over_targets(cli: Cli, model: Path) -> None:
     done = cli("estimate", model, "--json")
     rows = {row["target"]: row for row in done.json["targets"]}
     assert rows["fpga"]["fits"]
@@ -30,7 +31,7 @@ def test_a_table_over_targets(cli, model: Path) -> None:
     assert "speck2e: node" in shown
 
 
-def test_what_if(cli, model: Path) -> None:
+def test_what_if(cli: Cli, model: Path) -> None:
     usual = cli("estimate", model, "-t", "fpga", "--json").json["targets"][0]["figures"]
     few = cli("estimate", model, "-t", "fpga", "--lanes", "4", "--cores", "1", "--clock", "24", "--json")
     figures = few.json["targets"][0]["figures"]
@@ -38,7 +39,7 @@ def test_what_if(cli, model: Path) -> None:
     assert figures["step_us"] == pytest.approx(figures["cycles"] / 24)
 
 
-def test_busier_networks_take_longer(cli, model: Path) -> None:
+def test_busier_networks_take_longer(cli: Cli, model: Path) -> None:
     cycles = [
         cli("estimate", model, "-t", "fpga", "--activity", activity, "--json").json["targets"][0]["figures"]["cycles"]
         for activity in (0.0, 0.3, 1.0)
@@ -46,7 +47,7 @@ def test_busier_networks_take_longer(cli, model: Path) -> None:
     assert cycles[0] < cycles[1] < cycles[2]
 
 
-def test_what_if_of_what(cli, model: Path) -> None:
+def test_what_if_of_what(cli: Cli, model: Path) -> None:
     done = cli("estimate", model, "--lanes", "8")
     assert done.code == 2
     assert "name it with --target" in done.err
@@ -56,7 +57,7 @@ def test_what_if_of_what(cli, model: Path) -> None:
     assert cli("estimate", model, "--activity", "7").code == 2
 
 
-def test_what_the_hardware_takes_of_its_chip(cli, model: Path) -> None:
+def test_what_the_hardware_takes_of_its_chip(cli: Cli, model: Path) -> None:
     done = cli("estimate", model, "-t", "fpga-icebreaker", "--json").json["targets"][0]
     assert done["fits"]
     cells = {use["name"]: use for use in done["chip"]}
@@ -67,7 +68,7 @@ def test_what_the_hardware_takes_of_its_chip(cli, model: Path) -> None:
     assert "us to output" in shown
 
 
-def test_what_if_it_were_too_large_for_the_chip(cli, model: Path) -> None:
+def test_what_if_it_were_too_large_for_the_chip(cli: Cli, model: Path) -> None:
     done = cli("estimate", model, "-t", "fpga-icebreaker", "--lanes", "256")
     assert done.code == 0
     assert "fpga-icebreaker: the network is too large" in done.out

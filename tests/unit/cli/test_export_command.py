@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nirdeploy import check
+from tests.unit.cli.conftest import Cli
 
 NET = """
 import torch
@@ -39,7 +40,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("attribute", ["net", "factory"])
-def test_exports_a_module_or_what_a_function_gives(cli, source: Path, tmp_path: Path, attribute: str) -> None:
+def test_exports_a_module_or_what_a_function_gives(cli: Cli, source: Path, tmp_path: Path, attribute: str) -> None:
     done = cli("export", f"{source}:{attribute}", "--input-shape", "1,1,4", "-o", tmp_path / "m.nir", "--json")
     assert done.code == 0
     assert done.json["command"] == "export"
@@ -49,13 +50,13 @@ def test_exports_a_module_or_what_a_function_gives(cli, source: Path, tmp_path: 
     assert graph.dialect.dt == 1e-3
 
 
-def test_the_users_folder_leaves_the_path_again(cli, source: Path, tmp_path: Path) -> None:
+def test_the_users_folder_leaves_the_path_again(cli: Cli, source: Path, tmp_path: Path) -> None:
     before = list(sys.path)
     cli("export", f"{source}:net", "--input-shape", "1,1,4", "-o", tmp_path / "m.nir")
     assert sys.path == before
 
 
-def test_records_the_dialect_of_the_neurons(cli, source: Path, tmp_path: Path) -> None:
+def test_records_the_dialect_of_the_neurons(cli: Cli, source: Path, tmp_path: Path) -> None:
     source.write_text(NET.replace("dt=1e-3)", "dt=1e-3, dialect='spikingjelly')"))
     cli("export", f"{source}:net", "--input-shape", "1,1,4", "-o", tmp_path / "m.nir")
     graph = check(tmp_path / "m.nir")
@@ -78,7 +79,7 @@ def test_records_the_dialect_of_the_neurons(cli, source: Path, tmp_path: Path) -
         ("usernet.py:net", "1,0,4", "E201", ["'1,0,4'"]),
     ],
 )
-def test_refuses(cli, source: Path, tmp_path: Path, spec: str, shape: str, code: str, said: list[str]) -> None:
+def test_refuses(cli: Cli, source: Path, tmp_path: Path, spec: str, shape: str, code: str, said: list[str]) -> None:
     out = tmp_path / "m.nir"
     done = cli("export", source.parent / spec, "--input-shape", shape, "-o", out, "--json")
     assert done.code == 2
@@ -97,7 +98,7 @@ def test_refuses(cli, source: Path, tmp_path: Path, spec: str, shape: str, code:
         ("import sys\nsys.exit(0)\n", ["SystemExit: 0", "theirs.py:2"]),
     ],
 )
-def test_says_where_the_users_code_failed(cli, tmp_path: Path, content: str, said: list[str]) -> None:
+def test_says_where_the_users_code_failed(cli: Cli, tmp_path: Path, content: str, said: list[str]) -> None:
     path = tmp_path / "theirs.py"
     path.write_text(content)
     done = cli("export", f"{path}:net", "--input-shape", "1,4", "-o", tmp_path / "m.nir")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nirdeploy.cli import options
 from nirdeploy.errors import CorruptFile, UsageProblem
-from tests.unit.cli.conftest import Outcome
+from tests.unit.cli.conftest import Cli
 
 X = (np.arange(24) % 2).astype(np.uint8).reshape(2, 3, 4)
 
@@ -24,7 +24,8 @@ def test_one_array(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x", "anything"])
 def test_an_archive_with_one_array_and_labels(tmp_path: Path, name: str) -> None:
-    np.savez(tmp_path / "x.npz", **{name: X, "labels": np.array([0, 1, 2])})
+    arrays: dict[str, Any] = {name: X, "labels": np.array([0, 1, 2])}
+    np.savez(tmp_path / "x.npz", **arrays)
     x, labels = options.stimulus(tmp_path / "x.npz")
     assert np.array_equal(x, X)
     assert labels is not None
@@ -70,7 +71,7 @@ def test_probes(text: str, probe: str | list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [("run", "build", "x.npz"), ("simulate", "net.nir", "x.npz")])
-def test_where_to_write_must_be_said(command: tuple[str, ...], cli: Callable[..., Outcome]) -> None:
+def test_where_to_write_must_be_said(command: tuple[str, ...], cli: Cli) -> None:
     said = cli(*command)
     assert said.code == 2
     assert "Missing option '-o' / '--out'" in said.err

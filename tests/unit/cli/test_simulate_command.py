@@ -11,6 +11,7 @@ import pytest
 import nirdeploy as nd
 from nirdeploy.graph import file as nirfile
 from tests import networks
+from tests.unit.cli.conftest import Cli
 
 STEPS, SAMPLES = 25, 2
 
@@ -33,7 +34,7 @@ def stimulus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("options", "source"), [((), "float"), (("--exact",), "exact"), (("--integer", "8"), "integer")]
 )
 def test_simulates_a_file(
-    cli, model: Path, stimulus: Path, tmp_path: Path, options: tuple[str, ...], source: str
+    cli: Cli, model: Path, stimulus: Path, tmp_path: Path, options: tuple[str, ...], source: str
 ) -> None:
     out = tmp_path / "r.nird"
     found = cli("simulate", model, stimulus, "-o", out, "--membrane", "lif1", *options, "--json").json
@@ -45,7 +46,7 @@ def test_simulates_a_file(
     assert 0 <= found["accuracy"] <= 1
 
 
-def test_the_dialect_is_given_or_the_files_own(cli, model: Path, stimulus: Path, tmp_path: Path) -> None:
+def test_the_dialect_is_given_or_the_files_own(cli: Cli, model: Path, stimulus: Path, tmp_path: Path) -> None:
     counts = {}
     for text in ("nir", "spyx", "snntorch,reset=subtract,reset_delay=false", "sinabs,dt=1e-4,gain=equation"):
         out = tmp_path / "r.nird"
@@ -56,7 +57,7 @@ def test_the_dialect_is_given_or_the_files_own(cli, model: Path, stimulus: Path,
     assert len(set(counts.values())) == len(counts)
 
 
-def test_simulates_a_build_as_the_device_does(cli, model: Path, stimulus: Path, tmp_path: Path) -> None:
+def test_simulates_a_build_as_the_device_does(cli: Cli, model: Path, stimulus: Path, tmp_path: Path) -> None:
     built = nd.build(model, out=tmp_path / "build")
     cli("simulate", tmp_path / "build", stimulus, "-o", tmp_path / "r.nird")
     record = nd.SpikeRecord.load(tmp_path / "r.nird")
@@ -77,14 +78,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("options", "code", "says"), REFUSED)
 def test_refusals(
-    cli, model: Path, stimulus: Path, tmp_path: Path, options: tuple[str, ...], code: int, says: str
+    cli: Cli, model: Path, stimulus: Path, tmp_path: Path, options: tuple[str, ...], code: int, says: str
 ) -> None:
     found = cli("simulate", model, stimulus, "-o", tmp_path / "r.nird", *options)
     assert (found.code, says in found.err) == (code, True)
     assert not (tmp_path / "r.nird").exists()
 
 
-def test_the_exact_solution_refuses_what_it_has_none_for(cli, stimulus: Path, tmp_path: Path) -> None:
+def test_the_exact_solution_refuses_what_it_has_none_for(cli: Cli, stimulus: Path, tmp_path: Path) -> None:
     graph = networks.two_layers(sizes=(12, 10, 4))
     one = np.ones(10)
     graph.nodes["lif1"] = nir.CubaLIF(tau_syn=one, tau_mem=one, r=one, v_leak=0 * one, v_threshold=one)
@@ -103,7 +104,7 @@ net = torch.nn.Sequential(torch.nn.Linear(6, 8), snn.Leaky(beta=0.9, init_hidden
 """
 
 
-def test_export_from_a_framework_keeps_what_it_does(cli, tmp_path: Path) -> None:
+def test_export_from_a_framework_keeps_what_it_does(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(NET)
     cli("export", f"{tmp_path / 'net.py'}:net", "--from", "snntorch", "--input-shape", "1,6", "-o", tmp_path / "m.nir")
     graph = nd.check(tmp_path / "m.nir")
@@ -124,7 +125,7 @@ def test_export_from_a_framework_keeps_what_it_does(cli, tmp_path: Path) -> None
     assert not (tmp_path / "n.nir").exists()
 
 
-def test_check_says_what_was_repaired(cli, tmp_path: Path) -> None:
+def test_check_says_what_was_repaired(cli: Cli, tmp_path: Path) -> None:
     graph = networks.two_layers(sizes=(3, 4, 2))
     graph.nodes["output"] = nir.Output({"output": np.array([1, 1, 2])})
     nirfile.write(tmp_path / "m.nir", graph)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from tests.doubles.device import DeviceModel, ServedModel
 from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, holds
 from tests.unit.device.terminal import Terminal
 
-FAST = {"timeout": 0.1, "attempts": 3}
+FAST: dict[str, Any] = {"timeout": 0.1, "attempts": 3}
 
 
 class Line(ModelPort):
@@ -81,7 +82,8 @@ def test_stale_replies_are_ignored() -> None:
 def test_lost_requests_and_replies_are_made_up_for(requests: set[int], replies: set[int]) -> None:
     model = DeviceModel(TARGET)
     device = Device(Line(model, requests, replies), attempts=30)
-    image, acknowledged = built().image, []
+    image = built().image
+    acknowledged: list[int] = []
     blocks = [(s.address + i, s.data[4 * i : 4 * i + 200]) for s in image.sections for i in range(0, len(s.words), 50)]
     device.write(blocks, acknowledged.append)
     assert sum(acknowledged) == image.total_bytes

@@ -58,7 +58,7 @@ def kinds(graph: nir.NIRGraph) -> dict[str, str]:
 
 
 def test_a_sequential_is_named_by_number() -> None:
-    net = nn.Sequential(nn.Linear(4, 6), lif(), nn.Linear(6, 2, bias=False), lif())
+    net: Any = nn.Sequential(nn.Linear(4, 6), lif(), nn.Linear(6, 2, bias=False), lif())
     graph = export_to_nir(net, X)
     assert kinds(graph) == {
         "input_1": "Input", "_0": "Affine", "_1": "LIF", "_2": "Linear", "_3": "LIF", "output": "Output",
@@ -88,7 +88,7 @@ def test_one_module_alone(module: nn.Module) -> None:
 
 
 def test_the_graph_does_not_change_with_the_net() -> None:
-    net = nn.Sequential(nn.Linear(4, 3), lif())
+    net: Any = nn.Sequential(nn.Linear(4, 3), lif())
     graph = export_to_nir(net, X)
     before = graph.nodes["_0"].weight.copy()
     with torch.no_grad():
@@ -125,7 +125,7 @@ class SingleStep(nn.Module):
     ) -> tuple[torch.Tensor, ...]:
         s, v1 = self.lif1(self.fc(x), v1)
         s, v2 = self.lif2(self.fc2(s), v2)
-        return s, v1, v2  # type: ignore[return-value]
+        return s, v1, v2
 
 
 def test_a_single_step_net_hands_its_state_on_outside_the_graph() -> None:
@@ -159,7 +159,7 @@ def test_several_outputs_and_shared_modules() -> None:
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
 def test_any_float_type(kind: torch.dtype) -> None:
-    net = nn.Sequential(nn.Linear(4, 3), lif()).to(kind)
+    net: Any = nn.Sequential(nn.Linear(4, 3), lif()).to(kind)
     weight = export_to_nir(net, X.to(kind)).nodes["_0"].weight
     np.testing.assert_array_equal(weight.astype(np.float64), net[0].weight.detach().double().numpy())
 
@@ -295,7 +295,7 @@ class Stateless(nn.Module):
         for name, module in net.named_children():
             self.add_module(name, module)
 
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> Any:
+    def forward(self: Any, a: torch.Tensor, b: torch.Tensor) -> Any:
         late, _ = self.delay(self.two(b))
         spikes, _ = self.cell(self.flat(self.one(a)) + late)
         out, _ = self.read(self.scale(spikes))
@@ -351,8 +351,9 @@ REFUSED: list[tuple[nn.Module, dict[str, Any], list[str]]] = [
 def test_what_nir_cannot_say_is_refused(
     net: nn.Module, options: dict[str, Any], says: list[str], tmp_path: Path
 ) -> None:
+    given: dict[str, Any] = {"example_input": X, "save_path": tmp_path / "m.nir"} | options
     with pytest.raises(ExportError) as caught:
-        export_to_nir(net, **({"example_input": X, "save_path": tmp_path / "m.nir"} | options))
+        export_to_nir(net, **given)
     assert all(part in str(caught.value) for part in says), str(caught.value)
     assert caught.value.exit_code == 2
     assert isinstance(caught.value, NirdeployError)

@@ -75,7 +75,8 @@ def test_single_steps_are_the_whole_in_pieces(graph: CheckedGraph, seed: int) ->
     x = networks.stimulus(graph, seed, steps=6)
     whole, last = call(import_from_nir(as_nir(graph), dtype=torch.float64, step_mode="m"), x)
     single = import_from_nir(as_nir(graph), dtype=torch.float64, step_mode="s")
-    state, pieces = None, []
+    state: Any = None
+    pieces = []
     for t in range(6):
         now = {name: values[t] for name, values in x.items()} if isinstance(x, dict) else x[t]
         out, state = call(single, now, state)

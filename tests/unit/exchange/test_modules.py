@@ -93,8 +93,9 @@ def test_parameters_are_one_or_one_each() -> None:
 
 def test_float64_parameters_stay_exact() -> None:
     tau = torch.tensor([0.0123456789012345], dtype=torch.float64)
-    assert LIF(tau=tau).tau.dtype == torch.float64
-    assert LIF(tau=tau).tau.item() == tau.item()
+    neuron: Any = LIF(tau=tau)
+    assert neuron.tau.dtype == torch.float64
+    assert neuron.tau.item() == tau.item()
 
 
 def test_buffers_and_parameters_are_in_the_state_dict() -> None:

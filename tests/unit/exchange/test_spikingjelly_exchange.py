@@ -83,7 +83,8 @@ def convolutional(step_mode: str, rng: np.random.Generator) -> tuple[nn.Sequenti
         layer.Linear(48, 4, step_mode=step_mode),
         neuron.LIFNode(tau=2.0, step_mode=step_mode, v_threshold=0.2),
     )
-    net[0].stride = (1, 1)
+    first: Any = net[0]
+    first.stride = (1, 1)
     return net, (2, 8, 8)
 
 
@@ -150,7 +151,7 @@ def same_graph(ours: nir.NIRGraph, own: nir.NIRGraph) -> None:
 def test_a_soft_reset_is_kept(kind: Any) -> None:
     torch.manual_seed(1)
     options = {"c_decay": 0.5, "v_decay": 0.6} if kind is neuron.CUBALIFNode else {}
-    net = nn.Sequential(layer.Linear(6, 8), kind(v_reset=None, **options))
+    net: Any = nn.Sequential(layer.Linear(6, 8), kind(v_reset=None, **options))
     net[0].weight.data.mul_(4)
     x = torch.from_numpy(spikes(3, (40, 2, 6), 0.5)).float()
     with pytest.raises(NotImplementedError, match="soft reset"):
@@ -168,7 +169,7 @@ def test_a_neuron_without_a_node_is_named() -> None:
 
 
 def test_exporting_leaves_the_state_alone() -> None:
-    net = nn.Sequential(layer.Linear(3, 3), neuron.LIFNode())
+    net: Any = nn.Sequential(layer.Linear(3, 3), neuron.LIFNode())
     net(torch.ones(2, 3))
     before = net[1].v.clone()
     export_to_nir(net, torch.rand(5, 3))

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
+from nirdeploy.graph import child as nirchild
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph
 from tests import networks
@@ -158,7 +159,7 @@ def test_a_reader_that_dies_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "m.nir"
     nirfile.write(path, networks.two_layers(sizes=(2, 3, 2)))
     child = tmp_path / "child.py"
-    monkeypatch.setattr(nirfile.nirchild, "__file__", str(child))
+    monkeypatch.setattr(nirchild, "__file__", str(child))
     child.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(ModelFileError, match="crashed the reader"):
         nirfile.read(path)
@@ -183,8 +184,8 @@ def test_processor_time_that_runs_out_is_said_as_such(tmp_path: Path, monkeypatc
     """Nothing is said against the file, and a little time is as much as was asked for."""
     path, child = tmp_path / "m.nir", tmp_path / "child.py"
     nirfile.write(path, networks.two_layers(sizes=(2, 3, 2)))
-    child.write_text(ENDLESS.format(folder=str(Path(nirfile.nirchild.__file__).parent)))
-    monkeypatch.setattr(nirfile.nirchild, "__file__", str(child))
+    child.write_text(ENDLESS.format(folder=str(Path(nirchild.__file__).parent)))
+    monkeypatch.setattr(nirchild, "__file__", str(child))
     monkeypatch.setattr(nirfile, "_WALL_PER_CPU", 1_000)  # the wall clock has no part in this
     monkeypatch.setenv("NIRDEPLOY_READ_SECONDS", "1")
     with pytest.raises(ModelFileTimeout, match="more than 1 s of processor time") as caught:

@@ -68,6 +68,7 @@ def test_margins_agree_with_the_spikes_at_the_first_divergence() -> None:
 def test_a_summary_says_which_rounding_and_how_near_the_threshold() -> None:
     graph, network = _network(bits=2)
     found = explain(graph, network, networks.spikes(0, (30, 8, 20), 0.4))
+    assert found.first is not None
     first, second = found.summary()
     count = sum(found.causes[0].differing.values())
     assert first.startswith(f"cells that each rounding changes alone: weight {count:,}")

@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from nirdeploy.proof.verify import accuracy, verify
 from nirdeploy.records.spikes import SpikeRecord
 
 
-def record(seed: int = 0, source: str = "integer", **changes: object) -> SpikeRecord:
+def record(seed: int = 0, source: str = "integer", **changes: Any) -> SpikeRecord:
     rng = np.random.default_rng(seed)
     made = SpikeRecord(
         spikes={
@@ -33,7 +34,7 @@ def record(seed: int = 0, source: str = "integer", **changes: object) -> SpikeRe
         outputs={"output": "b"},
         manifest={"network": "abc"},
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def test_equal_records_are_equal() -> None:
@@ -135,9 +136,9 @@ def test_float_against_integer_membranes_are_measured_only() -> None:
     assert membrane.max_error == pytest.approx(0.01)
 
 
-def _zeroed(**changes: object) -> SpikeRecord:
+def _zeroed(**changes: Any) -> SpikeRecord:
     """The record with silent read-outs, changed in form as well."""
-    silent = {"r": np.zeros((9, 3, 2), changes.pop("dtype", np.int32))}  # type: ignore[call-overload]
+    silent = {"r": np.zeros((9, 3, 2), changes.pop("dtype", np.int32))}
     return record(source="device", membrane=silent, **changes)
 
 
@@ -163,7 +164,7 @@ def test_read_outs_of_another_form_are_compared_and_named(measured: SpikeRecord,
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64])
 def test_whole_numbers_are_compared_by_value_however_wide(dtype: type) -> None:
-    same = record().membrane["r"].astype(dtype)
+    same: np.ndarray = record().membrane["r"].astype(dtype)
     assert verify(record(), record(membrane={"r": same})).equal
     assert verify(record(), record(membrane={"r": np.abs(same).astype(np.uint32)})).mismatches == int((same < 0).sum())
     assert verify(record(scale={}), record(scale={}, membrane={"r": same * 0})).mismatches

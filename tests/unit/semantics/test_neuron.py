@@ -58,7 +58,7 @@ def test_torch_and_numpy_take_the_same_steps(model: str, dialect: Dialect, recur
 def test_rest_is_kept_without_input() -> None:
     params = {"tau": np.full(3, 0.02), "r": np.ones(3), "v_leak": np.full(3, 0.5)}
     for discretization in ("euler", "exponential"):
-        how = neuron.coefficients("LI", params, Dialect(discretization=discretization))  # type: ignore[arg-type]
+        how = neuron.coefficients("LI", params, Dialect(discretization=discretization))
         np.testing.assert_allclose(how.decay * 0.5 + how.offset, 0.5, rtol=1e-15)
 
 
@@ -75,7 +75,7 @@ def test_both_discretizations_approach_the_equation(model: str, taus: dict[str, 
     errors = {}
     for discretization in ("euler", "exponential"):
         for dt in (1e-4, 1e-5):
-            d = Dialect(dt=dt, discretization=discretization)  # type: ignore[arg-type]
+            d = Dialect(dt=dt, discretization=discretization)
             _, v = _steps(model, np.ones((round(t / dt), 1)), params, d)
             errors[discretization, dt] = abs(v[-1, 0] - exact)
     for discretization in ("euler", "exponential"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
@@ -49,9 +50,8 @@ def test_cycles_are_those_of_the_rtl_at_the_same_activity() -> None:
 def test_a_step_alone_is_through_later_than_its_period_and_sooner_with_more_lanes() -> None:
     """Two layers on two cores overlap: a step takes less time than its way through both."""
     graph = check(networks.two_layers(sizes=(150, 60, 10)))
-    few, many = (
-        estimate(graph, targets.load("fpga").with_hardware(cores=2, lanes=lanes), 0.4).figures for lanes in (16, 64)
-    )
+    found = (estimate(graph, targets.load("fpga").with_hardware(cores=2, lanes=lanes), 0.4) for lanes in (16, 64))
+    few, many = (dict[str, Any](one.figures) for one in found)
     assert few["latency_cycles"] > few["cycles"]
     assert few["latency_cycles"] > 1.2 * float(many["latency_cycles"])
     assert few["latency_us"] == pytest.approx(float(few["latency_cycles"]) / 12)
@@ -71,7 +71,7 @@ def test_a_faster_clock_makes_shorter_steps() -> None:
     assert slow["step_us"] == 4 * float(fast["step_us"])
 
 
-def test_what_does_not_fit_says_how_to_find_the_targets_that_hold_it(cli, tmp_path: Path) -> None:
+def test_what_does_not_fit_says_how_to_find_the_targets_that_hold_it(cli: terminal.Cli, tmp_path: Path) -> None:
     graph = networks.two_layers(sizes=(40, 100, 10))
     small = targets.load("fpga").with_hardware(cores=1, weight_rows=64, neurons=64)
     with pytest.raises(DoesNotFit) as caught:

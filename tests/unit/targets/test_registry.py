@@ -30,6 +30,7 @@ def test_a_users_own_file(tmp_path: Path) -> None:
 
 def test_the_board_is_not_part_of_the_hardware() -> None:
     faster = targets.load("fpga").with_hardware(baud=1_000_000)
+    assert faster.board is not None
     assert faster.board.baud == 1_000_000
     assert faster.signature == targets.load("fpga").signature
 

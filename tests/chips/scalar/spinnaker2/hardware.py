@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from .snn import Network, Population
+
 F = np.float32
 
 
 class SpiNNaker2Chip:
-    def __init__(self, eth_ip):
+    def __init__(self, eth_ip: str | None) -> None:
         self.ip = eth_ip
 
-    def run(self, network, timesteps, sys_tick_in_s=1e-3):
+    def run(self, network: Network, timesteps: int, sys_tick_in_s: float = 1e-3) -> None:
         assert sys_tick_in_s > 0
         neurons = {
             p.name: [Neuron(p, i) for i in range(p.size)] for p in network.populations if p.neuron_model != "spike_list"
         }
-        sent = {p.name: [] for p in network.populations}
+        sent: dict[str, list[int]] = {p.name: [] for p in network.populations}
         for t in range(timesteps):
             for projection in network.projections:
                 for source in sent[projection.pre.name]:
@@ -34,20 +36,20 @@ class SpiNNaker2Chip:
 
 
 class Neuron:
-    def __init__(self, population, index):
+    def __init__(self, population: Population, index: int) -> None:
         own = {k: F(v[index]) for k, v in population.params.items() if isinstance(v, list)}
         self.own, self.subtracts = own, population.params["reset"] == "reset_by_subtraction"
         assert self.subtracts or population.params["reset"] == "reset_to_v_reset"
         self.currents = population.neuron_model == "lif_curr_exp_no_delay"
         self.v, self.exc, self.inh, self.plus, self.minus = own["v_init"], F(0), F(0), 0, 0
 
-    def receive(self, weight):
+    def receive(self, weight: int) -> None:
         if weight > 0:
             self.plus += weight
         else:
             self.minus -= weight
 
-    def update(self):
+    def update(self) -> bool:
         own = self.own
         if self.currents:
             self.exc = self.exc * own["exc_decay"] + F(self.plus)

@@ -131,7 +131,7 @@ def test_a_host_killed_in_a_flash_is_recovered_by_the_next(
             if self.left <= 0:
                 raise Killed
 
-    dying = Dying(running.port, target.board.baud)
+    dying = Dying(running.port, target.serial_board.baud)
     with pytest.raises(Killed):
         nd.flash(built, Device(dying), force=True)
     dying.close()  # as the kernel closes a dead host's
@@ -237,8 +237,8 @@ class _Rtl:
     """The compiled device, fed bytes directly."""
 
     def __init__(self, target: Target) -> None:
-        self._device = board._Device(target, target.board.baud)
-        self._baud = target.board.baud
+        self._device = board._Device(target, target.serial_board.baud)
+        self._baud = target.serial_board.baud
         self._decoder = Decoder()
 
     def ask(self, wire: bytes) -> list[Frame]:
