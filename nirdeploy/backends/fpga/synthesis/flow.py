@@ -79,15 +79,18 @@ def bitstream(target: FpgaTarget, say: Say | None = None) -> Bitstream:
     folder = cache.folder() / "bitstreams" / _key(target, files, versions)
     if (kept := _kept(folder, family)) is not None:
         return kept
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
-        work = Path(name)
-        files.save(work)
-        data, made = _make(target, chosen, family, work, say or (lambda _: None))
-    made = replace(made, tools=versions, seconds=round(time.monotonic() - started, 1))
-    made.check_timing()
-    store.write_atomic(folder / family.bitstream, data)
-    store.write_atomic(folder / "report.json", made.as_json())
+    with cache.alone(folder):
+        if (kept := _kept(folder, family)) is not None:  # made while this process waited
+            return kept
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
+            work = Path(name)
+            files.save(work)
+            data, made = _make(target, chosen, family, work, say or (lambda _: None))
+        made = replace(made, tools=versions, seconds=round(time.monotonic() - started, 1))
+        made.check_timing()
+        store.write_atomic(folder / family.bitstream, data)
+        store.write_atomic(folder / "report.json", made.as_json())
     return Bitstream(data, family.bitstream, made)
 
 
