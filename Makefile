@@ -1,6 +1,7 @@
 # make demo   train, deploy, run and prove a network (sets up .venv first)
 # make test   lint, types, layers and the test suite (sets up .venv first)
 # make test-frameworks   every framework at home against ours (sets up an environment for each that needs its own)
+# make coverage   the test suite with branch coverage
 # make test-chips   every chip against what its maker wrote (sets up an environment for each of these)
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ CHIPS      := lava brian2loihi xylosim
 WITNESSES  := $(sort $(FRAMEWORKS) $(CHIPS))
 TABLE      := tests/frameworks/witnesses/test_table.py
 
-.PHONY: demo test test-frameworks test-chips lint fuzz clean
+.PHONY: demo test test-frameworks test-chips lint fuzz coverage clean
 
 demo: $(READY)
 	$(BIN)/nirdeploy demo
@@ -40,6 +41,7 @@ test-chips: $(VENV)/.sinabs $(CHIPS:%=.venv-%/.ready)
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -47,8 +49,12 @@ lint: $(READY)
 fuzz: $(READY)
 	NIRDEPLOY_FUZZ=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m law
 
+# Branch coverage of the package, processes that the tests start left out; the lines that nothing reaches.
+coverage: $(READY) $(VENV)/.sinabs
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness" --cov --cov-report term --cov-report html
+
 clean:
-	rm -rf $(VENV) $(WITNESSES:%=.venv-%) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(WITNESSES:%=.venv-%) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -24,10 +24,10 @@ from torch import nn
 from torch.nn import functional
 
 import nirdeploy as nd
-from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import ModelFileError
 from nirdeploy.exchange.modules import LIF
 from nirdeploy.graph import file as nirfile
+from nirdeploy.records import cache
 from nirdeploy.sim import integer
 
 STEPS = 4
@@ -122,7 +122,7 @@ def train(digits: Digits, epochs: int, progress: Callable[[int], None]) -> nn.Se
 
 def trained(digits: Digits, epochs: int = EPOCHS) -> Path:
     """The trained network as a .nir file, from the cache or made now."""
-    path = verilate.cache_dir() / "benchmarks" / f"mnist-784-128-10-{STEPS}-steps-{epochs}-epochs.nir"
+    path = cache.folder() / "benchmarks" / f"mnist-784-128-10-{STEPS}-steps-{epochs}-epochs.nir"
     if path.exists():
         return path
     with Progress() as bar:

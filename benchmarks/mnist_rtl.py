@@ -25,10 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import nirdeploy as nd
-from nirdeploy.backends.fpga.simulated import rtl, verilate
+from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.pipeline import Build
 from nirdeploy.proof.verify import Verdict
-from nirdeploy.records import store
+from nirdeploy.records import cache, store
 
 CHUNK = 100  # images between two writes of the counts
 
@@ -66,7 +66,7 @@ def state_file(built: Build, x: np.ndarray) -> Path:
     """Where the counts of this network on this hardware and stimulus are kept."""
     parts = built.network.digest(), built.artifacts.digest(), hashlib.sha256(x.tobytes()).hexdigest()
     key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
-    return verilate.cache_dir() / "benchmarks" / f"mnist-rtl-{key}.json"
+    return cache.folder() / "benchmarks" / f"mnist-rtl-{key}.json"
 
 
 def compare(fabric: rtl.Fabric, built: Build, x: np.ndarray, labels: np.ndarray, counts: Counts) -> None:

@@ -28,9 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 import nirdeploy as nd
-from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import InternalError, ToolMissing
 from nirdeploy.graph import file as nirfile
+from nirdeploy.records import cache
 
 PACKAGES = ("spikerplus==2.0.3", "snntorch==1.0.0", "tabulate==0.10.0", "pandas==3.1.1", "python-dateutil", "six")
 PEERS = Path(__file__).resolve().parent / "peers"
@@ -95,7 +95,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str] | None = 
 
 def installed() -> Path:
     """The folder with Spiker+; torch and NumPy are this environment's."""
-    folder = verilate.cache_dir() / "benchmarks" / "-".join(PACKAGES[:1]).replace("==", "-")
+    folder = cache.folder() / "benchmarks" / "-".join(PACKAGES[:1]).replace("==", "-")
     if not folder.exists():
         made = folder.with_suffix(f".{os.getpid()}.tmp")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(made)]

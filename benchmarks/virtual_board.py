@@ -32,6 +32,7 @@ from nirdeploy.device.client import Device
 from nirdeploy.device.ports import SerialPort
 from nirdeploy.errors import ToolMissing
 from nirdeploy.pipeline import Build
+from nirdeploy.records.boards import BoardRecord
 
 _SYMBOL = re.compile(r"^\s*(\d+\.\d+)%\s+\S+\s+(\S+)\s+\[.\]\s+(\S+)", re.MULTILINE)
 
@@ -78,19 +79,20 @@ def without_link(built: Build, x: np.ndarray) -> Speed:
 
 
 @contextmanager
-def running(built: Build) -> Iterator[tuple[board.BoardInfo, Counted, Device]]:
+def running(built: Build) -> Iterator[tuple[BoardRecord, Counted, Device]]:
     """A virtual board of its own with the network in it."""
-    info = board.start_background(f"benchmark-{os.getpid()}", built.target)
+    name = f"benchmark-{os.getpid()}"
+    info = board.start_background(name, built.target)
     try:
         port = Counted(SerialPort(info.port, info.baud))
         with Device(port, name=info.port) as device:
             nd.flash(built, device)
             yield info, port, device
     finally:
-        board.stop(info.name)
+        board.stop(name)
 
 
-def over_the_line(info: board.BoardInfo, port: Counted, device: Device, x: np.ndarray) -> Speed:
+def over_the_line(info: BoardRecord, port: Counted, device: Device, x: np.ndarray) -> Speed:
     """The same through the serial port, every population probed."""
     before, cpu = (port.sent, port.received), _cpu_seconds(info.pid)
     cycles, started = device.status().cycles, time.perf_counter()
@@ -111,7 +113,7 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def profile(info: board.BoardInfo, device: Device, x: np.ndarray) -> dict[str, float]:
+def profile(info: BoardRecord, device: Device, x: np.ndarray) -> dict[str, float]:
     """Shares of the board's process while it runs ``x``, in percent. Raises :class:`ToolMissing` without perf."""
     if shutil.which("perf") is None:
         raise ToolMissing("perf is not installed", hint="apt-get install linux-perf")

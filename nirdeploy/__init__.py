@@ -9,6 +9,7 @@
         nd.flash(built, device)
         measured = nd.run(device, x)
     verdict = nd.verify(expected, measured)
+    nd.report(verdict, "verdict.html")
 
 Names are imported when they are first used, so that the package alone costs nothing.
 """
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
     from nirdeploy.proof.explain import explain
+    from nirdeploy.proof.report.write import report
     from nirdeploy.proof.verify import accuracy, verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
+    from nirdeploy.targets.fitting import fit
 
 __all__ = [
     "Build",
@@ -44,10 +47,12 @@ __all__ = [
     "explain",
     "export_from",
     "export_to_nir",
+    "fit",
     "flash",
     "import_from_nir",
     "open_device",
     "quantize",
+    "report",
     "run",
     "simulate",
     "verify",
@@ -65,10 +70,12 @@ _HOMES = {
     "explain": "proof.explain",
     "export_from": "exchange.frontends",
     "export_to_nir": "exchange.exporter",
+    "fit": "targets.fitting",
     "flash": "device.flash",
     "import_from_nir": "exchange.importer",
     "open_device": "device.client",
     "quantize": "integers.quantize",
+    "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",
     "verify": "proof.verify",

@@ -19,8 +19,6 @@ def command() -> None:
 @options.as_json
 def start(name: str, target: str | None, baud: int | None, as_json: bool) -> None:
     """Start a board; prints the port to open."""
-    from dataclasses import asdict
-
     from nirdeploy.backends.fpga.simulated import board
     from nirdeploy.targets import registry as targets
 
@@ -30,7 +28,7 @@ def start(name: str, target: str | None, baud: int | None, as_json: bool) -> Non
     with ui.spinner("starting", as_json):
         info = board.start_background(name, chosen, baud=baud)
     if as_json:
-        ui.result("board start", asdict(info))
+        ui.result("board start", info.shown())
     else:
         ui.say(f"board {info.name!r} ({info.target}, {info.baud} baud) listens on {info.port}")
 
@@ -40,13 +38,11 @@ def start(name: str, target: str | None, baud: int | None, as_json: bool) -> Non
 @options.as_json
 def stop(name: str, as_json: bool) -> None:
     """Stop a board."""
-    from dataclasses import asdict
-
     from nirdeploy.backends.fpga.simulated import board
 
     info = board.stop(name)
     if as_json:
-        ui.result("board stop", asdict(info))
+        ui.result("board stop", info.shown())
     else:
         ui.say(f"stopped board {info.name!r}")
 
@@ -55,12 +51,10 @@ def stop(name: str, as_json: bool) -> None:
 @options.as_json
 def list_(as_json: bool) -> None:
     """List the boards that run."""
-    from dataclasses import asdict
-
     from nirdeploy.backends.fpga.simulated import board
     from nirdeploy.proof.report import tables
 
-    boards = [asdict(info) for info in board.running()]
+    boards = [info.shown() for info in board.running()]
     if as_json:
         ui.result("board list", {"boards": boards})
     elif boards:

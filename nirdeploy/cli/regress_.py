@@ -45,11 +45,12 @@ def check(golden: Path, record: Path, tolerance: tuple[str, ...], junit: Path | 
     """Compare RECORD with GOLDEN; exit code 1 if anything differs beyond the tolerance."""
     from nirdeploy import SpikeRecord
     from nirdeploy.proof import regress
+    from nirdeploy.proof.report import junit as xml
     from nirdeploy.proof.report import tables
 
     regression = regress.check(golden, SpikeRecord.load(record), tolerance=_tolerance(tolerance))
     if junit is not None:
-        regression.to_junit(junit)
+        xml.write(junit, [regression.verdict], failed=regression.failed)
     if as_json:
         ui.result("regress check", regression.as_dict())
     else:

@@ -104,14 +104,12 @@ def _witnesses(
 
     from nirdeploy import accuracy, explain, flash, run, simulate, verify
     from nirdeploy.proof.report import html
-    from nirdeploy.targets import registry
 
     x, labels = options.stimulus(stimulus)
     with ui.spinner("simulating", quiet):
         reference = simulate(built.graph, x, probe)
         quantized = simulate(built, x, probe)
-        dynamics = registry.backend_of(built.target).dynamics
-        explanation = explain(built.graph, built.network, x, labels, dynamics=dynamics)
+        explanation = explain(built.graph, built.network, x, labels)
     port = options.port_of(port, built.target)
     if port == options.SIM:
         measured = replace(simulate(built, x, probe), source="port sim")

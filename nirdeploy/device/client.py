@@ -18,7 +18,10 @@ from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.tables import Target
 
+Progress = Callable[[int, int], None]  # called with how many are done, of how many
+
 VIRTUAL = "virtual"
+_SIMULATED_ATTEMPTS = 60
 _WORDS_PER_SECOND = 200_000  # a slow simulated device checking its memories
 
 
@@ -270,6 +273,8 @@ def open_device(
     target = targets.load(target)
     line, on_close = open_port(port, target, baud or target.serial_board.baud)
     try:
+        if on_close is not None:  # a simulated device is as slow as the machine is busy; one that ended says so
+            options = {"attempts": _SIMULATED_ATTEMPTS, **options}
         device = Device(line, name=port, on_close=on_close, **options)
         found = device.hello().signature
         if found != target.signature:

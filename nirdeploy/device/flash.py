@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from nirdeploy.device.client import Device
+from nirdeploy.device.client import Device, Progress
 from nirdeploy.device.frame import OVERHEAD
 from nirdeploy.device.protocol import Status
 from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
 from nirdeploy.targets.image import Image, Section
-
-Progress = Callable[[int, int], None]
 
 _ROUNDS = 3  # a section that differs after writing is written again this often
 _HASH_BYTES, _SECTION_BYTES = 32, 12  # of a COMMIT: the image's hash, then an entry per section

@@ -12,6 +12,7 @@ import serial
 import serial.tools.list_ports
 
 from nirdeploy.errors import PortBusy, PortError, TransferError
+from nirdeploy.records import boards
 
 _POLL_S = 0.05
 _WRITE_S = 10.0  # a line that takes nothing for so long is dead
@@ -88,14 +89,14 @@ def _explain(name: str, error: Exception) -> PortError:
 
 
 def _holder(name: str) -> str:
-    """The process that has the port open, as far as this user may see."""
+    """The process that has the port open and is not the board behind it, as far as this user may see."""
     path = os.path.realpath(name)
+    known = {os.getpid(), *(board.pid for board in boards.running() if board.port == path)}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if str(link.readlink()) == path and int(link.parts[2]) != os.getpid():
+            if str(link.readlink()) == path and int(link.parts[2]) not in known:
                 command = Path("/proc", link.parts[2], "comm").read_text().strip()
-                if "simulated.board" not in Path("/proc", link.parts[2], "cmdline").read_text():
-                    return f"process {link.parts[2]} ({command})"
+                return f"process {link.parts[2]} ({command})"
         except OSError:
             continue
     return ""

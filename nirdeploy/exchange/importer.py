@@ -19,9 +19,9 @@ from nirdeploy.errors import GraphError, UsageProblem
 from nirdeploy.exchange.layers import to_module
 from nirdeploy.exchange.modules import Delay, Neuron
 from nirdeploy.graph import file as nirfile
+from nirdeploy.graph import primitives
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.flatten import FlatGraph, flatten
-from nirdeploy.graph.linear import LINEAR
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.neuron import State
 
@@ -205,9 +205,9 @@ class _Builder:
     def _signal(self, name: str) -> _Value:
         """What leaves a node in this step, or (of a population that has not run yet) left it in the last."""
         node = self.flat.nodes[name]
-        if not isinstance(node, LINEAR) and self.slow:
+        if not primitives.is_linear(node) and self.slow:
             return _Value(self._previous(name), False)
-        if not isinstance(node, LINEAR):
+        if not primitives.is_linear(node):
             return _Value(self.now[name], False) if name in self.now else _Value(self._previous(name), True)
         missing = tuple(sorted(self._behind(name)))
         if (name, missing) not in self.made:
@@ -219,7 +219,7 @@ class _Builder:
         """The populations in front of a linear node that have not run yet."""
         found: set[str] = set()
         for source in self.flat.into(name):
-            if isinstance(self.flat.nodes[source], LINEAR):
+            if primitives.is_linear(self.flat.nodes[source]):
                 found |= self._behind(source)
             elif source not in self.now:
                 found.add(source)

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from nirdeploy.exchange.modules import NEURONS, Delay, Neuron, Scale, SumPool2d
-from nirdeploy.graph.linear import whole
+from nirdeploy.graph.extension import MaxPool2d
+from nirdeploy.graph.shapes import whole
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.neuron import PARAMETERS
 
@@ -42,6 +43,8 @@ def to_module(
     if isinstance(node, nir.Scale):
         return Scale(_tensor(node.scale, dtype, None))
     sizes: list[Any] = [tuple(whole(getattr(node, key), key, kind, 2, least=0)) for key in _POOLING]
+    if isinstance(node, MaxPool2d):
+        return nn.MaxPool2d(*sizes)
     return (SumPool2d if isinstance(node, nir.SumPool2d) else nn.AvgPool2d)(*sizes)
 
 

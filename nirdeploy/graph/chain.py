@@ -1,7 +1,7 @@
 """chain: the linear nodes between two populations, folded into one operator as they are walked.
 
-A chain keeps its structure (a sum pool in front, then a dense, elementwise or convolution operator) as long
-as the nodes allow it, and is written out as a matrix only where they do not.
+A chain keeps its structure (a sum pool in front, then a dense, elementwise or convolution operator, then a maximum)
+as long as the nodes allow it, and is written out as a matrix only where they do not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nirdeploy.errors import GraphError
-from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool, matrix, to_meta
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum, Operator, Pool, matrix, to_meta
 
 # A file of a few bytes can declare, or fold into, more than any memory holds.
 MAX_WEIGHTS = 1 << 27  # weights of one folded map: 1 GiB
@@ -22,8 +22,8 @@ MAX_WEIGHTS = 1 << 27  # weights of one folded map: 1 GiB
 class Chain:
     """A linear map on its way to a population, from a ``source`` of ``size`` neurons.
 
-    ``shape`` is that of the signal here; ``pool`` and ``operator`` None are identities; ``delay`` in steps;
-    ``nodes`` are the NIR nodes walked so far.
+    ``shape`` is that of the signal here; ``pool``, ``operator`` and ``maximum`` None are identities; ``delay`` in
+    steps; ``nodes`` are the NIR nodes walked so far.
     """
 
     source: str
@@ -31,6 +31,7 @@ class Chain:
     shape: tuple[int, ...]
     pool: Pool | None = None
     operator: Operator | None = None
+    maximum: Maximum | None = None
     delay: int = 0
     nodes: tuple[str, ...] = ()
 
@@ -42,6 +43,7 @@ class Chain:
 
     def dense(self, weight: np.ndarray, node: str) -> Chain:
         """Continued through a matrix (outputs, inputs)."""
+        self._before_maximum(node)
         shape = (int(weight.shape[0]),)
         if self.operator is None:
             operator = Dense(weight)
@@ -56,6 +58,8 @@ class Chain:
     def scaled(self, factor: np.ndarray, node: str) -> Chain:
         """Continued through an elementwise product (shape of the signal)."""
         flat = np.broadcast_to(factor, self.shape).ravel()
+        if self.maximum is not None:
+            flat = self._before_windows(flat, node)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.operator is None:
                 operator: Operator = Elementwise(flat.copy())
@@ -74,6 +78,7 @@ class Chain:
 
     def convolved(self, convolution: Convolution, shape: tuple[int, ...], node: str) -> Chain:
         """Continued through a convolution; ``shape``: of its output as the graph sees it."""
+        self._before_maximum(node)
         if self.operator is None:
             return self._onward(convolution, shape, node)
         if isinstance(self.operator, Elementwise):
@@ -88,6 +93,7 @@ class Chain:
 
     def pooled(self, pool: Pool, shape: tuple[int, ...], factor: float, node: str) -> Chain:
         """Continued through a sum over windows, times ``factor``."""
+        self._before_maximum(node)
         if self.operator is None and self.pool is None:
             chain = replace(self, pool=pool, shape=shape)
             return chain.reshaped(shape, node) if factor == 1 else chain.scaled(np.array(factor), node)
@@ -95,6 +101,11 @@ class Chain:
             return self._onward(_pooled_convolution(self.operator, pool, factor), shape, node)
         convolution = pool.as_convolution()
         return self.convolved(replace(convolution, weight=convolution.weight * factor), shape, node)
+
+    def maximized(self, maximum: Maximum, shape: tuple[int, ...], node: str) -> Chain:
+        """Continued through the maximum over windows."""
+        self._before_maximum(node)
+        return replace(self.finished(), maximum=maximum, shape=shape, nodes=(*self.nodes, node))
 
     def plus(self, other: Chain, node: str) -> Chain:
         """Two ways from one source to one node, delayed alike: their sum."""
@@ -116,6 +127,21 @@ class Chain:
         if self.operator is not None:
             return self
         return replace(self, operator=Elementwise(np.ones(math.prod(self.shape))))
+
+    def _before_maximum(self, node: str) -> None:
+        if self.maximum is not None:
+            raise GraphError(
+                f"node {node!r} works on a maximum over windows, with no neuron in between",
+                hint="put neurons between the two (behind a maximum of spikes a Threshold at 0.5 changes nothing)",
+            )
+
+    def _before_windows(self, factor: np.ndarray, node: str) -> np.ndarray:
+        """A factor behind the maximum (its size) as one in front of it: one of each channel, and not negative."""
+        assert self.maximum is not None
+        by_channel = factor.reshape(self.maximum.shape[0], -1)
+        if (by_channel < 0).any() or (by_channel != by_channel[:, :1]).any():
+            self._before_maximum(node)
+        return np.asarray(by_channel[self.maximum.channels_before, 0])
 
     def _onward(self, operator: Operator, shape: tuple[int, ...], node: str) -> Chain:
         if not np.isfinite(operator.weight).all():

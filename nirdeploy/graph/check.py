@@ -6,34 +6,35 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nir
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, GraphError, UsageProblem
 from nirdeploy.graph import file as nirfile
+from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.graph.chain import Chain
 from nirdeploy.graph.flatten import FlatGraph, flatten
 from nirdeploy.graph.folding import Folding
-from nirdeploy.graph.linear import LINEAR, per_neuron
+from nirdeploy.graph.linear import per_neuron
 from nirdeploy.records import store
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Operator, Passage, Pool, operator_from, pool_from, to_meta
+from nirdeploy.semantics.operators import (
+    Maximum,
+    Operator,
+    Passage,
+    Pool,
+    maximum_from,
+    operator_from,
+    pool_from,
+    to_meta,
+)
 
-_NEURONS = {
-    "IF": nir.IF,
-    "LIF": nir.LIF,
-    "CubaLIF": nir.CubaLIF,
-    "I": nir.I,
-    "LI": nir.LI,
-    "CubaLI": nir.CubaLI,
-    "Threshold": nir.Threshold,
-}
 MAX_INPUT_BITS = 8
 _MAX_INPUT = 1 << 24  # neurons of one input: a file of a few bytes can declare more than any memory holds
 
@@ -65,8 +66,8 @@ class Population:
 class Projection(Passage):
     """A linear operator from one population's spikes to another's input current.
 
-    The signal passes ``pool`` (if any), then ``operator``, over flattened (C order) populations, and arrives
-    ``delay`` steps later; ``nodes`` are the NIR nodes folded into it, in order.
+    The signal passes ``pool`` (if any), ``operator`` and ``maximum`` (if any), over flattened (C order) populations,
+    and arrives ``delay`` steps later; ``nodes`` are the NIR nodes folded into it, in order.
     """
 
     source: str
@@ -75,6 +76,7 @@ class Projection(Passage):
     nodes: tuple[str, ...] = ()
     pool: Pool | None = None
     delay: int = 0
+    maximum: Maximum | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class CheckedGraph:
     ("argument", "metadata" or "default"); ``repairs`` what the reader had to put right in the file; ``input_bits``
     of the numbers that the inputs may hold on hardware (1: spikes).
     """
+
+    FILE: ClassVar[str] = "graph.npz"  # in a build's folder
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
@@ -133,6 +137,7 @@ class CheckedGraph:
             ],
             "projections": [
                 [p.source, p.target, list(p.nodes), to_meta(p.operator), to_meta(p.pool), p.delay]
+                + ([] if p.maximum is None else [to_meta(p.maximum)])
                 for p in self.projections
             ],
             "inputs": list(self.inputs),
@@ -178,8 +183,9 @@ class CheckedGraph:
                         tuple(nodes),
                         pool_from(pool),
                         delay,
+                        maximum_from(maximum[0] if maximum else None),
                     )
-                    for i, (source, target, nodes, operator, pool, delay) in enumerate(meta["projections"])
+                    for i, (source, target, nodes, operator, pool, delay, *maximum) in enumerate(meta["projections"])
                 ),
                 inputs=tuple(meta["inputs"]),
                 outputs=meta["outputs"],
@@ -242,7 +248,7 @@ def _normal_form(graph: FlatGraph, dialect: Dialect, origin: str) -> CheckedGrap
     _check_kinds(graph)
     _check_connected(graph)
     inputs = {n: _declared_shape(node, n) for n, node in graph.nodes.items() if isinstance(node, nir.Input)}
-    folding = Folding(graph, inputs, dialect.dt)
+    folding = Folding(graph, list(inputs), dialect.dt)
     outputs: dict[str, str] = {}
     names: list[str] = []
     for name, node in graph.nodes.items():
@@ -265,9 +271,8 @@ def _normal_form(graph: FlatGraph, dialect: Dialect, origin: str) -> CheckedGrap
             backward = order.index(chain.source) >= index
             delay = max(chain.delay, 1) if backward and not late else chain.delay
             delay = chain.delay + 1 if dialect.connection_delay else delay
-            projections.append(
-                Projection(chain.source, population.name, chain.operator, chain.nodes, chain.pool, delay)
-            )
+            way = (chain.operator, chain.nodes, chain.pool, delay, chain.maximum)
+            projections.append(Projection(chain.source, population.name, *way))
     in_order = {name: outputs[name] for name in graph.nodes if name in outputs}
     return CheckedGraph(populations, tuple(projections), tuple(inputs), in_order, dialect, origin)
 
@@ -290,10 +295,9 @@ def _is_plain(arriving: list[Chain]) -> bool:
 
 
 def _check_kinds(graph: FlatGraph) -> None:
-    allowed = (*LINEAR, *_NEURONS.values(), nir.Input, nir.Output)
-    odd = [f"{name!r} ({type(node).__name__})" for name, node in graph.nodes.items() if not isinstance(node, allowed)]
+    odd = [f"{n!r} ({type(node).__name__})" for n, node in graph.nodes.items() if primitives.of(node) is None]
     if odd:
-        known = ", ".join(kind.__name__ for kind in (nir.Input, *LINEAR, *_NEURONS.values(), nir.Output))
+        known = ", ".join(row.node.__name__ for row in primitives.TABLE.values())
         raise GraphError(f"unsupported node{'s' if len(odd) > 1 else ''}: {', '.join(odd)}", hint=f"supported: {known}")
     for kind in (nir.Input, nir.Output):
         if not any(isinstance(node, kind) for node in graph.nodes.values()):

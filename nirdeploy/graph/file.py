@@ -23,6 +23,7 @@ import numpy as np
 from nirdeploy import processes
 from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
 from nirdeploy.graph import child as nirchild
+from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.records import store
 
@@ -34,31 +35,6 @@ _WALL_PER_CPU = 10  # the clock on the wall ends only what sleeps, however busy 
 _MAX_EDGES = 1 << 20
 _GRAPH = "NIRGraph"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-
-#: Parameters of every NIR primitive (nir 1.0.8); those in brackets may be missing.
-_PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "Affine": (("weight", "bias"), ()),
-    "AvgPool2d": (("kernel_size", "stride", "padding"), ()),
-    "Conv1d": (("weight", "stride", "padding", "dilation", "groups", "bias"), ("input_shape",)),
-    "Conv2d": (("weight", "stride", "padding", "dilation", "groups", "bias"), ("input_shape",)),
-    "CubaLI": (("tau_mem", "tau_syn", "r", "v_leak"), ("w_in",)),
-    "CubaLIF": (("tau_mem", "tau_syn", "r", "v_leak", "v_threshold"), ("v_reset", "w_in")),
-    "Delay": (("delay",), ()),
-    "Flatten": (("start_dim", "end_dim"), ("input_type",)),
-    "I": (("r",), ()),
-    "IF": (("r", "v_threshold"), ("v_reset",)),
-    "Input": ((), ("shape",)),
-    "LI": (("tau", "r", "v_leak"), ()),
-    "LIF": (("tau", "r", "v_leak", "v_threshold"), ("v_reset",)),
-    "Linear": (("weight",), ()),
-    "Output": ((), ("shape",)),
-    "Scale": (("scale",), ()),
-    "SumPool2d": (("kernel_size", "stride", "padding"), ()),
-    "Threshold": (("threshold",), ()),
-}
-
-#: Neurons whose parameters have one shape.
-_NEURONS = ("CubaLI", "CubaLIF", "I", "IF", "LI", "LIF")
 
 Tree = dict[str, Any]  # groups as dicts, datasets as arrays
 
@@ -243,15 +219,14 @@ def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
         raise ModelFileError(f"{label} has no type", where=file.where)
     if kind == _GRAPH:
         return _graph(tree, name, file)
-    if kind not in _PARAMETERS:
-        raise ModelFileError(
-            f"{label} has the unknown type {kind[:40]!r}", where=file.where, hint=f"NIR has {', '.join(_PARAMETERS)}"
-        )
-    needed, optional = _PARAMETERS[kind]
+    row = primitives.TABLE.get(kind)
+    if row is None:
+        known = ", ".join(primitives.TABLE)
+        raise ModelFileError(f"{label} has the unknown type {kind[:40]!r}", where=file.where, hint=f"NIR has {known}")
     values: dict[str, Any] = {}
-    for key in (*needed, *optional):
+    for key in row.parameters:
         value = tree.get(key)
-        if value is None and key in needed:
+        if value is None and key in row.needed:
             raise GraphError(f"{label} ({kind}) has no parameter {key!r}", where=file.where)
         if value is None:
             continue
@@ -260,47 +235,22 @@ def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
         values[key] = _number_or_text(value)
         if isinstance(values[key], np.ndarray) and values[key].dtype.kind not in "biuf":
             raise GraphError(f"parameter {key!r} of {label} is not numeric", where=file.where)
-    if kind in _NEURONS:
-        values = _in_one_shape(values, kind, f"{label} ({kind})", file)
-    return _construct(kind, values, _metadata(tree), label, file.where)
-
-
-def _in_one_shape(values: dict[str, Any], kind: str, label: str, file: _File) -> dict[str, Any]:
     try:
-        values, repairs = nirrepair.parameters(values, sum(_PARAMETERS[kind], ()), label)
+        if row.one_shape:
+            values, repairs = nirrepair.parameters(values, row.parameters, f"{label} ({kind})")
+            file.repairs += repairs
+        return _construct(row, row.made(values, label), _metadata(tree), label)
     except GraphError as error:
         raise GraphError(error.message, where=file.where, hint=error.hint) from error
-    file.repairs += repairs
-    return values
 
 
-def _construct(kind: str, values: dict[str, Any], metadata: dict[str, Any], label: str, where: str) -> nir.NIRNode:
-    if kind == "Flatten":
-        for key in ("start_dim", "end_dim"):
-            dim = np.asarray(values[key])
-            if dim.size != 1 or dim.dtype.kind not in "iuf" or dim.item() % 1 != 0:
-                raise GraphError(f"parameter {key!r} of {label} is not one whole number", where=where)
-            values[key] = int(dim.item())
-    if kind == "Input":
-        values = {"input_type": {"input": values.get("shape")}}
-    elif kind == "Output":
-        values = {"output_type": {"output": values.get("shape")}}
-    elif kind == "Flatten":
-        values = {
-            "start_dim": values["start_dim"],
-            "end_dim": values["end_dim"],
-            "input_type": {"input": values.get("input_type")},
-        }
-    elif kind in ("IF", "LIF", "CubaLIF"):
-        values.setdefault("v_reset", np.zeros_like(values["v_threshold"]))
-    elif kind in ("Conv1d", "Conv2d"):
-        values.setdefault("input_shape", None)
+def _construct(row: primitives.Primitive, values: dict[str, Any], metadata: dict[str, Any], label: str) -> nir.NIRNode:
     try:
         with np.errstate(all="ignore"):
-            node = getattr(nir, kind)(**values)
+            node: nir.NIRNode = row.node(**values)
     except Exception as error:  # nir raises assertion, type, value and index errors, often without text
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GraphError(f"{label} ({kind}) has contradictory parameters: {reason[:160]}", where=where) from error
+        raise GraphError(f"{label} ({row.name}) has contradictory parameters: {reason[:160]}") from error
     node.metadata = metadata
     return node
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import nir
 
@@ -15,10 +14,14 @@ _MAX_DEPTH = 24
 
 @dataclass(frozen=True)
 class FlatGraph:
-    """Nodes by path (``outer.inner``) and the edges between them, without repeats, in the graph's order."""
+    """Nodes by path (``outer.inner``) and the edges between them, without repeats, in the graph's order.
+
+    ``paths``: of each node, the names of the subgraphs around it and its own.
+    """
 
     nodes: dict[str, nir.NIRNode]
     edges: list[tuple[str, str]]
+    paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def into(self, name: str) -> list[str]:
         """The nodes with an edge to this one."""
@@ -38,33 +41,33 @@ class FlatGraph:
         return into, out_of
 
 
-def flatten(graph: nir.NIRGraph, where: str) -> FlatGraph:
+def flatten(graph: nir.NIRGraph, where: str = "", *, doors: bool = False) -> FlatGraph:
     """Inline every subgraph; its Input and Output nodes give way to the edges through them.
+
+    Args:
+        doors: keep the Input and Output nodes of subgraphs.
 
     Raises:
         GraphError: an edge names a node that is not there, or a subgraph has several inputs or outputs
             and an edge does not say which.
     """
-    nodes: dict[str, Any] = {}
-    edges: list[tuple[str, str]] = []
-    _inline(graph, "", nodes, edges, where, 0)
-    gates = [name for name, node in nodes.items() if isinstance(node, _Gate)]
-    for name in gates:
-        before = [a for a, b in edges if b == name]
-        after = [b for a, b in edges if a == name]
-        edges = [edge for edge in edges if name not in edge] + [(a, b) for a in before for b in after]
-        del nodes[name]
-    return FlatGraph(nodes, list(dict.fromkeys(edges)))
+    flat = FlatGraph({}, [])
+    _inline(graph, (), flat, where)
+    if doors:
+        return FlatGraph(flat.nodes, list(dict.fromkeys(flat.edges)), flat.paths)
+    nodes, edges = dict(flat.nodes), flat.edges
+    for name, node in flat.nodes.items():
+        if len(flat.paths[name]) > 1 and isinstance(node, (nir.Input, nir.Output)):
+            before = [a for a, b in edges if b == name]
+            after = [b for a, b in edges if a == name]
+            edges = [edge for edge in edges if name not in edge] + [(a, b) for a in before for b in after]
+            del nodes[name]
+    return FlatGraph(nodes, list(dict.fromkeys(edges)), {name: flat.paths[name] for name in nodes})
 
 
-class _Gate:
-    """Where a subgraph's Input or Output stood."""
-
-
-def _inline(
-    graph: nir.NIRGraph, prefix: str, nodes: dict[str, Any], edges: list[tuple[str, str]], where: str, depth: int
-) -> None:
-    if depth > _MAX_DEPTH:
+def _inline(graph: nir.NIRGraph, above: tuple[str, ...], flat: FlatGraph, where: str) -> None:
+    prefix = "".join(f"{name}." for name in above)
+    if len(above) > _MAX_DEPTH:
         raise GraphError(f"subgraph {prefix[:80]!r} is nested deeper than {_MAX_DEPTH}", where=where)
     gates: dict[str, tuple[list[str], list[str]]] = {}  # subgraph: its entries, its exits
     for name, node in graph.nodes.items():
@@ -74,18 +77,18 @@ def _inline(
                 [f"{path}.{key}" for key, value in node.nodes.items() if isinstance(value, nir.Input)],
                 [f"{path}.{key}" for key, value in node.nodes.items() if isinstance(value, nir.Output)],
             )
-            _inline(node, f"{path}.", nodes, edges, where, depth + 1)
-        elif path in nodes:
+            _inline(node, (*above, str(name)), flat, where)
+        elif path in flat.nodes:
             raise GraphError(f"two nodes are called {path!r} once the subgraphs are written out", where=where)
         else:
-            inner = prefix and isinstance(node, (nir.Input, nir.Output))
-            nodes[path] = _Gate() if inner else node
+            flat.nodes[path] = node
+            flat.paths[path] = (*above, str(name))
     for a, b in graph.edges:
         ends = []
         for end, side in ((str(a), 1), (str(b), 0)):
             edge = f"edge {prefix + str(a)!r} -> {prefix + str(b)!r}"
-            ends.append(_end(end, side, gates, prefix, nodes, edge, where))
-        edges.append((ends[0], ends[1]))
+            ends.append(_end(end, side, gates, prefix, flat.nodes, edge, where))
+        flat.edges.append((ends[0], ends[1]))
 
 
 def _end(
@@ -93,7 +96,7 @@ def _end(
     side: int,
     gates: dict[str, tuple[list[str], list[str]]],
     prefix: str,
-    nodes: dict[str, Any],
+    nodes: dict[str, nir.NIRNode],
     edge: str,
     where: str,
 ) -> str:

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
 from nirdeploy.errors import GraphError
+from nirdeploy.graph import primitives
 from nirdeploy.graph.chain import Chain
+from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.graph.flatten import FlatGraph
-from nirdeploy.graph.linear import LINEAR, bias, through
+from nirdeploy.graph.inference import Inference
+from nirdeploy.graph.linear import bias
 
 
 class Folding:
     """One pass over a flat graph, from its inputs on.
 
     Attributes:
-        shapes: of every population (and input) that the inputs reach.
+        shapes: of every population (and input).
         arriving: the chains that end on a population, in the order of its edges.
     """
 
-    def __init__(self, graph: FlatGraph, inputs: Mapping[str, tuple[int, ...]], dt: float) -> None:
+    def __init__(self, graph: FlatGraph, inputs: Iterable[str], dt: float) -> None:
         self._graph, self._dt = graph, dt
-        self._out_of: dict[str, list[str]] = {name: [] for name in graph.nodes}
-        for a, b in graph.edges:
-            self._out_of[a].append(b)
         self._linear = self._linear_order()
-        self._signals: dict[str, tuple[int, ...]] = {}  # shape in front of a linear node
-        self.shapes: dict[str, tuple[int, ...]] = dict(inputs)
+        self._signals = Inference(graph)
+        self._signals.follow(inputs)
+        self._signals.follow_the_rest()
+        self._signals.verify()
+        self.shapes = {name: shape for name, shape in self._signals.leaving.items() if not self.is_linear(name)}
         self.arriving: dict[str, list[Chain]] = {}
-        waiting = list(inputs)
-        while waiting:
-            waiting += self._walk(waiting.pop(0))
-        self._unreached()
+        self._maxima: dict[str, list[Chain]] = {}
+        waiting, walked = list(inputs), set[str]()
+        while waiting or (waiting := [name for name in graph.nodes if name in self.shapes and name not in walked]):
+            source = waiting.pop(0)
+            if source not in walked:
+                walked.add(source)
+                waiting += self._walk(source)
+        for name, chains in self._maxima.items():
+            _check_apart(name, chains)
         self._leaving, self._behind = self._constants(), self._sources()
 
     def is_linear(self, name: str) -> bool:
-        return isinstance(self._graph.nodes[name], LINEAR)
+        return primitives.is_linear(self._graph.nodes[name])
 
     def _linear_order(self) -> list[str]:
         """The linear nodes in the order of the signal. Raises on a cycle of them alone."""
@@ -48,7 +56,7 @@ class Folding:
                 left[b] += 1
         ready = [name for name in linear if not left[name]]
         for name in ready:
-            for target in self._out_of[name]:
+            for target in self._graph.out_of(name):
                 if target in left:
                     left[target] -= 1
                     if not left[target]:
@@ -62,8 +70,7 @@ class Folding:
         return ready
 
     def _walk(self, source: str) -> list[str]:
-        """Follow one population's signal; returns the populations whose shape it made known."""
-        shape = self.shapes[source]
+        """Follow one population's signal; returns the populations that it reaches."""
         here: dict[str, list[Chain]] = {}
         found: list[str] = []
 
@@ -72,48 +79,34 @@ class Folding:
                 here.setdefault(to, []).append(chain)
                 return
             self.arriving.setdefault(to, []).append(chain)
-            if to not in self.shapes:
-                self.shapes[to] = chain.shape
-                found.append(to)
-            elif self.shapes[to] != chain.shape:
-                raise GraphError(
-                    f"node {to!r} receives inputs of shapes {sorted({self.shapes[to], chain.shape})}, expected one"
-                )
+            found.append(to)
 
+        shape = self.shapes[source]
         start = Chain(source, math.prod(shape), shape)
-        for target in self._out_of[source]:
+        for target in self._graph.out_of(source):
             deliver(start, target)
         for name in self._linear:
-            for chain in self._merged(name, here.get(name, [])):
-                for onward in through(chain, name, self._graph.nodes[name], self._dt):
-                    for target in self._out_of[name]:
+            for chain in _merged(name, here.get(name, [])):
+                if isinstance(self._graph.nodes[name], MaxPool2d):
+                    self._maxima.setdefault(name, []).append(chain)
+                for onward in self._through(chain, name):
+                    for target in self._graph.out_of(name):
                         deliver(onward, target)
         return found
 
-    def _merged(self, name: str, chains: list[Chain]) -> list[Chain]:
-        """Chains that meet in one node, added where they are delayed alike."""
-        by_delay: dict[int, Chain] = {}
-        for chain in chains:
-            known = self._signals.setdefault(name, chain.shape)
-            if known != chain.shape:
-                shapes = sorted({known, chain.shape})
-                raise GraphError(f"node {name!r} receives inputs of shapes {shapes}, expected one")
-            there = by_delay.get(chain.delay)
-            by_delay[chain.delay] = chain if there is None else there.plus(chain, name)
-        return list(by_delay.values())
-
-    def _unreached(self) -> None:
-        for name in self._graph.nodes:
-            if name not in self.shapes and name not in self._signals:
-                raise GraphError(f"no way leads from an Input to node {name!r}", hint="connect or remove it")
+    def _through(self, chain: Chain, name: str) -> list[Chain]:
+        through = primitives.known(self._graph.nodes[name]).through
+        assert through is not None
+        return through(chain, name, self._graph.nodes[name], self._signals.leaving[name], self._dt)
 
     def _constants(self) -> dict[str, dict[int, np.ndarray]]:
         """What the biases leave behind each linear node, by the step in which it begins: a Delay holds it back."""
         leaving: dict[str, dict[int, np.ndarray]] = {}
         for name in self._linear:
-            node, shape = self._graph.nodes[name], self._signals[name]
-            there = through(Chain(name, math.prod(shape), shape), name, node, self._dt)
-            out_shape = there[0].shape
+            node, out_shape = self._graph.nodes[name], self._signals.leaving[name]
+            shape = self._signals.one(name)
+            assert shape is not None
+            there = self._through(Chain(name, math.prod(shape), shape), name)
             parts: dict[int, np.ndarray] = {0: np.zeros(out_shape) + bias(name, node, out_shape)}
             for source in self._graph.into(name):
                 for begins, values in leaving.get(source, {}).items():
@@ -151,9 +144,50 @@ def _add(parts: dict[int, np.ndarray], begins: int, values: np.ndarray) -> None:
         parts[begins] = parts[begins] + values if begins in parts else values
 
 
+def _merged(name: str, chains: list[Chain]) -> list[Chain]:
+    """Chains that meet in one node, added where they are delayed alike; a maximum is no sum, and stays apart."""
+    merged: list[Chain] = []
+    by_delay: dict[int, int] = {}  # where in merged
+    for chain in chains:
+        index = None if chain.maximum is not None else by_delay.get(chain.delay)
+        if index is not None:
+            merged[index] = merged[index].plus(chain, name)
+            continue
+        if chain.maximum is None:
+            by_delay[chain.delay] = len(merged)
+        merged.append(chain)
+    return merged
+
+
+def _check_apart(name: str, chains: list[Chain]) -> None:
+    """The maximum of a sum is the sum of maxima only where all but one of the terms are zero: in other channels."""
+    taken: dict[int, Chain] = {}
+    for chain in chains:
+        operator = chain.finished().operator
+        assert operator is not None
+        live = operator.reach(np.ones(operator.inputs)).reshape(chain.shape[0], -1).any(axis=1)
+        for channel in np.flatnonzero(live):
+            other = taken.setdefault(int(channel), chain)
+            if other is not chain:
+                raise GraphError(
+                    f"node {name!r} takes the maximum over windows of a sum: in channel {channel} of what "
+                    f"{other.source!r} sends, {other.delay} steps late, and {chain.source!r}, {chain.delay} steps late",
+                    hint="put neurons between the sum and the maximum",
+                )
+
+
 def _through(chain: Chain, values: np.ndarray) -> np.ndarray:
     """A constant through a chain of one node."""
     flat = values.ravel()
     pooled = flat if chain.pool is None else chain.pool.apply(flat)
     with np.errstate(over="ignore", invalid="ignore"):
-        return pooled if chain.operator is None else chain.operator.apply(pooled)
+        through = pooled if chain.operator is None else chain.operator.apply(pooled)
+    if chain.maximum is None:
+        return through
+    by_channel = through.reshape(chain.maximum.shape[0], -1)
+    if (by_channel != by_channel[:, :1]).any():
+        raise GraphError(
+            f"node {chain.nodes[-1]!r} takes the maximum over windows where the biases differ within a channel",
+            hint="put neurons in front of the maximum, or one bias for each channel",
+        )
+    return chain.maximum.apply(through)

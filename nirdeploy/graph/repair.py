@@ -18,16 +18,17 @@ import nir
 import numpy as np
 
 from nirdeploy.errors import GraphError
+from nirdeploy.graph import primitives
+from nirdeploy.graph.flatten import flatten
+from nirdeploy.graph.inference import Inference
 from nirdeploy.graph.shapes import (
-    CONVOLUTIONS,
     Shape,
     batched,
     declared_shape,
     dimensions,
-    given_shape,
     is_missing,
     leads,
-    wanted_shape,
+    unfilled,
     whole_numbers,
 )
 
@@ -140,175 +141,158 @@ def short(name: str) -> str:
 
 
 class _Shapes:
-    """One walk through a graph and its subgraphs, from the inputs on."""
+    """One walk through a graph, its subgraphs written out, from the inputs on."""
 
     def __init__(self, graph: nir.NIRGraph) -> None:
         self.graph = graph
-        self.nodes = dict(_nodes(graph, ()))
-        self.before: dict[Path, list[Path]] = {path: [] for path in self.nodes}
-        self.after: dict[Path, list[Path]] = {path: [] for path in self.nodes}
-        for a, b in dict.fromkeys(_links(graph, ())):
-            self.before[b].append(a)
-            self.after[a].append(b)
-        self.gives: dict[Path, Shape | None] = {}
-        self.arrives: dict[Path, set[Shape]] = {path: set() for path in self.nodes}
-        self.changed: dict[Path, nir.NIRNode] = {}
+        self.flat = flatten(graph, doors=True)
+        self.signals = Inference(self.flat, self._amended)
         self.repairs: list[str] = []
 
     def repaired(self) -> tuple[nir.NIRGraph, list[str]]:
-        sources = [path for path, node in self.nodes.items() if isinstance(node, nir.Input) and not self.before[path]]
-        for path in sources:
-            self._repair_source(path)
-        self._walk(sources)
-        for path, node in self.nodes.items():
-            if self.before[path] and isinstance(node, (nir.Input, nir.Output)):
-                self._repair_gate(path, node)
-            elif type(node) in CONVOLUTIONS:
-                self._repair_convolution(path, node)
-            elif isinstance(node, nir.Flatten):
-                self._repair_flatten(path, node)
-        for path, node in self.nodes.items():
-            if isinstance(node, (nir.Input, nir.Output)) and is_missing(self.changed.get(path, node)):
+        nodes, into = self.flat.nodes, self.flat.into
+        sources = [name for name, node in nodes.items() if isinstance(node, nir.Input) and not into(name)]
+        for name in sources:
+            self._repair_source(name)
+        self.signals.follow(sources)
+        self.signals.follow_the_rest()
+        for name, node in nodes.items():
+            if into(name) and isinstance(node, (nir.Input, nir.Output)):
+                self._repair_gate(name, node)
+            elif isinstance(node, (nir.Conv1d, nir.Conv2d)):
+                self._repair_convolution(name, node)
+        for name, node in self.signals.nodes.items():
+            if isinstance(node, (nir.Input, nir.Output)) and is_missing(node):
                 raise GraphError(
-                    f"node {_name(path)} ({type(node).__name__}) has no parameter 'shape', and its neighbours do not "
+                    f"node {short(name)} ({type(node).__name__}) has no parameter 'shape', and its neighbours do not "
                     "tell it"
                 )
-        return (_with(self.graph, self.changed, ()) if self.changed else self.graph), self.repairs
+        changed = {self.flat.paths[name]: node for name, node in self.signals.nodes.items() if node is not nodes[name]}
+        return (_with(self.graph, changed, ()) if changed else self.graph), self.repairs
 
-    def _walk(self, sources: list[Path]) -> None:
-        """What every node gives, as far as it follows from the inputs."""
-        waiting = deque(sources)
-        while waiting:
-            path = waiting.popleft()
-            if self.gives.get(path) is not None:
-                continue
-            shape = given_shape(self.changed.get(path, self.nodes[path]), self._arriving(path))
-            if path in self.gives and shape is None:
-                continue
-            self.gives[path] = shape
-            waiting.extend(self.after[path])
-            if shape is not None:
-                for to in self.after[path]:
-                    self.arrives[to].add(shape)
+    def _amended(self, name: str, node: nir.NIRNode, arriving: Shape) -> nir.NIRNode:
+        """A node, as the shape that arrives shows it to be meant."""
+        return self._flatten(name, node, arriving) if isinstance(node, nir.Flatten) else node
 
-    def _arriving(self, path: Path) -> Shape | None:
-        """The one shape that arrives at a node, if it is known."""
-        return next(iter(self.arrives[path])) if len(self.arrives[path]) == 1 else None
-
-    def _repair_source(self, path: Path) -> None:
-        declared, missing = declared_shape(self.nodes[path]), is_missing(self.nodes[path])
+    def _repair_source(self, name: str) -> None:
+        node = self.flat.nodes[name]
+        declared, missing = declared_shape(node), is_missing(node)
         if declared is None and not missing:  # nonsense is for check to name
             return
-        readers = islice(self._readers(path), _MOST_READERS)
-        wanted = {(_name(to), wanted_shape(self.nodes[to], declared)) for to in readers}
-        found = {shape for _, shape in wanted if shape is not None}
+        wanted = self._wanted(name, declared)
+        found = set(wanted.values())
         if len(found) != 1 or found == {declared}:
             return
         shape = found.pop()
         if declared is None or leads(declared, shape):
-            who = sorted(name for name, asks in wanted if asks == shape)[0]
-            self._set(path, shape, f"that {who} takes")
+            self._set(name, shape, f"that {min(map(short, wanted))} takes")
 
-    def _readers(self, path: Path) -> Iterator[Path]:
+    def _wanted(self, name: str, offered: Shape | None) -> dict[str, Shape]:
+        """What those that read a node ask for, where they say."""
+        asked: dict[str, Shape] = {}
+        for to in islice(self._readers(name), _MOST_READERS):
+            row = primitives.of(self.flat.nodes[to])
+            shape = row.rule.wants(self.flat.nodes[to], offered) if row is not None else None
+            asked |= {to: shape} if shape is not None else {}
+        return asked
+
+    def _readers(self, name: str) -> Iterator[str]:
         """What reads a node, seen through the doors of subgraphs."""
-        seen, waiting = {path}, deque(self.after[path])
+        seen, waiting = {name}, deque(self.flat.out_of(name))
         while waiting:
             to = waiting.popleft()
             if to in seen:
                 continue
             seen.add(to)
-            if isinstance(self.nodes[to], (nir.Input, nir.Output)) and self.after[to]:
-                waiting.extend(self.after[to])
+            if isinstance(self.flat.nodes[to], (nir.Input, nir.Output)) and self.flat.out_of(to):
+                waiting.extend(self.flat.out_of(to))
             else:
                 yield to
 
-    def _repair_gate(self, path: Path, node: nir.NIRNode) -> None:
+    def _repair_gate(self, name: str, node: nir.NIRNode) -> None:
         """An Output, or a subgraph's Input: its shape is what arrives."""
-        arriving, declared = self._arriving(path), declared_shape(node)
+        arriving, declared = self.signals.one(name), declared_shape(node)
         if arriving is None or declared == arriving or (declared is None and not is_missing(node)):
             return
+        wanted = set(self._wanted(name, arriving).values())
         if declared is None or math.prod(declared) == math.prod(arriving) or leads(declared, arriving):
-            self._set(path, arriving, f"that {_name(self.before[path][0])} gives")
+            self._set(name, arriving, f"that {short(self.flat.into(name)[0])} gives")
+        elif wanted == {arriving}:
+            self._set(name, arriving, f"that {short(self.flat.into(name)[0])} gives and what reads it takes")
         else:
-            self._contradiction(path, declared, arriving)
+            self._contradiction(name, declared, arriving)
 
-    def _repair_convolution(self, path: Path, node: Any) -> None:
-        arriving, spatial = self._arriving(path), CONVOLUTIONS[type(node)]
+    def _repair_convolution(self, name: str, node: Any) -> None:
+        arriving, spatial = self.signals.one(name), 1 if isinstance(node, nir.Conv1d) else 2
         if arriving is None or len(arriving) != spatial + 1:
             return
         size = arriving[1:]
         if node.input_shape is None:
             value = np.array(size) if spatial == 2 else np.int64(size[0])
-            self.changed[path] = _rebuilt(path, node, input_shape=value)
-            self.repairs.append(f"node {_name(path)}: input_shape is missing, {size} follows from the graph")
+            self.signals.nodes[name] = _rebuilt(name, node, input_shape=value)
+            self.repairs.append(f"node {short(name)}: input_shape is missing, {size} follows from the graph")
         elif (declared := whole_numbers(node.input_shape)) is not None and declared != size:
-            self._contradiction(path, declared, size)
+            self._contradiction(name, declared, size)
 
-    def _repair_flatten(self, path: Path, node: nir.Flatten) -> None:
-        arriving, declared = self._arriving(path), declared_shape(node)
-        if arriving is None or declared == arriving or (declared is None and not is_missing(node)):
-            return
+    def _flatten(self, name: str, node: nir.Flatten, arriving: Shape) -> nir.NIRNode:
+        declared = declared_shape(node)
+        if declared is None and not is_missing(node) and not unfilled(node):
+            return node
         if declared is None:
-            said = "is missing"
+            said = "input_type is missing" if is_missing(node) else "input_type is zeros"
+        elif declared == arriving:
+            said = ""
         elif batched(declared, arriving):
-            said = f"is {declared} with batch or time"
+            said = f"input_type is {declared} with batch or time"
         else:
-            self._contradiction(path, declared, arriving)
-        start, end = dimensions(node, arriving)
+            self._contradiction(name, declared, arriving)
+        start, end = self._joined(name, node, arriving)
+        if said:
+            self.repairs.append(f"node {short(name)}: {said}, {arriving} follows from the graph")
+        if (start, end) != dimensions(node, arriving):
+            self.repairs.append(
+                f"node {short(name)}: it counts the batch in start_dim {node.start_dim}, read as start_dim {start}, as "
+                "what reads it takes"
+            )
+        elif not said:
+            return node
         shape = {"input": np.array(arriving)}
-        self.changed[path] = _rebuilt(path, node, input_type=shape, start_dim=start, end_dim=end)
-        self.repairs.append(f"node {_name(path)}: input_type {said}, {arriving} follows from the graph")
+        return _rebuilt(name, node, input_type=shape, start_dim=start, end_dim=end)
 
-    def _set(self, path: Path, shape: Shape, why: str) -> None:
-        node = self.nodes[path]
+    def _joined(self, name: str, node: nir.Flatten, arriving: Shape) -> tuple[int, int]:
+        """The dimensions to join: one less, where only that fits what reads the node."""
+        start, end = dimensions(node, arriving)
+        less = start - 1, end - 1 if end > 0 else end
+        if start < 1:
+            return start, end
+        wanted = set(self._wanted(name, None).values())
+        shapes = [_flattened(name, node, first, last, arriving) for first, last in ((start, end), less)]
+        return less if len(wanted) == 1 and shapes[0] not in wanted and shapes[1] in wanted else (start, end)
+
+    def _set(self, name: str, shape: Shape, why: str) -> None:
+        node = self.flat.nodes[name]
         said = "is missing" if is_missing(node) else f"is {declared_shape(node)}"
         if isinstance(node, nir.Input):
-            self.changed[path] = replace(node, input_type={"input": np.array(shape)})
+            self.signals.nodes[name] = replace(node, input_type={"input": np.array(shape)})
         else:
-            self.changed[path] = replace(node, output_type={"output": np.array(shape)})
-        self.repairs.append(f"node {_name(path)}: its shape {said}, read as {shape}, {why}")
+            self.signals.nodes[name] = replace(node, output_type={"output": np.array(shape)})
+        self.repairs.append(f"node {short(name)}: its shape {said}, read as {shape}, {why}")
 
-    def _contradiction(self, path: Path, declared: Shape, arriving: Shape) -> NoReturn:
-        source = _name(self.before[path][0])
+    def _contradiction(self, name: str, declared: Shape, arriving: Shape) -> NoReturn:
+        source, kind = short(self.flat.into(name)[0]), type(self.flat.nodes[name]).__name__
         raise GraphError(
-            f"edge {source} -> {_name(path)}: {_name(path)} ({type(self.nodes[path]).__name__}) declares the shape "
-            f"{declared}, {source} gives {arriving}",
+            f"edge {source} -> {short(name)}: {short(name)} ({kind}) declares the shape {declared}, {source} gives "
+            f"{arriving}",
             hint="correct one of the two, or leave the declared shape out",
         )
 
 
-def _nodes(graph: nir.NIRGraph, prefix: Path) -> Iterator[tuple[Path, nir.NIRNode]]:
-    for name, node in graph.nodes.items():
-        if isinstance(node, nir.NIRGraph):
-            yield from _nodes(node, (*prefix, name))
-        else:
-            yield (*prefix, name), node
-
-
-def _links(graph: nir.NIRGraph, prefix: Path) -> Iterator[tuple[Path, Path]]:
-    """Edges between nodes; one to or from a subgraph ends at its only Input or Output."""
-    for name, node in graph.nodes.items():
-        if isinstance(node, nir.NIRGraph):
-            yield from _links(node, (*prefix, name))
-    starts = {a: _door(graph, a, nir.Output) for a in {a for a, _ in graph.edges}}
-    ends = {b: _door(graph, b, nir.Input) for b in {b for _, b in graph.edges}}
-    for a, b in graph.edges:
-        start, end = starts[a], ends[b]
-        if start is not None and end is not None:
-            yield (*prefix, *start), (*prefix, *end)
-
-
-def _door(graph: nir.NIRGraph, end: str, kind: type[nir.NIRNode]) -> Path | None:
-    path = find(graph.nodes, end)
-    if path is None:
+def _flattened(name: str, node: nir.Flatten, start: int, end: int, arriving: Shape) -> Shape | None:
+    tried = _rebuilt(name, node, input_type={"input": np.array(arriving)}, start_dim=start, end_dim=end)
+    try:
+        return primitives.known(tried).rule.gives(tried, arriving, name, name)
+    except GraphError:
         return None
-    node: nir.NIRNode = graph
-    for name in path:
-        node = node.nodes[name]
-    if not isinstance(node, nir.NIRGraph):
-        return path
-    doors = [name for name, inner in node.nodes.items() if isinstance(inner, kind)]
-    return (*path, doors[0]) if len(doors) == 1 else None
 
 
 def _with(graph: nir.NIRGraph, changed: Mapping[Path, nir.NIRNode], prefix: Path) -> nir.NIRGraph:
@@ -322,15 +306,11 @@ def _with(graph: nir.NIRGraph, changed: Mapping[Path, nir.NIRNode], prefix: Path
     return nir.NIRGraph(nodes, graph.edges, metadata=graph.metadata, type_check=False)
 
 
-def _rebuilt(path: Path, node: Any, **values: Any) -> nir.NIRNode:
+def _rebuilt(name: str, node: Any, **values: Any) -> Any:
     try:
         with np.errstate(all="ignore"):
             return replace(node, **values)
     except Exception as error:  # nir raises index, type, value and arithmetic errors for odd strides and dimensions
         raise GraphError(
-            f"node {_name(path)} ({type(node).__name__}) has contradictory parameters: {error or type(error).__name__}"
+            f"node {short(name)} ({type(node).__name__}) has contradictory parameters: {error or type(error).__name__}"
         ) from error
-
-
-def _name(path: Path) -> str:
-    return short(".".join(path))

@@ -6,14 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
 from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
-from nirdeploy.semantics.operators import Operator, Passage, Pool, operator_from, pool_from, to_meta
+from nirdeploy.semantics.operators import (
+    Maximum,
+    Operator,
+    Passage,
+    Pool,
+    maximum_from,
+    operator_from,
+    pool_from,
+    to_meta,
+)
 
 _ARRAYS = (
     "decay",
@@ -107,8 +116,9 @@ class IntegerPopulation:
 class IntegerProjection(Passage):
     """``operator`` holds int32 weights, within ``weight_bits``, in units of 2^``shift`` weight units.
 
-    The signal passes ``pool`` (if any), then the operator, and arrives ``delay`` steps later. ``unit``
-    (float64, size of the target): the current of one weight unit, shift included.
+    The signal passes ``pool`` (if any), the operator and ``maximum`` (if any), and arrives ``delay`` steps later.
+    ``unit`` (float64, size of the target): the current of one weight unit, shift included; one for each channel that
+    a maximum is taken over.
     """
 
     source: str
@@ -118,6 +128,7 @@ class IntegerProjection(Passage):
     pool: Pool | None = None
     delay: int = 0
     shift: int = 0
+    maximum: Maximum | None = None
 
     def synapses(self) -> int:
         """How many pairs of neurons it connects, convolutions written out."""
@@ -156,8 +167,11 @@ class IntegerNetwork:
     Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where
     a membrane value is the input: that accumulator is a simulator's 64 bits).
     ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes);
-    ``report``: one dict of figures per population.
+    ``report``: one dict of figures per population. ``dynamics``: the backend whose neurons step it, by name ("": that
+    of :mod:`nirdeploy.sim.integer`).
     """
+
+    FILE: ClassVar[str] = "network.npz"  # in a build's folder
 
     target: str
     formats: Formats
@@ -168,6 +182,7 @@ class IntegerNetwork:
     dt: float
     report: tuple[Mapping[str, float | str], ...]
     input_bits: int = 1
+    dynamics: str = ""
 
     def population(self, name: str) -> IntegerPopulation:
         return next(p for p in self.populations if p.name == name)
@@ -213,6 +228,7 @@ class IntegerNetwork:
                     "pool": to_meta(p.pool),
                     "delay": p.delay,
                     "shift": p.shift,
+                    **({} if p.maximum is None else {"maximum": to_meta(p.maximum)}),
                 }
                 for p in self.projections
             ],
@@ -220,6 +236,7 @@ class IntegerNetwork:
             "outputs": dict(self.outputs),
             "dt": self.dt,
             "input_bits": self.input_bits,
+            "dynamics": self.dynamics,
             "report": [dict(row) for row in self.report],
         }
         return meta, arrays
@@ -256,9 +273,22 @@ class IntegerNetwork:
                 dt=meta["dt"],
                 report=tuple(meta["report"]),
                 input_bits=meta["input_bits"],
+                dynamics=_stepped_by(meta, str(path)),
             )
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"not an integer network ({error})", where=str(path), hint="build it again") from error
+
+
+def _stepped_by(meta: Mapping[str, Any], where: str) -> str:
+    if "dynamics" not in meta:
+        raise CorruptFile(
+            "the network does not say whose neurons step it, an older nirdeploy wrote it",
+            where=where,
+            hint="build it again",
+        )
+    if not isinstance(meta["dynamics"], str):
+        raise TypeError(f"dynamics is {meta['dynamics']!r}")
+    return meta["dynamics"]
 
 
 def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -275,4 +305,5 @@ def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> IntegerPopulat
 
 def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:
     operator, pool = operator_from(entry["operator"], weight), pool_from(entry["pool"])
-    return IntegerProjection(**{**entry, "operator": operator, "pool": pool}, unit=unit)
+    maximum = maximum_from(entry.get("maximum"))
+    return IntegerProjection(**{**entry, "operator": operator, "pool": pool, "maximum": maximum}, unit=unit)

@@ -1,4 +1,4 @@
-"""quantize: a CheckedGraph becomes an IntegerNetwork in the target's number formats.
+"""quantize: a CheckedGraph becomes an IntegerNetwork in given number formats.
 
 A neuron's dynamics do not change when its input weights, bias, threshold and reset are scaled together, so each
 neuron (each channel, where a convolution shares its weights) gets a scale of its own: its largest weight becomes
@@ -20,7 +20,6 @@ from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, matrix
-from nirdeploy.targets.tables import Target
 
 #: Fractional bits the membrane gets even if the static bound says it might saturate far from threshold.
 _WANTED_SHIFT = 4
@@ -29,19 +28,12 @@ MAX_SPIKES = 31
 _TINY = float(np.finfo(np.float64).tiny * 2.0**60)
 
 
-def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
-    """Round a checked graph to the target's integers, or (for the integer simulator alone) to given formats.
+def quantize(graph: CheckedGraph, formats: Formats) -> IntegerNetwork:
+    """Round a checked graph to integers of these formats, every population once.
 
     Raises:
-        DoesNotFit: everything the target's number formats or neuron models cannot do, all at once.
+        DoesNotFit: a membrane feeds back into a cycle.
     """
-    if isinstance(target, Target):
-        problems = unsupported(graph, target)
-        if problems:
-            raise DoesNotFit("; ".join(problems), where=f"target {target.name}")
-        formats = Formats(**target.formats.model_dump())
-    else:
-        formats = target
     populations: dict[str, IntegerPopulation] = {}
     rounded = []
     largest = {p.name: np.full(p.size, float(_most_spikes(graph, p.name))) for p in graph.populations}
@@ -50,7 +42,7 @@ def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
             continue
         rounded.append(_Rounding(graph, population, formats, populations, largest).result())
         populations[population.name] = rounded[-1][0]
-    return assembled(graph, target.name if isinstance(target, Target) else "", formats, rounded)
+    return assembled(graph, "", formats, rounded, dynamics="")
 
 
 def assembled(
@@ -58,9 +50,11 @@ def assembled(
     target: str,
     formats: Formats,
     rounded: Iterable[tuple[IntegerPopulation, Sequence[IntegerProjection], Mapping[str, float | str]]],
+    *,
+    dynamics: str,
 ) -> IntegerNetwork:
     """The network of a graph from its populations in integers: each with the projections into it and its row of the
-    report."""
+    report. ``dynamics``: the backend whose neurons step it, ``target.backend``; "" for the reference's."""
     made = list(rounded)
     return IntegerNetwork(
         target=target,
@@ -72,30 +66,8 @@ def assembled(
         dt=graph.dialect.dt,
         report=tuple(row for _, _, row in made),
         input_bits=graph.input_bits,
+        dynamics=dynamics,
     )
-
-
-def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
-    """What of the rules is more than a binary spike at once, a reset in its own step, and the new current."""
-    beyond = {
-        "reset_delay=true": rules.reset_delay,
-        "reset_guard=true": rules.reset_guard,
-        "spikes=multi": rules.multi,
-        "spike_delay=true": rules.spike_delay,
-        "v_min=-threshold": rules.bounded,
-        "synapse_order=old": model in neuron.SYNAPTIC and rules.synapse_order == "old",
-    }
-    return [text for text, there in beyond.items() if there]
-
-
-def late_bias(population: Population) -> list[str]:
-    """The problem of a target whose biases are all there from the first step; none: an empty list."""
-    if not population.late_bias:
-        return []
-    return [
-        f"node {population.name!r} has a bias that begins in step {max(population.late_bias)} (behind a delay or a "
-        "recurrent connection), the target's are there from step 0; put the bias behind the delay"
-    ]
 
 
 def _most_spikes(graph: CheckedGraph, name: str) -> int:
@@ -103,53 +75,6 @@ def _most_spikes(graph: CheckedGraph, name: str) -> int:
         return int(2**graph.input_bits) - 1
     rules = graph.rules(name)
     return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
-
-
-def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
-    """What of the graph the target's cores cannot compute: one sentence each, with the remedy."""
-    problems = []
-    for population in graph.populations:
-        if population.model == "Input":
-            continue
-        support, d = target.models.get(population.model), graph.dialect_of(population.name)
-        if support is None:
-            problems.append(
-                f"node {population.name!r} is a {population.model}, which the target does not compute "
-                f"(it has {', '.join(target.models)}); replace it or choose another target"
-            )
-            continue
-        if population.model in neuron.RESETS and d.reset not in support.reset:
-            problems.append(
-                f"node {population.name!r} resets by {d.reset!r}, the target's {population.model} "
-                f"only by {' or '.join(support.reset)}; train with that reset or choose another target"
-            )
-        odd = beyond_plain(graph.rules(population.name), population.model)
-        if odd:
-            problems.append(
-                f"node {population.name!r} follows the dialect {d}, of which the target's neurons cannot do "
-                f"{', '.join(odd)}; train without it or choose another target"
-            )
-        problems += late_bias(population)
-        if population.model not in neuron.SPIKING and any(p.source == population.name for p in graph.projections):
-            problems.append(
-                f"node {population.name!r} ({population.model}) does not spike but feeds another population; "
-                "the target carries spikes only, so a read-out must be the last node"
-            )
-        decay = np.min(neuron.coefficients(population.model, population.params, d).decay)
-        if decay < 0:
-            problems.append(
-                f"node {population.name!r} has a membrane decay of {decay:.3g} per step: dt = "
-                f"{d.dt:g} s is longer than its tau; use a smaller dt or the exponential discretization"
-            )
-    most = target.connections.delay_max
-    for p in graph.projections:
-        if p.delay > most:
-            kind = "recurrent" if p.source == p.target else f"delayed by {p.delay} step(s)"
-            problems.append(
-                f"the projection {p.source!r} -> {p.target!r} is {kind}, the target's may be late by {most}; "
-                "train with a shorter delay or choose another target"
-            )
-    return problems
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +91,30 @@ class _Incoming:
 
     def current(self) -> np.ndarray:
         """The largest current (size of the target) that can arrive."""
-        return self.operator.reach(self._bound())
+        return self._behind(self.operator.reach(self._bound()))
+
+    def largest_weight(self) -> np.ndarray:
+        """Of what each neuron of the target shares its unit with."""
+        return self._behind(_largest_weight(self.operator))
+
+    def _behind(self, values: np.ndarray) -> np.ndarray:
+        """The largest of what a maximum is taken over, in the size of the target."""
+        maximum = self.projection.maximum
+        return values if maximum is None else maximum.apply(values)
+
+    def groups(self) -> np.ndarray | None:
+        """Which neurons of the target share a unit: those of a channel, where weights or a maximum are shared."""
+        if self.projection.maximum is not None:
+            return self.projection.maximum.channels_behind
+        return self.operator.groups_of_outputs if isinstance(self.operator, Convolution) else None
+
+    def per_output(self, unit: np.ndarray) -> np.ndarray:
+        """The target's units (its size) as the operator's, in front of a maximum."""
+        maximum = self.projection.maximum
+        if maximum is None:
+            return unit
+        _, first = np.unique(maximum.channels_behind, return_index=True)
+        return np.asarray(unit[first][maximum.channels_before])
 
     def most_inputs(self) -> float:
         """The most that can arrive where every weight is one: how often a weight's rounding counts."""
@@ -227,7 +175,13 @@ class _Rounding:
                 operator = replace(operator, weight=operator.weight * source.scale[0])
             else:
                 operator, pool = Dense(p.matrix() * source.scale), None
-        operator = with_sign(operator, self.sign)
+        if p.maximum is None:
+            operator = with_sign(operator, self.sign)
+        elif (self.sign < 0).any():
+            raise DoesNotFit(
+                f"node {p.target!r} multiplies the maximum over windows of {', '.join(p.nodes)} by a negative r",
+                hint="make r positive, and the weights in front of the maximum negative",
+            )
         return _Incoming(replace(p, pool=pool), operator, analog, bound)
 
     def result(self) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
@@ -261,12 +215,13 @@ class _Rounding:
         )
         projections, noise, power = [], 0.0, 0.0
         for arriving, own in zip(self.incoming, shifts, strict=True):
-            p, per_unit = arriving.projection, per_weight(arriving.operator, unit * 2.0**own)
+            p, per_unit = arriving.projection, per_weight(arriving.operator, arriving.per_output(unit * 2.0**own))
             integers = np.rint(arriving.operator.weight / per_unit)
             noise += float(((integers * per_unit - arriving.operator.weight) ** 2).sum())
             power += float((arriving.operator.weight**2).sum())
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
-            projections.append(IntegerProjection(p.source, p.target, operator, unit * 2.0**own, p.pool, p.delay, own))
+            way = (operator, unit * 2.0**own, p.pool, p.delay, own, p.maximum)
+            projections.append(IntegerProjection(p.source, p.target, *way))
         row: dict[str, float | str] = {
             "population": population.name,
             "neurons": self.size,
@@ -312,7 +267,7 @@ class _Rounding:
         most = np.zeros(self.size)
         total, count = np.zeros(self.size), 0.0
         for arriving in incoming:
-            most = np.maximum(most, _largest_weight(arriving.operator))
+            most = np.maximum(most, arriving.largest_weight())
             total += arriving.current()
             count += arriving.most_inputs()
         wanted = most / formats.weight_max
@@ -379,8 +334,8 @@ def _fan_in(operator: Operator) -> int:
 def _shared(unit: np.ndarray, incoming: list[_Incoming]) -> np.ndarray:
     """Outputs that share weights share their unit: the coarsest of them."""
     for arriving in incoming:
-        if isinstance(arriving.operator, Convolution):
-            groups = arriving.operator.groups_of_outputs
+        groups = arriving.groups()
+        if groups is not None:
             coarsest = np.zeros(groups.max() + 1)
             np.maximum.at(coarsest, groups, unit)
             unit = coarsest[groups]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.graph.check import CheckedGraph, Projection
-from nirdeploy.integers.network import Dynamics, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.verify import Divergence, Verdict, accuracy, verify
 from nirdeploy.records.spikes import SpikeRecord
@@ -84,18 +84,15 @@ def explain(
     network: IntegerNetwork,
     x: Any,
     labels: np.ndarray | None = None,
-    *,
-    dynamics: Dynamics | None = None,
 ) -> Explanation:
     """Say which rounding changes which spikes, and what it costs.
 
     Args:
         x: stimulus (T, B, *input shape).
         labels: int (B,); with them task accuracies are given too.
-        dynamics: how the network's target steps, where it is not by the reference's rules.
     """
     reference = float_.simulate(graph, x)
-    quantized = integer.simulate(network, x, dynamics=dynamics)
+    quantized = integer.simulate(network, x)
 
     def score(record: SpikeRecord) -> float | None:
         return None if labels is None else accuracy(record, labels)
@@ -111,7 +108,7 @@ def explain(
     return Explanation(
         verdict=verdict,
         first=first,
-        margins=_margins(graph, network, x, first, dynamics) if first else None,
+        margins=_margins(graph, network, x, first) if first else None,
         causes=tuple(sorted(causes, key=lambda cause: -sum(cause.differing.values()))),
         float_accuracy=score(reference),
         integer_accuracy=score(quantized),
@@ -196,9 +193,7 @@ def _thresholds(integers: IntegerPopulation, params: Mapping[str, np.ndarray]) -
     return {**params, "v_threshold": threshold, "v_reset": v_reset}
 
 
-def _margins(
-    graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence, dynamics: Dynamics | None
-) -> Margins | None:
+def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence) -> Margins | None:
     integers = network.population(first.population)
     if not integers.spiking:
         return None
@@ -207,7 +202,7 @@ def _margins(
     exact = float_.run(graph, made_of, x, set(), {first.population}).compared[first.population]
     border = neuron.threshold_of(integers.model, made_of[first.population].params)[index]
     step = first.step + network.latencies.get(first.population, 0)
-    rounded = integer.compared(network, x, first.population, dynamics)[step, first.sample, index]
+    rounded = integer.compared(network, x, first.population)[step, first.sample, index]
     return Margins(
         float(exact[first.step, first.sample, index] - border),
         float((rounded - integers.threshold[index]) * integers.scale[index]),

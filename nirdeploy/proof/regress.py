@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from nirdeploy.errors import CorruptFile, UsageProblem
-from nirdeploy.proof.report import junit
 from nirdeploy.proof.verify import PopulationVerdict, Verdict, verify
 from nirdeploy.records.spikes import SpikeRecord
 
@@ -65,10 +64,6 @@ class Regression:
         if self.verdict.equal:
             text = f"no regression: {self.verdict.cells:,} cells equal the golden's"
         return "; ".join([text, *self.verdict.remarks()])
-
-    def to_junit(self, path: Path | str) -> None:
-        """JUnit XML, one test case per population."""
-        junit.write(Path(path), [self.verdict], failed=self.failed)
 
 
 def record(golden: Path | str, run: SpikeRecord, *, manifest: Mapping[str, Any] | None = None) -> None:

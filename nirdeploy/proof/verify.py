@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,18 +147,6 @@ class Verdict:
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
             "populations": [asdict(p) for p in self.populations],
         }
-
-    def to_html(self, path: Path | str) -> None:
-        """Write the verdict as one self-contained page."""
-        from nirdeploy.proof.report import html  # templates load only when a page is asked for
-
-        html.write(Path(path), html.Report(title=f"{self.expected} against {self.measured}", verdicts=(self,)))
-
-    def to_junit(self, path: Path | str) -> None:
-        """Write the verdict as JUnit XML, one test case per population."""
-        from nirdeploy.proof.report import junit
-
-        junit.write(Path(path), [self])
 
 
 def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequence[str] | None = None) -> Verdict:

@@ -137,18 +137,13 @@ Operator = Dense | Elementwise | Convolution
 
 
 @dataclass(frozen=True)
-class Pool:
-    """A sum over windows of each channel, in front of an operator."""
+class Windows:
+    """Windows over each channel of an image; ``padding`` before and after, for each direction."""
 
     shape: tuple[int, int, int]
     kernel: Pair
     stride: Pair
     padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
-
-    def as_convolution(self) -> Convolution:
-        """The same sum as a convolution of ones, channel by channel."""
-        channels = self.shape[0]
-        return Convolution(np.ones((channels, 1, *self.kernel)), self.shape, self.stride, self.padding, groups=channels)
 
     @property
     def inputs(self) -> int:
@@ -158,15 +153,48 @@ class Pool:
     def out_shape(self) -> tuple[int, int, int]:
         return self.as_convolution().out_shape
 
+    def as_convolution(self) -> Convolution:
+        """The sum of each window as a convolution of ones, channel by channel."""
+        channels = self.shape[0]
+        return Convolution(np.ones((channels, 1, *self.kernel)), self.shape, self.stride, self.padding, groups=channels)
+
+
+@dataclass(frozen=True)
+class Pool(Windows):
+    """A sum over windows of each channel, in front of an operator; padded with zeros."""
+
     def apply(self, x: np.ndarray) -> np.ndarray:
         return self.as_convolution().apply(x)
 
 
+@dataclass(frozen=True)
+class Maximum(Windows):
+    """The largest value of each window of a channel, behind an operator; padding is below every value."""
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        image = np.pad(x.reshape(-1, *self.shape), ((0, 0), (0, 0), *self.padding), constant_values=lowest)
+        seen = np.lib.stride_tricks.sliding_window_view(image, self.kernel, axis=(2, 3))
+        most = seen[:, :, :: self.stride[0], :: self.stride[1]].max(axis=(4, 5))
+        return np.asarray(most.reshape(*x.shape[:-1], -1))
+
+    @property
+    def channels_before(self) -> np.ndarray:
+        """The channel of each value that enters."""
+        return np.repeat(np.arange(self.shape[0]), math.prod(self.shape[1:]))
+
+    @property
+    def channels_behind(self) -> np.ndarray:
+        """The channel of each value that leaves."""
+        return np.repeat(np.arange(self.shape[0]), math.prod(self.out_shape[1:]))
+
+
 class Passage:
-    """What projections have in common, of currents or of integers: a pool (if any), then an operator."""
+    """What projections have in common, of currents or of integers: a pool (if any), an operator, a maximum (if any)."""
 
     operator: Operator
     pool: Pool | None
+    maximum: Maximum | None
 
     @property
     def weight(self) -> np.ndarray:
@@ -180,10 +208,11 @@ class Passage:
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Signals (..., source size) to (..., target size), undelayed; integers in float64 are exact below 2^53."""
-        return self.operator.apply(x if self.pool is None else self.pool.apply(x))
+        out = self.operator.apply(x if self.pool is None else self.pool.apply(x))
+        return out if self.maximum is None else self.maximum.apply(out)
 
     def matrix(self) -> np.ndarray:
-        """The whole way written out as (target size, source size), float64."""
+        """The way up to the maximum (all of it, where there is none) as (values there, source size), float64."""
         return matrix(self.operator) if self.pool is None else matrix(self.operator) @ matrix(self.pool)
 
 
@@ -196,7 +225,7 @@ def matrix(operator: Operator | Pool) -> np.ndarray:
     return np.ascontiguousarray(operator.apply(np.eye(operator.inputs)).T)
 
 
-def to_meta(operator: Operator | Pool | None) -> dict[str, Any] | None:
+def to_meta(operator: Operator | Windows | None) -> dict[str, Any] | None:
     """All of an operator but its weight, as JSON holds it."""
     if operator is None:
         return None
@@ -214,6 +243,11 @@ def operator_from(meta: dict[str, Any], weight: np.ndarray) -> Operator:
 def pool_from(meta: dict[str, Any] | None) -> Pool | None:
     """The inverse of :func:`to_meta` for what stands in front."""
     return None if meta is None else Pool(**_values(meta))
+
+
+def maximum_from(meta: dict[str, Any] | None) -> Maximum | None:
+    """The inverse of :func:`to_meta` for what stands behind."""
+    return None if meta is None else Maximum(**_values(meta))
 
 
 def _values(meta: dict[str, Any]) -> dict[str, Any]:

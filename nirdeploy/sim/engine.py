@@ -67,7 +67,7 @@ def _get_ready(network: IntegerNetwork, name: str) -> _Ready | None:
 def _is_plain(network: IntegerNetwork, name: str) -> bool:
     population, rules, incoming = network.population(name), network.population(name).rules, network.into(name)
     plain = not (rules.multi or rules.reset_delay or rules.spike_delay or rules.reset_guard or rules.bounded)
-    dense = all(isinstance(p.operator, Dense) and p.pool is None and not p.shift for p in incoming)
+    dense = all(isinstance(p.operator, Dense) and p.pool is None and p.maximum is None and not p.shift for p in incoming)
     return (
         plain
         and dense

@@ -1,7 +1,8 @@
 """The integer simulator: the definition of what the device does, bit for bit.
 
 Every rounding is written out in :func:`step`, in plain NumPy; nothing else decides a spike. Where a population is
-of the kind that the compiled engine knows (:mod:`nirdeploy.sim.engine`), the engine runs it, held equal to this.
+of the kind that the compiled engine knows (:mod:`nirdeploy.sim.engine`), the engine runs it, held equal to this. A
+network that names a backend is stepped by that one's neurons (:mod:`nirdeploy.sim.dynamics`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from nirdeploy.integers.network import Dynamics, Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.records import spikes
 from nirdeploy.semantics import order as recurrence
+from nirdeploy.sim.dynamics import dynamics_of
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,21 @@ def simulate(
     *,
     membrane: Sequence[str] = (),
     engine: Literal["compiled", "plain"] = "compiled",
-    dynamics: Dynamics | None = None,
 ) -> spikes.SpikeRecord:
     """Run the network on ``x`` (T, B, *input shape), 0 and 1 or counts up to 255; record the probed populations.
 
     Spiking populations give spikes; read-outs, and any population named in ``membrane``, give their
     membrane as int32 in units of ``scale``. ``stats["saturations"]`` counts saturated updates.
-    ``engine="plain"`` keeps to the definition; ``dynamics``: of a target whose neurons step otherwise.
+    ``engine="plain"`` keeps to the definition.
+
+    Raises:
+        TargetFileError: the backend whose neurons step the network is not installed.
     """
     names = [p.name for p in network.populations]
     probed = spikes.select(probe, names, network.outputs)
     wanted = spikes.select(list(membrane), names, network.outputs)
     keep = {*wanted, *(name for name in probed if not network.population(name).spiking)}
-    trace = _run(network, x, keep, engine, dynamics)
+    trace = _run(network, x, keep, engine)
     time, batch = next(iter(trace.signals.values())).shape[:2]
     shapes = {p.name: p.shape for p in network.populations}
     spiking = {p.name for p in network.populations if p.spiking}
@@ -130,7 +134,7 @@ def simulate(
         spikes={n: spikes.counts(trace.signals[n]).reshape(time, batch, *shapes[n]) for n in probed if n in spiking},
         membrane={n: values.reshape(time, batch, *shapes[n]) for n, values in trace.membrane.items()},
         scale={p.name: p.scale.reshape(p.shape) for p in network.populations if p.name in trace.membrane},
-        source="integer" if dynamics is None else network.target,
+        source=network.target if network.dynamics else "integer",
         dt=network.dt,
         outputs=dict(network.outputs),
         manifest={"network": network.digest(), "target": network.target},
@@ -139,9 +143,9 @@ def simulate(
     )
 
 
-def compared(network: IntegerNetwork, x: Any, name: str, dynamics: Dynamics | None = None) -> np.ndarray:
+def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:
     """The membrane of one population as it was held against the threshold: int64 (T, B, size)."""
-    return _run(network, x, set(), "plain", dynamics, watch=name).compared[0]
+    return _run(network, x, set(), "plain", watch=name).compared[0]
 
 
 @dataclass
@@ -159,9 +163,9 @@ def _run(
     x: Any,
     keep: set[str],
     engine: str,
-    dynamics: Dynamics | None,
     watch: str | None = None,
 ) -> _Trace:
+    dynamics = dynamics_of(network)
     stimulus = spikes.stimulus(x, network.inputs, "counts")
     time, batch = next(iter(stimulus.values())).shape[:2]
     trace = _Trace({name: values.reshape(time, batch, -1) for name, values in stimulus.items()}, {}, [])

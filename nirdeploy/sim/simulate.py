@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from nirdeploy import pipeline
+from nirdeploy.errors import UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import float_, integer
-from nirdeploy.targets import registry
+
+
+@runtime_checkable
+class Quantized(Protocol):
+    """What holds a network in integers: a Build."""
+
+    @property
+    def network(self) -> IntegerNetwork: ...
 
 
 def simulate(
@@ -30,20 +37,35 @@ def simulate(
 
     Args:
         what: a ``.nir`` path, NIRGraph or CheckedGraph (float, in the graph's dialect); or a Build, the path
-            of its folder (integer, bit-exact, as its target computes), or an IntegerNetwork (by the reference's rules).
+            of its folder, or an IntegerNetwork (integer, bit-exact, as its target computes).
         probe: "all", "outputs" or names of populations.
         membrane: populations whose membrane to record too.
         dialect, dt: for graphs; else the graph's own.
         formats: quantize the graph to these integers first, whatever targets there are (then integer too).
+
+    Raises:
+        ModelFileError, GraphError: the model. UsageProblem: no build folder, or a build without a network.
+        InputShapeError: the stimulus. UnknownPopulation: the probe.
     """
     if isinstance(what, (str, Path)) and Path(what).is_dir():
-        what = pipeline.Build.load(what)
-    if isinstance(what, pipeline.Build):
-        dynamics = registry.backend_of(what.target).dynamics
-        return integer.simulate(what.network, x, probe, membrane=membrane, dynamics=dynamics)
+        what = _kept(Path(what))
+    elif isinstance(what, Quantized):
+        what = what.network
     if isinstance(what, IntegerNetwork):
         return integer.simulate(what, x, probe, membrane=membrane)
     graph = what if isinstance(what, CheckedGraph) else check(what, dialect=dialect, dt=dt)
     if formats is not None:
         return integer.simulate(quantize(graph, formats), x, probe, membrane=membrane)
     return float_.simulate(graph, x, probe, membrane=membrane)
+
+
+def _kept(folder: Path) -> IntegerNetwork:
+    """The network in a build's folder."""
+    path = folder / IntegerNetwork.FILE
+    if not path.is_file():
+        raise UsageProblem(
+            f"this is not a build folder, or of a build that stopped before its network: it has no {path.name}",
+            where=str(folder),
+            hint="build it to the stage 'quantize' or further",
+        )
+    return IntegerNetwork.load(path)

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
@@ -20,11 +20,16 @@ from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.resources import templates_dir
 from nirdeploy.targets.tables import Target
 
+#: The partial that says which folders of templates this hardware does not need.
+LEFT_OUT = "_left_out.j2"
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 class Artifacts(Mapping[str, bytes]):
     """Generated files: ``{relative path: bytes}``. Paths stay inside, whatever made them."""
+
+    FILE: ClassVar[str] = "hardware"  # in a build's folder: a folder of its own
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
@@ -66,15 +71,18 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     """Render the target's template folder; ``network`` and ``placement``: where the files depend on them.
 
     ``*.j2`` render to the same path without ``.j2``; names that start with ``_`` are partials; anything
-    else is copied. Raises :class:`TargetFileError` naming template and line, :class:`UsageProblem` where the templates
-    are the user's own and not at hand.
+    else is copied. What :data:`LEFT_OUT` renders to, folders one a line, is left out. Raises :class:`TargetFileError`
+    naming template and line, :class:`UsageProblem` where the templates are the user's own and not at hand.
     """
     folder = _folder(target)
     environment = _environment(folder)
     context = registry.backend_of(target).context(target, network, placement)
+    left_out = _render(environment, LEFT_OUT, context).split() if (folder / LEFT_OUT).is_file() else []
     artifacts = Artifacts()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("_")):
         name = path.relative_to(folder).as_posix()
+        if any(PurePosixPath(name).is_relative_to(other) for other in left_out):
+            continue
         data = _render(environment, name, context).encode() if name.endswith(".j2") else path.read_bytes()
         try:
             artifacts.add(name.removesuffix(".j2"), data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nirdeploy.errors import CorruptFile, InternalError
 from nirdeploy.integers.network import IntegerNetwork
@@ -69,6 +69,8 @@ class Placement:
 
     Slices are in the network's order. ``layout`` is the backend's own: what JSON holds.
     """
+
+    FILE: ClassVar[str] = "placement.npz"  # in a build's folder
 
     network: str
     target: str

@@ -25,10 +25,7 @@ DT = 1e-4
 
 def built(graph: CheckedGraph) -> pipeline.Build:
     """What the pipeline builds of a graph that is checked already."""
-    made = pipeline.Build(TARGET, None, graph)
-    for stage in pipeline.STAGES[1:]:
-        made.run_stage(stage)
-    return made
+    return pipeline.build(graph, TARGET)
 
 
 def stimulus(graph: CheckedGraph, steps: int, seed: int, share: float = 0.3) -> dict[str, np.ndarray]:
@@ -39,7 +36,7 @@ def stimulus(graph: CheckedGraph, steps: int, seed: int, share: float = 0.3) -> 
 
 def simulated(graph: CheckedGraph, network: IntegerNetwork, x: dict[str, np.ndarray]) -> SpikeRecord:
     names = [p.name for p in network.populations]
-    return integer.simulate(network, x, membrane=names, dynamics=BACKEND.dynamics)
+    return integer.simulate(network, x, membrane=names)
 
 
 def neurons(

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics, wrap
+from nirdeploy.backends.loihi2.dynamics import wrap
 from nirdeploy.backends.loihi2.synapses import connection, mantissas
 from nirdeploy.errors import InputShapeError
 from nirdeploy.graph.check import Projection
@@ -40,7 +40,7 @@ def latency(net: IntegerNetwork) -> dict[str, int]:
 
 
 def simulated(net: IntegerNetwork, x: Any) -> SpikeRecord:
-    return integer.simulate(net, x, membrane=[p.name for p in net.populations], dynamics=Loihi2Dynamics())
+    return integer.simulate(net, x, membrane=[p.name for p in net.populations])
 
 
 # --- the neuron -----------------------------------------------------------------------

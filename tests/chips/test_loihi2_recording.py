@@ -17,7 +17,6 @@ from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import float_
-from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from tests.chips.table import Table
 
@@ -87,10 +86,9 @@ def test_the_chip_spikes_as_the_graph(paper: Path, table: Table) -> None:
 
 def explained(table: Table, name: str, built: nd.Build, x: np.ndarray) -> None:
     """Adds how near the chip is to the float model."""
-    dynamics = registry.find_backend("loihi2", "").dynamics
     record = nd.simulate(built, x)
     spikes = sum(int(values.sum()) for values in record.spikes.values())
-    table.near("loihi2", name, nd.explain(built.graph, built.network, x, dynamics=dynamics), spikes)
+    table.near("loihi2", name, nd.explain(built.graph, built.network, x), spikes)
 
 
 def with_rounded_weights(built: nd.Build) -> CheckedGraph:

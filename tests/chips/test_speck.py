@@ -256,6 +256,6 @@ def test_an_exact_threshold_counts_better_where_weights_are_larger_than_it(ratio
             x = (rng.random((50, 4, 64)) < 0.05).astype(np.uint8)
             wanted = float_.simulate(graph, x).spikes["n"].astype(int).sum(axis=0)
             network = BACKEND.quantize(graph, target)
-            counted = integer.simulate(network, x, dynamics=BACKEND.dynamics).spikes["n"].astype(int).sum(axis=0)
+            counted = integer.simulate(network, x).spikes["n"].astype(int).sum(axis=0)
             off[target.formats.scaling] += int(np.abs(counted - wanted).sum())
     assert off["threshold"] < 0.8 * off["largest"]

@@ -257,8 +257,8 @@ def test_the_papers_network_fits_and_agrees(paper: Path, table: Table) -> None:
     used = {part.population: build.placement.cores[part.core].used for part in build.placement.slices}
     assert used["10"] == {"kernel": 32768, "neuron": 256, "bias": 0}
     x = (np.random.default_rng(0).random((40, 4, 2, 34, 34)) < 0.05).astype(np.uint8)
-    found = explain(graph, build.network, x, dynamics=BACKEND.dynamics)
-    wanted, got = float_.simulate(graph, x).spikes, integer.simulate(build.network, x, dynamics=BACKEND.dynamics)
+    found = explain(graph, build.network, x)
+    wanted, got = float_.simulate(graph, x).spikes, integer.simulate(build.network, x)
     assert got.stats["saturations"] == 0
     for name, spikes in wanted.items():
         same = float((spikes == got.spikes[name]).mean())

@@ -34,7 +34,7 @@ from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import float_, integer
 from tests.chips import spinnaker2_networks as networks
-from tests.chips.spinnaker2_networks import BACKEND, built, simulated, stimulus
+from tests.chips.spinnaker2_networks import built, simulated, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
 from tests.nirgraphs import as_nir
@@ -218,7 +218,7 @@ def test_who_fires_is_above_threshold_in_integers_too() -> None:
     (population,) = network.populations
     assert population.shift == 13
     assert nd.simulate(built(one_if(1 + 10e-5 / 127, 6e-5 / 127)), ONE_SPIKE).spikes["a"][1, 0, 0] == 1
-    compared = integer.compared(network, ONE_SPIKE, "a", BACKEND.dynamics)[:, 0, 0]
+    compared = integer.compared(network, ONE_SPIKE, "a")[:, 0, 0]
     np.testing.assert_array_equal(compared > population.threshold, [False, True, False, False])
     assert compared[1] == 127 * 2**13 + 1 == population.threshold[0] + 1
 

@@ -19,7 +19,6 @@ from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import check
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.sim import integer
-from tests.chips.spinnaker2_networks import BACKEND
 from tests.chips.table import Table
 
 RECORDED = "braille_noDelay_noBias_subtract"
@@ -46,7 +45,7 @@ def differing(network: IntegerNetwork, paper: Path) -> int:
     """Cells of the recording that a network differs in."""
     x = np.load(paper / "braille_input.npy")[:, None]
     expected = np.load(paper / RECORDING)
-    found = integer.simulate(network, x, dynamics=BACKEND.dynamics).spikes["lif1.lif"][:, 0]
+    found = integer.simulate(network, x).spikes["lif1.lif"][:, 0]
     return int((found != expected).sum())
 
 
@@ -124,8 +123,7 @@ def test_a_largest_weight_of_126_decides_no_spike_of_these_graphs(paper: Path, g
     smaller = [replace(p, operator=operator) for p, operator in zip(network.projections, clipped, strict=True)]
     assert any((a.weight != b.weight).any() for a, b in zip(smaller, network.projections, strict=True))
     found, other = (
-        integer.simulate(n, x, dynamics=BACKEND.dynamics).spikes["lif1.lif"]
-        for n in (network, replace(network, projections=tuple(smaller)))
+        integer.simulate(n, x).spikes["lif1.lif"] for n in (network, replace(network, projections=tuple(smaller)))
     )
     np.testing.assert_array_equal(found, other)
 
@@ -140,7 +138,7 @@ def test_biases_go_to_the_membrane_from_the_first_step_on(paper: Path) -> None:
     expected = hidden.bias * hidden.params["w_in"] / synapse_gain * scale
     np.testing.assert_allclose(value_of(network.population("lif1.lif").extra["i_offset"]), expected, rtol=1e-6)
     silent = np.zeros((1, 1, 12), dtype=np.uint8)
-    first = integer.simulate(network, silent, membrane=["lif1.lif"], dynamics=BACKEND.dynamics)
+    first = integer.simulate(network, silent, membrane=["lif1.lif"])
     in_units = first.membrane["lif1.lif"][0, 0] / 2.0 ** network.population("lif1.lif").shift
     np.testing.assert_allclose(in_units, expected, atol=2e-4)
 
@@ -168,7 +166,7 @@ def test_graphs_that_fit_and_how_near_the_chip_is_to_the_float_model(
         shape = built.graph.population(built.graph.inputs[0]).shape
         share = 0.9 if name.startswith("lif") else 0.05
         x = (np.random.default_rng(0).random((40, 1, *shape)) < share).astype(np.uint8)
-    why = nd.explain(built.graph, built.network, x, dynamics=BACKEND.dynamics)
+    why = nd.explain(built.graph, built.network, x)
     fired = sum(int(spikes.sum()) for spikes in nd.simulate(built, x).spikes.values())
     table.near("spinnaker2", name, why, fired)
     assert why.verdict.mismatches / why.verdict.cells <= most

@@ -94,10 +94,8 @@ def test_samples_do_not_see_each_other() -> None:
     drawn = Drawn(4, target("xylo_a3"))
     network, x = drawn.network(), drawn.stimulus(40)
     other = drawn.stimulus(40)
-    both = integer.simulate(
-        network, {name: np.concatenate([other[name], x[name]], axis=1) for name in x}, dynamics=BACKEND.dynamics
-    )
-    alone = integer.simulate(network, x, dynamics=BACKEND.dynamics)
+    both = integer.simulate(network, {name: np.concatenate([other[name], x[name]], axis=1) for name in x})
+    alone = integer.simulate(network, x)
     for name, spikes in alone.spikes.items():
         np.testing.assert_array_equal(both.spikes[name][:, 1], spikes[:, 0])
 
@@ -223,7 +221,7 @@ def test_what_integers_stand_for_is_the_chip_but_for_its_own_rounding() -> None:
     graph = networks.graph(11, powers=True, multi=True)
     build = built(graph)
     x = (np.random.default_rng(1).random((150, 1, graph.population("in").size)) < 0.3).astype(np.uint8)
-    why = nd.explain(build.graph, build.network, x, dynamics=BACKEND.dynamics)
+    why = nd.explain(build.graph, build.network, x)
     state = next(cause for cause in why.causes if cause.rounding == "state")
     decay = next(cause for cause in why.causes if cause.rounding == "decay")
     assert set(decay.differing.values()) == {0}

@@ -14,7 +14,7 @@ import nirdeploy as nd
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.proof.explain import Explanation
 from tests.chips.table import Table
-from tests.chips.xylo_networks import BACKEND, NAMES
+from tests.chips.xylo_networks import NAMES
 
 GRAPHS = ["braille_noDelay_noBias_subtract", "braille_noDelay_bias_zero", "braille_noDelay_bias_zero_subgraph"]
 #: The chip's own: several spikes a step, at the threshold.
@@ -24,7 +24,7 @@ CHIPS = "nir,reset=subtract,threshold=>=,spikes=multi"
 def explained(paper: Path, graph: str, dialect: str, name: str = "xylo_a2") -> tuple[nd.Build, Explanation]:
     built = nd.build(paper / f"{graph}.nir", name, dialect=dialect)
     x = np.load(paper / "braille_input.npy")[:, None]
-    return built, nd.explain(built.graph, built.network, x, dynamics=BACKEND.dynamics)
+    return built, nd.explain(built.graph, built.network, x)
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 
 import nirdeploy as nd
 from nirdeploy.backends.xylo import registers
@@ -125,6 +126,7 @@ class Drawn:
             dt=1e-3,
             report=(),
             input_bits=4,
+            dynamics=self.target.backend,
         )
 
     def _population(self, name: str) -> IntegerPopulation:
@@ -197,5 +199,7 @@ class States:
 def states(network: IntegerNetwork, x: Mapping[str, np.ndarray]) -> States:
     """All that the integer model does with one sample, (T, 1, size) by input."""
     watched = _Watched()
-    record = integer.simulate(network, x, dynamics=watched)
+    with pytest.MonkeyPatch.context() as chip:
+        chip.setattr(type(BACKEND), "dynamics", watched)
+        record = integer.simulate(network, x)
     return States({key: np.array(values) for key, values in watched.kept.items()}, int(record.stats["saturations"]))

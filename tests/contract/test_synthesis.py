@@ -26,6 +26,8 @@ VARIANTS = {
     "wide": {"cores": 2, "lanes": 128, "update": 4},
     "16-bit": {"weight_bits": 16, "accumulator_bits": 24, "lanes": 16, "update": 1, "groups": 8},
     "4-bit": {"weight_bits": 4, "state_bits": 16, "decay_bits": 8, "lanes": 64},
+    "compact": {"update": 1, "compact": 1},
+    "small and compact": {**SMALL, "update": 1, "compact": 1},
 }
 
 
@@ -55,6 +57,26 @@ def test_every_waiver_of_a_warning_is_ended_and_few() -> None:
             assert len(off) <= 2, name
 
 
+def _interface(source: str) -> list[str]:
+    """What a module's header declares, line by line, as its users see it: no comments, no choice of wire or reg."""
+    header = re.sub(r"//.*", "", source)
+    header = header[header.index("module ") : header.index(");") + 2]
+    return [" ".join(line.split()).replace("output reg", "output wire") for line in header.splitlines() if line.strip()]
+
+
+def test_both_forms_of_the_core_have_the_same_modules_with_one_interface() -> None:
+    forms = [emit(targets.load("fpga").with_hardware(update=1, compact=compact)) for compact in (0, 1)]
+    pipelined, compact = (
+        {name.removeprefix(folder): form[name].decode() for name in form if name.startswith(folder)}
+        for form, folder in zip(forms, ("rtl/pipelined/", "rtl/compact/"), strict=True)
+    )
+    assert "segments.v" in pipelined
+    assert not {name for name in forms[0] if "compact" in name} | {name for name in forms[1] if "pipelined" in name}
+    assert {name: _interface(text) for name, text in pipelined.items()} == {
+        name: _interface(text) for name, text in compact.items()
+    }
+
+
 def _yosys(commands: list[str], cwd: Path) -> str:
     """Run Yosys passes in a process of their own: an error there ends the process."""
     script = (
@@ -68,8 +90,9 @@ def _yosys(commands: list[str], cwd: Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_yosys_finds_no_problem(tmp_path: Path) -> None:
-    _, files = _save(tmp_path, **SMALL)
+@pytest.mark.parametrize("variant", ["small", "small and compact"])
+def test_yosys_finds_no_problem(tmp_path: Path, variant: str) -> None:
+    _, files = _save(tmp_path, **VARIANTS[variant])
     said = _yosys(
         [f"read_verilog {' '.join(files)}", "hierarchy -check -top device", "proc", "opt_clean", "check -assert"],
         tmp_path,

@@ -72,7 +72,7 @@ def test_every_target_renders_as_in_the_checkout(python: Path, tmp_path: Path) -
     from nirdeploy.targets.emit import emit
 
     code = (
-        "from nirdeploy import target; from nirdeploy.targets.emit import emit\n"
+        "from nirdeploy.targets import registry as target; from nirdeploy.targets.emit import emit\n"
         "for name in target.names(): print(name, emit(target.load(name)).digest())"
     )
     said = dict(line.split() for line in _run(python, tmp_path, "-c", code).splitlines())

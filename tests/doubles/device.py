@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nirdeploy.backends.fpga import memory as gather
+from nirdeploy.backends.fpga import memory
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import (
     MAX_EVENTS,
@@ -26,6 +26,7 @@ from nirdeploy.device.protocol import (
     Status,
 )
 from nirdeploy.targets.tables import Target
+from tests.doubles import memories
 from tests.doubles.fabric import GatherFabric
 
 _MAX_BODY = 512
@@ -42,9 +43,8 @@ class DeviceModel:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._memories = {
-            address: np.zeros(words, dtype=np.uint32) for address, words in gather.memory_map(target).items()
-        }
+        sizes = memories.memory_map(target)
+        self._memories = {address: np.zeros(words, dtype=np.uint32) for address, words in sizes.items()}
         self._decoder = Decoder(_MAX_BODY)
         self._image_hash = b""
         self._fabric: GatherFabric | None = None
@@ -62,10 +62,10 @@ class DeviceModel:
     def read(self, address: int, count: int) -> np.ndarray:
         """Words of a memory (raises KeyError outside of the memories)."""
         start = address & ~0xFFFFF
-        memory, offset = self._memories[start], address - start
-        if count < 1 or offset + count > len(memory):
+        held, offset = self._memories[start], address - start
+        if count < 1 or offset + count > len(held):
             raise KeyError(address)
-        return memory[offset : offset + count]
+        return held[offset : offset + count]
 
     # --- requests -------------------------------------------------------------------------
 
@@ -112,12 +112,12 @@ class DeviceModel:
         try:
             if len(data) % 4:
                 raise KeyError(address)
-            memory = self.read(address, len(data) // 4)
+            held = self.read(address, len(data) // 4)
         except KeyError:
             return bytes([Status.BAD_REQUEST]) + address.to_bytes(4, "little")
         self._image_hash, self._fabric = b"", None
-        memory[:] = np.frombuffer(data, dtype="<u4") & gather.present(self.target, address, len(memory))
-        return bytes([Status.OK]) + (address + len(memory)).to_bytes(4, "little")
+        held[:] = np.frombuffer(data, dtype="<u4") & memories.present(self.target, address, len(held))
+        return bytes([Status.OK]) + (address + len(held)).to_bytes(4, "little")
 
     def _digest(self, frame: Frame) -> bytes:
         if len(frame.payload) != 8:
@@ -190,7 +190,7 @@ class DeviceModel:
         while pending and pending[0] == NEW_SAMPLE:
             self._new_sample = True
             del pending[0]
-        words = int(self.read(gather.address(gather.GLOBAL, gather.CONTROL), 1)[0])
+        words = int(self.read(memory.address(memory.GLOBAL, memory.CONTROL), 1)[0])
         if not pending:
             return None
         size = 4 * words if pending[0] == RAW else 2 * pending[0]

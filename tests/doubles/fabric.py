@@ -41,7 +41,7 @@ class _Job:
 
 @dataclass
 class _Segment:
-    """One decoded segment; fields as in segments.v."""
+    """One decoded segment; fields as in segment_place.v."""
 
     address: int
     before: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nirdeploy.backends.fpga import memory as gather
+from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import RAW, REPLY, DeviceStatus, Hello, Kind, Status
@@ -15,7 +15,7 @@ from tests.unit.device.models import TARGET, built, stimulus
 from tests.unit.device.requests import begin, commit, crc, digest, flashing, probing, write
 
 NAME = bytes(range(32))
-WEIGHTS = gather.address(0, gather.WEIGHTS)
+WEIGHTS = memory.address(0, memory.WEIGHTS)
 ROWS = TARGET.hardware.weight_rows * TARGET.hardware.lanes * TARGET.formats.weight_bits // 32
 
 

@@ -30,7 +30,7 @@ from tests.hostile.test_hostile_files import assert_reads_well, graph
 CHUNKS, MUTANTS = 40, 250
 REAL_CHUNKS, REAL_MUTANTS = 4, 50
 LONGEST_S = 10  # of this process's own processor time; the reader's is limited by itself
-READER_S = 3  # a few in a thousand send HDF5 into endless loops: a thousand times what the others take
+READER_S = 3  # some in ten thousand send HDF5 into endless loops; the others take milliseconds
 LARGEST_KIB = 2 << 20
 
 

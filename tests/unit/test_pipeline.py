@@ -107,7 +107,7 @@ def test_the_api_of_the_readme(tmp_path: Path) -> None:
     quant = nd.simulate(built, x, probe="all")
     np.testing.assert_array_equal(nd.simulate(tmp_path / "build", x)["_3"], quant["_3"])
     verdict = nd.verify(ref, quant)
-    verdict.to_html(tmp_path / "page.html")
+    nd.report(verdict, tmp_path / "page.html")
     assert (tmp_path / "page.html").stat().st_size > 1000
 
 

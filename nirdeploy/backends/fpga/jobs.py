@@ -1,9 +1,9 @@
-"""Jobs: what a core works off in a step, and the words in which it is told (``job_fetch.v``, ``segments.v``)."""
+"""Jobs: what a core works off in a step, and the words in which it is told (``job_fetch.v``, ``segment_place.v``)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WORDS = 16  # per job
 INPUT_GROUP = 0
@@ -15,7 +15,7 @@ SYNAPTIC = 1 << 12
 # Flags of a segment's word 0
 BEFORE, ENDS_PLANE, MOVES = (1 << bit for bit in (20, 21, 22))
 
-MOST_LINES = MOST_COLUMNS = 4095
+MOST_LINES = 4095
 MOST_STEP = 65535  # bits from one column or line to the next
 
 
@@ -33,16 +33,6 @@ class PlacedSegment:
     line_bits: int
     column_step: int
     line_step: int = 0
-
-    def like(self, other: PlacedSegment) -> bool:
-        """Whether the two differ in their address alone."""
-        return self._shape() == other._shape()
-
-    def _shape(self) -> tuple[int, ...]:
-        return (
-            *(self.before, self.ends_plane, self.moves, self.row),
-            *(self.bits, self.first, self.line_bits, self.column_step),
-        )
 
     def encode(self, words: int) -> list[int]:
         """``words``: 4, or 2 where the hardware knows no grid."""
@@ -105,10 +95,10 @@ def releases(jobs: Sequence[Job]) -> list[tuple[frozenset[int], frozenset[int]]]
     return found[::-1]
 
 
-def encode(jobs: list[Job]) -> list[int]:
+def encode(jobs: Sequence[Job]) -> list[int]:
     """The words of a core's whole list."""
-    jobs[-1].flags |= LAST_OF_LIST
-    return [word for job, own in zip(jobs, releases(jobs), strict=True) for word in job.encode(*own)]
+    ended = [*jobs[:-1], replace(jobs[-1], flags=jobs[-1].flags | LAST_OF_LIST)]
+    return [word for job, own in zip(ended, releases(jobs), strict=True) for word in job.encode(*own)]
 
 
 def mask(groups: Iterable[int]) -> int:

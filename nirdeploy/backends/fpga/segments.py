@@ -1,6 +1,6 @@
 """Segments: the runs of bits that a row of neurons reads, and the weight rows behind them.
 
-A segment is what ``segments.v`` reads: a run of bits in a line of a source, that moves from one row of neurons
+A segment is what ``segment_place.v`` reads: a run of bits in a line of a source, that moves from one row of neurons
 to the next as the convolution's stride says, and is cut off at the line's ends. All segments of a row follow each
 other; each has one weight row per bit, for all lanes.
 """

@@ -35,7 +35,7 @@ class Loihi2Backend(Backend):
             for population in graph.populations
             if population.model != "Input"
         )
-        return assembled(graph, target.name, target.formats.of_network(), rounded)
+        return assembled(graph, target.name, target.formats.of_network(), rounded, dynamics=target.backend)
 
     def place(self, network: IntegerNetwork, target: Target) -> Placement:
         return placing.place(network, target)
@@ -44,7 +44,7 @@ class Loihi2Backend(Backend):
         return configured(network, placement, target)
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
         return placing.estimate(network, target, activity)
 

@@ -146,7 +146,7 @@ def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
             unit = integer.scale / np.where(core.gain == 0, 1.0, np.abs(core.gain))
             incoming.append(IntegerProjection(p.source, p.target, operator, unit, p.pool))
         rounded.append((integer, incoming, _row(integer, core)))
-    return assembled(graph, target.name, integers(target.formats), rounded)
+    return assembled(graph, target.name, integers(target.formats), rounded, dynamics=target.backend)
 
 
 def _population(graph: CheckedGraph, population: Population, core: Core) -> IntegerPopulation:

@@ -136,7 +136,9 @@ def quantize(graph: CheckedGraph, target: Target) -> IntegerNetwork:
             unit = np.full(population.size, 1.0 / scaled.weight_scale)
             incoming.append(IntegerProjection(p.source, p.target, operator, unit, pool, delay=1))
         made.append((integer, incoming, _row(integer, operators, rounded, scaled)))
-    return assembled(graph, target.name, Formats(target.formats.weight_bits, 25, 32, DECAY_BITS), made)
+    return assembled(
+        graph, target.name, Formats(target.formats.weight_bits, 25, 32, DECAY_BITS), made, dynamics=target.backend
+    )
 
 
 def _truncated(operator: Operator, scaled: _Scaled) -> Operator:

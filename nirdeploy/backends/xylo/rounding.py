@@ -159,7 +159,7 @@ class Rounding:
     def network(self) -> IntegerNetwork:
         """Only where there are no problems, and nothing is unsound."""
         made = (self._integers(n) for n in self.neurons)
-        return assembled(self.graph, self.target.name, self.formats.of_network(), made)
+        return assembled(self.graph, self.target.name, self.formats.of_network(), made, dynamics=self.target.backend)
 
     def _integers(self, n: Neurons) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
         name, exact = n.population.name, self.threshold(n)

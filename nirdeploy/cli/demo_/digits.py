@@ -7,7 +7,6 @@ that spikes most often.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from nirdeploy.device.client import Progress
 from nirdeploy.errors import ToolMissing
 from nirdeploy.exchange.modules import LIF
 
@@ -65,7 +65,7 @@ def network() -> nn.Sequential:
     )
 
 
-def train(data: Digits, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> nn.Sequential:
+def train(data: Digits, seed: int = 0, progress: Progress | None = None) -> nn.Sequential:
     """Train by surrogate gradient (Adam, cross-entropy on spike counts). ``progress``: (epochs done, all)."""
     torch.manual_seed(seed)
     net = network()

@@ -14,6 +14,7 @@ import torch
 import nirdeploy as nd
 from nirdeploy.backends.fpga.simulated import board
 from nirdeploy.cli.demo_ import digits
+from nirdeploy.device.client import Progress
 from nirdeploy.proof import regress
 from nirdeploy.proof.explain import Explanation
 from nirdeploy.proof.report import html
@@ -21,7 +22,6 @@ from nirdeploy.proof.verify import Verdict
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets import registry as targets
 
-Progress = Callable[[int, int], None]
 Bar = Callable[[str], AbstractContextManager[Progress | None]]
 Tell = Callable[[str], None]
 

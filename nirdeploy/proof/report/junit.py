@@ -6,12 +6,9 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nirdeploy.proof.verify import PopulationVerdict, Verdict
 from nirdeploy.records import store
-
-if TYPE_CHECKING:
-    from nirdeploy.proof.verify import PopulationVerdict, Verdict
 
 
 def write(path: Path, verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict] | None = None) -> None:

@@ -4,8 +4,13 @@
 // its source groups are complete for the step and, where it reads the step before too (a recurrent
 // connection), for that one; the first step of a sample has none before it.
 //
-// COMPACT: one job and one neuron at a time, no queue of bitmap words and no register that only saves time. For chips
-// with few logic cells and a slow clock.
+// From top to bottom: `job_fetch` reads the job list, `jobs_under_way` keeps what a begun job still needs, `segments`
+// finds the bitmap words that its rows read, `walk` their bits, the `lane_bank`s sum the weight rows of these, and
+// `row_update` takes finished rows through their neurons.
+//
+// The modules of the folders pipelined and compact are the same ones in two forms, of which the hardware has one; their
+// interface is told here, where the core uses them. The pipelined form is fast. The compact one takes few logic cells:
+// one job and one neuron at a time, no queue of bitmap words, and no register (`stage`) that only makes a path shorter.
 module core #(
     parameter LANES       = 32,
     parameter UPDATE      = 2,
@@ -20,7 +25,6 @@ module core #(
     parameter SYNAPSE     = 0,   // 1: neurons may have a synaptic current
     parameter SPATIAL     = 1,   // 1: rows may stand in a grid (convolutions, pooling)
     parameter PLANES      = 1,   // more: sources may be numbers, in bit planes
-    parameter COMPACT     = 0,
     parameter JOBS        = 64,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,  // bitmap words fetched ahead of the walk, at most
@@ -37,7 +41,7 @@ module core #(
     input  wire [19:0]         cfg_addr,
     input  wire [31:0]         cfg_wdata,
     output reg                 cfg_in_range,
-    output wire [31:0]         cfg_rdata,  // three cycles after cfg_addr, COMPACT: one
+    output wire [31:0]         cfg_rdata,  // three cycles after cfg_addr, compact: one
     // spikes in
     input  wire                bus_valid,
     input  wire [GW-1:0]       bus_group,
@@ -122,15 +126,11 @@ module core #(
 
     assign occupied = full;
 
-    // Up to two jobs have words to fetch: what each releases when it has them all.
-    reg  [1:0]           fetching;
-    wire                 release_parity;
-    wire [2*GROUPS-1:0]  released;               // {of the step before, of this one}
     wire                 arrives  = bus_valid && bus_last && listening;
     wire [2*GROUPS-1:0]  arriving = {{(2*GROUPS-1){1'b0}}, arrives} << {bus_parity, bus_group};
-    wire [2*GROUPS-1:0]  leaving  = release_parity ? {released[0 +: GROUPS], released[GROUPS +: GROUPS]}
-                                                           : released;
-    assign there = full & ~(fetching != 0 ? leaving : {2*GROUPS{1'b0}});
+    wire [2*GROUPS-1:0]  leaving;                // with the last word of the job whose words are being fetched
+
+    assign there = full & ~leaving;
 
     always @(posedge clk) begin
         if (rst) full <= 0;
@@ -139,30 +139,28 @@ module core #(
     end
 
     // ---------------------------------------------------------------- the next job
-    wire              job_ready, job_synaptic, segments_idle, segments_busy;
+    wire              job_ready, job_synaptic, job_room, job_through;
     wire [GROUPS-1:0] wait_now, wait_before, release_now, release_before;
     wire [6:0]        job_flags;
     wire [3:0]        job_shift;
     wire [GW-1:0]     job_group;
-    wire [15:0]       first_segment, segments_of_row, job_slot, job_parameters, job_dest, row_step;
+    wire [15:0]       job_slot, job_parameters, job_dest;
+    // verilator lint_off UNUSEDSIGNAL
+    wire [15:0]       first_segment, segments_of_row, row_step;  // wider than some hardware's memories
+    // verilator lint_on UNUSEDSIGNAL
     wire [11:0]       columns, lines;
     wire [7:0]        job_neurons;
     wire [31:0]       job_word;
+    wire              segments_idle, segments_busy, update_takes_job;
     wire              first_here = |(now_first & wait_now);
     wire              complete = (now_full & wait_now) == wait_now
                                && (virgin || (before_full & wait_before) == wait_before);
-
-    reg  [1:0]        waiting;                   // jobs that the update has not begun
-    wire              context_taken, through;
-    wire              start = job_ready && segments_idle && complete && !fetching[1] && !waiting[1];
-    wire [CW-3:0]     job_says = {job_dest, job_parameters, job_slot, job_neurons, 3'd0, {(5-GW){1'b0}}, job_group,
-                                  3'd0, job_synaptic, job_shift, job_flags[6], job_flags[4:0]};
-    wire [CW-1:0]     job_context;
+    wire              start = job_ready && segments_idle && complete && job_room;
 
     job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW)) next (
         .clk(clk), .run(run), .jobs(jobs),
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
-        .ready(job_ready), .start(start), .advance(through), .wait_now(wait_now), .wait_before(wait_before),
+        .ready(job_ready), .start(start), .advance(job_through), .wait_now(wait_now), .wait_before(wait_before),
         .release_now(release_now), .release_before(release_before), .flags(job_flags), .shift(job_shift),
         .synaptic(job_synaptic), .group(job_group), .first_segment(first_segment), .segments(segments_of_row),
         .columns(columns), .lines(lines), .neurons(job_neurons), .slot(job_slot),
@@ -171,53 +169,39 @@ module core #(
 
     always @(posedge clk) begin
         if (rst) begin
-            parity   <= 1'b0;
-            virgin   <= 1'b1;
-            fetching <= 2'd0;
-            waiting  <= 2'd0;
-        end else begin
-            fetching <= fetching + {1'b0, start} - {1'b0, fetched};
-            waiting  <= waiting + {1'b0, start} - {1'b0, context_taken};
-            if (start) begin
-                parity <= parity ^ job_flags[5];
-                virgin <= virgin && !job_flags[5];
-            end
+            parity <= 1'b0;
+            virgin <= 1'b1;
+        end else if (start) begin
+            parity <= parity ^ job_flags[5];
+            virgin <= virgin && !job_flags[5];
         end
     end
 
-    generate
-        if (COMPACT != 0) begin : one_job  // its words stand where they were fetched to, until it is through
-            reg running, parity_then, first_then, virgin_then;
-            always @(posedge clk) begin
-                if (rst) running <= 1'b0;
-                else if (start || through) running <= start;
-                if (start) {parity_then, first_then, virgin_then} <= {parity, first_here, virgin};
-            end
-            assign through = running && !busy;
-            assign job_context = {job_says, parity_then, first_then};
-            assign released = {virgin_then ? {GROUPS{1'b0}} : release_before, release_now};
-            assign release_parity = parity_then;
-        end else begin : two_jobs  // contexts wait for the update of their rows, as the walk may be so far ahead
-            reg [CW-1:0]       contexts [0:1];
-            reg [2*GROUPS-1:0] releases [0:1];
-            reg                newest, oldest, parities [0:1];
-            always @(posedge clk) begin
-                if (rst) {newest, oldest} <= 2'b00;
-                else {newest, oldest} <= {newest ^ start, oldest ^ fetched};
-                if (start) begin
-                    contexts[newest] <= {job_says, parity, first_here};
-                    releases[newest] <= {virgin ? {GROUPS{1'b0}} : release_before, release_now};
-                    parities[newest] <= parity;
-                end
-            end
-            assign through = start;
-            assign job_context = contexts[newest ^ waiting[0]];
-            assign released = releases[oldest];
-            assign release_parity = parities[oldest];
-        end
-    endgenerate
+    // `jobs_under_way`: from a job's `start` on, what its rows need to be updated, and what it releases.
+    //   room: another one may start          through: pulses when its words in `job_fetch` are not needed any more
+    //   leaving: the groups that the job whose words are being fetched releases when it has the last one (`fetched`)
+    //   next_job: of the rows that the update takes next, until `job_taken` (compact: until `through`):
+    //     0 first step of a sample, 1 parity, [6:2] flags 0 to 4, 7 flag 6, [11:8] shift, 12 synaptic current,
+    //     [20:16] group, [31:24] neurons of a row - 1, [47:32] first state slot, [63:48] first parameter slot,
+    //     [79:64] word of the group's start
+    wire [CW-3:0]     job_says = {job_dest, job_parameters, job_slot, job_neurons, 3'd0, {(5-GW){1'b0}}, job_group,
+                                  3'd0, job_synaptic, job_shift, job_flags[6], job_flags[4:0]};
+    wire [CW-1:0]     update_job;
+
+    jobs_under_way #(.GROUPS(GROUPS), .CW(CW)) jobs_begun (
+        .clk(clk), .rst(rst), .room(job_room), .start(start), .job(job_says), .parity(parity), .first(first_here),
+        .virgin(virgin), .release_now(release_now), .release_before(release_before), .through(job_through),
+        .leaving(leaving), .next_job(update_job), .fetched(fetched), .job_taken(update_takes_job), .busy(busy)
+    );
 
     // ---------------------------------------------------------------- words, then bits
+    // `segments`: for each row (lines x columns of them) every segment of the job, a run of bits that the row's place
+    // in the grid moves and the line's ends cut off, as bitmap words without the bits outside of the run. Words without
+    // bits are left out, unless a row ends there. It hears of a job in the cycle of `start`, which comes only while it
+    // is `idle`; compact: the job's words stand until it is through. `fetched` pulses when the last word of a job is
+    // being read, or has been. A word is {weight row of its bit 0, ends, more, fresh, last, first, bits}:
+    //   ends: a row, or one of its bit planes, ends with it      more: a plane that is not the row's last one
+    //   fresh: its plane is the row's first one                  last, first: its row is the job's last, first one
     wire          word_read, word_valid, word_ready, walking;
     wire [SW:0]   word_addr;
     wire [31:0]   word_data;
@@ -233,24 +217,24 @@ module core #(
 
     wire [FIELDS*32-1:0] segment_words;
     segments #(
-        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .COMPACT(COMPACT), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW)
+        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW)
     ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
-        .start(start), .first_segment(first_segment), .row_step(row_step), .count(segments_of_row),
-        .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
+        .start(start), .first_segment(first_segment[EW-1:0]), .count(segments_of_row[EW:0]),
+        .row_step(row_step[RW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
         .idle(segments_idle), .busy(segments_busy), .fetched(fetched),
         .read(word_read), .raddr(word_addr), .rdata(word_data),
         .valid(word_valid), .ready(word_ready), .word(word_out)
     );
 
-    walk #(.RW(RW), .COMPACT(COMPACT)) walker (
+    walk #(.RW(RW)) walker (
         .clk(clk), .rst(rst), .enable(!stall), .valid(word_valid), .ready(word_ready), .head(word_out),
         .busy(walking), .token(token), .token_row(token_row), .finish(finish), .finish_marks(finish_marks)
     );
 
     // ---------------------------------------------------------------- weights and accumulators
-    // A token's weights come one cycle later and are registered (COMPACT: not), then summed.
+    // A token's weights come one cycle later and are registered (compact: not), then summed.
     wire      add, finished;
     wire [3:0] finished_marks;
     reg       reads, row_valid;
@@ -262,7 +246,7 @@ module core #(
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
-    delay #(.WIDTH(6), .CYCLES(COMPACT != 0 ? 0 : 1)) to_sums (
+    stage #(.WIDTH(6)) to_sums (
         .clk(clk), .enable(!stall || rst), .in({reads && !rst, finish && !rst, finish_marks}),
         .out({add, finished, finished_marks})
     );
@@ -282,8 +266,7 @@ module core #(
     generate
         for (b = 0; b < BANKS; b = b + 1) begin : bank
             wire mine = BANKS == 1 || cfg_addr[BW-1:0] == b;
-            lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE),
-                        .COMPACT(COMPACT)) lanes (
+            lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)) lanes (
                 .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
                 .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
                 .acc_enable(rst || take || (add && !stall)), .acc_clear(rst || take),
@@ -295,17 +278,22 @@ module core #(
     endgenerate
 
     // ---------------------------------------------------------------- update of finished rows
+    // `row_update`: takes a row whose sums are complete (`row_valid`, with the marks of its last word) from the lanes
+    // into their hold chain, or stalls the walk, and moves it on, UPDATE neurons per cycle, while the next row
+    // accumulates. A row of a bit plane that is not the last one is added to what the planes before it left, doubled;
+    // any other goes through the neurons' update, and its spikes or membrane values leave as bus messages. A job is
+    // taken with its first row.
     wire [UPDATE*WORDS*32-1:0] params;
     wire updating, update_works;
 
     row_update #(
         .LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS),
         .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .PLANES(PLANES),
-        .SHIFT_MAX(SHIFT_MAX), .COMPACT(COMPACT), .AW(AW), .GW(GW), .CW(CW)
+        .SHIFT_MAX(SHIFT_MAX), .AW(AW), .GW(GW), .CW(CW)
     ) update (
         .clk(clk), .run(run),
         .we(we_params), .cfg_addr(cfg_addr[PS+UW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(params),
-        .next_job(job_context), .job_taken(context_taken),
+        .next_job(update_job), .job_taken(update_takes_job),
         .row_valid(row_valid), .row_marks(row_marks), .take(take), .stall(stall), .shift_chain(shift_chain),
         .chain(chain[0 +: UPDATE*ACC_BITS]),
         .out_valid(out_valid), .out_ready(out_ready), .out_message(out_message),
@@ -323,13 +311,13 @@ module core #(
     wire [UW-1:0] word_now;
     reg  [31:0]   other;
     wire [31:0]   other_last;
-    localparam PIPED = COMPACT != 0 ? 0 : 1;
 
-    delay #(.WIDTH(3 + UW), .CYCLES(PIPED)) asked_now (
+    stage #(.WIDTH(3 + UW)) asked_now (
         .clk(clk), .enable(1'b1), .in({cfg_kind, cfg_addr[UW-1:0]}), .out({kind_now, word_now})
     );
-    delay #(.WIDTH(3 + BW), .CYCLES(2 * PIPED)) asked_last (
-        .clk(clk), .enable(1'b1), .in({cfg_kind, BANKS > 1 ? cfg_addr[BW-1:0] : {BW{1'b0}}}), .out({kind_last, bank_last})
+    stage #(.WIDTH(3 + BW), .CYCLES(2)) asked_last (
+        .clk(clk), .enable(1'b1), .in({cfg_kind, BANKS > 1 ? cfg_addr[BW-1:0] : {BW{1'b0}}}),
+        .out({kind_last, bank_last})
     );
 
     always @* begin
@@ -341,8 +329,8 @@ module core #(
         endcase
     end
 
-    delay #(.WIDTH(32), .CYCLES(PIPED)) others (.clk(clk), .enable(1'b1), .in(other), .out(other_last));
-    delay #(.WIDTH(32), .CYCLES(PIPED)) answer (
+    stage #(.WIDTH(32)) others (.clk(clk), .enable(1'b1), .in(other), .out(other_last));
+    stage #(.WIDTH(32)) answer (
         .clk(clk), .enable(1'b1), .in(kind_last == 3'd2 ? weights[bank_last*32 +: 32] : other_last), .out(cfg_rdata)
     );
 endmodule

@@ -16,7 +16,6 @@ module fabric #(
     parameter SYNAPSE     = 0,
     parameter SPATIAL     = 1,
     parameter PLANES      = 1,
-    parameter COMPACT     = 0,
     parameter JOBS        = 64,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,
@@ -34,9 +33,7 @@ module fabric #(
     input  wire [31:0]         cfg_addr,
     input  wire [31:0]         cfg_wdata,
     output wire                cfg_in_range,
-    // verilator lint_off UNUSEDSIGNAL
     input  wire                cfg_last,    // the last of the cycles (at least four) that an address stands
-    // verilator lint_on UNUSEDSIGNAL
     output reg  [31:0]         cfg_rdata,   // in the cycles after those
     output reg  [AW-1:0]       input_words,
     // input bitmap: group 0, word by word
@@ -88,9 +85,8 @@ module fabric #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .SPATIAL(SPATIAL), .PLANES(PLANES),
-                .SHIFT_MAX(SHIFT_MAX), .COMPACT(COMPACT),
-                .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS), .SPIKE_WORDS(SPIKE_WORDS),
-                .AW(AW), .GW(GW)
+                .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS),
+                .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(run),
                 .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[2:0]), .cfg_addr(cfg_addr[19:0]),
@@ -162,16 +158,14 @@ module fabric #(
     end
 
     // ---------------------------------------------------------------- configuration
-    // What is read takes a register at every junction; COMPACT: one, at the end of an address's time.
+    // What is read takes a register (`stage`) at every junction, and is kept at the end of an address's time.
     localparam NB = $clog2(CORES + 1);     // a core's number, or CORES: the global words
     wire [NB-1:0] asked = cfg_core == 8'hFF ? CORES[NB-1:0] : cfg_core[NB-1:0];
     wire [NB-1:0] answers;
     reg  [31:0]   picked;
     integer r;
 
-    delay #(.WIDTH(NB), .CYCLES(COMPACT != 0 ? 0 : 3)) numbers (
-        .clk(clk), .enable(1'b1), .in(asked), .out(answers)
-    );
+    stage #(.WIDTH(NB), .CYCLES(3)) numbers (.clk(clk), .enable(1'b1), .in(asked), .out(answers));
 
     always @* begin
         picked = answers == CORES[NB-1:0] ? {{(32-AW){1'b0}}, input_words} : 32'd0;
@@ -181,7 +175,7 @@ module fabric #(
     assign cfg_in_range = cfg_global || in_range != 0;
 
     always @(posedge clk) begin
-        if (COMPACT == 0 || cfg_last) cfg_rdata <= picked;
+        if (cfg_last) cfg_rdata <= picked;
         if (cfg_we && cfg_global) input_words <= cfg_wdata[AW-1:0];
     end
 endmodule

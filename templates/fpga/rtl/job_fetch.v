@@ -1,4 +1,4 @@
-// The job list: fetches the next job while the one before is walked (COMPACT: when it is through), over and over, once
+// The job list: fetches the next job while the one before is walked (compact: when it is through), over and over, once
 // per step.
 //
 // A job is the rows of neurons that one set of sources feeds, of one slice: sixteen words (see

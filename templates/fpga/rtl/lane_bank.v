@@ -1,14 +1,13 @@
 // The lanes that share one 32-bit slice of the weight memory: per lane one accumulator, and one
 // hold register that shifts the finished sums to the update unit while the next row accumulates.
 //
-// Timing: `read` with `addr` now, `weights` two cycles later (COMPACT: one), `acc_enable` then sums them.
+// Timing: `read` with `addr` now, `weights` two cycles later (compact: one), `acc_enable` then sums them.
 // The enables are the same for all lanes and formed outside: one condition for the whole row.
 module lane_bank #(
     parameter WEIGHT_BITS = 8,
     parameter ACC_BITS    = 20,
     parameter ROWS        = 2048,
     parameter UPDATE      = 2,
-    parameter COMPACT     = 0,
     parameter AW          = $clog2(ROWS)
 ) (
     input  wire                       clk,
@@ -37,7 +36,7 @@ module lane_bank #(
         .clk(clk), .addr(addr), .we(we), .wdata(wdata), .re(read && enable), .rdata(row)
     );
 
-    delay #(.WIDTH(32), .CYCLES(COMPACT != 0 ? 0 : 1)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
+    stage #(.WIDTH(32)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
 
     assign chain[LANES*ACC_BITS +: UPDATE*ACC_BITS] = chain_in;
     assign chain_out = chain[0 +: UPDATE*ACC_BITS];

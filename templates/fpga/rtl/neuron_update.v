@@ -4,7 +4,7 @@
 //     v = saturate(round(decay * v / 2^DECAY_BITS) + (synaptic ? i : acc << shift) + bias)
 //     spike = fire && v > threshold;  v = spike ? (subtract ? saturate(v - reset) : reset) : v
 //
-// round: to nearest, ties away from zero. A neuron per cycle, six cycles from `state` to `next`. COMPACT: four (five
+// round: to nearest, ties away from zero. A neuron per cycle, six cycles from `state` to `next`. Compact: four (five
 // where there are synaptic currents), in which what comes in stands still, so that nothing has to be taken along.
 module neuron_update #(
     parameter ACC_BITS    = 20,
@@ -13,7 +13,6 @@ module neuron_update #(
     parameter SHIFT_MAX   = 15,
     parameter PARAM_BITS  = 128, // decay, bias, threshold, reset, initial, synapse decay, synapse bias, from bit 0
     parameter SYNAPSE     = 0,
-    parameter COMPACT     = 0,
     parameter STATE_WIDTH = 24   // {synaptic current if there is one, membrane}
 ) (
     input  wire                         clk,
@@ -36,7 +35,6 @@ module neuron_update #(
     localparam S = STATE_BITS;
     localparam D = DECAY_BITS;
     localparam WIDE = (S > ACC_BITS + SHIFT_MAX ? S : ACC_BITS + SHIFT_MAX) + 3;
-    localparam AHEAD = COMPACT != 0 ? 0 : 1;  // cycles between two stages that something has to be kept for
 
     wire [D:0]          decay_in     = param[0 +: D+1];
     wire signed [S-1:0] bias_in      = param[D+1 +: S];
@@ -47,16 +45,13 @@ module neuron_update #(
 
     // ---------------------------------------------------------------- 1, 2, 3: decay and bias
     wire signed [S+1:0] decayed3;
-    decayed #(.S(S), .D(D), .COMPACT(COMPACT)) membrane (
+    decayed #(.S(S), .D(D)) membrane (
         .clk(clk), .enable(enable), .value(v_in), .decay(decay_in), .bias(bias_in), .result(decayed3)
     );
 
     // ---------------------------------------------------------------- the input, as far left as it belongs
     // A product, since multipliers are there and a shifter would have to be built.
     wire signed [ACC_BITS-1:0] acc_then;
-    delay #(.WIDTH(ACC_BITS), .CYCLES(SYNAPSE != 0 ? 0 : 3 * AHEAD)) sums (
-        .clk(clk), .enable(enable), .in(acc), .out(acc_then)
-    );
     reg  [SHIFT_MAX+1:0]   power;  // of two; its sign is 0
     wire signed [WIDE-1:0] entering = acc_then * $signed(power);
     integer k;
@@ -64,17 +59,9 @@ module neuron_update #(
 
     // ---------------------------------------------------------------- 4: their sum
     wire signed [WIDE-1:0] input4, sum4;  // `input4`: the synaptic current, if there is one
-    generate
-        if (COMPACT != 0) begin : held
-            reg signed [WIDE-1:0] sum;
-            always @(posedge clk) if (enable) sum <= {{(WIDE-S-2){decayed3[S+1]}}, decayed3} + input4;
-            assign sum4 = sum;
-        end else begin : passed
-            reg signed [S+1:0] decayed4;
-            always @(posedge clk) if (enable) decayed4 <= decayed3;
-            assign sum4 = {{(WIDE-S-2){decayed4[S+1]}}, decayed4} + input4;
-        end
-    endgenerate
+    decay_sum #(.S(S), .WIDE(WIDE)) sums (
+        .clk(clk), .enable(enable), .decayed(decayed3), .entering(input4), .sum(sum4)
+    );
 
     // ---------------------------------------------------------------- 5: saturated
     wire                v_over, i_over;
@@ -82,8 +69,8 @@ module neuron_update #(
     reg  signed [S-1:0] v5, v6;
     reg                 saturated5;
     saturate #(.FROM(WIDE), .TO(S)) sum_cut (.in(sum4), .out(v_next), .over(v_over));
-    delay #(.WIDTH(S), .CYCLES(5 * AHEAD)) thresholds (.clk(clk), .enable(enable), .in(threshold_in), .out(threshold5));
-    delay #(.WIDTH(S), .CYCLES(5 * AHEAD)) resets (.clk(clk), .enable(enable), .in(reset_in), .out(reset5));
+    stage #(.WIDTH(S), .CYCLES(5)) thresholds (.clk(clk), .enable(enable), .in(threshold_in), .out(threshold5));
+    stage #(.WIDTH(S), .CYCLES(5)) resets (.clk(clk), .enable(enable), .in(reset_in), .out(reset5));
 
     // ---------------------------------------------------------------- 6: fired and reset
     wire                spike5 = fire && v5 > threshold5;
@@ -110,19 +97,20 @@ module neuron_update #(
             reg  signed [S-1:0]    i4;
             reg                    i_over4;
 
-            decayed #(.S(S), .D(D), .COMPACT(COMPACT)) current (
+            decayed #(.S(S), .D(D)) current (
                 .clk(clk), .enable(enable), .value(i_in), .decay(param[D+1+4*S +: D+1]),
                 .bias(param[2*D+2+4*S +: S]), .result(i_decayed3)
             );
-            delay #(.WIDTH(WIDE), .CYCLES(3 * AHEAD)) to_synapse (
+            assign acc_then = acc;
+            stage #(.WIDTH(WIDE), .CYCLES(3)) to_synapse (
                 .clk(clk), .enable(enable), .in(entering), .out(entering3)
             );
-            delay #(.WIDTH(WIDE), .CYCLES(AHEAD)) to_membrane (
+            stage #(.WIDTH(WIDE)) to_membrane (
                 .clk(clk), .enable(enable), .in(entering3), .out(entering4)
             );
             assign i_sum3 = {{(WIDE-S-2){i_decayed3[S+1]}}, i_decayed3} + entering3;
             saturate #(.FROM(WIDE), .TO(S)) current_cut (.in(i_sum3), .out(i_next), .over(i_cut));
-            delay #(.WIDTH(S), .CYCLES(2 * AHEAD)) currents (.clk(clk), .enable(enable), .in(i4), .out(i6));
+            stage #(.WIDTH(S), .CYCLES(2)) currents (.clk(clk), .enable(enable), .in(i4), .out(i6));
             always @(posedge clk) if (enable) begin
                 i4      <= i_next;
                 i_over4 <= i_cut;
@@ -131,7 +119,8 @@ module neuron_update #(
             assign input4 = synaptic ? {{(WIDE-S){i4[S-1]}}, i4} : entering4;
             assign next = {i6, v6};
         end else begin : no_synapse
-            delay #(.WIDTH(WIDE), .CYCLES(AHEAD)) to_membrane (
+            stage #(.WIDTH(ACC_BITS), .CYCLES(3)) accs (.clk(clk), .enable(enable), .in(acc), .out(acc_then));
+            stage #(.WIDTH(WIDE)) to_membrane (
                 .clk(clk), .enable(enable), .in(entering), .out(input4)
             );
             assign i_over = 1'b0;

@@ -1,16 +1,14 @@
 // Takes the bitmap words of rows apart: the set bits of each, lowest first, one per cycle. Per bit a token
-// with its weight row; behind the last one of a row (or of one of its bit planes) a `finish`. COMPACT: without
-// a register between a bit and its number.
+// with its weight row; behind the last one of a row (or of one of its bit planes) a `finish`.
 module walk #(
-    parameter RW      = 11,  // bits of a weight row
-    parameter COMPACT = 0
+    parameter RW = 11        // bits of a weight row
 ) (
     input  wire          clk,
     input  wire          rst,
     input  wire          enable,    // 0 freezes
     input  wire          valid,
     output wire          ready,
-    input  wire [RW+36:0] head,     // {row of bit 0, ends, more, fresh, last, first, bits}
+    input  wire [RW+36:0] head,     // as `segments` gives it
     output wire          busy,
     // tokens, registered
     output reg           token,
@@ -58,7 +56,7 @@ module walk #(
     wire [31:0]  onehot;
     wire [4:0]   bit_index;
 
-    delay #(.WIDTH(BITS), .CYCLES(COMPACT != 0 ? 0 : 1)) between (
+    stage #(.WIDTH(BITS)) between (
         .clk(clk), .enable(enable || rst),
         .in({!rst && here && !empty, !rst && here && empty && ends, marks, base, lowest}), .out(found)
     );

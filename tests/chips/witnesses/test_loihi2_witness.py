@@ -16,7 +16,6 @@ from nirdeploy.backends.loihi2.synapses import mantissas
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.operators import Convolution
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry
 from nirdeploy.targets.emit import emit
 from tests.chips.loihi2_networks import DT, network, stimulus
 from tests.chips.table import Table
@@ -58,12 +57,11 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, IntegerNetw
 def test_lava_computes_the_same(networks: dict[Path, IntegerNetwork], table: Table) -> None:
     spikes = values = saturated = 0
     wrong: Counter[str] = Counter()
-    dynamics = registry.find_backend("loihi2", "").dynamics
     kinds: Counter[str] = Counter()
     for own, net in networks.items():
         names = [p.name for p in net.populations]
         x = np.load(own / "stimulus.npy")[:, None]
-        ours = integer.simulate(net, x, membrane=names, dynamics=dynamics)
+        ours = integer.simulate(net, x, membrane=names)
         saturated += int(ours.stats["saturations"])
         kinds.update(type(p.operator).__name__ + (" late" if p.delay > 1 else "") for p in net.projections)
         kinds.update(p.model for p in net.populations)
@@ -134,7 +132,7 @@ def test_the_second_emulator_computes_the_same(tmp_path: Path, table: Table) -> 
     wrong: Counter[int] = Counter()
     for seed, (net, x) in made.items():
         longer = np.concatenate([x, np.zeros_like(x[:1])])[:, None]
-        ours = integer.simulate(net, longer, membrane=["lif"], dynamics=registry.find_backend("loihi2", "").dynamics)
+        ours = integer.simulate(net, longer, membrane=["lif"])
         if ours.stats["saturations"]:  # the emulator's state has no ends
             continue
         compared += 1

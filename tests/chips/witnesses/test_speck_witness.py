@@ -142,7 +142,7 @@ def test_spikes_and_membranes_are_the_same(pairs: list[Pair], table: Table) -> N
     values = spikes = several = compared = 0
     for pair in pairs:
         names = [p.name for p in pair.integers.populations]
-        ours = integer.simulate(pair.integers, pair.stimulus[:, None], membrane=names, dynamics=BACKEND.dynamics)
+        ours = integer.simulate(pair.integers, pair.stimulus[:, None], membrane=names)
         if ours.stats["saturations"]:
             continue
         compared += 1
@@ -170,7 +170,7 @@ def test_the_papers_network_is_the_same(paper: Path, tmp_path: Path, table: Tabl
     said = json.loads((tmp_path / "scnn" / "000" / "witness.json").read_text())
     assert "refused" not in said, said
     assert sorted(said["cores"].values()) == sorted(p.core for p in BACKEND.place(integers, TARGET).slices)
-    ours = integer.simulate(integers, x[:, None], dynamics=BACKEND.dynamics)
+    ours = integer.simulate(integers, x[:, None])
     with np.load(tmp_path / "scnn" / "000" / "witness.npz") as arrays:
         wrong = {
             name: int((spikes[:, 0] != arrays[f"{name}.spikes"].reshape(spikes[:, 0].shape)).sum())

@@ -14,6 +14,7 @@ from nirdeploy.targets.image import Image
 from tests.doubles.device import DeviceModel
 
 TARGET = targets.load("fpga")
+PATIENCE = 300.0  # seconds of silence from a device that does answer, as soon as this machine lets it
 
 
 def graph(seed: int, hidden: int) -> nir.NIRGraph:

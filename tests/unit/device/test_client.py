@@ -23,7 +23,7 @@ from nirdeploy.errors import (
     UsageProblem,
 )
 from tests.doubles.device import DeviceModel, ServedModel
-from tests.unit.device.models import TARGET, ModelPort, built, holds
+from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, holds
 from tests.unit.device.terminal import Terminal
 
 FAST = {"timeout": 0.1, "attempts": 3}
@@ -140,23 +140,23 @@ def served() -> Iterator[ServedModel]:
 
 def test_open_and_reopen(served: ServedModel) -> None:
     for _ in range(3):
-        with open_device(served.port) as device:
+        with open_device(served.port, timeout=PATIENCE) as device:
             assert device.hello().state == 0
 
 
 def test_a_held_device_is_busy(served: ServedModel) -> None:
-    with open_device(served.port), pytest.raises(PortBusy, match=served.port):
+    with open_device(served.port, timeout=PATIENCE), pytest.raises(PortBusy, match=served.port):
         open_device(served.port)
 
 
 def test_other_hardware_is_named_and_released(served: ServedModel) -> None:
     other = TARGET.with_hardware(cores=2)
     with pytest.raises(DeviceMismatch) as caught:
-        open_device(served.port, other)
+        open_device(served.port, other, timeout=PATIENCE)
     assert TARGET.signature.hex() in str(caught.value)
     assert other.signature.hex() in str(caught.value)
     assert caught.value.exit_code == 7
-    open_device(served.port).close()
+    open_device(served.port, timeout=PATIENCE).close()
 
 
 def test_a_silent_device() -> None:
@@ -180,7 +180,7 @@ def test_a_chattering_stranger_is_silent_too() -> None:
 
 def test_a_device_that_hangs_up() -> None:
     with Terminal(DeviceModel(TARGET), gone_after=1) as terminal, pytest.raises(TransferError, match="port was lost"):
-        open_device(terminal.port)
+        open_device(terminal.port, timeout=PATIENCE)
 
 
 def test_a_device_that_stops_reading_mid_way_is_silent() -> None:
@@ -220,9 +220,9 @@ def test_unknown_target() -> None:
 
 def test_two_hosts_in_turn_see_their_own_replies(served: ServedModel) -> None:
     """The first is gone before its replies have come; they are the second's first bytes."""
-    first = open_device(served.port)
+    first = open_device(served.port, timeout=PATIENCE)
     for seq in range(200):
         first.send(encode(Frame(Kind.STATUS, seq, b"")))
     first.close()
-    with open_device(served.port) as second:
+    with open_device(served.port, timeout=PATIENCE) as second:
         assert second.hello().signature == TARGET.signature

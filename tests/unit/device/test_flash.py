@@ -21,7 +21,7 @@ from nirdeploy.errors import DeviceMismatch, DeviceSilent, DoesNotFit, Nirdeploy
 from nirdeploy.targets.image import Image, Section
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel, ServedModel
-from tests.unit.device.models import TARGET, ModelPort, built, holds
+from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, holds
 from tests.unit.device.terminal import Terminal
 
 
@@ -41,7 +41,7 @@ def is_flashed(model: DeviceModel, image: Image) -> bool:
 
 def test_a_flash_over_a_pseudo_terminal(model: DeviceModel) -> None:
     seen: list[tuple[int, int]] = []
-    with ServedModel(model) as served, open_device(served.port) as device:
+    with ServedModel(model) as served, open_device(served.port, timeout=PATIENCE) as device:
         report = flash(built(), device, lambda done, total: seen.append((done, total)))
     image = built().image
     assert is_flashed(model, image)
@@ -217,7 +217,7 @@ def test_hosts_that_die_one_after_another(cuts: list[int], seed: int) -> None:
 KILLED = """
 import os, signal, sys
 from nirdeploy.device.client import open_device
-from nirdeploy.flash import flash
+from nirdeploy.device.flash import flash
 from nirdeploy.targets.image import Image, Section
 from pathlib import Path
 
@@ -225,7 +225,7 @@ def progress(done, total):
     if done >= int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-with open_device(sys.argv[1]) as device:
+with open_device(sys.argv[1], timeout=300) as device:
     flash(Image.load(Path(sys.argv[2])), device, progress)
 """
 
@@ -237,7 +237,7 @@ def test_a_process_killed_while_flashing(model: DeviceModel, tmp_path, after: in
     with ServedModel(model) as served:
         ended = subprocess.run([sys.executable, "-c", KILLED, served.port, str(path), str(after)], check=False)
         assert ended.returncode == -signal.SIGKILL
-        with open_device(served.port) as device:
+        with open_device(served.port, timeout=PATIENCE) as device:
             assert device.hello().image_hash == b""
             flash(built(1), device)
     assert is_flashed(model, built(1).image)
@@ -250,7 +250,7 @@ def test_a_process_killed_while_flashing(model: DeviceModel, tmp_path, after: in
 def test_a_device_unplugged_while_flashing(model: DeviceModel, after: int) -> None:
     with (
         Terminal(model, gone_after=after) as terminal,
-        open_device(terminal.port) as device,
+        open_device(terminal.port, timeout=PATIENCE) as device,
         pytest.raises(TransferError, match="port was lost"),
     ):
         flash(built(), device)

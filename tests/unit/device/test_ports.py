@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import pty
 import socket
+import subprocess
 import tty
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from nirdeploy import processes
 from nirdeploy.device.ports import SerialPort, matching
 from nirdeploy.errors import PortBusy, PortError, TransferError
 
@@ -101,3 +105,43 @@ def test_a_socket_is_a_port() -> None:
 def test_matching_looks_for_usb_ids() -> None:
     assert matching(()) == []
     assert matching(("ffff:fffe",)) == []
+
+
+BOARD = """
+import os, pty, sys, tty
+from nirdeploy.records import boards
+master, slave = pty.openpty()
+tty.setraw(slave)
+with boards.announced(os.ttyname(slave), None, "fpga", 115200):
+    print(os.ttyname(slave), flush=True)
+    sys.stdin.read()
+"""
+HOST = """
+import sys
+from nirdeploy import processes
+from nirdeploy.device.ports import SerialPort
+port = SerialPort(sys.argv[1], 115200)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def python(program: str, *arguments: str) -> Iterator[tuple[int, str]]:
+    """A Python that works until the end: its number, and what it printed first."""
+    command = processes.command("-c", program, *arguments)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=processes.environment(), text=True
+    ) as child:
+        assert child.stdout
+        yield child.pid, child.stdout.readline().strip()
+
+
+def test_who_holds_a_port_is_the_host_and_not_the_board_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIRDEPLOY_CACHE", str(tmp_path))
+    with python(BOARD) as (_, path), python(HOST, path) as (host, said):
+        assert said == "open"
+        with pytest.raises(PortBusy, match=rf"is held by process {host} \(python"):
+            SerialPort(path, 115200)

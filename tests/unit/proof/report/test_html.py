@@ -12,6 +12,7 @@ from nirdeploy.graph.check import check
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.explain import explain
 from nirdeploy.proof.report import html, raster
+from nirdeploy.proof.report.write import report
 from nirdeploy.proof.verify import verify
 from nirdeploy.targets import registry as targets
 from tests import networks
@@ -38,7 +39,7 @@ class _Balance(HTMLParser):
 
 def _full() -> str:
     graph = check(networks.two_layers())
-    network = quantize(graph, targets.load("fpga"))
+    network = quantize(graph, targets.load("fpga").formats.of_network())
     x = networks.spikes(0, (20, 3, 20))
     explanation = explain(graph, network, x, np.zeros(3, dtype=int))
     measured = record(source="device")
@@ -76,7 +77,7 @@ def test_it_says_what_differs_and_shows_that_sample_first() -> None:
 
 
 def test_a_bare_page_renders(tmp_path: Path) -> None:
-    verify(record(), record(source="device")).to_html(tmp_path / "page.html")
+    report(verify(record(), record(source="device")), tmp_path / "page.html")
     assert "device equals integer" in (tmp_path / "page.html").read_text()
 
 

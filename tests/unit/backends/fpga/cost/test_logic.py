@@ -12,7 +12,7 @@ from nirdeploy.backends.fpga.cost import blocks, logic
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.tables import Target
 
-RECORDED = Path(__file__).parents[3] / "benchmarks" / "logic.json"
+RECORDED = Path(__file__).parents[5] / "tools" / "logic_measured.json"
 HELD = [one for one in json.loads(RECORDED.read_text())["measured"] if one["held"]]
 ALL = json.loads(RECORDED.read_text())["measured"]
 BOARDS = {"ecp5": "fpga-ulx3s", "ice40": "fpga-icebreaker", "gowin": "fpga-tang-nano-20k"}

@@ -13,18 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.backends.fpga import memory as gather
 from nirdeploy.backends.fpga.simulated import board
 from nirdeploy.device.client import Device
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.ports import SerialPort
 from nirdeploy.device.protocol import Kind
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortBusy, PortError, TransferError
+from nirdeploy.records import boards, cache
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.tables import Target
 from tests import networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
+from tests.doubles.memories import memory_map
 
 pytestmark = pytest.mark.xdist_group("board")
 
@@ -146,15 +147,28 @@ def test_a_host_killed_in_a_flash_is_recovered_by_the_next(
 def test_faulty_line_still_flashes_and_runs_exactly(running: board.Board, target: Target, built: nd.Build) -> None:
     x = networks.spikes(6, (20, 10, 20))
     port = f"fault:seed=3,drop=1e-4,flip=1e-4,insert=1e-4:{running.port}"
-    with nd.open_device(port, target, timeout=0.3, attempts=200) as device:
+    with nd.open_device(port, target, timeout=1.0, attempts=200) as device:
         nd.flash(built, device)
         measured = nd.run(device, x)
         assert device._port.injected > 0  # type: ignore[attr-defined]
     assert nd.verify(nd.simulate(built, x), measured).equal
 
 
-def test_background_boards(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "_registry", lambda: tmp_path)
+@pytest.fixture
+def own_cache(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache with nothing but compiled hardware in it."""
+    board.prepare(target)
+    for compiled in cache.folder().absolute().glob("*.so"):
+        (tmp_path / compiled.name).symlink_to(compiled)
+    monkeypatch.setenv("NIRDEPLOY_CACHE", str(tmp_path))
+
+
+def _records() -> list[Path]:
+    return list(boards.folder().iterdir())
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_background_boards(target: Target) -> None:
     info = board.start_background("lab", target)
     try:
         assert [b.name for b in board.running()] == ["lab"]
@@ -169,12 +183,51 @@ def test_background_boards(target: Target, tmp_path: Path, monkeypatch: pytest.M
         board.stop("lab")
 
 
-def test_a_board_that_died_is_forgotten(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "_registry", lambda: tmp_path)
+@pytest.mark.usefixtures("own_cache")
+def test_a_board_that_died_is_forgotten(target: Target) -> None:
     info = board.start_background("lab", target)
     os.kill(info.pid, signal.SIGKILL)
     os.waitpid(info.pid, 0)
+    assert len(_records()) == 1
     assert board.running() == []
+    assert _records() == []
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_two_boards_in_the_background_and_one_that_is_not(target: Target) -> None:
+    started = [board.start_background(name, target, baud=baud) for name, baud in (("b", 1_000_000), ("a", None))]
+    try:
+        with board.start(target) as nameless:
+            assert board.running() == started[::-1]
+            assert {record.port for record in boards.running()} == {nameless.port, *(b.port for b in started)}
+            assert [b.baud for b in started] == [1_000_000, target.serial_board.baud]
+        assert board.running() == started[::-1]
+        assert board.stop("b") == started[0]
+        assert board.running() == started[1:]
+        with nd.open_device(started[1].port, target) as device:
+            assert device.hello().signature == target.signature
+    finally:
+        for left in board.running():
+            board.stop(str(left.name))
+    assert _records() == []
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_board_that_does_not_end_is_killed(target: Target) -> None:
+    info = board.start_background("stuck", target)
+    os.kill(info.pid, signal.SIGSTOP)  # nothing but SIGKILL reaches it
+    board.stop("stuck")
+    assert not boards.is_running(info)
+
+
+def test_a_board_in_the_background_that_leaves_no_record_is_refused(
+    target: Target, tmp_path: Path, own_cache: None
+) -> None:
+    (tmp_path / "boards").write_text("in the way")
+    with pytest.raises(PortError, match=f"no record of itself .in {tmp_path}/boards.; make the folder writable"):
+        board.start_background("lab", target)
+    with board.start(target) as nameless, nd.open_device(nameless.port, target) as device:
+        assert device.hello().signature == target.signature
 
 
 # --- law: the RTL's link and the plain device model give the same answers ----------------------------
@@ -212,7 +265,7 @@ def _meaning(frames: list[Frame]) -> list[tuple[int, int, bytes]]:
 
 
 def _requests(target: Target) -> st.SearchStrategy[tuple[int, bytes]]:
-    memories = gather.memory_map(target)
+    memories = memory_map(target)
     address = st.one_of(
         st.sampled_from(sorted(memories)),
         st.sampled_from(sorted(memories)).map(lambda start: start + memories[start] - 1),
@@ -241,7 +294,7 @@ def _requests(target: Target) -> st.SearchStrategy[tuple[int, bytes]]:
 def test_rtl_answers_as_the_device_model(rtl: _Rtl, target: Target, data: st.DataObject) -> None:
     model = DeviceModel(target)
     # Bring the RTL to the model's state: all memories zero, no image.
-    for address, size in gather.memory_map(target).items():
+    for address, size in memory_map(target).items():
         for offset in range(0, size, 120):
             count = min(120, size - offset)
             rtl.ask(encode(Frame(Kind.WRITE, 0, (address + offset).to_bytes(4, "little") + bytes(4 * count))))

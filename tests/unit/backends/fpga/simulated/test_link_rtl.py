@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.fpga import memory as gather
+from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.simulated.board import _Device
 from nirdeploy.device.frame import Decoder, Frame, encode
@@ -15,11 +15,12 @@ from nirdeploy.device.protocol import REPLY, DeviceStatus, Kind, Status
 from nirdeploy.device.run import encode_samples
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
+from tests.doubles.memories import memory_map
 from tests.unit.device.models import TARGET, built, stimulus
 from tests.unit.device.requests import begin, commit, crc, digest, flashing, probing, write
 
 BAUD = TARGET.board.baud
-MEMORIES = list(gather.memory_map(TARGET).items())
+MEMORIES = list(memory_map(TARGET).items())
 
 
 STATUS = Frame(Kind.STATUS, 0, b"")
@@ -158,6 +159,6 @@ def test_the_shorter_of_events_and_bitmap(both: Both) -> None:
 
 
 def test_a_digest_reads_what_is_there(both: Both) -> None:
-    address = gather.address(1, gather.WEIGHTS, 77)
+    address = memory.address(1, memory.WEIGHTS, 77)
     hardware, _ = exchange(both, write(address, [1, 2, 3]), digest(address, 3))
     assert hardware[-1].payload[1:] == crc(1, 2, 3).to_bytes(4, "little")

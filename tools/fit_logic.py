@@ -1,13 +1,13 @@
 """What a configuration takes of a chip: measured, and the model fitted that ``nirdeploy estimate`` uses.
 
-    python benchmarks/fit_logic.py                           # fit the recorded ones, write logic.toml, print the table
-    python benchmarks/fit_logic.py --draw 4 --family ice40   # measure four more first (a minute each)
-    python benchmarks/fit_logic.py --again                   # measure all recorded ones anew (an hour), after a change
+    python tools/fit_logic.py                           # fit the recorded ones, write logic.toml, print the table
+    python tools/fit_logic.py --draw 4 --family ice40   # measure four more first (a minute each)
+    python tools/fit_logic.py --again                   # measure all recorded ones anew (an hour), after a change
 
-Yosys and nextpnr --pack-only count; nothing is placed. ``logic.json`` beside this script records every configuration
-with its counts. Those that are ``held`` are not fitted: every fourth drawn one, the boards that come with nirdeploy,
-and the trimmed ones of ``mnist_board.py``. The fit minimizes relative errors, and how far terms are from what is
-expected of them.
+Yosys and nextpnr --pack-only count; nothing is placed. ``logic_measured.json`` beside this script records every
+configuration with its counts. Those that are ``held`` are not fitted: every fourth drawn one, the boards that come with
+nirdeploy, and the trimmed ones of ``benchmarks/mnist_board.py``. The fit minimizes relative errors, and how far terms
+are from what is expected of them.
 """
 
 from __future__ import annotations
@@ -16,25 +16,28 @@ import argparse
 import datetime
 import json
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import mnist_board
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import nnls
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import mnist_board
 from nirdeploy.backends.fpga.cost import logic
 from nirdeploy.backends.fpga.synthesis import flow, tools
 from nirdeploy.backends.fpga.synthesis.families import FAMILIES
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.tables import Target
 
-RECORDED = Path(__file__).with_name("logic.json")
+RECORDED = Path(__file__).with_name("logic_measured.json")
 WRITTEN = Path(logic.__file__).with_name("logic.toml")
 BOARDS = {"ecp5": "fpga-ulx3s", "ice40": "fpga-icebreaker", "gowin": "fpga-tang-nano-20k"}
 SHIPPED = (*BOARDS.values(), "fpga-colorlight-i5")
@@ -189,7 +192,7 @@ def _parts(one: Measured) -> tuple[Any, Any, bool]:
 def write(fitted: dict[str, dict[str, dict[str, dict[str, float]]]], chips: Chips) -> None:
     recorded = json.loads(RECORDED.read_text())
     lines = [
-        "# Written by benchmarks/fit_logic.py: what a term of nirdeploy/backends/fpga/cost/logic.py takes, "
+        "# Written by tools/fit_logic.py: what a term of nirdeploy/backends/fpga/cost/logic.py takes, "
         "by family and resource.",
         f"# Measured on {recorded['date']} with " + ", ".join(f"{n} {v}" for n, v in recorded["tools"].items()) + ".",
     ]

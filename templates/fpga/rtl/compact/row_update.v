@@ -1,0 +1,140 @@
+// Finished rows through their neurons' update, and the messages of what comes of it (interface: core.v). Compact: one
+// neuron at a time (UPDATE is 1); it starts when the one before is through and its message is gone.
+module row_update #(
+    parameter LANES       = 32,
+    parameter UPDATE      = 2,
+    parameter ACC_BITS    = 20,
+    parameter STATE_BITS  = 24,
+    parameter DECAY_BITS  = 16,
+    parameter SHIFT_MAX   = 15,
+    parameter NEURONS     = 512,
+    parameter PARAMETERS  = 512,
+    parameter SYNAPSE     = 0,
+    parameter PLANES      = 1,
+    parameter AW          = 10,
+    parameter GW          = 5,
+    parameter CW          = 80,
+    parameter WORDS       = SYNAPSE != 0 ? 8 : 4,
+    parameter UW          = $clog2(UPDATE * WORDS),
+    parameter PS          = $clog2(PARAMETERS / UPDATE)
+) (
+    input  wire                       clk,
+    input  wire                       run,
+    // parameter memory
+    input  wire                       we,
+    input  wire [PS+UW-1:0]           cfg_addr,
+    input  wire [31:0]                cfg_wdata,
+    output wire [UPDATE*WORDS*32-1:0] cfg_rdata,
+    // rows
+    input  wire [CW-1:0]              next_job,
+    output wire                       job_taken,
+    input  wire                       row_valid,
+    input  wire [3:0]                 row_marks,
+    output wire                       take,
+    output wire                       stall,
+    output wire                       shift_chain,
+    input  wire [UPDATE*ACC_BITS-1:0] chain,
+    // results
+    output wire                       out_valid,
+    input  wire                       out_ready,
+    output wire [GW+AW+34:0]          out_message,
+    output wire                       busy,
+    output wire                       working,
+    output wire [3:0]                 saturations
+);
+    localparam NW     = $clog2(NEURONS / UPDATE);
+    localparam LW     = $clog2(LANES + 1);
+    localparam STAGES = SYNAPSE != 0 ? 6 : 5;      // from issue to result: memory, then neuron_update
+    wire rst = !run;
+
+    // ---------------------------------------------------------------- the job, which stands until its rows are through
+    // verilator lint_off UNUSEDSIGNAL
+    wire [CW-1:0] job = next_job;                  // not all of it is for here
+    // verilator lint_on UNUSEDSIGNAL
+    wire          job_first_step = job[0];
+    wire          job_parity     = job[1];
+    wire          job_values     = job[4];
+    wire          job_begins     = job[5];         // the first one of its group
+    wire          job_ends       = job[6];         // the last one of its group
+    wire [GW-1:0] job_group      = job[16 +: GW];
+    wire [AW-1:0] job_dest       = job[64 +: AW];
+
+    // ---------------------------------------------------------------- the row
+    reg  [STAGES-1:0] issued;                      // one bit per stage: where the neuron is
+    wire          drained, holds, more;
+    wire          result = issued[STAGES-1];
+    wire          moves = holds && drained;
+    wire          issue = moves && !more;          // what moves is a whole sum: the neuron is updated
+    wire [UPDATE:0] present_now;
+    wire [NW-1:0] slot;
+    wire [PS-1:0] parameter_slot;
+
+    assign stall       = row_valid && !take;
+    assign shift_chain = moves;
+
+    hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PLANES(PLANES), .CW(CW)) row (
+        .clk(clk), .rst(rst), .job(job), .row_valid(row_valid), .row_marks(row_marks), .drained(drained),
+        .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(result),
+        .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
+    );
+
+    wire [UPDATE*ACC_BITS-1:0] sums;
+    plane_sums #(.LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .PLANES(PLANES)) planes (
+        .clk(clk), .take(take), .first(row_marks[2]), .moves(moves), .more(more), .enable(moves),
+        .chain(chain), .sums(sums)
+    );
+
+    // ---------------------------------------------------------------- its neuron
+    reg  [UPDATE:0]   present;                     // {the job's last one, it exists}
+    wire [UPDATE-1:0] exists = present[UPDATE-1:0];
+    wire [UPDATE-1:0] fired;
+    wire [UPDATE*STATE_BITS-1:0] value;
+
+    always @(posedge clk) begin
+        issued <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue};
+        if (issue) present <= present_now;
+    end
+
+    neurons #(
+        .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .SHIFT_MAX(SHIFT_MAX),
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .CW(CW)
+    ) slots (
+        .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
+        .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
+        .enable(issue || issued != 0), .result(result), .result_slot(slot), .exists(exists),
+        .fired(fired), .values(value), .saturations(saturations)
+    );
+
+    // ---------------------------------------------------------------- its message
+    reg [31:0]   data;                             // spikes come in at the top
+    reg [4:0]    fill;
+    reg [AW-1:0] dest;
+    reg          aligning, whole, closes;
+    wire         final_now = present[UPDATE] && job_ends;
+
+    assign drained     = issued == 0 && !aligning && !whole;
+    assign out_valid   = whole;
+    assign out_message = {job_group, job_parity, dest, data, job_first_step, closes};
+    assign busy        = holds || !drained;
+    assign working     = moves || issued != 0 || aligning;
+
+    always @(posedge clk) begin
+        if (result) begin
+            data   <= job_values ? {{(32-STATE_BITS){value[STATE_BITS-1]}}, value} : {fired, data[31:1]};
+            closes <= final_now;
+        end else if (aligning) data <= {1'b0, data[31:1]};
+        if (job_taken && job_begins) fill <= 5'd0;
+        else if (aligning || (result && !job_values)) fill <= fill + 1'b1;
+        if (job_taken && job_begins) dest <= job_dest;
+        else if (out_valid && out_ready) dest <= dest + 1'b1;
+        if (rst) begin
+            aligning <= 1'b0;
+            whole    <= 1'b0;
+        end else begin
+            aligning <= fill != 5'd31 && (aligning || (result && final_now && !job_values));
+            if (result) whole <= job_values || fill == 5'd31;
+            else if (aligning) whole <= fill == 5'd31;
+            else if (out_ready) whole <= 1'b0;
+        end
+    end
+endmodule

@@ -1,0 +1,70 @@
+// Goes through the rows of a job (lines x columns of them), and in each row through the job's segments: says which
+// segment of which row is next.
+module job_rows #(
+    parameter SPATIAL = 1,
+    parameter EW      = 8,                 // bits of a segment's number
+    parameter RW      = 11                 // bits of a weight row
+) (
+    input  wire          clk,
+    input  wire          run,
+    input  wire          start,            // of a job, while there is none
+    input  wire [EW-1:0] start_segment,    // its first segment, and how many a row has
+    input  wire [EW:0]   start_count,
+    // the same and more, from the next cycle to the job's end
+    input  wire [EW-1:0] first_segment,
+    input  wire [EW:0]   count,
+    input  wire [11:0]   columns,
+    input  wire [11:0]   lines,
+    input  wire [RW-1:0] row_step,         // weight rows from a row to the next
+    // the segment
+    output reg           active,           // there is one
+    input  wire          advance,          // it is taken
+    output reg  [EW-1:0] segment,
+    output reg  [11:0]   column,
+    output reg  [11:0]   line,
+    output reg  [RW-1:0] offset,           // in weight rows, of the row whose segment was taken last
+    output wire          first_row,        // the job's first
+    output wire          last_row,
+    output wire          row_ends,         // it is the last one of its row
+    output wire          job_ends
+);
+    localparam [11:0] FIRST = SPATIAL != 0 ? 12'd0 : 12'd1;  // without a grid, a row is a line, counted from 1
+
+    reg  [EW:0]  left;
+    reg          begins, turns;            // it is the first one of a job, or of another row than the one before
+    wire [11:0]  next_column = column + 1'b1;
+    wire [11:0]  next_line   = line + 1'b1;
+    wire         line_ends   = SPATIAL == 0 || next_column == columns;
+    wire         lines_end   = (SPATIAL != 0 ? next_line : line) == lines;
+    wire         taken       = active && advance;
+
+    assign first_row = column == 0 && line == FIRST;
+    assign last_row  = line_ends && lines_end;
+    assign row_ends  = left == 1;
+    assign job_ends  = row_ends && last_row;
+
+    always @(posedge clk) begin
+        if (!run) active <= 1'b0;
+        else if (start) active <= 1'b1;
+        else if (taken && job_ends) active <= 1'b0;
+        if (start) begin
+            segment <= start_segment;
+            left    <= start_count;
+            column  <= 12'd0;
+            line    <= FIRST;
+            begins  <= 1'b1;
+            turns   <= 1'b0;
+        end else if (taken) begin
+            segment <= row_ends ? first_segment : segment + 1'b1;
+            left    <= row_ends ? count : left - 1'b1;
+            if (row_ends) begin
+                column <= line_ends ? 12'd0 : next_column;
+                if (line_ends) line <= next_line;
+            end
+            if (begins) offset <= {RW{1'b0}};
+            else if (turns) offset <= offset + row_step;
+            begins <= 1'b0;
+            turns  <= row_ends;
+        end
+    end
+endmodule

@@ -1,0 +1,101 @@
+// The neurons of a core: the memories of their states and parameters, and UPDATE neurons' arithmetic. A slot of both
+// memories holds UPDATE neurons.
+module neurons #(
+    parameter UPDATE     = 2,
+    parameter ACC_BITS   = 20,
+    parameter STATE_BITS = 24,
+    parameter DECAY_BITS = 16,
+    parameter SHIFT_MAX  = 15,
+    parameter NEURONS    = 512,
+    parameter PARAMETERS = 512,
+    parameter SYNAPSE    = 0,
+    parameter CW         = 80,
+    parameter WORDS      = SYNAPSE != 0 ? 8 : 4, // 32-bit words of a neuron's parameters
+    parameter UW         = $clog2(UPDATE * WORDS),
+    parameter PS         = $clog2(PARAMETERS / UPDATE),
+    parameter NW         = $clog2(NEURONS / UPDATE)
+) (
+    input  wire                         clk,
+    input  wire                         run,
+    // parameter memory
+    input  wire                         we,
+    input  wire [PS+UW-1:0]             cfg_addr,
+    input  wire [31:0]                  cfg_wdata,
+    output wire [UPDATE*WORDS*32-1:0]   cfg_rdata,
+    // a slot goes in
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [CW-1:0]                job,     // not all of it is for here
+    // verilator lint_on UNUSEDSIGNAL
+    input  wire                         issue,
+    input  wire [NW-1:0]                slot,
+    input  wire [PS-1:0]                parameter_slot,
+    input  wire [UPDATE*ACC_BITS-1:0]   sums,    // one cycle later
+    input  wire                         enable,  // 0 only while nothing is in the pipeline
+    // and comes out
+    input  wire                         result,  // in this cycle
+    input  wire [NW-1:0]                result_slot,
+    input  wire [UPDATE-1:0]            exists,
+    output wire [UPDATE-1:0]            fired,
+    output wire [UPDATE*STATE_BITS-1:0] values,  // membranes
+    output reg  [3:0]                   saturations
+);
+    localparam SB     = SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS;
+    // Bits of a neuron's parameters: only so many are memory, the rest of their words reads as zero.
+    localparam NEEDED = SYNAPSE != 0 ? 2 * DECAY_BITS + 2 + 5 * STATE_BITS : DECAY_BITS + 1 + 4 * STATE_BITS;
+
+    wire          first_step = job[0];
+    wire          fires      = job[2];
+    wire          subtracts  = job[3];
+    wire [3:0]    shift      = job[11:8];
+    wire          synaptic   = SYNAPSE != 0 && job[12];
+    wire [UPDATE*SB-1:0]          states, nexts;
+    wire [UPDATE*WORDS*32-1:0]    params;
+    wire [UPDATE-1:0]             spikes, saturated;
+
+    assign cfg_rdata = params;
+    assign fired     = spikes & exists;
+
+    ram #(.WIDTH(UPDATE * SB), .DEPTH(NEURONS / UPDATE)) state_memory (
+        .clk(clk), .we(result), .waddr(result_slot), .wdata(nexts), .re(issue), .raddr(slot), .rdata(states)
+    );
+
+    genvar u;
+    generate
+        for (u = 0; u < UPDATE; u = u + 1) begin : neuron
+            neuron_update #(
+                .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .PARAM_BITS(WORDS * 32),
+                .SHIFT_MAX(SHIFT_MAX), .SYNAPSE(SYNAPSE), .STATE_WIDTH(SB)
+            ) update (
+                .clk(clk), .enable(enable), .state(states[u*SB +: SB]),
+                .acc(sums[u*ACC_BITS +: ACC_BITS]), .param(params[u*WORDS*32 +: WORDS*32]),
+                .first(first_step), .shift(shift), .fire(fires), .subtract(subtracts), .synaptic(synaptic),
+                .next(nexts[u*SB +: SB]), .spike(spikes[u]), .saturated(saturated[u])
+            );
+            assign values[u*STATE_BITS +: STATE_BITS] = nexts[u*SB +: STATE_BITS];
+        end
+        for (u = 0; u < UPDATE * WORDS; u = u + 1) begin : parameter_word
+            localparam LEFT = NEEDED - u % WORDS * 32;
+            localparam HERE = LEFT > 32 ? 32 : LEFT;
+            if (HERE > 0) begin : present
+                ram #(.WIDTH(HERE), .DEPTH(PARAMETERS / UPDATE)) memory (
+                    .clk(clk), .we(we && cfg_addr[UW-1:0] == u), .waddr(cfg_addr[UW +: PS]),
+                    .wdata(cfg_wdata[HERE-1:0]), .re(issue || !run),
+                    .raddr(run ? parameter_slot : cfg_addr[UW +: PS]), .rdata(params[u*32 +: HERE])
+                );
+            end
+            if (HERE < 32) begin : absent
+                assign params[u*32+31 -: 32 - (HERE > 0 ? HERE : 0)] = 0;
+            end
+        end
+    endgenerate
+
+    always @(posedge clk) saturations <= result ? count(saturated & exists) : 4'd0;
+
+    function [3:0] count(input [UPDATE-1:0] bits);
+        integer i;
+        begin
+            count = 0;
+            for (i = 0; i < UPDATE; i = i + 1) count = count + {3'b0, bits[i]};
+        end
+    endfunction
+endmodule

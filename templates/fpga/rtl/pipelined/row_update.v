@@ -1,0 +1,178 @@
+// Finished rows through their neurons' update, and the messages of what comes of it (interface: core.v). Pipelined:
+// UPDATE neurons enter in a cycle, and messages leave through a queue.
+module row_update #(
+    parameter LANES       = 32,
+    parameter UPDATE      = 2,
+    parameter ACC_BITS    = 20,
+    parameter STATE_BITS  = 24,
+    parameter DECAY_BITS  = 16,
+    parameter SHIFT_MAX   = 15,
+    parameter NEURONS     = 512,
+    parameter PARAMETERS  = 512,
+    parameter SYNAPSE     = 0,
+    parameter PLANES      = 1,
+    parameter AW          = 10,
+    parameter GW          = 5,
+    parameter CW          = 80,
+    parameter WORDS       = SYNAPSE != 0 ? 8 : 4,
+    parameter UW          = $clog2(UPDATE * WORDS),
+    parameter PS          = $clog2(PARAMETERS / UPDATE)
+) (
+    input  wire                       clk,
+    input  wire                       run,
+    // parameter memory
+    input  wire                       we,
+    input  wire [PS+UW-1:0]           cfg_addr,
+    input  wire [31:0]                cfg_wdata,
+    output wire [UPDATE*WORDS*32-1:0] cfg_rdata,
+    // rows
+    input  wire [CW-1:0]              next_job,
+    output wire                       job_taken,
+    input  wire                       row_valid,
+    input  wire [3:0]                 row_marks,
+    output wire                       take,
+    output wire                       stall,
+    output wire                       shift_chain,
+    input  wire [UPDATE*ACC_BITS-1:0] chain,
+    // results
+    output wire                       out_valid,
+    input  wire                       out_ready,
+    output wire [GW+AW+34:0]          out_message,
+    output wire                       busy,
+    output wire                       working,
+    output wire [3:0]                 saturations
+);
+    localparam NW     = $clog2(NEURONS / UPDATE);
+    localparam LW     = $clog2(LANES + 1);
+    localparam STAGES = 7;                         // from issue to result: memory, then neuron_update
+    localparam PW     = UPDATE + 1;                // {the job's last slot, which of its neurons exist}
+    wire rst = !run;
+
+    // ---------------------------------------------------------------- the job of the row in the hold chain
+    // verilator lint_off UNUSEDSIGNAL
+    reg  [CW-1:0] job;                             // not all of it is for here
+    wire [CW-1:0] job_next = row_marks[0] && row_marks[2] ? next_job : job;
+    // verilator lint_on UNUSEDSIGNAL
+    wire          job_first_step = job[0];
+    wire          job_parity     = job[1];
+    wire          job_values     = job[4];
+    wire          job_begins     = job_next[5];    // the first one of its group
+    wire          job_ends       = job[6];         // the last one of its group
+    wire [GW-1:0] job_group      = job[16 +: GW];
+    wire [NW-1:0] job_slot       = job_next[32 +: NW];
+    wire [AW-1:0] job_dest       = job_next[64 +: AW];
+
+    always @(posedge clk) if (job_taken) job <= next_job;
+
+    // ---------------------------------------------------------------- the row
+    wire          room;                            // for the messages of another slot
+    wire          drained, holds, more;
+    wire          moves = holds && (room || more);
+    wire          issue = moves && !more;          // what moves are whole sums: neurons are updated
+    wire [PW-1:0] present_now;
+    wire [NW-1:0] slot;
+    wire [PS-1:0] parameter_slot;
+
+    assign stall       = row_valid && !take;
+    assign shift_chain = moves;
+
+    hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PLANES(PLANES), .CW(CW)) row (
+        .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_marks(row_marks), .drained(drained),
+        .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
+        .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
+    );
+
+    wire [UPDATE*ACC_BITS-1:0] sums;
+    plane_sums #(.LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .PLANES(PLANES)) planes (
+        .clk(clk), .take(take), .first(row_marks[2]), .moves(moves), .more(more), .enable(1'b1),
+        .chain(chain), .sums(sums)
+    );
+
+    // ---------------------------------------------------------------- its neurons
+    reg  [STAGES-1:0]    issued;                   // one bit per stage
+    reg  [PW*STAGES-1:0] present_line;             // goes along
+    reg  [NW-1:0]        result_slot;
+    wire                 result  = issued[STAGES-1];
+    wire [PW-1:0]        present = present_line[PW*(STAGES-1) +: PW];
+    wire [UPDATE-1:0]    exists  = present[UPDATE-1:0];
+    wire [UPDATE-1:0]    fired;
+    wire [UPDATE*STATE_BITS-1:0] values;
+
+    always @(posedge clk) begin
+        issued       <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue};
+        present_line <= {present_line[0 +: PW*(STAGES-1)], present_now};
+        if (job_taken) result_slot <= job_slot;
+        else if (result) result_slot <= result_slot + 1'b1;
+    end
+
+    neurons #(
+        .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .SHIFT_MAX(SHIFT_MAX),
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .CW(CW)
+    ) slots (
+        .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
+        .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
+        .enable(issue || issued != 0), .result(result), .result_slot(result_slot), .exists(exists),
+        .fired(fired), .values(values), .saturations(saturations)
+    );
+
+    // ---------------------------------------------------------------- their messages
+    reg  [31:0]          pack;
+    reg  [5:0]           fill;
+    reg  [AW-1:0]        dest;
+    reg  [2:0]           pace;                     // membrane values leave one by one: until the next slot
+    reg  [UPDATE-1:0]    values_left;              // of the last result, still to be sent
+    reg  [UPDATE*STATE_BITS-1:0] values_then;
+    reg                  values_final;
+    reg                  push, push_final;
+    reg  [31:0]          push_data;
+    wire [4:0]           queued;
+    wire                 final_now  = present[UPDATE] && job_ends;
+    wire [31:0]          packed_now = pack | ({{(32-UPDATE){1'b0}}, fired} << fill);
+    wire                 word_full  = fill == 6'd32 - UPDATE[5:0];
+
+    assign room    = queued <= 5'd4 && (!job_values || pace == 0);
+    assign drained = issued == 0 && values_left == 0 && !push;
+    assign busy    = holds || !drained || out_valid;
+    assign working = moves || issued != 0 || push;
+
+    always @(posedge clk) begin
+        pace <= rst ? 3'd0 : issue ? UPDATE[2:0] - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
+
+        push <= 1'b0;
+        if (rst) begin
+            values_left <= 0;
+        end else if (result && job_values) begin
+            push         <= 1'b1;
+            push_data    <= {{(32-STATE_BITS){values[STATE_BITS-1]}}, values[STATE_BITS-1:0]};
+            push_final   <= final_now && exists == 1;
+            values_then  <= values >> STATE_BITS;
+            values_left  <= exists >> 1;
+            values_final <= final_now;
+        end else if (result) begin
+            push       <= word_full || final_now;
+            push_data  <= packed_now;
+            push_final <= final_now;
+            pack       <= word_full || final_now ? 32'd0 : packed_now;
+            fill       <= word_full || final_now ? 6'd0 : fill + UPDATE[5:0];
+        end else if (values_left != 0) begin
+            push        <= 1'b1;
+            push_data   <= {{(32-STATE_BITS){values_then[STATE_BITS-1]}}, values_then[STATE_BITS-1:0]};
+            push_final  <= values_final && values_left == 1;
+            values_then <= values_then >> STATE_BITS;
+            values_left <= values_left >> 1;
+        end
+        if (job_taken && job_begins) begin
+            pack <= 32'd0;
+            fill <= 6'd0;
+            dest <= job_dest;
+        end else if (push) begin
+            dest <= dest + 1'b1;
+        end
+    end
+
+    fifo #(.WIDTH(GW + AW + 35), .DEPTH(16)) queue (
+        .clk(clk), .rst(rst), .push(push),
+        .din({job_group, job_parity, dest, push_data, job_first_step, push_final}),
+        .valid(out_valid), .ready(out_ready), .dout(out_message), .level(queued)
+    );
+endmodule

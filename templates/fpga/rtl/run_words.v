@@ -1,0 +1,94 @@
+// A run of bits as words: which bitmap word is read next, and, when it comes, that word without the bits outside of the
+// run. Two stages: the run, and the word read, which is `given`.
+module run_words #(
+    parameter BW = 14,                     // bits of a bit address within one parity
+    parameter RW = 11                      // bits of a weight row
+) (
+    input  wire          clk,
+    input  wire          run,
+    // the run
+    input  wire          valid,
+    input  wire          load,             // it is taken, if there is one
+    // {first bit, last bit, the first one's weight row, there are none, of the step before, ends a bit plane, marks}
+    // marks: {job's first row, its last, its last segment, parity, row's last segment}
+    input  wire [2*BW+RW+7:0] place,
+    // its words
+    output reg           going,            // there is one to be read
+    input  wire          give,             // it is read now
+    output reg           sparse,           // it need not be: the run has no bits
+    output wire          leaves,           // it is the last one, and read now
+    output wire          leaves_job,       // of the whole job
+    output wire [BW-5:0] raddr,            // {parity, word}
+    // the word read
+    input  wire [31:0]   rdata,
+    input  wire          moves,            // it goes, and the next one may come
+    output reg           given,            // there is one
+    output wire [RW+36:0] word             // {row of bit 0, ends, more, fresh, last, first, bits}
+);
+    // ---------------------------------------------------------------- the run
+    reg  [BW-6:0] at, stop;                // words
+    reg  [4:0]    low, high;               // first and last bit of these
+    reg  [RW-1:0] base;                    // weight row of the word's bit 0
+    reg           head, old, plane;
+    reg  [4:0]    marks;
+    wire [BW-6:0] first_word, last_word;
+    wire [4:0]    first_bit, last_bit, place_marks;
+    wire [RW-1:0] row;
+    wire          empty, of_before, ends_plane;
+    assign {first_word, first_bit, last_word, last_bit, row, empty, of_before, ends_plane, place_marks} = place;
+
+    wire          at_end = sparse || at == stop;
+
+    assign leaves     = give && at_end;
+    assign leaves_job = leaves && marks[2];
+    assign raddr      = {marks[1] ^ old, at};
+
+    always @(posedge clk) begin
+        if (!run) going <= 1'b0;
+        else if (load) going <= valid;
+        else if (leaves) going <= 1'b0;
+        if (load) begin
+            {at, low}    <= {first_word, first_bit};
+            {stop, high} <= {last_word, last_bit};
+            base         <= row - {{(RW-5){1'b0}}, first_bit};
+            head         <= 1'b1;
+            {sparse, old, plane, marks} <= {empty, of_before, ends_plane, place_marks};
+        end else if (give) begin
+            at   <= at + 1'b1;
+            base <= base + 32;
+            head <= 1'b0;
+        end
+    end
+
+    // ---------------------------------------------------------------- the word, its run's bits only
+    reg           row_ends, plane_ends, first_row, last_row, any, fresh;
+    reg  [4:0]    cut_low, cut_high;
+    reg  [RW-1:0] word_row;
+    wire          ends = row_ends || plane_ends;
+    wire          more = plane_ends && !row_ends;
+    wire [31:0]   above = 32'hFFFFFFFF << cut_low;
+    wire [31:0]   below = 32'hFFFFFFFF >> (5'd31 - cut_high);
+    wire [31:0]   bits = any ? rdata & above & below : 32'd0;
+
+    assign word = {word_row, ends, more, fresh, last_row, first_row, bits};
+
+    always @(posedge clk) begin
+        if (!run) begin
+            given <= 1'b0;
+            fresh <= 1'b1;
+        end else if (moves) begin
+            given <= give;
+            if (given && ends) fresh <= !more;
+        end
+        if (moves) begin
+            any        <= !sparse;
+            row_ends   <= at_end && marks[0];
+            plane_ends <= at_end && plane;
+            first_row  <= marks[4];
+            last_row   <= marks[3];
+            cut_low    <= head ? low : 5'd0;
+            cut_high   <= at_end ? high : 5'd31;
+            word_row   <= base;
+        end
+    end
+endmodule

@@ -1,0 +1,148 @@
+// The segment list, and where a segment lies for a row: out of its memory, moved to the row's place in the grid, and
+// cut off at the ends of the source's line. One cycle, two more in a grid.
+//
+// A segment is four words (two, and no grid, where SPATIAL = 0):
+//   0 [19:0] bit address of the line, 20 of the step before, 21 ends a bit plane,
+//     22 its weights move with the row
+//   1 [15:0] first weight row, [31:16] bits
+//   2 [15:0] first bit within the line (signed), [31:16] bits of the line
+//   3 [15:0] bits from one column to the next, [31:16] bits from one line to the next
+module segment_place #(
+    parameter SEGMENTS = 256,
+    parameter SPATIAL  = 1,
+    parameter BW       = 14,               // bits of a bit address within one parity
+    parameter RW       = 11,               // bits of a weight row
+    parameter EW       = $clog2(SEGMENTS),
+    parameter WORDS    = SPATIAL != 0 ? 4 : 2,
+    parameter FW       = SPATIAL != 0 ? 2 : 1
+) (
+    input  wire          clk,
+    input  wire          run,
+    input  wire          advance,          // 0: all stands still
+    // configuration
+    input  wire          we,
+    input  wire [EW+FW-1:0] cfg_addr,
+    input  wire [31:0]   cfg_wdata,
+    output wire [WORDS*32-1:0] cfg_rdata,
+    // the segment asked for, and the row it is for
+    input  wire          ask,
+    input  wire [EW-1:0] segment,
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [11:0]   column,           // without a grid there are none
+    input  wire [11:0]   line,
+    // verilator lint_on UNUSEDSIGNAL
+    input  wire [RW-1:0] offset,           // one cycle later
+    input  wire          mute,             // there is no step before
+    input  wire [4:0]    marks,
+    // where it lies
+    output wire          valid,
+    output wire          busy,
+    output wire [2*BW+RW+7:0] place        // as run_words takes it
+);
+    // ---------------------------------------------------------------- 1: the segment, out of its memory
+    wire [EW-1:0] address = run ? segment : cfg_addr[FW +: EW];
+    genvar w;
+    generate
+        ram #(.WIDTH(BW + 3), .DEPTH(SEGMENTS)) line_place (
+            .clk(clk), .we(we && cfg_addr[FW-1:0] == 0), .waddr(cfg_addr[FW +: EW]),
+            .wdata({cfg_wdata[22:20], cfg_wdata[BW-1:0]}), .re(ask || !run), .raddr(address),
+            .rdata({cfg_rdata[22:20], cfg_rdata[BW-1:0]})
+        );
+        assign cfg_rdata[31:23] = 9'd0;
+        assign cfg_rdata[19:BW] = {(20-BW){1'b0}};
+        for (w = 1; w < WORDS; w = w + 1) begin : field
+            ram #(.WIDTH(32), .DEPTH(SEGMENTS)) memory (
+                .clk(clk), .we(we && cfg_addr[FW-1:0] == w), .waddr(cfg_addr[FW +: EW]), .wdata(cfg_wdata),
+                .re(ask || !run), .raddr(address), .rdata(cfg_rdata[w*32 +: 32])
+            );
+        end
+    endgenerate
+
+    localparam LB = BW < 15 ? BW + 1 : 16; // bits of a run's length: no longer than all bitmaps
+    localparam HW = 8 + RW;                // what a segment takes along: mute, marks, before, plane, weight row
+    reg           valid1, mute1;
+    reg  [4:0]    marks1;
+    wire [BW-1:0] line1  = cfg_rdata[0 +: BW];
+    wire          moves1 = cfg_rdata[22];
+    wire [RW-1:0] row1   = cfg_rdata[32 +: RW] + (moves1 ? offset : {RW{1'b0}});
+    wire [LB-1:0] bits1  = cfg_rdata[48 +: LB];
+    wire [HW-1:0] along1 = {mute1, marks1, cfg_rdata[20], cfg_rdata[21], row1};
+
+    always @(posedge clk) begin
+        if (!run) valid1 <= 1'b0;
+        else if (advance) valid1 <= ask;
+        if (advance) {mute1, marks1} <= {mute, marks};
+    end
+
+    // ---------------------------------------------------------------- 2, 3: moved to the row's place, in a grid
+    wire                mute3, before3, plane3;
+    wire [4:0]          marks3;
+    wire [RW-1:0]       row3;
+    // What is cut off or added is told in 32 bits, whatever the widths of addresses and rows.
+    wire [31:0]         line3;
+    wire signed [31:0]  first3, end3;      // within the line
+    wire signed [31:0]  from3 = first3 < 0 ? 32'sd0 : first3;
+    // verilator lint_off UNUSEDSIGNAL
+    wire [31:0]         start3 = line3 + from3;
+    wire [31:0]         last3 = line3 + end3 - 1;
+    wire [31:0]         skipped3 = from3 - first3;
+    // verilator lint_on UNUSEDSIGNAL
+
+    wire                empty3 = end3 <= from3 || (before3 && mute3);
+
+    assign place = {start3[BW-1:0], last3[BW-1:0], row3 + skipped3[RW-1:0], empty3, before3, plane3, marks3};
+
+    generate
+        if (SPATIAL != 0) begin : grid
+            reg                 valid2, valid3;
+            reg  [HW-1:0]       along2, along3;
+            reg  [11:0]         column1, line_number1;
+            reg  signed [31:0]  first2, length2, moved, upto;
+            reg  [31:0]         line2, across2, down2, origin;
+            reg  [LB-1:0]       bits2;
+            wire [31:0]         column_step = {16'd0, cfg_rdata[96 +: 16]};
+            wire [31:0]         line_step = {16'd0, cfg_rdata[112 +: 16]};
+            wire signed [31:0]  place2 = first2 + across2;
+            wire signed [31:0]  stop2 = place2 + {{(32-LB){1'b0}}, bits2};
+
+            assign valid  = valid3;
+            assign busy   = valid1 || valid2 || valid3;
+            assign {mute3, marks3, before3, plane3, row3} = along3;
+            assign line3  = origin;
+            assign first3 = moved;
+            assign end3   = upto;
+
+            always @(posedge clk) begin
+                if (!run) begin
+                    valid2 <= 1'b0;
+                    valid3 <= 1'b0;
+                end else if (advance) begin
+                    valid2 <= valid1;
+                    valid3 <= valid2;
+                end
+                if (advance) begin
+                    column1      <= column;
+                    line_number1 <= line;
+                    along2       <= along1;
+                    across2      <= {20'd0, column1} * column_step;
+                    down2        <= {20'd0, line_number1} * line_step;
+                    line2        <= {{(32-BW){1'b0}}, line1};
+                    first2       <= {{16{cfg_rdata[79]}}, cfg_rdata[79:64]};
+                    length2      <= {16'd0, cfg_rdata[95:80]};
+                    bits2        <= bits1;
+                    along3       <= along2;
+                    origin       <= line2 + down2;
+                    moved        <= place2;
+                    upto         <= stop2 > length2 ? length2 : stop2;
+                end
+            end
+        end else begin : no_grid
+            assign valid  = valid1;
+            assign busy   = valid1;
+            assign {mute3, marks3, before3, plane3, row3} = along1;
+            assign line3  = {{(32-BW){1'b0}}, line1};
+            assign first3 = 0;
+            assign end3   = {{(32-LB){1'b0}}, bits1};
+        end
+    endgenerate
+endmodule
