@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from nirdeploy.exchange import ops
 from nirdeploy.exchange.reading import Part, Reading, Unreadable
+from nirdeploy.exchange.run import Run
 from nirdeploy.exchange.signals import HELD, SPIKES, Lost, Node, Value, Zeros
 from nirdeploy.exchange.where import calling_line
-
-if TYPE_CHECKING:
-    from nirdeploy.exchange.calls import Calls
 
 _ADD = frozenset(
     (
@@ -75,67 +73,67 @@ ADDS_IN_PLACE = frozenset(("add_", "__iadd__", "sub_", "__isub__"))
 HANDLED = _ADD | _SUB | _RSUB | _MUL | _DIV | _IN_PLACE | {"neg", "__neg__", "negative"}
 
 
-def note(calls: Calls, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+def note(run: Run, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """What an arithmetic call did. Raises :class:`Unreadable` where no node says it."""
     if kwargs.get("alpha", 1) != 1 or kwargs.get("rounding_mode"):
         raise Unreadable("alpha and rounding_mode are not read")
     if name in _IN_PLACE:
-        if isinstance(calls.book.find(args[0]), Value):
+        if isinstance(run.book.find(args[0]), Value):
             return  # what reads it finds that it was changed
         raise Unreadable("")
     a = args[0]
     b = args[1] if len(args) > 1 else kwargs.get("other")
     if name in _RSUB:
         a, b = b, a
-    if any(isinstance(calls.book.find(one), Lost) for one in (a, b)):
+    if any(isinstance(run.book.find(one), Lost) for one in (a, b)):
         raise Unreadable("")
     if name in _ADD:
-        _add(calls, a, b, result)
+        _add(run, a, b, result)
     elif name in _SUB | _RSUB:
-        _subtract(calls, a, b, result)
+        _subtract(run, a, b, result)
     elif name in _MUL:
-        _multiply(calls, a, b, result)
+        _multiply(run, a, b, result)
     elif name in _DIV:
-        _scale(calls, a, 1 / _number(calls, b), result, "div")
+        _scale(run, a, 1 / _number(run, b), result, "div")
     else:
-        _scale(calls, a, np.array(-1.0), result, "neg")
+        _scale(run, a, np.array(-1.0), result, "neg")
 
 
-def _add(calls: Calls, a: Any, b: Any, result: torch.Tensor) -> None:
-    zero_a, zero_b = _nothing(calls, a), _nothing(calls, b)
+def _add(run: Run, a: Any, b: Any, result: torch.Tensor) -> None:
+    zero_a, zero_b = _nothing(run, a), _nothing(run, b)
     if zero_a or zero_b:
-        seen = calls.book.find(b if zero_a else a)
+        seen = run.book.find(b if zero_a else a)
         assert seen is not None
         if tuple(seen.tensor.shape) != tuple(result.shape):
             raise Unreadable("zeros of another shape are added")
-        calls.book.alias(result, seen)
+        run.book.alias(result, seen)
         return
-    if not (isinstance(calls.book.find(a), Value) and isinstance(calls.book.find(b), Value)):
+    if not (isinstance(run.book.find(a), Value) and isinstance(run.book.find(b), Value)):
         raise Unreadable("a constant is added")
-    _total(calls, [_reading(calls, a, result), _reading(calls, b, result)], result, "add")
+    _total(run, [_reading(run, a, result), _reading(run, b, result)], result, "add")
 
 
-def _subtract(calls: Calls, a: Any, b: Any, result: torch.Tensor) -> None:
-    if _nothing(calls, b):
-        _add(calls, a, b, result)
+def _subtract(run: Run, a: Any, b: Any, result: torch.Tensor) -> None:
+    if _nothing(run, b):
+        _add(run, a, b, result)
         return
-    second = _reading(calls, b, result)
-    if isinstance(calls.book.find(a), Value):
-        negative = _scaled(calls, second, np.array(-1.0), "sub")
-        _total(calls, [_reading(calls, a, result), negative], result, "sub")
+    second = _reading(run, b, result)
+    if isinstance(run.book.find(a), Value):
+        negative = _scaled(run, second, np.array(-1.0), "sub")
+        _total(run, [_reading(run, a, result), negative], result, "sub")
         return
-    if _nothing(calls, a):
-        _scale(calls, b, np.array(-1.0), result, "neg")
+    if _nothing(run, a):
+        _scale(run, b, np.array(-1.0), result, "neg")
         return
-    constant = _number(calls, a)
+    constant = _number(run, a)
     if (constant != 1).any() or any(part.node.nature != SPIKES for part in second.parts):
         raise Unreadable("it is subtracted from a constant")
-    _complement(calls, second, result)
+    _complement(run, second, result)
 
 
-def _complement(calls: Calls, reading: Reading, result: torch.Tensor) -> None:
+def _complement(run: Run, reading: Reading, result: torch.Tensor) -> None:
     """One minus spikes: spikes where there was none."""
-    placing = calls.observer.placing
+    placing = run.placing
     whole = placing.total([reading], [0], "complement")
     ones = np.ones(whole.shape[0])
     sources = [(whole, 0)]
@@ -143,7 +141,7 @@ def _complement(calls: Calls, reading: Reading, result: torch.Tensor) -> None:
         ("complement",),
         sources,
         lambda: placing.add(
-            title(calls, "complement"),
+            run.title("complement"),
             None,
             whole.shape,
             sources,
@@ -152,81 +150,81 @@ def _complement(calls: Calls, reading: Reading, result: torch.Tensor) -> None:
             complement=whole,
         ),
     )
-    calls.bear(result, node, reading)
+    run.bear(result, node, reading)
 
 
-def _multiply(calls: Calls, a: Any, b: Any, result: torch.Tensor) -> None:
-    signals = [one for one in (a, b) if isinstance(calls.book.find(one), Value)]
+def _multiply(run: Run, a: Any, b: Any, result: torch.Tensor) -> None:
+    signals = [one for one in (a, b) if isinstance(run.book.find(one), Value)]
     if len(signals) == 1:
         other = b if signals[0] is a else a
-        if _nothing(calls, other):
-            calls.book.zeros(result)
+        if _nothing(run, other):
+            run.book.zeros(result)
         else:
-            _scale(calls, signals[0], _number(calls, other), result, "mul")
+            _scale(run, signals[0], _number(run, other), result, "mul")
         return
-    readings = [_reading(calls, one, result) for one in (a, b)]
+    readings = [_reading(run, one, result) for one in (a, b)]
     if any(part.node.nature != SPIKES for reading in readings for part in reading.parts):
         raise Unreadable("signals are multiplied, of which one is not of spikes")
-    _both(calls, readings, result)
+    _both(run, readings, result)
 
 
-def _both(calls: Calls, readings: list[Reading], result: torch.Tensor) -> None:
+def _both(run: Run, readings: list[Reading], result: torch.Tensor) -> None:
     """Spikes where all of two populations spike (or, of a complement, do not)."""
-    placing = calls.observer.placing
+    placing = run.placing
     steps, lates = meet(readings)
     arriving, limit = [], -0.5
     for reading, late in zip(readings, lates, strict=True):
-        whole = placing.total([reading], [late], title(calls, "mul"))
+        whole = placing.total([reading], [late], run.title("mul"))
         if whole.complement is not None:
             inner = whole.complement
             made = ops.Times(np.array(-1.0))
-            minus = placing.place(made, _all_of(inner, reading), inner.shape, title(calls, "mul"), ("minus",))
+            minus = placing.place(made, _all_of(inner, reading), inner.shape, run.title("mul"), ("minus",))
             arriving.append((minus, 0))
         else:
             arriving.append((whole, 0))
             limit += 1.0
     shape = arriving[0][0].shape
-    node = placing.gate(arriving, shape, limit, title(calls, "mul"), ("and",))
-    calls.bear(result, node, _at(readings[0], steps))
+    node = placing.gate(arriving, shape, limit, run.title("mul"), ("and",))
+    run.bear(result, node, _at(readings[0], steps))
 
 
 def _all_of(node: Node, like: Reading) -> Reading:
     return Reading((Part(node, 0, None),), node.shape, like.steps, like.samples, like.front)
 
 
-def _scale(calls: Calls, a: Any, factor: np.ndarray, result: torch.Tensor, name: str) -> None:
-    reading = _reading(calls, a, result)
+def _scale(run: Run, a: Any, factor: np.ndarray, result: torch.Tensor, name: str) -> None:
+    reading = _reading(run, a, result)
     if not reading.parts:
-        calls.book.zeros(result)
+        run.book.zeros(result)
         return
     if (factor == 1).all():
-        seen = calls.book.find(a)
+        seen = run.book.find(a)
         assert seen is not None
-        calls.book.alias(result, seen)
+        run.book.alias(result, seen)
         return
-    calls.bear(result, _scaled(calls, reading, factor, name).parts[0].node, reading)
+    run.bear(result, _scaled(run, reading, factor, name).parts[0].node, reading)
 
 
-def _scaled(calls: Calls, reading: Reading, factor: np.ndarray, name: str) -> Reading:
+def _scaled(run: Run, reading: Reading, factor: np.ndarray, name: str) -> Reading:
     if factor.ndim > len(reading.shape):
         front = factor.shape[: factor.ndim - len(reading.shape)]
         if any(size != 1 for size in front):
             raise Unreadable("a factor changes with batch or time")
         factor = factor.reshape(factor.shape[len(front) :])
     op = ops.Times(factor)
-    node = calls.observer.placing.place(op, reading, reading.shape, title(calls, name), (*op.key(), calling_line()))
+    node = run.placing.place(op, reading, reading.shape, run.title(name), (*op.key(), calling_line()))
     return _all_of(node, reading)
 
 
-def _total(calls: Calls, readings: list[Reading], result: torch.Tensor, name: str) -> None:
+def _total(run: Run, readings: list[Reading], result: torch.Tensor, name: str) -> None:
     readings = [reading for reading in readings if reading.parts]
     if _over_time(readings):
         nodes = [part.node for reading in readings for part in reading.parts]
-        calls.book.lose(result, (f"{name} at {calling_line()}",), nodes, read_out=True)
+        run.book.lose(result, (f"{name} at {calling_line()}",), nodes, read_out=True)
         return
     steps, lates = meet(readings)
-    node = calls.observer.placing.total(readings, lates, title(calls, name))
-    calls.bear(result, node, _at(readings[0], steps))
+    node = run.placing.total(readings, lates, run.title(name))
+    run.bear(result, node, _at(readings[0], steps))
 
 
 def _over_time(readings: list[Reading]) -> bool:
@@ -251,9 +249,9 @@ def _at(reading: Reading, steps: np.ndarray) -> Reading:
     return Reading(reading.parts, reading.shape, steps, reading.samples, reading.front)
 
 
-def _reading(calls: Calls, tensor: Any, result: torch.Tensor) -> Reading:
+def _reading(run: Run, tensor: Any, result: torch.Tensor) -> Reading:
     """An operand, spread over the result's shape."""
-    seen = calls.book.find(tensor)
+    seen = run.book.find(tensor)
     if seen is None:
         raise Unreadable("a tensor that no module gave")
     if tuple(tensor.shape) != tuple(result.shape):
@@ -261,14 +259,14 @@ def _reading(calls: Calls, tensor: Any, result: torch.Tensor) -> Reading:
             raise Unreadable("zeros of another shape")
         numbers = np.broadcast_to(seen.numbered(), tuple(result.shape))
         spread = torch.broadcast_to(tensor, result.shape)
-        calls.book.moved(spread, np.ascontiguousarray(numbers), seen)
+        run.book.moved(spread, np.ascontiguousarray(numbers), seen)
         tensor = spread
-    return calls.observer.reader.read(tensor)
+    return run.reader.read(tensor)
 
 
-def _nothing(calls: Calls, what: Any) -> bool:
+def _nothing(run: Run, what: Any) -> bool:
     """Whether an operand is zero throughout, and no signal."""
-    seen = calls.book.find(what)
+    seen = run.book.find(what)
     if isinstance(seen, Zeros):
         return True
     if seen is not None:
@@ -276,15 +274,9 @@ def _nothing(calls: Calls, what: Any) -> bool:
     return bool((what == 0).all()) if isinstance(what, torch.Tensor) else what == 0
 
 
-def _number(calls: Calls, what: Any) -> np.ndarray:
-    if calls.book.find(what) is not None:
+def _number(run: Run, what: Any) -> np.ndarray:
+    if run.book.find(what) is not None:
         raise Unreadable("it is divided by a signal")
     if isinstance(what, torch.Tensor):
         return what.detach().cpu().double().numpy()
     return np.array(float(what))
-
-
-def title(calls: Calls, name: str) -> str:
-    """The name of a node that a call makes: that of the module whose forward calls, and its own."""
-    path = calls.observer.path[1:]
-    return f"{path[-1]}.{name}" if path else name

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from nirdeploy.errors import ExportError
-from nirdeploy.exchange import arithmetic, functions, ops
-from nirdeploy.exchange.ops import Op
-from nirdeploy.exchange.reading import Reading, Unreadable, lost
-from nirdeploy.exchange.rows import Given as GivenOp
-from nirdeploy.exchange.signals import ANY, Birth, Book, Given, Lost, Seen, Value, Zeros, same
+from nirdeploy.exchange import arithmetic, functions
+from nirdeploy.exchange.reading import Unreadable
+from nirdeploy.exchange.run import Run
+from nirdeploy.exchange.signals import Given, Lost, Seen, Value, Zeros, same
 from nirdeploy.exchange.where import calling_line
-
-if TYPE_CHECKING:
-    from nirdeploy.exchange.observe import Observer
 
 #: Calls that only move what they take.
 MOVES = frozenset(
@@ -127,12 +123,12 @@ TRUTH = frozenset(("__bool__",))
 class Calls:
     """Sees every torch call of a run outside of leaves."""
 
-    def __init__(self, observer: Observer) -> None:
-        self.observer, self.book = observer, Book()
+    def __init__(self, run: Run) -> None:
+        self.run = run
 
     def called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Carry a call out and note what it did."""
-        if self.observer.depth:
+        if self.run.depth:
             return func(*args, **kwargs)
         name = _name(func)
         found = list(self._seen((args, kwargs)))
@@ -140,11 +136,11 @@ class Calls:
             return func(*args, **kwargs)
         if name in TRUTH and any(not isinstance(seen, Zeros) for seen in found):
             raise ExportError(
-                f"cannot trace {type(self.observer.net).__name__}.forward: it has control flow on a tensor's values "
+                f"cannot trace {type(self.run.net).__name__}.forward: it has control flow on a tensor's values "
                 f"(at {calling_line()}), which a graph has not",
                 hint="decide by shapes and attributes only, or export the branch that is taken",
             )
-        changed = self.book.find(args[0]) if args and name in arithmetic.ADDS_IN_PLACE else None
+        changed = self.run.book.find(args[0]) if args and name in arithmetic.ADDS_IN_PLACE else None
         fresh = isinstance(changed, Value) and same(args[0], changed)
         result = func(*args, **kwargs)
         if isinstance(changed, Value) and fresh:  # what it held is the first operand still
@@ -159,17 +155,17 @@ class Calls:
         self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, found: list[Seen]
     ) -> None:
         if name in ZEROS:
-            self.book.zeros(result)
+            self.run.book.zeros(result)
         elif name == "__setitem__":
             self._set(args)
         elif name in ("data", "T", "mT", "H", "mH") or name in MOVES or _pads_zeros(name, args, kwargs):
             self._move(name, func, args, kwargs, result, found)
         elif name in KEEPS or functions.is_dropout(name, args, kwargs):
-            self.book.alias(result, found[0])
+            self.run.book.alias(result, found[0])
         elif name in arithmetic.HANDLED:
-            arithmetic.note(self, name, args, kwargs, result)
+            arithmetic.note(self.run, name, args, kwargs, result)
         elif name in functions.HANDLED:
-            functions.note(self, name, args, kwargs, result)
+            functions.note(self.run, name, args, kwargs, result)
         elif name in REDUCES and self._reduced(name, args, kwargs, result):
             return
         else:
@@ -190,9 +186,9 @@ class Calls:
         many = isinstance(result, (tuple, list))
         for one, its in zip(result if many else [result], numbers if many else [numbers], strict=True):
             if like is None:
-                self.book.zeros(one)
+                self.run.book.zeros(one)
             else:
-                self.book.moved(one, its.numpy().astype(np.int64), self._likest(its, like, found))
+                self.run.book.moved(one, its.numpy().astype(np.int64), self._likest(its, like, found))
 
     def _likest(self, numbers: torch.Tensor, like: Value, found: list[Seen]) -> Value:
         """Of the values that were put together the first with the right count of own dimensions."""
@@ -201,7 +197,7 @@ class Calls:
     def _numbers(self, what: Any) -> Any:
         """The arguments with numbers in the place of signals."""
         if isinstance(what, torch.Tensor):
-            seen = self.book.find(what)
+            seen = self.run.book.find(what)
             if isinstance(seen, (Value, Zeros)):
                 return torch.from_numpy(seen.numbered())
             if what.is_floating_point() or what.is_complex():
@@ -217,7 +213,7 @@ class Calls:
 
     def _watch_time(self, name: str, args: tuple[Any, ...]) -> None:
         """A net that takes single elements along a dimension of its input takes steps."""
-        value = self.book.find(args[0])
+        value = self.run.book.find(args[0])
         if not (isinstance(value, Value) and isinstance(value.birth, Given)) or value.birth.leading is not None:
             return
         dim = _taken(name, args, len(value.shape))
@@ -232,15 +228,15 @@ class Calls:
 
     def _set(self, args: tuple[Any, ...]) -> None:
         target, place, source = args
-        there, put = self.book.find(target), self.book.find(source)
-        if isinstance(put, Lost) or not isinstance(there, (Value, Zeros, type(None))):
-            nodes = put.nodes if isinstance(put, Lost) else ()
-            kind = put if isinstance(put, Lost) else None
-            self.book.lose(target, kind.why if kind else ("__setitem__",), nodes, membrane=bool(kind and kind.membrane))
+        there, put = self.run.book.find(target), self.run.book.find(source)
+        if isinstance(put, Lost):
+            self.run.book.lose(target, put.why, put.nodes, membrane=put.membrane, read_out=put.read_out)
+            return
+        if isinstance(there, Lost):
             return
         if put is None:
             if there is not None:
-                self.book.lose(target, (f"__setitem__ at {calling_line()}",))
+                self.run.book.lose(target, (f"__setitem__ at {calling_line()}",))
             return
         numbers = (
             torch.zeros(target.shape, dtype=torch.int64) if there is None else torch.from_numpy(there.numbered().copy())
@@ -248,119 +244,13 @@ class Calls:
         numbers[place] = torch.from_numpy(put.numbered())
         like = put if isinstance(put, Value) else there
         if isinstance(like, Value):
-            self.book.moved(target, numbers.numpy(), like)
-
-    # --- layers -----------------------------------------------------------------------
-
-    def apply(
-        self,
-        given: GivenOp,
-        tensor: torch.Tensor,
-        out: torch.Tensor,
-        name: str,
-        key: tuple[Any, ...],
-        *,
-        extra: int = 0,
-    ) -> None:
-        """A layer: ``out`` is what it made of ``tensor``."""
-        seen = self.book.find(tensor)
-        op = given if isinstance(given, Op) else given(tuple(tensor.shape[1 + extra :]))
-        if isinstance(op, ops.Same):
-            self._same(op, tensor, out, seen, name)
-        elif isinstance(op, ops.Rearranged):
-            self._rearranged(op, tensor, out, extra)
-        elif isinstance(op, ops.Flat):
-            self._flat(op, tensor, out, name, key, extra)
-        else:
-            reading = self._read(op, tensor, extra)
-            self._placed(op, reading, out, name, key)
-
-    def _read(self, op: Op, tensor: torch.Tensor, extra: int) -> Reading:
-        reader = self.observer.reader
-        if isinstance(op, ops.Channelwise):
-            return reader.read(tensor, leading=op.leading + extra)
-        if op.own is None:
-            return reader.read(tensor)
-        try:
-            return reader.read(tensor, own=op.own)
-        except Unreadable:
-            if isinstance(op, ops.Dense) and isinstance(self.book.find(tensor), Value):
-                return reader.read(tensor)  # positions are signals too: as one matrix
-            raise
-
-    def _placed(self, op: Op, reading: Reading, out: torch.Tensor, name: str, key: tuple[Any, ...]) -> None:
-        if not reading.parts:
-            self.book.zeros(out)
-            return
-        leaving = tuple(out.shape[len(reading.front) :])
-        node = self.observer.placing.place(op, reading, leaving, name, key)
-        self.bear(out, node, reading)
-
-    def bear(self, out: torch.Tensor, node: Any, reading: Reading) -> None:
-        """A node gave ``out`` for what was read."""
-        size = int(np.prod(node.shape))
-        self.book.bear(out, Birth(node, reading.steps, reading.samples, size), len(reading.front))
-
-    def _same(self, op: ops.Same, tensor: torch.Tensor, out: torch.Tensor, seen: Seen | None, name: str) -> None:
-        if seen is None:
-            raise Unreadable("a tensor that no module gave")
-        if isinstance(seen, Lost):
-            raise Unreadable(lost(seen))
-        if op.positive and isinstance(seen, Value):
-            reading = self.observer.reader.read(tensor)
-            if any(part.node.nature == ANY for part in reading.parts):
-                self.observer.missing(
-                    f"{name} (ReLU)",
-                    "torch's ReLU: no node of NIR computes a function of that shape between spikes",
-                    "put a spiking neuron in its place, or leave it out (on spikes it does nothing)",
-                )
-                raise Unreadable("")
-        if out is not tensor:
-            self.book.alias(out, seen)
-
-    def _rearranged(self, op: ops.Rearranged, tensor: torch.Tensor, out: torch.Tensor, extra: int) -> None:
-        seen = self.book.find(tensor)
-        if not isinstance(seen, (Value, Zeros)):
-            raise Unreadable(lost(seen) if isinstance(seen, Lost) else "a tensor that no module gave")
-        numbers = torch.from_numpy(seen.numbered().astype(np.float64))
-        folded = numbers.flatten(0, extra) if extra else numbers
-        moved = op.run(folded).reshape(out.shape).numpy().astype(np.int64)
-        if isinstance(seen, Zeros):
-            self.book.zeros(out)
-        else:
-            self.book.moved(out, moved, seen)
-
-    def _flat(
-        self, op: ops.Flat, tensor: torch.Tensor, out: torch.Tensor, name: str, key: tuple[Any, ...], extra: int
-    ) -> None:
-        seen, dims = self.book.find(tensor), tensor.ndim
-        if isinstance(seen, Lost) or seen is None:
-            raise Unreadable(lost(seen) if seen is not None else "a tensor that no module gave")
-        start, end = (dim + dims if dim < 0 else dim + extra for dim in (op.start, op.end))
-        front = seen.leading if isinstance(seen, Value) else self.observer.reader.declared
-        if start < front <= end:
-            label = self.observer.placing.names.legal(name)
-            raise ExportError(
-                f"{label} flattens from dimension {op.start}, batch or time along (called at {calling_line()})",
-                hint=f"use nn.Flatten({front - extra})",
-            )
-        numbers = seen.numbered().reshape(out.shape)
-        if isinstance(seen, Zeros):
-            self.book.zeros(out)
-            return
-        self.book.moved(out, numbers, seen)
-        if start >= front:
-            reading = self.observer.reader.read(tensor, leading=front)
-            placing = self.observer.placing
-            node = placing.flatten(reading, name, key, start - front, op.end if op.end < 0 else end - front)
-            if node is not None:
-                self.bear(out, node, reading)
+            self.run.book.moved(target, numbers.numpy(), like)
 
     # --- what is lost -----------------------------------------------------------------
 
     def _reduced(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
         """A reduction over time, which is a read-out; over space it is a pool."""
-        seen = self.book.find(args[0])
+        seen = self.run.book.find(args[0])
         dims = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else None))
         if not isinstance(seen, Value) or dims is None:
             return False
@@ -369,18 +259,18 @@ class Calls:
         if axes == [0] and self._is_time(seen):
             nodes = [part.node for part in self._nodes(seen)]
             for one in result if isinstance(result, tuple) else [result]:
-                self.book.lose(one, (f"{name} at {calling_line()}",), nodes, read_out=True)
+                self.run.book.lose(one, (f"{name} at {calling_line()}",), nodes, read_out=True)
             return True
-        return name in ("mean", "sum") and functions.over_space(self, name, axes, args[0], result)
+        return name in ("mean", "sum") and functions.over_space(self.run, name, axes, args[0], result)
 
     def _nodes(self, seen: Value) -> Any:
-        return self.observer.reader.read(seen.tensor).parts
+        return self.run.reader.read(seen.tensor).parts
 
     def _is_time(self, seen: Value) -> bool:
         """Whether the first dimension counts steps."""
         if isinstance(seen.birth, Given):
             return False
-        which, steps, _, own = self.observer.reader.decode(seen.numbered(), seen.shape[1:])
+        which, steps, _, own = self.run.reader.decode(seen.numbered(), seen.shape[1:])
         alike = bool((own == own[:1]).all()) and bool((which == which[:1]).all())
         return alike and ((len(steps) == 1 and seen.leading > 1) or bool((np.diff(steps, axis=0) != 0).any()))
 
@@ -397,12 +287,12 @@ class Calls:
         reasons = [] if silent else [*(one for seen in before for one in seen.why), here]
         for one in result if isinstance(result, (tuple, list)) else [result]:
             if isinstance(one, torch.Tensor):
-                self.book.lose(one, reasons, nodes, membrane=membrane, read_out=read_out)
+                self.run.book.lose(one, reasons, nodes, membrane=membrane, read_out=read_out)
 
     def _seen(self, what: Any) -> Any:
         """What is known of the tensors in the arguments."""
         if isinstance(what, torch.Tensor):
-            seen = self.book.find(what)
+            seen = self.run.book.find(what)
             if seen is not None:
                 yield seen
         elif isinstance(what, (tuple, list)):

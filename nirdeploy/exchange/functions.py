@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from nirdeploy.exchange import ops, rows
-from nirdeploy.exchange.arithmetic import title
 from nirdeploy.exchange.ops import as_module
 from nirdeploy.exchange.reading import Unreadable
+from nirdeploy.exchange.run import Run
 from nirdeploy.exchange.where import calling_line
-
-if TYPE_CHECKING:
-    from nirdeploy.exchange.calls import Calls
 
 
 def _bound(names: str, args: tuple[Any, ...], kwargs: dict[str, Any], **defaults: Any) -> dict[str, Any]:
@@ -142,22 +139,22 @@ HANDLED: dict[str, Callable[[tuple[Any, ...], dict[str, Any]], Any]] = {
 _PRODUCTS = ("matmul", "__matmul__", "mm")
 
 
-def note(calls: Calls, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+def note(run: Run, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
     """What a functional layer did. Raises :class:`Unreadable` where no node says it."""
     tensor = args[0] if args else kwargs.pop("input")
     if name in _PRODUCTS:
         weight = args[1] if len(args) > 1 else kwargs["other"]
-        if calls.book.find(weight) is not None or weight.ndim != 2:
+        if run.book.find(weight) is not None or weight.ndim != 2:
             raise Unreadable("signals are multiplied")
         args, kwargs = (tensor, weight.T), {}
     module = HANDLED[name](args if args else (tensor,), kwargs)
-    who = title(calls, name)
+    who = run.title(name)
     given = rows.op_of(module, f"{who} (at {calling_line()})")
     assert given is not None
     op = given if isinstance(given, ops.Op) else given(tuple(tensor.shape[1:]))
     if isinstance(result, tuple):
         result = result[0]
-    calls.apply(op, tensor, result, who, (*op.key(), calling_line()))
+    run.apply(op, tensor, result, who, (*op.key(), calling_line()))
 
 
 def is_dropout(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -168,17 +165,17 @@ def is_dropout(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool
     return not given["training"] or given["p"] == 0
 
 
-def over_space(calls: Calls, name: str, axes: list[int], tensor: torch.Tensor, result: torch.Tensor) -> bool:
+def over_space(run: Run, name: str, axes: list[int], tensor: torch.Tensor, result: torch.Tensor) -> bool:
     """A mean or sum over all spatial dimensions: a pool as large as they are, and no dimensions left of it."""
     dims = tensor.ndim
     count = len(axes)
     if sorted(axes) != list(range(dims - count, dims)) or count not in (1, 2):
         return False
-    reading = calls.observer.reader.read(tensor, own=count + 1)
+    reading = run.reader.read(tensor, own=count + 1)
     kernel = reading.shape[1:]
     factor = 1 / float(np.prod(kernel)) if name == "mean" else 1.0
     op = ops.Pool(kernel, kernel, (0,) * count, factor)
-    who = title(calls, name)
-    node = calls.observer.placing.place(op, reading, (reading.shape[0], *[1] * count), who, (*op.key(), calling_line()))
-    calls.bear(result, node, reading)
+    who = run.title(name)
+    node = run.placing.place(op, reading, (reading.shape[0], *[1] * count), who, (*op.key(), calling_line()))
+    run.bear(result, node, reading)
     return True

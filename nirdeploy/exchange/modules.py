@@ -317,10 +317,11 @@ class MultiStep(nn.Sequential):
     """Layers without state on (T, B, ...), as if time were batch: ``MultiStep(nn.Conv2d(1, 8, 3))``."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = x.flatten(0, 1)
+        out: torch.Tensor = x.flatten(0, 1)
         for module in self:
             out = module(out)
-        return out.unflatten(0, x.shape[:2])
+        spread: torch.Tensor = out.unflatten(0, x.shape[:2])
+        return spread
 
 
 class Sequential(nn.Sequential):

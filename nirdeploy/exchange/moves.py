@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 
 import nir
 import numpy as np
 
 from nirdeploy.exchange.signals import Shape
+from nirdeploy.graph.extension import MaxPool2d
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,5 @@ def selection(move: Picked, source: Shape) -> nir.NIRNode:
 
 def max_pool(kernel: Shape, stride: Shape, padding: Shape) -> nir.NIRNode:
     """The maximum over windows, which NIR has no node for: the package's own."""
-    made: nir.NIRNode = import_module("nirdeploy.graph.extension").MaxPool2d(
-        np.array(kernel), np.array(stride), np.array(padding)
-    )
+    made: nir.NIRNode = MaxPool2d(np.array(kernel), np.array(stride), np.array(padding))
     return made

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,26 +17,15 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from nirdeploy.errors import ExportError
-from nirdeploy.exchange import ops, rows
+from nirdeploy.exchange import ops
 from nirdeploy.exchange.calls import Calls
 from nirdeploy.exchange.emit import Ending
-from nirdeploy.exchange.naming import Names
-from nirdeploy.exchange.placing import Placing, Sources, without_sums
-from nirdeploy.exchange.reading import Reader, Reading, Unreadable
+from nirdeploy.exchange.placing import Sources, without_sums
+from nirdeploy.exchange.reading import Reading, Unreadable
+from nirdeploy.exchange.run import Run
 from nirdeploy.exchange.signals import ANY, COUNTS, HELD, SPIKES, Birth, Given, Lost, Node, Value
 from nirdeploy.exchange.table import Call, Table
-from nirdeploy.exchange.where import calling_line
 from nirdeploy.semantics import neuron as equations
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What cannot come in: which module or call, why, and what would."""
-
-    who: str
-    why: str
-    remedy: str
-    missing: bool  # there is no node for it; else it reads what cannot be read
 
 
 class Observer:
@@ -50,19 +38,14 @@ class Observer:
 
     def __init__(self, net: nn.Module, examples: Sequence[torch.Tensor], table: Table) -> None:
         self.net, self.table = net, table
-        names = Names(plain=table.plain)
-        self.placing = Placing(names, table.array)
-        self.calls = Calls(self)
-        self.book = self.calls.book
-        self.reader = Reader(self.book, table.two, table.declared(net))
-        self.depth = 0
-        self.path: list[str] = []
-        self.problems: dict[tuple[str, str], Problem] = {}
+        self.run = Run(net, table)
+        self.calls = Calls(self.run)
+        self.placing, self.book, self.reader = self.run.placing, self.run.book, self.run.reader
         self._counts: dict[nn.Module, int] = {}
         self._entered: list[torch.Tensor] = []
         self.given = self._inputs(examples)
         output = self._run([given.tensor for given in self.given])
-        self._raise()
+        self.run.problems.check()
         self.inputs = [given.birth.node for given in self.given]
         self._settled()
         self.endings = self._endings(output)
@@ -92,7 +75,7 @@ class Observer:
         except (RuntimeError, TypeError, IndexError, ValueError, AttributeError, AssertionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             self._look_at_leaves()
-            raise self._error(
+            raise self.run.problems.error(
                 f"the example input of shape {shown} does not go through the net: {reason}",
                 "give the shape the net is called with, batch dimension included",
             ) from error
@@ -113,17 +96,17 @@ class Observer:
 
     def _passing(self, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
-            self.path.append(name)
+            self.run.path.append(name)
 
         def leave(module: nn.Module, args: Any, output: Any) -> None:
-            self.path.pop()
+            self.run.path.pop()
 
         return enter, leave
 
     def _hooks(self, name: str, module: nn.Module) -> tuple[Callable[..., Any], Callable[..., Any]]:
         def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            self.depth += 1
-            if self.depth > 1:
+            self.run.depth += 1
+            if self.run.depth > 1:
                 return None
             if args and isinstance(args[0], tuple):  # output and state of a single-step neuron before it
                 args = (args[0][0], *args[1:])
@@ -134,9 +117,9 @@ class Observer:
             return args, kwargs
 
         def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            if self.depth == 1:  # still inside: what is computed here is not the net's
+            if self.run.depth == 1:  # still inside: what is computed here is not the net's
                 self._left(name, module, self._entered.pop(), output)
-            self.depth -= 1
+            self.run.depth -= 1
 
         return enter, leave
 
@@ -151,13 +134,13 @@ class Observer:
                 return
             given = self.table.op(module, who)
             if given is None:
-                self.missing(who, *self._why(module))
+                self.run.problems.missing(who, *self._why(module))
                 raise Unreadable("")
             extra = self.table.extra(module)
-            self.calls.apply(given, tensor, tensors[0], name, (id(module),), extra=extra)
+            self.run.apply(given, tensor, tensors[0], name, (id(module),), extra=extra)
         except Unreadable as error:
             if str(error):
-                self.unread(name, str(error))
+                self.run.problems.unread(name, str(error))
             for one in tensors:
                 self.book.lose(one, ())
 
@@ -242,21 +225,6 @@ class Observer:
             hint="use a module of its own at each place",
         )
 
-    # --- what went wrong --------------------------------------------------------------
-
-    def missing(self, who: str, why: str, remedy: str) -> None:
-        """Note a module or call that has no node."""
-        key = (who, why)
-        if key not in self.problems:
-            self.problems[key] = Problem(who, f"{why} (called at {calling_line()})", remedy, True)
-
-    def unread(self, who: str, what: str) -> None:
-        """Note a module that reads what cannot be read."""
-        key = (who, what)
-        if key not in self.problems:
-            remedy = "between modules a signal may be moved, added, concatenated, pooled; else make the call a module"
-            self.problems[key] = Problem(who, f"{what} (called at {calling_line()})", remedy, False)
-
     def _look_at_leaves(self) -> None:
         """Note the layers that have no node wherever they stand: the run did not come to all of them."""
         for name, module, leaf in self._modules():
@@ -265,30 +233,11 @@ class Observer:
                 continue
             given = self.table.op(module, who)
             if given is None or (isinstance(given, ops.Same) and given.positive):
-                self.missing(who, *self._why(module))
+                self.run.problems.missing(who, *self._why(module))
 
     def _why(self, module: nn.Module) -> tuple[str, str]:
         why, remedy = self.table.reason(module)
         return f"{_package(module)}'s {type(module).__name__}: {why}", remedy
-
-    def _raise(self) -> None:
-        if self.problems:
-            raise self._error()
-
-    def _error(self, more: str = "", hint: str = "") -> ExportError:
-        """All that was noted, and one thing more."""
-        problems = list(self.problems.values())
-        texts = []
-        missing = [problem for problem in problems if problem.missing]
-        if missing:
-            whos = ", ".join(problem.who for problem in missing)
-            texts.append(f"no NIR node for {whos}: {'; '.join(dict.fromkeys(p.why for p in missing))}")
-        texts += [f"{problem.who} reads {problem.why}" for problem in problems if not problem.missing]
-        remedies = [problem.remedy for problem in problems]
-        if missing and not any("supported" in remedy for remedy in remedies):
-            remedies.append(f"supported: {rows.SUPPORTED}")
-        parts = [text for text in (*texts, more) if text]
-        return ExportError("; ".join(parts), hint="; ".join(dict.fromkeys(r for r in (*remedies, hint) if r)))
 
     # --- the end ----------------------------------------------------------------------
 
@@ -312,11 +261,11 @@ class Observer:
                     for node in nodes:
                         found.setdefault((id(node), 0), ([(node, 0)], node.shape))
                 elif seen.why:
-                    self.unread("the output", f"a tensor that no module gave: {', '.join(seen.why)}")
+                    self.run.problems.unread("the output", f"a tensor that no module gave: {', '.join(seen.why)}")
             elif isinstance(seen, Value):
                 sources, shape = self._read_at_end(tensor)
                 found.setdefault(tuple((id(n), late) for n, late in sources), (sources, shape))
-        self._raise()
+        self.run.problems.check()
         if not found:
             last = list(dict.fromkeys(membranes)) or self._unread_nodes()
             found = {(id(node), 0): ([(node, 0)], node.shape) for node in last}
@@ -330,7 +279,7 @@ class Observer:
         try:
             reading = self.reader.read(tensor)
         except Unreadable as error:
-            self.unread("the output", str(error))
+            self.run.problems.unread("the output", str(error))
             return [], ()
         sources, shape = self.placing.arriving(reading, "output")
         return without_sums(sources), shape
