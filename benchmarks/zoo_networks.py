@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 class Entry:
     """A network: how to build it (``small`` or not), its sample's shape, and how its framework steps it.
 
-    ``steps``: "all" (the net takes (T, B, ...)), "each" (one call per step), "state" (with the state handed on),
+    ``steps``: "all" (the net takes (T, B, ...)), "each" (one call per step),
     "held" (the net steps by itself on one input), "squeezed" (batch and time in one dimension).
     """
 
@@ -33,7 +33,6 @@ class Entry:
     build: Callable[[bool], nn.Module]
     shape: Callable[[bool], Shape]
     steps: str = "all"
-    drive: float = 1.0
 
 
 def _jelly() -> Any:
@@ -46,10 +45,9 @@ def _jelly() -> Any:
         sys.modules["torchvision.models.utils"].load_state_dict_from_url = (  # type: ignore[attr-defined]
             torch.hub.load_state_dict_from_url
         )
-    from spikingjelly.activation_based import layer, model, neuron
+    from spikingjelly.activation_based import layer, neuron
     from spikingjelly.activation_based.model import parametric_lif_net, sew_resnet, spiking_resnet, spiking_vgg
 
-    del model
     return types.SimpleNamespace(
         layer=layer,
         neuron=neuron,
@@ -308,6 +306,6 @@ NETWORKS: dict[str, Entry] = {
     "snntorch_tutorial5": Entry("snntorch", _of(Tutorial5, 50, 1000), _at((784,)), "held"),
     "snntorch_tutorial6": Entry("snntorch", _of(Tutorial6, 4, 12), _at((1, 28, 28)), "held"),
     "snntorch_tutorial7": Entry("snntorch", _tutorial7, _at((2, 34, 34)), "each"),
-    "norse_mnist": Entry("norse", _of(NorseMnist, 4, 32), _at((1, 28, 28)), "all", 60.0),
+    "norse_mnist": Entry("norse", _of(NorseMnist, 4, 32), _at((1, 28, 28))),
     "sinabs_mnist": Entry("sinabs", _sinabs_mnist, _at((1, 28, 28)), "squeezed"),
 }

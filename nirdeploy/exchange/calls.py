@@ -9,7 +9,7 @@ import torch
 
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange import arithmetic, functions
-from nirdeploy.exchange.reading import Unreadable
+from nirdeploy.exchange.reading import Unreadable, Unwritten
 from nirdeploy.exchange.run import Run
 from nirdeploy.exchange.signals import Given, Lost, Seen, Value, Zeros, same
 from nirdeploy.exchange.where import calling_line
@@ -149,6 +149,10 @@ class Calls:
             self._note(name, func, args, kwargs, result, found)
         except Unreadable as error:
             self._lose(name, result, found, str(error))
+        except Unwritten as error:
+            self.run.problems.missing(f"{self.run.title(name)} (a call)", error.why, error.remedy)
+            for one in result if isinstance(result, (tuple, list)) else [result]:
+                self.run.book.lose(one, ())
         return result
 
     def _note(

@@ -21,10 +21,11 @@ from nirdeploy.exchange import ops
 from nirdeploy.exchange.calls import Calls
 from nirdeploy.exchange.emit import Ending
 from nirdeploy.exchange.placing import Sources, without_sums
-from nirdeploy.exchange.reading import Reading, Unreadable
+from nirdeploy.exchange.reading import Reading, Unreadable, Unwritten
 from nirdeploy.exchange.run import Run
 from nirdeploy.exchange.signals import ANY, COUNTS, HELD, SPIKES, Birth, Given, Lost, Node, Value
 from nirdeploy.exchange.table import Call, Table
+from nirdeploy.exchange.where import calling_line
 from nirdeploy.semantics import neuron as equations
 
 
@@ -138,11 +139,17 @@ class Observer:
                 raise Unreadable("")
             extra = self.table.extra(module)
             self.run.apply(given, tensor, tensors[0], name, (id(module),), extra=extra)
+            return
+        except Unwritten as error:
+            self.run.problems.missing(who, error.why, error.remedy)
         except Unreadable as error:
             if str(error):
                 self.run.problems.unread(name, str(error))
-            for one in tensors:
-                self.book.lose(one, ())
+        except ExportError as error:
+            where = error.where or calling_line()
+            raise ExportError(error.message, where=where, hint=error.hint) from error
+        for one in tensors:
+            self.book.lose(one, ())
 
     def _neuron(self, name: str, module: nn.Module, tensor: torch.Tensor, output: Any) -> None:
         form = self.table.form(module)

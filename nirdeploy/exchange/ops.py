@@ -227,6 +227,15 @@ def sizes(value: Any, count: int) -> tuple[int, ...]:
     return given * count if len(given) == 1 else given
 
 
+def spatial(shape: Shape, dims: int, who: str) -> None:
+    """Raise :class:`ExportError` where a sample has not its channels and ``dims`` dimensions more."""
+    if len(shape) != dims + 1:
+        raise ExportError(
+            f"{who} is given samples of shape {shape}, which are no channels of {dims} dimension(s)",
+            hint="give the example a batch dimension",
+        )
+
+
 def fits(who: str, kind: str, size: Shape, pool: Pool | MaxPool, ceil: bool) -> None:
     """Raise :class:`ExportError` where rounding the number of windows up makes more of them."""
     if not ceil:
@@ -272,10 +281,11 @@ def transposed(module: Any) -> Written:
     return Written("transposed convolution", lambda x: run(x, weight, *options), dims)
 
 
-def adaptive_mean(size: Any, dims: int) -> Callable[[Shape], Op]:
+def adaptive_mean(size: Any, dims: int, who: str) -> Callable[[Shape], Op]:
     """Adaptive average pooling for an input of a shape: windows where they divide, else written out."""
 
     def of(shape: Shape) -> Op:
+        spatial(shape, dims, who)
         wanted = tuple(n if w is None else w for n, w in zip(shape[1:], sizes_or_none(size, dims), strict=True))
         if all(n == 1 for n in shape[1:]):
             return Rearranged(lambda x: x.expand(*x.shape[:-dims], *wanted))
@@ -292,6 +302,7 @@ def adaptive_maximum(size: Any, dims: int, who: str) -> Callable[[Shape], Op]:
     """Adaptive maximum pooling, where its windows divide the input."""
 
     def of(shape: Shape) -> Op:
+        spatial(shape, dims, who)
         wanted = tuple(n if w is None else w for n, w in zip(shape[1:], sizes_or_none(size, dims), strict=True))
         if any(n % w for n, w in zip(shape[1:], wanted, strict=True)):
             raise ExportError(

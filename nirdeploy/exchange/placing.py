@@ -16,11 +16,10 @@ import nir
 import numpy as np
 import torch
 
-from nirdeploy.errors import ExportError
 from nirdeploy.exchange import moves, ops
 from nirdeploy.exchange.naming import Names
 from nirdeploy.exchange.ops import Array, Op
-from nirdeploy.exchange.reading import Part, Reading
+from nirdeploy.exchange.reading import Part, Reading, Unwritten
 from nirdeploy.exchange.signals import ANY, COUNTS, NATURES, POSITIVE, SPIKES, Node, Shape
 from nirdeploy.graph.chain import MAX_WEIGHTS
 
@@ -67,10 +66,10 @@ class Placing:
             source = self._as_shape(part, reading.shape, name)
             if source is None:
                 if not flat:
-                    raise ExportError(
-                        f"{name} takes {reading.shape}, which nothing in NIR makes of the {part.node.shape} of "
+                    raise Unwritten(
+                        f"it takes {reading.shape}, which nothing in NIR makes of the {part.node.shape} of "
                         f"{part.node.name}",
-                        hint="keep the shape (channels, height, width) from layer to layer",
+                        "keep the shape (channels, height, width) from layer to layer",
                     )
                 return self.arriving(replace(reading, shape=(math.prod(reading.shape),)), name)
             found.append(source)
@@ -93,7 +92,7 @@ class Placing:
         if len(shape) != 1:
             return None
         weight = np.zeros((shape[0], math.prod(node.shape)))
-        self._room(weight.size, name)
+        self._room(weight.size)
         there = np.flatnonzero(where >= 0)
         weight[there, where[there]] = 1.0
         return self._between(
@@ -187,7 +186,7 @@ class Placing:
     def _matrix(self, op: Op, reading: Reading, out: Shape, name: str, key: tuple[Any, ...]) -> Node:
         """The op written out: on each source a matrix over its flattened signals."""
         size, outputs = math.prod(reading.shape), math.prod(out)
-        self._room(size * outputs, name)
+        self._room(size * outputs)
         weight, zero = written_out(op, reading.shape, outputs)
         shape = out if len(out) == 1 else (outputs,)
         made: list[Node] = []
@@ -204,12 +203,13 @@ class Placing:
     def _plain(self, name: str, made: nir.NIRNode, shape: Shape, sources: Sources) -> Any:
         return lambda: self.add(name, made, shape, sources)
 
-    def _room(self, weights: int, name: str) -> None:
+    @staticmethod
+    def _room(weights: int) -> None:
         if weights > MAX_WEIGHTS:
-            raise ExportError(
-                f"{name} is no convolution that NIR can say and would be a matrix of {weights} weights, at most "
-                f"{MAX_WEIGHTS} are written out",
-                hint="put a strided convolution or a pool in its place",
+            raise Unwritten(
+                f"NIR can say it by no convolution, and as a matrix it has {weights} weights, at most {MAX_WEIGHTS} "
+                "are written out",
+                "put a strided convolution or a pool in its place",
             )
 
     def _sum_of(self, nodes: list[Node], shape: Shape, name: str) -> Node:
@@ -264,9 +264,9 @@ class Placing:
             summed = self.place(op.summing(), reading, out, f"{name}.sum", (*key, "sum"))
             return self.gate([(summed, 0)], summed.shape, 0.5, name, key)
         if len(reading.shape) != 3 or max(op.dilation) > 1:
-            raise ExportError(
-                f"{name} takes the maximum of currents in windows of {'one dimension' if op.own == 2 else 'holes'}",
-                hint="pool the spikes behind the neurons instead, or use nn.MaxPool2d without dilation",
+            raise Unwritten(
+                f"it takes the maximum of currents in windows of {'one dimension' if op.own == 2 else 'holes'}",
+                "pool the spikes behind the neurons instead, or use nn.MaxPool2d without dilation",
             )
         sources, _ = self.arriving(reading, name, flat=False)
         made = moves.max_pool(op.kernel, op.stride, op.padding)

@@ -13,7 +13,15 @@ from nirdeploy.exchange.signals import HELD, Birth, Book, Given, Lost, Node, Sha
 
 
 class Unreadable(Exception):
-    """Why a tensor cannot be read; ``root``: what was lost on the way is the cause, and named already or here."""
+    """Why a tensor cannot be read; nothing where the cause was named already."""
+
+
+class Unwritten(Exception):
+    """Why a call has no node, and what would."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.why, self.remedy = why, remedy
 
 
 @dataclass(frozen=True)

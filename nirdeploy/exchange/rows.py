@@ -55,6 +55,7 @@ def _pool(module: Any, who: str) -> Given:
 
 def _ceiled(module: Any, who: str, made: Any, kind: str) -> Given:
     def of(shape: Shape) -> Op:
+        ops.spatial(shape, len(made.kernel), who)
         ops.fits(who, kind, shape[1:], made, bool(module.ceil_mode))
         found: Op = made
         return found
@@ -131,7 +132,7 @@ _ROWS: tuple[Row, ...] = (
     ((nn.AvgPool1d, nn.AvgPool2d), _pool),
     ((nn.LPPool1d, nn.LPPool2d), _power),
     ((nn.MaxPool1d, nn.MaxPool2d), _maximum),
-    (_ADAPTIVE_MEAN, lambda m, who: ops.adaptive_mean(m.output_size, 1 + isinstance(m, nn.AdaptiveAvgPool2d))),
+    (_ADAPTIVE_MEAN, lambda m, who: ops.adaptive_mean(m.output_size, 1 + isinstance(m, nn.AdaptiveAvgPool2d), who)),
     (
         _ADAPTIVE_MAXIMUM,
         lambda m, who: ops.adaptive_maximum(m.output_size, 1 + isinstance(m, nn.AdaptiveMaxPool2d), who),

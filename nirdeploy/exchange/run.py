@@ -15,9 +15,9 @@ from nirdeploy.exchange.ops import Op
 from nirdeploy.exchange.placing import Placing
 from nirdeploy.exchange.problems import Problems
 from nirdeploy.exchange.reading import Reader, Reading, Unreadable, lost
+from nirdeploy.exchange.rows import Given
 from nirdeploy.exchange.signals import ANY, Birth, Book, Lost, Seen, Value, Zeros
 from nirdeploy.exchange.table import Table
-from nirdeploy.exchange.where import calling_line
 
 
 class Run:
@@ -126,7 +126,7 @@ class Run:
         if start < front <= end:
             label = self.placing.names.legal(name)
             raise ExportError(
-                f"{label} flattens from dimension {op.start}, batch or time along (called at {calling_line()})",
+                f"{label} flattens from dimension {op.start}, batch or time along",
                 hint=f"use nn.Flatten({front - extra})",
             )
         numbers = seen.numbered().reshape(out.shape)

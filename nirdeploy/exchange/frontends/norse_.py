@@ -113,10 +113,14 @@ def _neuron(call: Call, preset: Dialect) -> Part:
 
 
 def _time_constant(key: str, call: Call) -> np.ndarray:
-    inverse = common.per_neuron(getattr(call.module.p, key), key, call)
+    """tau; of the rate ``dt key`` as Norse multiplies it, in the precision of its parameter."""
+    given, dt = getattr(call.module.p, key), float(call.module.dt)
+    inverse = common.per_neuron(given, key, call)
     if (inverse <= 0).any():
         raise common.refused(call, f"{key} = {inverse.min():g} has no time constant", hint="it must be positive")
-    return 1 / inverse
+    if isinstance(given, torch.Tensor) and given.dtype == torch.float64:
+        return 1 / inverse
+    return np.asarray(dt / common.per_neuron(dt * given, key, call))
 
 
 def _reset(call: Call) -> Any:

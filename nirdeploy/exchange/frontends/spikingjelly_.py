@@ -66,10 +66,9 @@ _WRAPPERS = frozenset(
         "WSLinear",
         "BatchNorm1d",
         "BatchNorm2d",
-        "ThresholdDependentBatchNorm1d",
-        "ThresholdDependentBatchNorm2d",
     )
 )
+_BY_THRESHOLD = ("ThresholdDependentBatchNorm1d", "ThresholdDependentBatchNorm2d")
 _CHANGES_IN_TIME = (
     "it normalizes every step by numbers of its own, and a graph is the same in all steps",
     "train with BatchNorm2d or ThresholdDependentBatchNorm2d",
@@ -137,6 +136,8 @@ def op(module: Any, who: str) -> rows.Given | None:
         return lambda shape: _vote(size, shape[-1])
     if kind is not None:
         return ops.Same()
+    if class_of(module, _PACKAGE, _BY_THRESHOLD) is not None:
+        return ops.normalization_of(module)
     return rows.op_of(module, who) if wraps(module) else None
 
 
