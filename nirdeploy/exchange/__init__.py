@@ -2,7 +2,21 @@
 
 from nirdeploy.exchange.exporter import export_to_nir
 from nirdeploy.exchange.importer import import_from_nir
-from nirdeploy.exchange.modules import IF, LI, LIF, CubaLI, CubaLIF, Delay, I, Recurrent, Scale, SumPool2d, Threshold
+from nirdeploy.exchange.modules import (
+    IF,
+    LI,
+    LIF,
+    CubaLI,
+    CubaLIF,
+    Delay,
+    I,
+    MultiStep,
+    Recurrent,
+    Scale,
+    Sequential,
+    SumPool2d,
+    Threshold,
+)
 
 __all__ = [
     "IF",
@@ -12,8 +26,10 @@ __all__ = [
     "CubaLIF",
     "Delay",
     "I",
+    "MultiStep",
     "Recurrent",
     "Scale",
+    "Sequential",
     "SumPool2d",
     "Threshold",
     "export_to_nir",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,24 @@ from typing import Any
 import nir
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import nn
 
 from nirdeploy.errors import ExportError
-from nirdeploy.exchange import spikingjelly
+from nirdeploy.exchange import rows
+from nirdeploy.exchange.emit import commonest, emit
+from nirdeploy.exchange.frontends import spikingjelly_ as spikingjelly
 from nirdeploy.exchange.importer import ORIGIN, Origin
-from nirdeploy.exchange.layers import to_node, trained
-from nirdeploy.exchange.modules import Neuron, Recurrent
-from nirdeploy.exchange.tracing import ADDITIONS, PASSES, Trace, is_flatten
+from nirdeploy.exchange.layers import trained
+from nirdeploy.exchange.modules import Delay, MultiStep, Neuron, Recurrent, Sequential
+from nirdeploy.exchange.observe import Observer
+from nirdeploy.exchange.ops import Op
+from nirdeploy.exchange.signals import Node
+from nirdeploy.exchange.table import Call, Part, Table, forward_names
 from nirdeploy.graph import file as nirfile
 from nirdeploy.semantics import dialect as dialects
-from nirdeploy.semantics import neuron as equations
 from nirdeploy.semantics.dialect import Dialect
+
+_STATEFUL = (Neuron, Recurrent, Delay)
 
 
 def export_to_nir(
@@ -34,10 +40,8 @@ def export_to_nir(
     """Express a module in NIR.
 
     Args:
-        net: layers of torch.nn (Linear, Conv1d, Conv2d, AvgPool2d, Flatten, Identity, Dropout),
-            :mod:`nirdeploy.exchange.modules` and SpikingJelly's layers and neurons, in any mix, in an
-            nn.Sequential or any module whose forward torch.fx can trace; or what
-            :func:`~nirdeploy.exchange.importer.import_from_nir` gave.
+        net: layers of torch.nn, :mod:`nirdeploy.exchange.modules` and SpikingJelly's layers and neurons, in any mix,
+            in any module whose forward runs; or what :func:`~nirdeploy.exchange.importer.import_from_nir` gave.
         example_input: one input as the net wants it, batch dimension (and, for multi-step neurons, time)
             included; a tuple for several inputs. Shapes in the graph are without batch and time.
         save_path: where to write the ``.nir`` file, if at all.
@@ -46,7 +50,7 @@ def export_to_nir(
             another say so in their node's metadata.
 
     Raises:
-        ExportError: lists every module that NIR has no node for.
+        ExportError: lists every module and call that NIR has no node for, with the lines that call them.
     """
     if not (dt > 0 and np.isfinite(dt)):
         raise ExportError(f"dt must be a positive number of seconds, not {dt!r}")
@@ -54,8 +58,11 @@ def export_to_nir(
     if isinstance(origin, Origin):
         graph = _given_back(net, origin, origin.graph, "")
     else:
-        trace = Trace(net, example_input)
-        graph = _Build(trace, dt, _dialects(trace, dt, dialect)).graph()
+        table = _Table(dt)
+        table.check(net)
+        examples = example_input if isinstance(example_input, tuple) else (example_input,)
+        seen = Observer(nn.Sequential(net) if table.is_leaf(net) else net, examples, table)
+        graph = emit(seen.placing, seen.inputs, seen.endings, _dialect(seen.placing.nodes, dt, dialect))
     if save_path is not None:
         nirfile.write(Path(save_path), graph)
     return graph
@@ -64,6 +71,129 @@ def export_to_nir(
 def own_dt(net: nn.Module) -> float:
     """Seconds per step of the net's own neurons (1e-4 if it has none)."""
     return next((module.dialect.dt for module in net.modules() if isinstance(module, Neuron)), 1e-4)
+
+
+class _Table(Table):
+    """Our own modules and SpikingJelly's."""
+
+    package = "spikingjelly"
+    plain = True
+    places = spikingjelly.PLACES
+    containers = spikingjelly.CONTAINERS
+
+    def __init__(self, dt: float) -> None:
+        self.dt = dt
+
+    def check(self, net: nn.Module) -> None:
+        """Raise :class:`ExportError` where our own neurons disagree on how they take time."""
+        modes = {getattr(module, "step_mode", "s") for module in net.modules() if isinstance(module, _STATEFUL)}
+        if len(modes) > 1:
+            raise ExportError("the net mixes step_mode 's' and 'm'", hint="give all neurons the same step_mode")
+
+    def declared(self, net: nn.Module) -> int:
+        ours = [module.step_mode == "m" for module in net.modules() if isinstance(module, _STATEFUL)]
+        jelly = [spikingjelly.steps_inside(module) for module in net.modules()]
+        return 2 if any(ours) or any(jelly) else 1
+
+    def input_names(self, net: nn.Module, count: int) -> list[str]:
+        names = forward_names(net)
+        if len(names) < count:
+            raise ExportError(
+                f"the net takes {len(names)} inputs ({', '.join(names)}), the example has {count}",
+                hint="give a tuple of tensors, one per input",
+            )
+        return names[:count]
+
+    def array(self, value: Any) -> np.ndarray:
+        return _array(value)
+
+    def is_neuron(self, module: nn.Module) -> bool:
+        return isinstance(module, _STATEFUL) or spikingjelly.kind_of(module) is not None
+
+    def form(self, module: nn.Module) -> tuple[str, ...]:
+        ours = isinstance(module, _STATEFUL) and module.step_mode == "m"
+        return ("T", "B") if ours or spikingjelly.steps_inside(module) else ("B",)
+
+    def restarts(self, module: nn.Module) -> bool:
+        return isinstance(module, _STATEFUL)
+
+    def reads_out(self, module: nn.Module) -> bool:
+        return spikingjelly.reads_out(module)
+
+    def op(self, module: nn.Module, who: str) -> rows.Given | None:
+        if self.own_class(module) is not None:
+            return spikingjelly.op(module, who)
+        return rows.op_of(module, who)
+
+    def extra(self, module: nn.Module) -> int:
+        return int(bool(spikingjelly.steps_inside(module)))
+
+    def reason(self, module: nn.Module) -> tuple[str, str]:
+        own = self.own_class(module)
+        return rows.reason(module) if own is None else spikingjelly.reason(module, own)
+
+    def is_leaf(self, module: nn.Module) -> bool:
+        return not isinstance(module, (MultiStep, Sequential)) and super().is_leaf(module)
+
+    def neuron(self, call: Call) -> Part:
+        module = call.module
+        if isinstance(module, Delay):
+            return Part(nir.Delay(np.broadcast_to(_array(module.get_buffer("delay")), call.leaving).copy()), None)
+        if isinstance(module, Recurrent):
+            return self._recurrent(call, module)
+        if isinstance(module, Neuron):
+            return self._own(call, module)
+        return spikingjelly.neuron(call, self.dt)
+
+    def _own(self, call: Call, module: Neuron) -> Part:
+        if not np.isclose(module.dialect.dt, self.dt, rtol=1e-9):
+            raise ExportError(
+                f"the net's neurons step by dt = {module.dialect.dt:g} s, the export was asked for dt = {self.dt:g} s",
+                hint=f"pass dt={module.dialect.dt:g}",
+            )
+        values = {}
+        for key, value in module.nir_parameters().items():
+            try:
+                values[key] = np.broadcast_to(_array(value), call.leaving).copy()
+            except ValueError as error:
+                raise ExportError(
+                    f"{call.name}: {key} has shape {tuple(value.shape)}, the neurons {call.leaving}"
+                ) from error
+        return Part(getattr(nir, module.model)(**values), module.dialect)
+
+    def _recurrent(self, call: Call, module: Recurrent) -> Part:
+        inner = self._own(call, module.neuron)
+        who = f"{call.name}.feedback ({type(module.feedback).__name__})"
+        op = rows.op_of(module.feedback, who)
+        feedback = op.node(call.leaving, _array) if isinstance(op, Op) else None
+        if feedback is None:
+            raise ExportError(f"no NIR node for {who}", hint="bring spikes back through a Linear or a convolution")
+        nodes = {
+            "input": nir.Input({"input": np.array(call.arriving)}),
+            "neuron": inner.node,
+            "feedback": feedback,
+            "output": nir.Output({"output": np.array(call.arriving)}),
+        }
+        edges = [("input", "neuron"), ("neuron", "feedback"), ("feedback", "neuron"), ("neuron", "output")]
+        whole = nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
+        return Part(whole, inner.dialect, inner=inner.node)
+
+
+def _dialect(nodes: Sequence[Node], dt: float, given: str | Dialect | None) -> Dialect:
+    """The dialect of the graph. Raises :class:`ExportError` where a neuron follows another than the one asked for."""
+    step = repr(float(dt))
+    if given is None:
+        return commonest(nodes, dialects.parse(f"nir,dt={step}"))
+    asked = dialects.parse(f"{given if isinstance(given, Dialect) else dialects.parse(given)},dt={step}")
+    for node in nodes:
+        if node.dialect is not None and replace(asked, preset="nir", dt=dt) != replace(
+            node.dialect, preset="nir", dt=dt
+        ):
+            raise ExportError(
+                f"{node.name} follows the dialect {node.dialect}, the export was asked for {asked}",
+                hint="build the neurons with that dialect, or do not name one",
+            )
+    return asked
 
 
 def _given_back(net: nn.Module, origin: Origin, graph: nir.NIRGraph, prefix: str) -> nir.NIRGraph:
@@ -83,140 +213,8 @@ def _given_back(net: nn.Module, origin: Origin, graph: nir.NIRGraph, prefix: str
     return nir.NIRGraph(nodes=nodes, edges=list(graph.edges), metadata=metadata, type_check=False)
 
 
-def _dialects(trace: Trace, dt: float, given: str | Dialect | None) -> dict[str, Dialect]:
-    """The dialect of each neuron by its name, and of the graph by ''."""
-    step = repr(float(dt))
-    asked = None
-    if given is not None:
-        asked = dialects.parse(f"{given if isinstance(given, Dialect) else dialects.parse(given)},dt={step}")
-    own: dict[str, Dialect] = {}
-    for name, module in trace.neurons():
-        if not isinstance(module, Neuron):
-            own[name] = spikingjelly.dialect(module, dt)
-            continue
-        own[name] = module.dialect
-        if not np.isclose(module.dialect.dt, dt, rtol=1e-9):
-            raise ExportError(
-                f"the net's neurons step by dt = {module.dialect.dt:g} s, the export was asked for dt = {dt:g} s",
-                hint=f"pass dt={module.dialect.dt:g}",
-            )
-    if not own:
-        return {"": asked or dialects.parse(f"nir,dt={step}")}
-    if asked is not None:
-        for name, dialect in own.items():
-            if replace(asked, preset="nir", dt=dt) != replace(dialect, preset="nir", dt=dt):
-                raise ExportError(
-                    f"{name} follows the dialect {dialect}, the export was asked for {asked}",
-                    hint="build the neurons with that dialect, or do not name one",
-                )
-    most = Counter(own.values()).most_common(1)[0][0]
-    return {**own, "": asked or most}
-
-
-class _Build:
-    """The NIR graph of one trace."""
-
-    def __init__(self, trace: Trace, dt: float, own: dict[str, Dialect]) -> None:
-        self.trace, self.dt, self.own = trace, dt, own
-        self.nodes: dict[str, nir.NIRNode] = {}
-        self.edges: list[tuple[str, str]] = []
-        self.stands_for: dict[str, list[str]] = {}  # nodes that are dropped, and sums: their sources
-
-    def graph(self) -> nir.NIRGraph:
-        for node in self.trace.graph.nodes:
-            sources = [name for source in self.trace.signals(node) for name in self._names(source)]
-            if node.op == "placeholder":
-                if self.trace.carries_signal(node):
-                    self.nodes[node.name] = nir.Input({"input": np.array(self.trace.own_shape(node))})
-            elif node.op == "output":
-                self._outputs(node)
-            elif self._vanishes(node):
-                self.stands_for[node.name] = sources
-            else:
-                self.nodes[node.name] = self._node(node)
-                self.edges += [(source, node.name) for source in sources]
-        metadata = {dialects.METADATA_KEY: str(self.own[""])}
-        return nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata=metadata, type_check=False)
-
-    def _names(self, node: fx.Node) -> list[str]:
-        return self.stands_for.get(node.name, [node.name])
-
-    def _vanishes(self, node: fx.Node) -> bool:
-        if node.op == "call_module":
-            return isinstance(self.trace.module(node), PASSES)
-        return node.target in ADDITIONS or self.trace.item_of_pair(node) is not None
-
-    def _outputs(self, node: fx.Node) -> None:
-        signals = self.trace.signals(node)
-        for index, source in enumerate(signals):
-            name = "output" if len(signals) == 1 else f"output_{index}"
-            self.nodes[name] = nir.Output({"output": np.array(self.trace.own_shape(source))})
-            self.edges += [(one, name) for one in self._names(source)]
-
-    def _node(self, node: fx.Node) -> nir.NIRNode:
-        arriving = self.trace.own_shape(node.all_input_nodes[0])
-        if is_flatten(node):
-            given = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | dict(node.kwargs)
-            dims: Any = {"start_dim": 0, "end_dim": -1} | given
-            return self._flatten(dims["start_dim"], dims["end_dim"], arriving, self.trace.leading, node.name)
-        module = self.trace.module(node)
-        if isinstance(module, nn.Flatten):
-            leading = 1 if spikingjelly.is_layer(module) else self.trace.leading  # its own time is set apart
-            return self._flatten(module.start_dim, module.end_dim, arriving, leading, node.name)
-        if isinstance(module, Recurrent):
-            return self._recurrent(module, arriving, node)
-        if isinstance(module, Neuron) or spikingjelly.is_neuron(module):
-            return self._neuron(module, arriving, node)
-        return self._layer(module, arriving, node.name)
-
-    @staticmethod
-    def _layer(module: Any, arriving: tuple[int, ...], name: str) -> nir.NIRNode:
-        made = to_node(module, arriving, name, _array)
-        if made is None:
-            raise ExportError(f"no NIR node for {name} ({type(module).__name__})")
-        return made
-
-    def _recurrent(self, module: Recurrent, arriving: tuple[int, ...], node: fx.Node) -> nir.NIRGraph:
-        nodes = {
-            "input": nir.Input({"input": np.array(arriving)}),
-            "neuron": self._neuron(module.neuron, arriving, node),
-            "feedback": self._layer(module.feedback, arriving, f"{node.name}.feedback"),
-            "output": nir.Output({"output": np.array(arriving)}),
-        }
-        edges = [("input", "neuron"), ("neuron", "feedback"), ("feedback", "neuron"), ("neuron", "output")]
-        return nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
-
-    def _neuron(self, module: Any, shape: tuple[int, ...], node: fx.Node) -> nir.NIRNode:
-        if isinstance(module, Neuron):
-            model, tensors = module.model, module.nir_parameters()
-        else:
-            model, tensors = spikingjelly.parameters(module, self.dt, node.name)
-        values = {}
-        for key, value in tensors.items():
-            try:
-                values[key] = np.broadcast_to(_array(value), shape).copy()
-            except ValueError as error:
-                raise ExportError(f"{node.name}: {key} has shape {tuple(value.shape)}, the neurons {shape}") from error
-        made: nir.NIRNode = getattr(nir, model)(**values)
-        own = self.own[str(node.target)]
-        if model in equations.RESETS and replace(own, preset="nir") != replace(self.own[""], preset="nir"):
-            made.metadata = {dialects.METADATA_KEY: str(own)}
-        return made
-
-    @staticmethod
-    def _flatten(start: int, end: int, shape: tuple[int, ...], leading: int, name: str) -> nir.NIRNode:
-        first = start + leading + len(shape) if start < 0 else start
-        if first < leading:
-            raise ExportError(
-                f"{name} flattens from dimension {first}, the batch{' or time' * (leading - 1)} along",
-                hint=f"use nn.Flatten({leading})",
-            )
-        start, end = (dim - leading if dim >= 0 else dim for dim in (start, end))
-        return nir.Flatten(input_type={"input": np.array(shape)}, start_dim=start, end_dim=end)
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
+def _array(value: Any) -> np.ndarray:
+    tensor: torch.Tensor = value.detach().cpu()
     if tensor.dtype == torch.bfloat16:  # NumPy has none; float32 holds every value
         tensor = tensor.float()
     array: np.ndarray = tensor.numpy()

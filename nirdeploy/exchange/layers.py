@@ -1,9 +1,8 @@
-"""layers: one NIR node to one PyTorch module, and back."""
+"""layers: the PyTorch module of a NIR node, and the node with what training made of the module."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import nir
@@ -11,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirdeploy.errors import ExportError
 from nirdeploy.exchange.modules import NEURONS, Delay, Neuron, Scale, SumPool2d
 from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.graph.shapes import whole
@@ -89,67 +87,6 @@ def _tensor(value: Any, dtype: torch.dtype, shape: tuple[int, ...] | None) -> to
     if shape is not None and array.shape != shape and array.size == int(np.prod(shape)):
         array = array.reshape(shape)
     return torch.tensor(array, dtype=dtype)
-
-
-def to_node(
-    module: nn.Module, shape: tuple[int, ...], who: str, array: Callable[[torch.Tensor], np.ndarray]
-) -> nir.NIRNode | None:
-    """The node of a layer, None if NIR has none; a Flatten needs to know of batch and time and is none of these.
-
-    Args:
-        shape: of what arrives, without batch and time.
-        who: names the module in errors.
-        array: turns parameters into the graph's arrays.
-
-    Raises:
-        ExportError: the layer has an option that its NIR node has not.
-    """
-    if isinstance(module, nn.Linear):
-        if module.bias is None:
-            return nir.Linear(array(module.weight))
-        return nir.Affine(array(module.weight), array(module.bias))
-    if isinstance(module, (nn.Conv1d, nn.Conv2d)):
-        return _convolution_node(module, shape, who, array)
-    if isinstance(module, nn.AvgPool2d):
-        padded = bool(np.any(np.asarray(module.padding)))
-        if module.ceil_mode or module.divisor_override is not None or (padded and not module.count_include_pad):
-            raise ExportError(
-                f"{who}: NIR's AvgPool2d has no ceil_mode, no divisor_override and counts the padding",
-                hint="use an AvgPool2d without them",
-            )
-        return nir.AvgPool2d(pair(module.kernel_size), pair(module.stride), pair(module.padding))
-    if isinstance(module, SumPool2d):
-        return nir.SumPool2d(pair(module.kernel_size), pair(module.stride), pair(module.padding))
-    if isinstance(module, Scale):
-        return nir.Scale(np.broadcast_to(array(module.scale), shape).copy())
-    if isinstance(module, Delay):
-        return nir.Delay(np.broadcast_to(array(module.get_buffer("delay")), shape).copy())
-    return None
-
-
-def _convolution_node(
-    module: nn.Conv1d | nn.Conv2d, shape: tuple[int, ...], who: str, array: Callable[[torch.Tensor], np.ndarray]
-) -> nir.NIRNode:
-    if module.padding_mode != "zeros":
-        raise ExportError(f"{who}: it pads with {module.padding_mode!r}, NIR only with zeros")
-    weight = array(module.weight)
-    bias = np.zeros(weight.shape[0], dtype=weight.dtype) if module.bias is None else array(module.bias)
-    one = isinstance(module, nn.Conv1d)
-    padding = module.padding if isinstance(module.padding, str) or not one else module.padding[0]
-    return (nir.Conv1d if one else nir.Conv2d)(
-        input_shape=shape[-1] if one else tuple(shape[-2:]),
-        weight=weight,
-        stride=module.stride[0] if one else module.stride,
-        padding=padding,
-        dilation=module.dilation[0] if one else module.dilation,
-        groups=module.groups,
-        bias=bias,
-    )
-
-
-def pair(value: Any) -> np.ndarray:
-    """One size or two, as two."""
-    return np.broadcast_to(np.asarray(value), 2).copy()
 
 
 def trained(node: nir.NIRNode, module: nn.Module) -> nir.NIRNode:

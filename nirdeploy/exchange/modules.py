@@ -311,3 +311,41 @@ class Delay(nn.Module):
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> Any:
         return self.step(x, state) if self.step_mode == "s" else self.many(x, state)[0]
+
+
+class MultiStep(nn.Sequential):
+    """Layers without state on (T, B, ...), as if time were batch: ``MultiStep(nn.Conv2d(1, 8, 3))``."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = x.flatten(0, 1)
+        for module in self:
+            out = module(out)
+        spread: torch.Tensor = out.unflatten(0, x.shape[:2])
+        return spread
+
+
+class Sequential(nn.Sequential):
+    """Layers and neurons one behind the other, in either step mode.
+
+    Multi-step neurons: (T, B, ...) to (T, B, ...), layers in between take each step. Single-step neurons: one step
+    (B, ...), with the states of all of them: ``out, states = net(x, states)``, None at rest.
+    """
+
+    def forward(self, x: torch.Tensor, states: list[State | None] | None = None) -> Any:
+        stateful = [module for module in self if isinstance(module, (Neuron, Recurrent, Delay))]
+        if any(module.step_mode == "s" for module in stateful):
+            return self._single(x, states)
+        for module in self:
+            whole = isinstance(module, (Neuron, Recurrent, Delay, MultiStep))
+            x = module(x) if whole or not stateful else module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return x
+
+    def _single(self, x: torch.Tensor, states: list[State | None] | None) -> tuple[torch.Tensor, list[State | None]]:
+        given, after = iter(states or []), []
+        for module in self:
+            if isinstance(module, (Neuron, Recurrent, Delay)):
+                x, state = module(x, next(given, None))
+                after.append(state)
+            else:
+                x = module(x)
+        return x, after

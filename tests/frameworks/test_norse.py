@@ -165,7 +165,7 @@ def test_norses_own_export_under_the_preset(ledger: Ledger, tmp_path: Path) -> N
         ([norse.LIFBoxCell(LIFBoxParameters(reset_method=lambda z, v, r, th: v))], None, "reset_method"),
         ([LIBoxCell(LIBoxParameters(v_leak=torch.tensor(0.2)))], None, "set v_leak to 0"),
         ([norse.LIFBoxCell(LIFBoxParameters(tau_mem_inv=torch.tensor(0.0)))], None, "tau_mem_inv"),
-        ([norse.LIFRecurrentCell(4, 4)], None, "norse's LIFRecurrentCell"),
+        ([norse.LSNNRecurrentCell(4, 4)], None, "norse's LSNNRecurrentCell"),
         ([nn.ReLU(), norse.LIFCell()], None, "torch's ReLU"),
     ],
 )

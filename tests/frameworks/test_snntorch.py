@@ -306,14 +306,18 @@ class Odd(nn.Module):
 @pytest.mark.parametrize(
     ("net", "shape", "message"),
     [
-        (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), leaky()), (1, 4), "BatchNorm1d"),
-        (nn.Sequential(nn.Linear(4, 4), snntorch.Lapicque(beta=0.5, init_hidden=True)), (1, 4), "snntorch's Lapicque"),
+        (
+            nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), leaky()),
+            (1, 4),
+            "1 \\(LayerNorm\\).*with BatchNorm1d",
+        ),
+        (nn.Sequential(nn.Linear(4, 4), snntorch.Alpha(0.9, 0.5, init_hidden=True)), (1, 4), "snntorch's Alpha"),
         (nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), leaky()), (1, 1, 5, 5), "no ceil_mode"),
         (nn.Sequential(nn.AvgPool2d(3, padding=1, count_include_pad=False), leaky()), (1, 1, 5, 5), "counts the pad"),
         (nn.Sequential(nn.LPPool2d(1, 2, ceil_mode=True), leaky()), (1, 1, 5, 5), "no ceil_mode"),
         (nn.Sequential(nn.LPPool2d(2, 2), leaky()), (1, 1, 5, 5), "LPPool2d"),
         (nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), leaky()), (1, 1, 5, 5), "circular"),
-        (nn.Sequential(shared := nn.Linear(4, 4), leaky(), shared, leaky()), (1, 4), "in another call, 1"),
+        (nn.Sequential(nn.Linear(4, 4), shared := leaky(), nn.Linear(4, 4), shared), (1, 4), "in another call, 2"),
         (nn.Sequential(nn.Identity()), (1, 4), "calls none of its modules"),
         (nn.Sequential(nn.Flatten(0), leaky()), (1, 4), "use nn.Flatten\\(1\\)"),
         (nn.Sequential(nn.Linear(4, 4), leaky()), (1, 5), "does not go through"),

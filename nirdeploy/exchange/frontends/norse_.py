@@ -1,4 +1,5 @@
-"""Norse: LIFBoxCell, LIFCell, IAFCell, and the read-outs LIBoxCell and LICell.
+"""Norse: LIFBoxCell, LIFCell, IAFCell, and the read-outs LIBoxCell and LICell; those with weights of their own
+(LIFRecurrentCell, LILinearCell); and LIF, LIFRecurrent, IAF and LI, which take all steps at once.
 
 Equations (``norse.torch.functional``, 1.1): the membrane moves by ``dt tau_mem_inv ((v_leak - v) + i)``; the current
 of LIFCell and LICell has taken the input when it does and decays by ``1 - dt tau_syn_inv`` after it; IAFCell adds
@@ -17,15 +18,22 @@ from torch import nn
 
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.frontends import common
-from nirdeploy.exchange.frontends.common import Call, Part
+from nirdeploy.exchange.table import Call, Part, Table, array, class_of
 from nirdeploy.semantics.dialect import Dialect
 
-_NEURONS = ("LIFBoxCell", "LIFCell", "IAFCell", "LIBoxCell", "LICell")
+#: Each class by the cell that it steps: over time, recurrent, or with weights of its own.
+_KINDS = {
+    **{kind: kind for kind in ("LIFBoxCell", "LIFCell", "IAFCell", "LIBoxCell", "LICell")},
+    **dict.fromkeys(("LIF", "LIFRecurrent", "LIFRecurrentCell"), "LIFCell"),
+    **dict.fromkeys(("LI", "LILinearCell"), "LICell"),
+    "IAF": "IAFCell",
+}
 _RESETS: Any = {"reset_value": "zero", "reset_subtract": "subtract"}
 
 
 def export(net: nn.Module, example_input: torch.Tensor, dt: float | None) -> nir.NIRGraph:
-    """The NIR graph of a net of cells, such as ``SequentialState``, whose example is (B, ...).
+    """The NIR graph of a net of cells, such as ``SequentialState``, whose example is (B, ...), or (T, B, ...) for
+    modules that take all steps at once.
 
     Raises:
         ExportError: cells that step by several dt, or by another than the one asked for; a read-out whose v_leak is
@@ -42,15 +50,45 @@ def export(net: nn.Module, example_input: torch.Tensor, dt: float | None) -> nir
             f"the net's cells step by dt = {own:g} s, the export was asked for dt = {preset.dt:g} s",
             hint=f"ask for {own:g}",
         )
-    return common.export(net, example_input, 1, preset, _is_neuron, lambda call: _neuron(call, preset))
+    return common.export(net, example_input, _Table(preset), preset)
 
 
 def _is_neuron(module: nn.Module) -> bool:
-    return common.class_of(module, "norse", _NEURONS) is not None
+    return class_of(module, "norse", _KINDS) is not None
+
+
+class _Table(Table):
+    package = "norse"
+    places = ("norse.torch.module",)
+    containers = ("SequentialState", "RecurrentSequential", "Lift")
+
+    def __init__(self, preset: Dialect) -> None:
+        self.preset = preset
+
+    def is_neuron(self, module: nn.Module) -> bool:
+        return _is_neuron(module)
+
+    def form(self, module: nn.Module) -> tuple[str, ...]:
+        kind = class_of(module, "norse", _KINDS) or ""
+        return ("B",) if kind.endswith("Cell") else ("T", "B")
+
+    def declared(self, net: nn.Module) -> int:
+        return max((len(self.form(module)) for module in net.modules() if _is_neuron(module)), default=1)
+
+    def restarts(self, module: nn.Module) -> bool:
+        return True  # the state is handed in
+
+    def neuron(self, call: Call) -> Part:
+        made = _neuron(call, self.preset)
+        if not hasattr(call.module, "input_weights"):
+            return made
+        back = getattr(call.module, "recurrent_weights", None)
+        feedback = None if back is None else nir.Linear(array(back))
+        return replace(made, weights=call.module.input_weights, feedback=feedback)
 
 
 def _neuron(call: Call, preset: Dialect) -> Part:
-    kind, p = common.class_of(call.module, "norse", _NEURONS), call.module.p
+    kind, p = _KINDS[class_of(call.module, "norse", _KINDS) or ""], call.module.p
     if kind == "IAFCell":
         start = common.per_neuron(p.v_reset, "v_reset", call)
         threshold = common.per_neuron(p.v_th, "v_th", call) - start
@@ -75,10 +113,14 @@ def _neuron(call: Call, preset: Dialect) -> Part:
 
 
 def _time_constant(key: str, call: Call) -> np.ndarray:
-    inverse = common.per_neuron(getattr(call.module.p, key), key, call)
+    """tau; of the rate ``dt key`` as Norse multiplies it, in the precision of its parameter."""
+    given, dt = getattr(call.module.p, key), float(call.module.dt)
+    inverse = common.per_neuron(given, key, call)
     if (inverse <= 0).any():
         raise common.refused(call, f"{key} = {inverse.min():g} has no time constant", hint="it must be positive")
-    return 1 / inverse
+    if isinstance(given, torch.Tensor) and given.dtype == torch.float64:
+        return 1 / inverse
+    return np.asarray(dt / common.per_neuron(dt * given, key, call))
 
 
 def _reset(call: Call) -> Any:

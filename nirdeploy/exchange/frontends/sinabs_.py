@@ -18,7 +18,7 @@ from torch import nn
 
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.frontends import common
-from nirdeploy.exchange.frontends.common import Call, Part
+from nirdeploy.exchange.table import Call, Part, Table, array, class_of
 from nirdeploy.semantics.dialect import Dialect
 
 _WITH_TIME = ("IAF", "LIF", "ExpLeak", "IAFRecurrent", "LIFRecurrent")
@@ -33,20 +33,40 @@ def export(net: nn.Module, example_input: torch.Tensor, dt: float | None) -> nir
         ExportError: layers with and without Squeeze; spikes, resets and bounds that no dialect has; and what has no
             NIR node.
     """
-    kinds = {common.class_of(module, "sinabs", (*_WITH_TIME, *_SQUEEZED)) for module in net.modules()}
+    kinds = {class_of(module, "sinabs", (*_WITH_TIME, *_SQUEEZED)) for module in net.modules()}
     if kinds.intersection(_WITH_TIME) and kinds.intersection(_SQUEEZED):
         raise ExportError("the net mixes layers with and without Squeeze", hint="use one of the two throughout")
-    leading = 2 if kinds.intersection(_WITH_TIME) else 1
     preset = common.with_dt("sinabs", dt, 1.0)
-    return common.export(net, example_input, leading, preset, _is_neuron, lambda call: _neuron(call, preset))
+    return common.export(net, example_input, _Table(preset), preset)
 
 
-def _is_neuron(module: nn.Module) -> bool:
-    return common.class_of(module, "sinabs", (*_WITH_TIME, *_SQUEEZED)) is not None
+class _Table(Table):
+    package = "sinabs"
+    places = ("sinabs.layers", "sinabs.activation")
+    containers = ("Merge", "Repeat", "FlattenTime", "UnflattenTime", "Cropping2dLayer")
+    two = ("B", "T")
+
+    def __init__(self, preset: Dialect) -> None:
+        self.preset = preset
+
+    def is_neuron(self, module: nn.Module) -> bool:
+        return class_of(module, "sinabs", (*_WITH_TIME, *_SQUEEZED)) is not None
+
+    def form(self, module: nn.Module) -> tuple[str, ...]:
+        return ("B",) if class_of(module, "sinabs", _SQUEEZED) else ("B", "T")
+
+    def declared(self, net: nn.Module) -> int:
+        return max((len(self.form(module)) for module in net.modules() if self.is_neuron(module)), default=1)
+
+    def neuron(self, call: Call) -> Part:
+        return _neuron(call, self.preset)
+
+    def wraps(self, module: nn.Module) -> bool:
+        return self.own_class(module) == "SumPool2d"
 
 
 def _neuron(call: Call, preset: Dialect) -> Part:
-    module, kind = call.module, common.class_of(call.module, "sinabs", (*_WITH_TIME, *_SQUEEZED)) or ""
+    module, kind = call.module, class_of(call.module, "sinabs", (*_WITH_TIME, *_SQUEEZED)) or ""
     if kind.startswith("ExpLeak"):
         if module.min_v_mem is not None:
             raise common.refused(call, "NIR's LI has no lower bound", hint="build it with min_v_mem=None")
@@ -58,8 +78,7 @@ def _neuron(call: Call, preset: Dialect) -> Part:
     feedback = None
     if kind in ("IAFRecurrent", "LIFRecurrent"):
         dialect = replace(dialect, recurrent_bias="late")
-        inner = replace(call, name=f"{call.name}.rec_connect", module=module.rec_connect, arriving=call.leaving)
-        feedback = common.layer(inner)
+        feedback = common.layer(module.rec_connect, call, "rec_connect")
     if kind.startswith("IAF"):
         return _integrating(call, dialect, values, feedback)
     alpha = _decay("mem", call)
@@ -97,7 +116,7 @@ def _decay(which: str, call: Call) -> np.ndarray:
     key = f"alpha_{which}_calculated"
     tau = getattr(call.module, f"tau_{which}_calculated")
     # In float64 from tau itself, unless the decay is what was trained.
-    alpha = getattr(call.module, key) if call.module.train_alphas else np.exp(-1.0 / common.array(tau))
+    alpha = getattr(call.module, key) if call.module.train_alphas else np.exp(-1.0 / array(tau))
     decay = common.per_neuron(alpha, f"tau_{which}", call)
     if not ((decay > 0) & (decay < 1)).all():
         raise common.refused(call, f"tau_{which} gives a decay of {decay.min():g} per step, which no time constant has")
@@ -125,7 +144,7 @@ def _rules(call: Call, threshold: np.ndarray, preset: Dialect) -> tuple[Dialect,
     v_reset, own = np.zeros_like(threshold), getattr(module.reset_fn, "subtract_value", None) is not None
     if reset == "MembraneSubtract" and module.reset_fn.subtract_value is not None:
         v_reset = threshold - common.per_neuron(module.reset_fn.subtract_value, "subtract_value", call)
-    elif reset == "MembraneReset" and common.array(module.reset_fn.reset_value).any():
+    elif reset == "MembraneReset" and array(module.reset_fn.reset_value).any():
         raise common.refused(call, "sinabs adds its reset_value in every step, spike or none", hint="set it to 0")
     bounded = module.min_v_mem is not None
     if bounded and (common.per_neuron(module.min_v_mem, "min_v_mem", call) != -threshold).any():
