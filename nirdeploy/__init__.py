@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.verify import accuracy, verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
+    from nirdeploy.targets.fitting import fit
 
 __all__ = [
     "Build",
@@ -44,6 +45,7 @@ __all__ = [
     "explain",
     "export_from",
     "export_to_nir",
+    "fit",
     "flash",
     "import_from_nir",
     "open_device",
@@ -65,6 +67,7 @@ _HOMES = {
     "explain": "proof.explain",
     "export_from": "exchange.frontends",
     "export_to_nir": "exchange.exporter",
+    "fit": "targets.fitting",
     "flash": "device.flash",
     "import_from_nir": "exchange.importer",
     "open_device": "device.client",

@@ -6,7 +6,12 @@ Exit codes are a promise to scripts (see ``docs/errors.md``); an infrastructure 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from nirdeploy.targets.fit import Problem
 
 
 class NirdeployError(Exception):
@@ -125,6 +130,16 @@ class DoesNotFit(NirdeployError):
     """The network needs something the target does not have; lists every violation."""
 
     exit_code, code = 4, "E401"
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "", problems: Iterable[Problem] = ()) -> None:
+        """``problems``: the violations as data, where a backend found them."""
+        super().__init__(message, where=where, hint=hint)
+        self.problems = tuple(problems)
+
+    def as_dict(self) -> dict[str, Any]:
+        """With ``problems``, a list of objects, where there are any."""
+        found = [asdict(problem) for problem in self.problems]
+        return {**super().as_dict(), **({"problems": found} if found else {})}
 
 
 # --- 5: tool or environment -----------------------------------------------------------

@@ -1,20 +1,20 @@
 """The table of contents: a network's way from NIR to an image, stage by stage.
 
-    graph --check--> CheckedGraph --quantize--> IntegerNetwork --place--> Placement
-          --emit--> Artifacts --image--> Image
+    graph --check--> CheckedGraph --fit--> IntegerNetwork + Placement --emit--> Artifacts --pack--> Image
 
-Each stage is one verb of one module, takes one type and gives one; :func:`build` walks them in order and
-keeps each product on disk, so that a later call can stop or resume anywhere. Only once all stages have run: a
-network that is refused leaves the folder as it was.
+Each stage takes the products of those before it and gives one of its own (:data:`TABLE`); "quantize" and "place" are
+two products of one fit. :func:`build` walks the stages in order and keeps each product on disk, so that a later call
+can stop or resume anywhere. Only once all stages have run: a network that is refused leaves the folder as it was.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
@@ -22,9 +22,9 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import registry
-from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import Artifacts, emit
 from nirdeploy.targets.fit import Fit, refusal
+from nirdeploy.targets.fitting import fit
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
@@ -32,105 +32,127 @@ from nirdeploy.targets.tables import Target
 if TYPE_CHECKING:
     import nir
 
-STAGES = ("check", "quantize", "place", "emit", "image")
 
-FILES = {"check": "graph.npz", "quantize": "network.npz", "place": "placement.npz", "image": "image.ndi"}
-HARDWARE = "hardware"
+@dataclass(frozen=True)
+class Stage:
+    """``verb`` makes the ``product`` of what a build has; ``file``: under what name its folder keeps it."""
+
+    name: str
+    verb: Callable[[Build], Any]
+    product: type
+    file: str
+
+
+TABLE = (
+    Stage("check", lambda build: build.check(), CheckedGraph, "graph.npz"),
+    Stage("quantize", lambda build: build.quantize(), IntegerNetwork, "network.npz"),
+    Stage("place", lambda build: build.place(), Placement, "placement.npz"),
+    Stage("emit", lambda build: emit(build.target, build.network, build.placement), Artifacts, "hardware"),
+    Stage("image", lambda build: build.pack(), Image, "image.ndi"),
+)
+STAGES = tuple(stage.name for stage in TABLE)
+#: Of the stages whose product is read back; artifacts are code, and made again.
+FILES = {stage.name: stage.file for stage in TABLE if stage.product is not Artifacts}
 MANIFEST = "manifest.json"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass
 class Build:
-    """The products of the stages that have run; ``out`` is the folder they are kept in, if any."""
+    """The products of the stages that have run, by the stage's name; ``out``: the folder they are kept in, if any.
+
+    ``source``: what "check" takes.
+    """
 
     target: Target
     out: Path | None = None
-    _graph: CheckedGraph | None = None
+    source: Callable[[], CheckedGraph] | None = None
+    products: dict[str, Any] = field(default_factory=dict)
     _fit: Fit | None = None
-    _network: IntegerNetwork | None = None
-    _placement: Placement | None = None
-    _artifacts: Artifacts | None = None
-    _image: Image | None = None
 
-    def _have(self, product: Any, stage: str) -> Any:
-        if product is None:
+    def _of(self, stage: str) -> Any:
+        if stage not in self.products:
             raise UsageProblem(
                 f"this build stopped before the stage {stage!r}", where=str(self.out or ""), hint="build it to the end"
             )
-        return product
+        return self.products[stage]
 
     @property
     def graph(self) -> CheckedGraph:
-        return self._have(self._graph, "check")  # type: ignore[no-any-return]
+        return cast(CheckedGraph, self._of("check"))
 
     @property
     def network(self) -> IntegerNetwork:
-        return self._have(self._network, "quantize")  # type: ignore[no-any-return]
+        return cast(IntegerNetwork, self._of("quantize"))
 
     @property
     def placement(self) -> Placement:
-        return self._have(self._placement, "place")  # type: ignore[no-any-return]
+        return cast(Placement, self._of("place"))
 
     @property
     def artifacts(self) -> Artifacts:
-        if self._artifacts is None:
-            self._artifacts = emit(self.target, self._network, self._placement)
-        return self._artifacts
+        """Of a build that is loaded, or has not come so far, rendered again."""
+        if "emit" not in self.products:
+            self.products["emit"] = emit(self.target, self.products.get("quantize"), self.products.get("place"))
+        return cast(Artifacts, self.products["emit"])
 
     @property
     def image(self) -> Image:
-        return self._have(self._image, "image")  # type: ignore[no-any-return]
+        return cast(Image, self._of("image"))
 
-    def run_stage(self, stage: str) -> None:
-        """Make one stage's product from the one before."""
+    @property
+    def fit(self) -> Fit:
+        """The graph on the target, judged once."""
+        self._fit = self._fit or fit(self.graph, self.target)
+        return self._fit
+
+    @cached_property
+    def plan(self) -> Any:
+        """What the backend derived from the placement; of a build that is loaded, derived again."""
         backend = registry.backend_of(self.target)
-        if stage == "quantize":
-            self._fit = backend.fit(self.graph, self.target)
-            if self._fit.network is None:
-                raise refusal(self._fit.problems, self.target.name)
-            self._network = self._fit.network
-        elif stage == "place":
-            found = self._fit or backend.fit(self.graph, self.target)
-            if found.problems:
-                raise refusal(found.problems, self.target.name)
-            self._placement = found.placement
-        elif stage == "emit":
-            self._artifacts = emit(self.target, self.network, self.placement)
-        elif stage == "image":
-            provenance = {
-                "graph": self.graph.digest(),
-                "network": self.network.digest(),
-                "placement": self.placement.digest(),
-                "dialect": str(self.graph.dialect),
-            }
-            self._image = backend.pack(self.network, self.placement, self.artifacts, self.target, provenance)
+        return self._fit.plan if self._fit else backend.plan(self.network, self.placement, self.target)
 
-    def save(self, stage: str) -> None:
-        """Keep one stage's product in the build's folder, if it has one."""
-        if self.out is None:
-            return
-        if stage == "emit":
-            self.artifacts.save(self.out / HARDWARE)
-            return
-        products = {"check": self._graph, "quantize": self._network, "place": self._placement, "image": self._image}
-        products[stage].save(self.out / FILES[stage])  # type: ignore[union-attr]
+    def check(self) -> CheckedGraph:
+        if self.source is None:
+            raise UsageProblem("there is no model to build", hint="name a .nir file")
+        return self.source()
+
+    def quantize(self) -> IntegerNetwork:
+        if self.fit.network is None:
+            raise refusal(self.fit.problems, self.target.name)
+        return self.fit.network
+
+    def place(self) -> Placement:
+        if self.fit.placement is None:
+            raise refusal(self.fit.problems, self.target.name)
+        return self.fit.placement
+
+    def pack(self) -> Image:
+        provenance = {
+            "graph": self.graph.digest(),
+            "network": self.network.digest(),
+            "placement": self.placement.digest(),
+            "dialect": str(self.graph.dialect),
+        }
+        backend = registry.backend_of(self.target)
+        return backend.pack(self.network, self.placement, self.plan, self.artifacts, self.target, provenance)
 
     def manifest(self) -> dict[str, Any]:
         """Digests of all products, options and versions."""
-        products = {
-            "graph": self._graph,
-            "network": self._network,
-            "placement": self._placement,
-            "hardware": self._artifacts,
-            "image": self._image,
-        }
-        digests = {name: product.digest() for name, product in products.items() if product is not None}
+        made = {Path(stage.file).stem: self.products[stage.name] for stage in TABLE if stage.name in self.products}
         options = {"target": self.target.name, "signature": self.target.signature.hex()}
-        if self._graph is not None:
-            options["dialect"] = str(self._graph.dialect)
-        return manifest.manifest(digests, options)
+        if "check" in self.products:
+            options["dialect"] = str(self.graph.dialect)
+        return manifest.manifest({name: product.digest() for name, product in made.items()}, options)
+
+    def save(self, stages: tuple[Stage, ...]) -> None:
+        """Keep the products of these stages in the build's folder, if it has one, and the manifest of all."""
+        if self.out is None:
+            return
+        for stage in stages:
+            self.products[stage.name].save(self.out / stage.file)
+        target = self.target.model_dump(mode="json", by_alias=True, exclude={"home"})
+        text = json.dumps({**self.manifest(), "target": target}, indent=1, sort_keys=True)
+        store.write_atomic(self.out / MANIFEST, text.encode() + b"\n")
 
     @classmethod
     def load(cls, folder: Path | str, target: str | Path | Target | None = None) -> Build:
@@ -151,25 +173,16 @@ class Build:
             description = {**kept["target"], "home": None}
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFile("the manifest is damaged", where=str(path), hint="build again") from error
-        built = cls(_named_again(targets.validate(description, where=str(path)), target, folder), folder)
-        loaders: dict[str, Any] = {
-            "check": CheckedGraph,
-            "quantize": IntegerNetwork,
-            "place": Placement,
-            "image": Image,
-        }
-        loaded = {
-            stage: loader.load(folder / FILES[stage])
-            for stage, loader in loaders.items()
-            if (folder / FILES[stage]).is_file()
-        }
-        built._graph, built._network = loaded.get("check"), loaded.get("quantize")
-        built._placement, built._image = loaded.get("place"), loaded.get("image")
+        built = cls(_named_again(registry.validate(description, where=str(path)), target, folder), folder)
+        for stage in TABLE:
+            if stage.name in FILES and (folder / stage.file).is_file():
+                product: Any = stage.product
+                built.products[stage.name] = product.load(folder / stage.file)
         return built
 
 
 def build(
-    source: nir.NIRGraph | str | Path | None = None,
+    source: CheckedGraph | nir.NIRGraph | str | Path | None = None,
     target: str | Path | Target | None = None,
     out: str | Path | None = None,
     *,
@@ -183,7 +196,8 @@ def build(
     """Walk the stages from ``start`` to ``stop``.
 
     Args:
-        source: a NIR graph or ``.nir`` file; not needed when resuming (``start`` later than "check").
+        source: a NIR graph or ``.nir`` file, or one that is checked already; not needed when resuming (``start`` later
+            than "check").
         target: name, TOML file or Target; the default target if none is named. When resuming, only where the templates
             came with the file, as :meth:`Build.load`.
         out: folder to keep the products in; resuming reads them from there.
@@ -196,34 +210,26 @@ def build(
     for stage in (start, stop):
         if stage not in STAGES:
             raise UsageProblem(f"there is no stage {stage!r}", hint=f"stages: {', '.join(STAGES)}")
-    todo = STAGES[STAGES.index(start) : STAGES.index(stop) + 1]
-    if not todo:
+    first = "quantize" if start == "place" else start  # both are of one fit
+    todo = TABLE[STAGES.index(first) : STAGES.index(stop) + 1]
+    if STAGES.index(stop) < STAGES.index(start):
         raise UsageProblem(f"the stage {stop!r} comes before {start!r}")
     folder = None if out is None else Path(out)
     if start == "check":
-        built = Build(targets.load(target), folder)
+        built = Build(registry.load(target), folder)
+        if isinstance(source, CheckedGraph):
+            built.source = lambda: source
+        elif source is not None:
+            built.source = lambda: check(source, dialect=dialect, dt=dt, input_bits=input_bits)
     elif folder is None:
         raise UsageProblem(f"resuming from {start!r} needs the folder of the earlier build", hint="pass out=")
     else:
         built = Build.load(folder, target)
-    for stage in todo:
+    for one in todo:
         if on_stage:
-            on_stage(stage)
-        if stage == "check":
-            if source is None:
-                raise UsageProblem("there is no model to build", hint="name a .nir file")
-            built._graph = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
-        else:
-            built.run_stage(stage)
-    for stage in todo:
-        built.save(stage)
-    if folder is not None:
-        text = json.dumps(
-            {**built.manifest(), "target": built.target.model_dump(mode="json", by_alias=True, exclude={"home"})},
-            indent=1,
-            sort_keys=True,
-        )
-        store.write_atomic(folder / MANIFEST, text.encode() + b"\n")
+            on_stage(one.name)
+        built.products[one.name] = one.verb(built)
+    built.save(todo)
     return built
 
 
@@ -231,7 +237,7 @@ def _named_again(kept: Target, named: str | Path | Target | None, folder: Path) 
     """The target that the user names along with a build folder, if it is the build's hardware; else the folder's."""
     if named is None:
         return kept
-    chosen = targets.load(named)
+    chosen = registry.load(named)
     if (chosen.backend, chosen.signature) != (kept.backend, kept.signature):
         raise UsageProblem(
             f"the build is for hardware {kept.signature.hex()} (target {kept.name!r}), "

@@ -26,7 +26,7 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
 
     graph = check_verb(model, dialect=dialect, dt=dt)
     if target is not None:
-        pipeline.build(model, target, dialect=dialect, dt=dt, stop="place")
+        pipeline.build(graph, target, stop="place")
     populations = [
         {"name": p.name, "model": p.model, "shape": "x".join(map(str, p.shape)), "neurons": p.size}
         for p in graph.populations

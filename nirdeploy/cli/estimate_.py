@@ -70,13 +70,14 @@ def command(
             ui.show(tables.rows_table("cores", [core.row() for core in one.cores if any(core.used.values())]))
             ui.show(tables.facts_table(one.figures))
         elif not one.fits:
-            ui.say(f"{one.target}: {one.why}")
+            for problem in one.problems:
+                ui.say(f"{one.target}: {problem}")
 
 
 def _data(one: Estimate) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {**asdict(one), "fits": one.fits}
+    return {**asdict(one), "fits": one.fits, "why": one.why}
 
 
 #: Figures that most targets have, and their columns.

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nirdeploy.errors import DoesNotFit
+
 if TYPE_CHECKING:
     from nirdeploy.errors import NirdeployError
 
@@ -47,10 +49,19 @@ def result(command: str, data: Mapping[str, Any]) -> None:
 
 
 def report_error(error: NirdeployError, as_json: bool) -> int:
-    """Say what went wrong, on stderr, and under ``--json`` on stdout as well; the exit code."""
+    """Say what went wrong, on stderr, and under ``--json`` on stdout as well; the exit code.
+
+    One paragraph; several problems of a network on a target stand below it, one in a line.
+    """
     if as_json:
         sys.stdout.write(json.dumps({"schema": SCHEMA, "error": error.as_dict()}) + "\n")
-    note(f"error[{error.code}]: {error}")
+    problems = error.problems if isinstance(error, DoesNotFit) else ()
+    if len(problems) > 1:
+        note(f"error[{error.code}]: {len(problems)} things do not fit (in {error.where}); {error.hint}")
+        for problem in problems:
+            note(f"  - {problem}")
+    else:
+        note(f"error[{error.code}]: {error}")
     return error.exit_code
 
 

@@ -13,7 +13,7 @@ from nirdeploy.device.frame import OVERHEAD, Frame, encode
 from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind, Status
 from nirdeploy.errors import DeviceMismatch, TransferError, UnknownPopulation
 from nirdeploy.records import spikes
-from nirdeploy.targets.image import Image, Readout, ReadoutPart, input_bitmap, stimulus_of
+from nirdeploy.targets.image import Image, Readout, ReadoutPart, input_bitmap, record_of, stimulus_of
 
 Progress = Callable[[int, int], None]
 
@@ -103,7 +103,7 @@ class _Run:
                 totals[name] += getattr(status, name)
         totals["cycles"] = float(status.cycles - begin_cycles)
         totals["restarts"] = float(restarts)
-        return self._assemble(totals)
+        return record_of(self.image, self._read(), "device", totals)
 
     def _stream(self, first: int) -> None:
         """Run from sample ``first`` on until all samples are whole. Raises :class:`_Lost`."""
@@ -139,33 +139,12 @@ class _Run:
                     raise _Lost("a STEPS frame is missing")
                 in_flight -= waiting.popleft()[1]
 
-    def _assemble(self, stats: dict[str, float]) -> spikes.SpikeRecord:
-        image = self.image
+    def _read(self) -> dict[str, list[np.ndarray]]:
+        """The bytes of a step, cut into the parts of every probed population."""
         data = np.stack(self.whole, axis=1)  # (T, B, bytes of a step)
-        found: dict[str, np.ndarray] = {}
-        position = 0
-        for readout in self.readouts:
-            pieces = []
-            for part in readout.parts:
-                size = _part_bytes(readout, part)
-                raw = np.ascontiguousarray(data[:, :, position : position + size])
-                position += size
-                if readout.kind == "spikes":
-                    pieces.append(np.unpackbits(raw, axis=2, bitorder="little")[:, :, part.places()])
-                else:
-                    pieces.append(raw.view("<i4").astype(np.int32))
-            found[readout.population] = readout.arranged(np.concatenate(pieces, axis=2))
-        kinds = {readout.population: readout for readout in self.readouts}
-        return spikes.SpikeRecord(
-            spikes={n: v for n, v in found.items() if kinds[n].kind == "spikes"},
-            membrane={n: v for n, v in found.items() if kinds[n].kind == "membrane"},
-            scale={n: np.array(r.scale).reshape(r.shape) for n, r in kinds.items() if r.kind == "membrane"},
-            source="device",
-            dt=image.dt,
-            outputs=dict(image.outputs),
-            manifest={"image": image.digest(), "target": image.target},
-            stats=stats,
-        )
+        ends = np.cumsum([_part_bytes(readout, part) for readout in self.readouts for part in readout.parts])
+        pieces = iter(np.split(data, ends[:-1], axis=2))
+        return {readout.population: [next(pieces) for _ in readout.parts] for readout in self.readouts}
 
 
 def encode_samples(image: Image, stimulus: dict[str, np.ndarray]) -> list[bytes]:

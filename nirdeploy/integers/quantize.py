@@ -1,4 +1,4 @@
-"""quantize: a CheckedGraph becomes an IntegerNetwork in the target's number formats.
+"""quantize: a CheckedGraph becomes an IntegerNetwork in given number formats.
 
 A neuron's dynamics do not change when its input weights, bias, threshold and reset are scaled together, so each
 neuron (each channel, where a convolution shares its weights) gets a scale of its own: its largest weight becomes
@@ -20,7 +20,6 @@ from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, matrix
-from nirdeploy.targets.tables import Target
 
 #: Fractional bits the membrane gets even if the static bound says it might saturate far from threshold.
 _WANTED_SHIFT = 4
@@ -29,19 +28,12 @@ MAX_SPIKES = 31
 _TINY = float(np.finfo(np.float64).tiny * 2.0**60)
 
 
-def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
-    """Round a checked graph to the target's integers, or (for the integer simulator alone) to given formats.
+def quantize(graph: CheckedGraph, formats: Formats) -> IntegerNetwork:
+    """Round a checked graph to integers of these formats, every population once.
 
     Raises:
-        DoesNotFit: everything the target's number formats or neuron models cannot do, all at once.
+        DoesNotFit: a membrane feeds back into a cycle.
     """
-    if isinstance(target, Target):
-        problems = unsupported(graph, target)
-        if problems:
-            raise DoesNotFit("; ".join(problems), where=f"target {target.name}")
-        formats = Formats(**target.formats.model_dump())
-    else:
-        formats = target
     populations: dict[str, IntegerPopulation] = {}
     rounded = []
     largest = {p.name: np.full(p.size, float(_most_spikes(graph, p.name))) for p in graph.populations}
@@ -50,7 +42,7 @@ def quantize(graph: CheckedGraph, target: Target | Formats) -> IntegerNetwork:
             continue
         rounded.append(_Rounding(graph, population, formats, populations, largest).result())
         populations[population.name] = rounded[-1][0]
-    return assembled(graph, target.name if isinstance(target, Target) else "", formats, rounded)
+    return assembled(graph, "", formats, rounded)
 
 
 def assembled(
@@ -75,81 +67,11 @@ def assembled(
     )
 
 
-def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
-    """What of the rules is more than a binary spike at once, a reset in its own step, and the new current."""
-    beyond = {
-        "reset_delay=true": rules.reset_delay,
-        "reset_guard=true": rules.reset_guard,
-        "spikes=multi": rules.multi,
-        "spike_delay=true": rules.spike_delay,
-        "v_min=-threshold": rules.bounded,
-        "synapse_order=old": model in neuron.SYNAPTIC and rules.synapse_order == "old",
-    }
-    return [text for text, there in beyond.items() if there]
-
-
-def late_bias(population: Population) -> list[str]:
-    """The problem of a target whose biases are all there from the first step; none: an empty list."""
-    if not population.late_bias:
-        return []
-    return [
-        f"node {population.name!r} has a bias that begins in step {max(population.late_bias)} (behind a delay or a "
-        "recurrent connection), the target's are there from step 0; put the bias behind the delay"
-    ]
-
-
 def _most_spikes(graph: CheckedGraph, name: str) -> int:
     if name in graph.inputs:
         return int(2**graph.input_bits) - 1
     rules = graph.rules(name)
     return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
-
-
-def unsupported(graph: CheckedGraph, target: Target) -> list[str]:
-    """What of the graph the target's cores cannot compute: one sentence each, with the remedy."""
-    problems = []
-    for population in graph.populations:
-        if population.model == "Input":
-            continue
-        support, d = target.models.get(population.model), graph.dialect_of(population.name)
-        if support is None:
-            problems.append(
-                f"node {population.name!r} is a {population.model}, which the target does not compute "
-                f"(it has {', '.join(target.models)}); replace it or choose another target"
-            )
-            continue
-        if population.model in neuron.RESETS and d.reset not in support.reset:
-            problems.append(
-                f"node {population.name!r} resets by {d.reset!r}, the target's {population.model} "
-                f"only by {' or '.join(support.reset)}; train with that reset or choose another target"
-            )
-        odd = beyond_plain(graph.rules(population.name), population.model)
-        if odd:
-            problems.append(
-                f"node {population.name!r} follows the dialect {d}, of which the target's neurons cannot do "
-                f"{', '.join(odd)}; train without it or choose another target"
-            )
-        problems += late_bias(population)
-        if population.model not in neuron.SPIKING and any(p.source == population.name for p in graph.projections):
-            problems.append(
-                f"node {population.name!r} ({population.model}) does not spike but feeds another population; "
-                "the target carries spikes only, so a read-out must be the last node"
-            )
-        decay = np.min(neuron.coefficients(population.model, population.params, d).decay)
-        if decay < 0:
-            problems.append(
-                f"node {population.name!r} has a membrane decay of {decay:.3g} per step: dt = "
-                f"{d.dt:g} s is longer than its tau; use a smaller dt or the exponential discretization"
-            )
-    most = target.connections.delay_max
-    for p in graph.projections:
-        if p.delay > most:
-            kind = "recurrent" if p.source == p.target else f"delayed by {p.delay} step(s)"
-            problems.append(
-                f"the projection {p.source!r} -> {p.target!r} is {kind}, the target's may be late by {most}; "
-                "train with a shorter delay or choose another target"
-            )
-    return problems
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol
 
 import numpy as np
 from pydantic import BaseModel
@@ -11,11 +11,10 @@ from pydantic import BaseModel
 from nirdeploy.errors import DoesNotFit, TargetFileError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import Dynamics, IntegerNetwork
-from nirdeploy.integers.quantize import quantize, unsupported
 from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
-from nirdeploy.targets.tables import Formats, Target
+from nirdeploy.targets.tables import Formats, FormatsT, HardwareT, Target
 
 
 class VirtualBoard(Protocol):
@@ -27,8 +26,8 @@ class VirtualBoard(Protocol):
         """End it; harmless if it has ended."""
 
 
-class Backend:
-    """Hooks of one family of targets.
+class Backend(Generic[FormatsT, HardwareT]):
+    """Hooks of one family of targets, ``Target[Formats, Hardware]``.
 
     ``Formats`` and ``Hardware`` are the schemas of a target file's tables; ``dynamics`` is how a population steps
     (None: the neuron of :mod:`nirdeploy.sim.integer`).
@@ -38,51 +37,37 @@ class Backend:
     Hardware: ClassVar[type[BaseModel]]
     dynamics: Dynamics | None = None
 
-    def misfits(self, target: Target) -> list[str]:
+    def misfits(self, target: Target[FormatsT, HardwareT]) -> list[str]:
         """What in a target file does not go together, beyond what the schemas say."""
         return []
 
-    def fit(self, graph: CheckedGraph, target: Target) -> Fit:
-        """The graph in the target's integers on its cores, or everything that keeps it from there."""
-        if found := self.problems(graph, target):
-            return Fit(tuple(Problem("", sentence) for sentence in found))
-        try:
-            network = self.quantize(graph, target)
-        except DoesNotFit as error:
-            return Fit((Problem("", error.message),))
-        try:
-            placement = self.place(network, target)
-        except DoesNotFit as error:
-            return Fit((Problem("", error.message),), network)
-        self.validate(placement, network, target)
-        return Fit((), network, placement)
+    def fit(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> Fit:
+        """The graph in the target's integers on its cores, or everything that keeps it from there, in one pass."""
+        if hasattr(self, "place"):
+            return _by_stages(self, graph, target)
+        raise TargetFileError(f"the backend {target.backend!r} fits nothing", where=target.name)
 
-    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
-        """Everything of a graph that the target cannot do: one sentence each, with node, limit and remedy."""
-        return unsupported(graph, target)
+    def plan(self, network: IntegerNetwork, placement: Placement, target: Target[FormatsT, HardwareT]) -> Any:
+        """What :meth:`fit` derived from the placement, derived again, where a build is loaded. None: nothing."""
+        return None
 
-    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
-        """The graph, free of problems, in the target's integers."""
-        return quantize(graph, target)
-
-    def cores(self, target: Target) -> int:
+    def cores(self, target: Target[FormatsT, HardwareT]) -> int:
         """How many cores a network may take: ``cores`` in [hardware], else one."""
         return int(getattr(target.hardware, "cores", 1))
 
-    def place(self, network: IntegerNetwork, target: Target) -> Placement:
-        """Which neurons stand on which core. Raises :class:`nirdeploy.errors.DoesNotFit`, all violations at once."""
-        raise TargetFileError(f"the backend {target.backend!r} places nothing", where=target.name)
-
-    def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
-        """Re-check what :meth:`place` guarantees. Raises :class:`nirdeploy.errors.InternalError`."""
+    def validate(self, placement: Placement, network: IntegerNetwork, target: Target[FormatsT, HardwareT]) -> None:
+        """Re-check what :meth:`fit` guarantees of a placement. Raises :class:`nirdeploy.errors.InternalError`."""
         validate(placement, network)
 
-    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> Any:
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target[FormatsT, HardwareT]) -> Any:
         """What the chip's own tools load, as JSON holds it. None: nothing."""
         return None
 
     def context(
-        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
+        self,
+        target: Target[FormatsT, HardwareT],
+        network: IntegerNetwork | None = None,
+        placement: Placement | None = None,
     ) -> Mapping[str, Any]:
         """Variables of the templates; ``configuration``: of a placed network, else None."""
         placed = None if network is None or placement is None else self.configuration(network, placement, target)
@@ -100,8 +85,9 @@ class Backend:
         self,
         network: IntegerNetwork,
         placement: Placement,
+        plan: Any,
         artifacts: Mapping[str, bytes],
-        target: Target,
+        target: Target[FormatsT, HardwareT],
         provenance: Mapping[str, Any],
     ) -> Image:
         """The image: here the rendered files, each a section, padded to words with line ends."""
@@ -122,7 +108,12 @@ class Backend:
         )
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self,
+        network: IntegerNetwork,
+        placement: Placement,
+        plan: Any,
+        target: Target[FormatsT, HardwareT],
+        activity: float,
     ) -> dict[str, float | str]:
         """What a step costs, as far as there are figures to derive it from.
 
@@ -135,14 +126,29 @@ class Backend:
         """
         return {}
 
-    def chip(self, target: Target) -> tuple[ChipUse, ...]:
+    def chip(self, target: Target[FormatsT, HardwareT]) -> tuple[ChipUse, ...]:
         """What the hardware takes, by estimate, of the chip that it is configured on. Nothing: there is none."""
         return ()
 
-    def virtual_board(self, target: Target, baud: int) -> VirtualBoard:
+    def virtual_board(self, target: Target[FormatsT, HardwareT], baud: int) -> VirtualBoard:
         """Start the target's simulated board. Raises :class:`UsageProblem` where the target has none."""
         raise UsageProblem(
             "this target has no virtual board",
             where=f"target {target.name}",
             hint="run its integer model (--port sim), or name the port of the hardware",
         )
+
+
+def _by_stages(backend: Any, graph: CheckedGraph, target: Target) -> Fit:
+    """By a backend that says problems, quantizes and places one after the other."""
+    if found := backend.problems(graph, target):
+        return Fit(tuple(Problem("", sentence) for sentence in found))
+    try:
+        network = backend.quantize(graph, target)
+    except DoesNotFit as error:
+        return Fit((Problem("", error.message, remedy=error.hint),))
+    try:
+        placement = backend.place(network, target)
+    except DoesNotFit as error:
+        return Fit((Problem("", error.message, remedy=error.hint),), network)
+    return Fit((), network, placement)

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.targets import registry
-from nirdeploy.targets import registry as targets
+from nirdeploy.targets.fit import Problem
+from nirdeploy.targets.fitting import fit
 from nirdeploy.targets.placement import ChipUse, CoreUse
 from nirdeploy.targets.tables import Target
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One target; true where it fits. ``why``: what keeps the network or the hardware from it, or is empty.
+    """One target; true where it fits. ``problems``: what keeps the network or the hardware from it.
 
     ``cores``: those that hold it, of ``cores_there``; ``figures``: its backend's, per step; ``chip``: what the
     hardware takes of its chip, about.
@@ -22,7 +23,7 @@ class Estimate:
 
     target: str
     title: str
-    why: str = ""
+    problems: tuple[Problem, ...] = ()
     cores: tuple[CoreUse, ...] = ()
     cores_there: int = 0
     figures: Mapping[str, float | str] = field(default_factory=dict)
@@ -30,10 +31,15 @@ class Estimate:
 
     @property
     def fits(self) -> bool:
-        return not self.why
+        return not self.problems
 
     def __bool__(self) -> bool:
         return self.fits
+
+    @property
+    def why(self) -> str:
+        """All problems in one line, or nothing."""
+        return "; ".join(map(str, self.problems))
 
     @property
     def cores_used(self) -> int:
@@ -57,23 +63,21 @@ class Estimate:
 
 
 def estimate(graph: CheckedGraph, target: Target, activity: float = 0.1) -> Estimate:
-    """Quantize and place a network, and say what a step will cost.
+    """Fit a network to a target, and say what a step will cost.
 
     Args:
         activity: spikes per neuron and input, and step.
     """
     backend = registry.backend_of(target)
     chip = backend.chip(target)
-    fit = backend.fit(graph, target)
-    problems = [str(problem) for problem in fit.problems]
+    found = fit(graph, target)
+    problems = list(found.problems)
     if over := [use for use in chip if use.over]:
-        problems = [*problems, f"the hardware does not fit the chip: {', '.join(map(_excess, over))}"]
-    if problems:
-        return Estimate(target.name, target.title, "; ".join(problems), chip=chip)
-    assert fit.network is not None
-    assert fit.placement is not None
-    figures = backend.estimate(fit.network, fit.placement, target, activity)
-    return Estimate(target.name, target.title, "", fit.placement.cores, backend.cores(target), figures, chip)
+        problems.append(Problem("", f"the hardware does not fit the chip: {', '.join(map(_excess, over))}"))
+    if problems or found.network is None or found.placement is None:
+        return Estimate(target.name, target.title, tuple(problems), chip=chip)
+    figures = backend.estimate(found.network, found.placement, found.plan, target, activity)
+    return Estimate(target.name, target.title, (), found.placement.cores, backend.cores(target), figures, chip)
 
 
 def _excess(use: ChipUse) -> str:
@@ -82,4 +86,4 @@ def _excess(use: ChipUse) -> str:
 
 def survey(graph: CheckedGraph, activity: float = 0.1, among: Iterable[str] | None = None) -> list[Estimate]:
     """The same on several targets, by default on all that come with nirdeploy."""
-    return [estimate(graph, targets.load(name), activity) for name in (targets.names() if among is None else among)]
+    return [estimate(graph, registry.load(name), activity) for name in (registry.names() if among is None else among)]

@@ -51,6 +51,11 @@ class Fit:
 
 
 def refusal(problems: Iterable[Problem], target: str) -> DoesNotFit:
-    """The error that says all problems of a network on a target."""
-    said = "; ".join(map(str, problems))
-    return DoesNotFit(said, where=f"target {target}", hint="'nirdeploy estimate MODEL' says which targets hold it")
+    """The error that says all problems of a network on a target, and holds them."""
+    found = tuple(problems)
+    return DoesNotFit(
+        "; ".join(map(str, found)),
+        where=f"target {target}",
+        hint="'nirdeploy estimate MODEL' says which targets hold it",
+        problems=found,
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -265,3 +265,38 @@ def input_bitmap(image: Image, stimulus: Mapping[str, np.ndarray]) -> np.ndarray
             first = slot.first_bit + plane * slot.plane_bits
             bits[:, :, first : first + flat.shape[2]] = flat >> plane & 1
     return bits
+
+
+def record_of(
+    image: Image, read: Mapping[str, Sequence[np.ndarray]], source: str, stats: Mapping[str, float]
+) -> spikes.SpikeRecord:
+    """What was read of the probed populations, as a record.
+
+    Args:
+        read: by population, for each part of its readout, uint8 (T, B, bytes): its bitmap, the lowest bit first, or its
+            values, four bytes each, the lowest first. More bytes than it takes may follow a bitmap.
+    """
+    made: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "membrane": {}}
+    scale = {}
+    for readout in image.readouts:
+        if readout.population not in read:
+            continue
+        pieces = [
+            np.unpackbits(raw, axis=2, bitorder="little")[:, :, part.places()]
+            if readout.kind == "spikes"
+            else np.ascontiguousarray(raw).view("<i4").astype(np.int32)
+            for part, raw in zip(readout.parts, read[readout.population], strict=True)
+        ]
+        made[readout.kind][readout.population] = readout.arranged(np.concatenate(pieces, axis=2))
+        if readout.kind == "membrane":
+            scale[readout.population] = np.array(readout.scale).reshape(readout.shape)
+    return spikes.SpikeRecord(
+        spikes=made["spikes"],
+        membrane=made["membrane"],
+        scale=scale,
+        source=source,
+        dt=image.dt,
+        outputs=dict(image.outputs),
+        manifest={"image": image.digest(), "target": image.target},
+        stats=stats,
+    )

@@ -82,9 +82,9 @@ def _schema(backend: Any) -> type[Target]:
             raise ValueError("; ".join(problems))
         return target
 
-    tables: dict[str, Any] = {"formats": (backend.Formats, ...), "hardware": (backend.Hardware, ...)}
     check: Any = model_validator(mode="after")(fits_together)
-    return create_model("Target", __base__=Target, __validators__={"fits_together": check}, **tables)
+    typed = Target[backend.Formats, backend.Hardware]
+    return create_model("Target", __base__=typed, __validators__={"fits_together": check})
 
 
 def find_backend(name: str, where: str) -> Backend:
@@ -97,7 +97,7 @@ def find_backend(name: str, where: str) -> Backend:
     if name in plugins:
         made = _plugin(plugins[name], where)
     elif name.isidentifier() and importlib.util.find_spec(f"nirdeploy.backends.{name}"):
-        made = importlib.import_module(f"nirdeploy.backends.{name}").BACKEND
+        made = getattr(importlib.import_module(f"nirdeploy.backends.{name}"), "BACKEND", None)
     else:
         raise TargetFileError(
             f"there is no backend {name!r}", where=where, hint=f"a plug-in registers its own under {PLUGINS!r}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from typing_extensions import TypeVar
 
 from nirdeploy.errors import TargetFileError, UsageProblem
+from nirdeploy.integers import network
 
 Reset = Literal["zero", "subtract", "none"]
 Positive = Annotated[int, Field(gt=0)]
@@ -28,13 +30,17 @@ class ModelSupport(Table):
 
 
 class Formats(Table):
-    """Integer formats of a target (bits; see :class:`nirdeploy.integers.quantize.Formats`)."""
+    """Integer formats of a target (bits; see :class:`nirdeploy.integers.network.Formats`)."""
 
     weight_bits: Literal[2, 4, 8, 16]
     accumulator_bits: Annotated[int, Field(ge=8, le=24)]
     state_bits: Annotated[int, Field(ge=8, le=24)]
     decay_bits: Annotated[int, Field(ge=4, le=16)]
     shift_max: Annotated[int, Field(ge=0, le=15)]
+
+    def of_network(self) -> network.Formats:
+        """As a network in these integers says them."""
+        return network.Formats(**self.model_dump())
 
 
 class Connections(Table):
@@ -88,12 +94,17 @@ class Synthesis(Table):
         return self
 
 
-class Target(Table):
+FormatsT = TypeVar("FormatsT", bound=BaseModel, default=Any)
+HardwareT = TypeVar("HardwareT", bound=BaseModel, default=Any)
+
+
+class Target(Table, Generic[FormatsT, HardwareT]):
     """One target file, validated. ``name`` is the file's stem.
 
-    ``formats`` and ``hardware`` follow the schemas of its backend. ``sources`` says of each figure where it is
-    from. ``home``: the folder of a user's own file that this process was told to load; ``own_templates``: its templates
-    stand there. A build keeps the latter only: no folder's data says where code is to be taken from.
+    ``formats`` and ``hardware`` follow the schemas of its backend, which says which: ``Target[Formats, Hardware]``.
+    ``sources`` says of each figure where it is from. ``home``: the folder of a user's own file that this process was
+    told to load; ``own_templates``: its templates stand there. A build keeps the latter only: no folder's data says
+    where code is to be taken from.
     """
 
     name: str
@@ -105,8 +116,8 @@ class Target(Table):
     templates: str
     models: dict[str, ModelSupport]
     connections: Connections
-    formats: Any
-    hardware: Any
+    formats: FormatsT
+    hardware: HardwareT
     board: Board | None = None
     synthesis: Synthesis | None = None
     sources: dict[str, str] = {}
@@ -141,7 +152,7 @@ class Target(Table):
             )
         return self.board
 
-    def with_hardware(self, **changes: int) -> Target:
+    def with_hardware(self, **changes: int) -> Self:
         """The same target with other hardware or format parameters, validated again."""
         data = self.model_dump(by_alias=True)
         for key, value in changes.items():
@@ -152,7 +163,10 @@ class Target(Table):
         return validated(type(self), data, where=self.name)
 
 
-def validated(schema: type[Target], data: dict[str, Any], where: str) -> Target:
+TargetT = TypeVar("TargetT", bound=Target)
+
+
+def validated(schema: type[TargetT], data: dict[str, Any], where: str) -> TargetT:
     """A target of a schema from what a file says. Raises :class:`TargetFileError`, all mistakes at once."""
     try:
         return schema.model_validate(data)

@@ -28,10 +28,7 @@ PLAIN = PRESETS["sinabs"]
 
 def built(graph: CheckedGraph, target: Any = TARGET) -> pipeline.Build:
     """What the pipeline builds of a graph that is checked already."""
-    made = pipeline.Build(target, None, graph)
-    for stage in pipeline.STAGES[1:]:
-        made.run_stage(stage)
-    return made
+    return pipeline.build(graph, target)
 
 
 def stimulus(graph: CheckedGraph, steps: int, seed: int, most: int = 2) -> np.ndarray:

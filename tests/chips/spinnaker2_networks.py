@@ -25,10 +25,7 @@ DT = 1e-4
 
 def built(graph: CheckedGraph) -> pipeline.Build:
     """What the pipeline builds of a graph that is checked already."""
-    made = pipeline.Build(TARGET, None, graph)
-    for stage in pipeline.STAGES[1:]:
-        made.run_stage(stage)
-    return made
+    return pipeline.build(graph, TARGET)
 
 
 def stimulus(graph: CheckedGraph, steps: int, seed: int, share: float = 0.3) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import Artifacts, emit
 from nirdeploy.targets.tables import Target
-from tests import networks
+from tests import fpga, networks
 
 pytestmark = pytest.mark.xdist_group("netlist")
 
@@ -115,8 +115,9 @@ def test_the_netlist_spikes_as_the_verilog(tmp_path: Path, family: str) -> None:
     assert expected_cells <= set(re.findall(r"\d+\s+(\w+)$", cells, re.MULTILINE))
     backend = registry.backend_of(target)
     graph = _graph(bool(target.hardware.spatial))
-    network = backend.quantize(graph, target)
-    image = backend.pack(network, backend.place(network, target), {}, target, {})
+    fit = backend.fit(graph, target)
+    network, image = fit.network, fpga.packed(fit, target)
+    assert network is not None
     x = networks.spikes(3, (25, 3, *graph.populations[0].shape), 0.4)
     with rtl.Fabric(target) as verilog, rtl.Fabric(target, netlist) as gates:
         for fabric in (verilog, gates):

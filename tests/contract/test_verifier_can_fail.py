@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nirdeploy.backends.fpga.placement import place
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.graph.check import check
 from nirdeploy.integers.network import IntegerNetwork
@@ -16,9 +15,8 @@ from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
-from tests import networks
+from tests import fpga, networks
 
 pytestmark = pytest.mark.xdist_group("rtl")
 
@@ -34,7 +32,7 @@ def fabric() -> Iterator[rtl.Fabric]:
 
 @pytest.fixture(scope="module")
 def network(fabric: rtl.Fabric) -> IntegerNetwork:
-    return quantize(check(networks.two_layers(seed=4)), fabric.target)
+    return quantize(check(networks.two_layers(seed=4)), fabric.target.formats.of_network())
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +49,7 @@ def expected(network: IntegerNetwork, x: np.ndarray) -> SpikeRecord:
 
 
 def _on_rtl(fabric: rtl.Fabric, network: IntegerNetwork, x: np.ndarray) -> SpikeRecord:
-    image = registry.backend_of(fabric.target).pack(network, place(network, fabric.target), {}, fabric.target, {})
+    image = fpga.packed(fpga.placed(network, fabric.target), fabric.target)
     fabric.load(image)
     return fabric.run(image, x)
 

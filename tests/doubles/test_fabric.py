@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.fpga.placement import place
-from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read_out
+from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.records.spikes import stimulus
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
-from tests import networks
+from nirdeploy.targets.image import record_of
+from tests import fpga, networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
 from tests.doubles.fabric import GatherFabric
@@ -25,8 +25,9 @@ from tests.doubles.fabric import GatherFabric
 @given(graph=networks.graphs(max_size=40, max_layers=3) | networks.grids(most=90), seed=st.integers(0, 2**32 - 1))
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
     target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=8192, neurons=512)
-    network = registry.backend_of(target).quantize(graph, target)
-    image = registry.backend_of(target).pack(network, place(network, target), {}, target, {})
+    fit = registry.backend_of(target).fit(graph, target)
+    network, image = fit.network, fpga.packed(fit, target)
+    assert network is not None
     memories = DeviceModel(target)
     for section in image.sections:
         memories.read(section.address, len(section.words))[:] = section.words
@@ -35,9 +36,10 @@ def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) ->
     bitmaps = _bitmaps(image, stimulus(x, network.inputs, "counts"))
     out = np.stack([fabric.step(words, t % 6 == 0) for t, words in enumerate(bitmaps)])
     expected = integer.simulate(network, x)
+    record = record_of(image, _read(image.readouts, out, 6, 2), "plain Python", {})
     for readout in image.readouts:
-        kind = expected.spikes if readout.kind == "spikes" else expected.membrane
-        np.testing.assert_array_equal(_read_out(readout, out, 6, 2), kind[readout.population])
+        kind, found = (one.spikes if readout.kind == "spikes" else one.membrane for one in (expected, record))
+        np.testing.assert_array_equal(found[readout.population], kind[readout.population])
     assert fabric.saturations == expected.stats["saturations"]
 
 

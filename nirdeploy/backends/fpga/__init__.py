@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from nirdeploy.backends.common.support import unsupported
 from nirdeploy.backends.fpga import packing, placement
 from nirdeploy.backends.fpga.cost import cycles, logic
-from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.lowering import lower
-from nirdeploy.backends.fpga.program import Program
-from nirdeploy.backends.fpga.schema import Hardware
+from nirdeploy.backends.fpga.plan import Plan, planned
+from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
+from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.quantize import quantize
 from nirdeploy.targets.backend import Backend, VirtualBoard
+from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import ChipUse, Placement
-from nirdeploy.targets.tables import Target
+from nirdeploy.targets.tables import Formats
 
 
-class FpgaBackend(Backend):
+class FpgaBackend(Backend[Formats, Hardware]):
     """Packs jobs, weights and neuron parameters of every core."""
 
     Hardware = Hardware
 
-    def misfits(self, target: Target) -> list[str]:
+    def misfits(self, target: FpgaTarget) -> list[str]:
         problems = []
         if target.hardware.lanes * target.formats.weight_bits % 32:
             problems.append("lanes x weight_bits must fill whole 32-bit words")
@@ -37,14 +41,25 @@ class FpgaBackend(Backend):
             problems.append("board: field required")
         return problems
 
-    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
-        return super().quantize(lower(graph, target), target)
+    def fit(self, graph: CheckedGraph, target: FpgaTarget) -> Fit:
+        """Lowered, rounded and placed, each once."""
+        if problems := unsupported(graph, target):
+            return Fit(tuple(problems))
+        lowered, problems = lower(graph, target)
+        if problems:
+            return Fit(tuple(problems))
+        rounded = quantize(lowered, target.formats.of_network())
+        named = replace(rounded, target=target.name)
+        try:
+            return Fit((), named, *placement.place(named, target))
+        except DoesNotFit as error:
+            return Fit(error.problems, named)
 
-    def place(self, network: IntegerNetwork, target: Target) -> Placement:
-        return placement.place(network, target)
+    def plan(self, network: IntegerNetwork, placement: Placement, target: FpgaTarget) -> Plan:
+        return planned(network, target, placement.slices)
 
     def context(
-        self, target: Target, network: IntegerNetwork | None = None, placement: Placement | None = None
+        self, target: FpgaTarget, network: IntegerNetwork | None = None, placement: Placement | None = None
     ) -> Mapping[str, Any]:
         """The defaults, and the signature as the Verilog literal whose lowest byte goes out first."""
         return {
@@ -54,14 +69,11 @@ class FpgaBackend(Backend):
         }
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: Plan, target: FpgaTarget, activity: float
     ) -> dict[str, float | str]:
         """The schedule for spikes drawn at ``activity``: inputs sent as fast as they are taken, and one alone."""
-        plan = Floorplan(network, target, placement.slices)
-        own = {core.core: [s for s in placement.slices if s.core == core.core] for core in placement.cores}
-        programs = {core: Program(plan, target, slices).jobs for core, slices in own.items()}
-        period = cycles.predict(plan, target.hardware, programs, activity).period
-        alone = cycles.latency(plan, target.hardware, programs, activity)
+        period = cycles.predict(plan.floorplan, target.hardware, plan.jobs, activity).period
+        alone = cycles.latency(plan.floorplan, target.hardware, plan.jobs, activity)
         clock_mhz = target.serial_board.clock_hz / 1e6
         return {
             "cycles": period,
@@ -71,10 +83,10 @@ class FpgaBackend(Backend):
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
         }
 
-    def chip(self, target: Target) -> tuple[ChipUse, ...]:
+    def chip(self, target: FpgaTarget) -> tuple[ChipUse, ...]:
         return logic.chip_use(target)
 
-    def virtual_board(self, target: Target, baud: int) -> VirtualBoard:
+    def virtual_board(self, target: FpgaTarget, baud: int) -> VirtualBoard:
         from nirdeploy.backends.fpga.simulated import board  # compiles hardware; a real port needs none of it
 
         return board.start(target, baud=baud)
@@ -83,18 +95,19 @@ class FpgaBackend(Backend):
         self,
         network: IntegerNetwork,
         placement: Placement,
+        plan: Plan,
         artifacts: Mapping[str, bytes],
-        target: Target,
+        target: FpgaTarget,
         provenance: Mapping[str, Any],
     ) -> Image:
-        inputs, input_words = packing.inputs(network, placement, target)
+        inputs, input_words = packing.inputs(plan.floorplan)
         return Image(
             target=target.name,
             signature=target.signature.hex(),
-            sections=tuple(packing.sections(network, placement, target)),
+            sections=tuple(packing.sections(plan, target)),
             inputs=inputs,
             input_words=input_words,
-            readouts=packing.readouts(network, placement, target),
+            readouts=packing.readouts(plan.floorplan, target),
             outputs=dict(network.outputs),
             dt=network.dt,
             provenance=dict(provenance),

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.layout import WORD, Block, Layout, grids, input_layout, layout
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import Part, Reading
 from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
 from nirdeploy.targets.placement import Slice
-from nirdeploy.targets.tables import Target
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,19 @@ class Reader:
 
 
 class Floorplan:
-    """A network on a target, its slices given."""
+    """A network on a target, its slices given; without any, every block is one: what it reads does not depend on how
+    it is cut."""
 
-    def __init__(self, network: IntegerNetwork, target: Target, slices: Sequence[Slice]) -> None:
-        hardware = target.hardware
+    def __init__(self, network: IntegerNetwork, target: FpgaTarget, slices: Sequence[Slice] | None = None) -> None:
         self.network = network
-        found = grids((p.source, p.target, p) for p in network.projections) if hardware.spatial else {}
-        self.layouts: dict[str, Layout] = {}
+        self.layouts = _layouts(network, target)
         self.plane_words: dict[str, int] = {}
         self._at: dict[str, tuple[Resident, ...]] = {}
-        self._slices = tuple(slices)
+        self._slices = tuple(self._blocks() if slices is None else slices)
         self.planes = network.input_bits
         word = value = 0
-        for name, shape in network.inputs:
-            made = input_layout(math.prod(shape), found.get(name))
-            self.layouts[name] = made
+        for name, _ in network.inputs:
+            made = self.layouts[name]
             block = made.blocks[0]
             bits = made.size if made.grid is None else block.lines * block.line_bits
             self.plane_words[name] = math.ceil(bits / WORD)
@@ -57,8 +55,7 @@ class Floorplan:
             word += self.planes * self.plane_words[name]
         self.input_words = word
         for population in network.populations:
-            made = layout(population.size, found.get(population.name), hardware.lanes, hardware.update)
-            self.layouts[population.name], residents = made, []
+            made, residents = self.layouts[population.name], []
             for part in self.slices(population.name):
                 lines = _lines(made, part)
                 if population.spiking:
@@ -69,6 +66,10 @@ class Floorplan:
                     value += part.count
             self._at[population.name] = tuple(residents)
         self.spike_words, self.values = word, value
+
+    def _blocks(self) -> list[Slice]:
+        names = [population.name for population in self.network.populations]
+        return [Slice(name, 0, 0, b.first, b.count) for name in names for b in self.layouts[name].blocks]
 
     def residents(self, name: str) -> tuple[Resident, ...]:
         """The pieces of an input or a population, in device order."""
@@ -91,15 +92,14 @@ class Floorplan:
         return sorted(readers, key=lambda reader: -reader.planes)
 
 
-def whole(network: IntegerNetwork, target: Target) -> Floorplan:
-    """The plan of a network whose every block is one slice: what it reads does not depend on how it is cut."""
-    plan = Floorplan(network, target, ())
-    slices = [
-        Slice(p.name, 0, 0, block.first, block.count)
-        for p in network.populations
-        for block in plan.layouts[p.name].blocks
-    ]
-    return Floorplan(network, target, slices)
+def _layouts(network: IntegerNetwork, target: FpgaTarget) -> dict[str, Layout]:
+    """Of all inputs and populations."""
+    hardware = target.hardware
+    found = grids((p.source, p.target, p) for p in network.projections) if hardware.spatial else {}
+    inputs = {name: input_layout(math.prod(shape), found.get(name)) for name, shape in network.inputs}
+    return inputs | {
+        p.name: layout(p.size, found.get(p.name), hardware.lanes, hardware.update) for p in network.populations
+    }
 
 
 def _lines(made: Layout, part: Slice) -> Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WORDS = 16  # per job
 INPUT_GROUP = 0
@@ -105,10 +105,10 @@ def releases(jobs: Sequence[Job]) -> list[tuple[frozenset[int], frozenset[int]]]
     return found[::-1]
 
 
-def encode(jobs: list[Job]) -> list[int]:
+def encode(jobs: Sequence[Job]) -> list[int]:
     """The words of a core's whole list."""
-    jobs[-1].flags |= LAST_OF_LIST
-    return [word for job, own in zip(jobs, releases(jobs), strict=True) for word in job.encode(*own)]
+    ended = [*jobs[:-1], replace(jobs[-1], flags=jobs[-1].flags | LAST_OF_LIST)]
+    return [word for job, own in zip(ended, releases(jobs), strict=True) for word in job.encode(*own)]
 
 
 def mask(groups: Iterable[int]) -> int:

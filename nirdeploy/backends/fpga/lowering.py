@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from nirdeploy.backends.fpga.layout import grids, source_grid, target_grid
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import expressible
-from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.semantics.operators import Dense, Elementwise
-from nirdeploy.targets.tables import Target
+from nirdeploy.targets.fit import Problem
 
 
-def lower(graph: CheckedGraph, target: Target) -> CheckedGraph:
-    """The same graph, with every projection one that the cores can walk, and relays where spikes come later."""
+def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[Problem]]:
+    """The same graph, with every projection one that the cores can walk, and relays where spikes come later; and all
+    projections for which there is none."""
+    problems = list(_late_numbers(graph))
     graph = with_relays(graph)
     known = grids((p.source, p.target, p) for p in graph.projections) if target.hardware.spatial else {}
-    projections = tuple(_walked(p, known, bool(target.hardware.spatial)) for p in graph.projections)
-    return replace(graph, projections=projections)
+    walked = [_walked(p, known, bool(target.hardware.spatial)) for p in graph.projections]
+    problems += [found for found in walked if isinstance(found, Problem)]
+    return replace(graph, projections=tuple(p for p in walked if isinstance(p, Projection))), problems
+
+
+def _late_numbers(graph: CheckedGraph) -> Iterator[Problem]:
+    for p in graph.projections:
+        if p.delay > 1 and graph.input_bits > 1 and p.source in graph.inputs:
+            yield Problem(
+                f"{p.source} -> {p.target}",
+                f"the numbers of the input {p.source!r} reach {p.target!r} {p.delay} steps late",
+                "relays carry spikes only",
+                "delay them in the stimulus, or encode them as spikes",
+            )
 
 
 def with_relays(graph: CheckedGraph) -> CheckedGraph:
@@ -31,12 +46,6 @@ def with_relays(graph: CheckedGraph) -> CheckedGraph:
     chains: dict[str, list[str]] = {}
     for at, p in enumerate(projections):
         chain = chains.setdefault(p.source, [p.source])
-        if p.delay > 1 and graph.input_bits > 1 and p.source in graph.inputs:
-            raise DoesNotFit(
-                f"the numbers of the input {p.source!r} reach {p.target!r} {p.delay} steps late; relays carry "
-                "spikes only",
-                hint="delay them in the stimulus, or encode them as spikes",
-            )
         while len(chain) < p.delay:
             relay = _relay(graph, p.source, len(chain), taken)
             populations.append(relay)
@@ -61,8 +70,8 @@ def _relay(graph: CheckedGraph, source: str, number: int, taken: set[str]) -> Po
     return Population(name, "Threshold", shape, {"threshold": np.full(shape, 0.5)}, np.zeros(shape))
 
 
-def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool) -> Projection:
-    """As it is where segments can say what it sees, else written out as a matrix."""
+def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool) -> Projection | Problem:
+    """As it is where segments can say what it sees, else written out as a matrix, if that is not too large."""
     if isinstance(p.operator, Dense) and p.pool is None:
         return p
     seen, made = source_grid(p), target_grid(p)
@@ -73,9 +82,11 @@ def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool
     if fits:
         return p
     if p.inputs * p.operator.outputs > MAX_WEIGHTS:
-        raise DoesNotFit(
+        return Problem(
+            f"{p.source} -> {p.target}",
             f"the projection {p.source!r} -> {p.target!r} has {p.inputs} x {p.operator.outputs} weights written out as "
-            f"the matrix that the target needs here, {MAX_WEIGHTS} at most",
-            hint="use smaller layers, or pooling windows that do not overlap in front of a padded convolution",
+            "the matrix that the target needs here",
+            f"{MAX_WEIGHTS} at most",
+            "use smaller layers, or pooling windows that do not overlap in front of a padded convolution",
         )
     return replace(p, operator=Dense(p.matrix()), pool=None)

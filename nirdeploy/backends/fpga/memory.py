@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nirdeploy.backends.fpga.jobs import WORDS as JOB_WORDS
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.integers.network import Formats, IntegerPopulation
-from nirdeploy.targets.tables import Target
 
 CONTROL, JOBS, WEIGHTS, PARAMETERS, SEGMENTS = range(5)
 GLOBAL = 0xFF
@@ -17,17 +17,17 @@ def address(core: int, kind: int, offset: int = 0) -> int:
     return core << 24 | kind << 20 | offset
 
 
-def parameter_words(target: Target) -> int:
+def parameter_words(target: FpgaTarget) -> int:
     """32-bit words per neuron in the parameter memory."""
     return 8 if target.hardware.synapse else 4
 
 
-def segment_words(target: Target) -> int:
+def segment_words(target: FpgaTarget) -> int:
     """32-bit words per segment."""
     return 4 if target.hardware.spatial else 2
 
 
-def memory_map(target: Target) -> dict[int, int]:
+def memory_map(target: FpgaTarget) -> dict[int, int]:
     """Every memory of the device: first word address to number of words."""
     hardware, banks = target.hardware, target.hardware.lanes * target.formats.weight_bits // 32
     sizes = {
@@ -41,7 +41,7 @@ def memory_map(target: Target) -> dict[int, int]:
     return {address(GLOBAL, CONTROL): 1, **cores}
 
 
-def present(target: Target, at: int, count: int) -> np.ndarray:
+def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
     """Which bits of the words from an address on are memory (uint32 masks): the others read as zero.
 
     A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first word holds an
@@ -52,7 +52,7 @@ def present(target: Target, at: int, count: int) -> np.ndarray:
         return masks
     words = np.arange(count) + (at & 0xFFFFF)
     if at >> 20 & 0xF == PARAMETERS:
-        bits = sum(parameter_widths(target.formats)[: None if target.hardware.synapse else 5])
+        bits = sum(parameter_widths(target.formats.of_network())[: None if target.hardware.synapse else 5])
         left = np.clip(bits - 32 * (words % parameter_words(target)), 0, 32)
         masks = ((1 << left.astype(np.uint64)) - 1).astype(np.uint32)
     elif at >> 20 & 0xF == SEGMENTS:

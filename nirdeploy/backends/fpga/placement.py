@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nirdeploy.backends.fpga.cost import cycles
-from nirdeploy.backends.fpga.floorplan import Floorplan, whole
+from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.layout import Block
+from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.program import Program
-from nirdeploy.backends.fpga.schema import Hardware
-from nirdeploy.errors import DoesNotFit
+from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.targets.fit import Problem, refusal
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
-from nirdeploy.targets.tables import Target
+
+_SMALLER = "make the named layers smaller, or take a target with larger memories"
 
 
 @dataclass(frozen=True)
@@ -68,19 +70,19 @@ class _Core:
         self.lines[block] = own + 1
 
 
-def place(network: IntegerNetwork, target: Target) -> Placement:
+def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]:
     """Put a network on the target's cores.
 
     Raises:
         DoesNotFit: by how much, in which memory, all violations at once.
     """
-    hardware: Hardware = target.hardware
-    needs = _needs(network, target)
-    _check_totals(network, target, needs)
+    hardware, whole = target.hardware, Floorplan(network, target)
+    needs = _needs(whole, target)
+    _refuse(_beyond_totals(whole, needs, target), target)
     cores = [_Core(number) for number in range(hardware.cores)]
     spread = max(1, (hardware.groups - 1) // len(needs))
     for number in sorted(range(len(needs)), key=lambda n: -needs[n].cycles * needs[n].block.lines):
-        _spread(needs[number], number, cores, hardware, spread)
+        _refuse(_spread(needs[number], number, cores, hardware, spread), target)
     slices: list[Slice] = []
     for number, need in enumerate(needs):
         line = 0
@@ -92,34 +94,35 @@ def place(network: IntegerNetwork, target: Target) -> Placement:
                 slices.append(Slice(need.population.name, core.number, len(slices) + 1, first, count))
                 line += lines
     if len(slices) + 1 > hardware.groups:
-        raise DoesNotFit(
-            f"the network needs {len(slices) + 1} groups on the bus, the target has {hardware.groups}",
-            where=f"target {target.name}",
-            hint="merge small populations or choose a target with more groups",
-        )
-    plan = Floorplan(network, target, slices)
-    programs = {core.number: Program(plan, target, [s for s in slices if s.core == core.number]) for core in cores}
-    used = {number: _used(program) for number, program in programs.items()}
-    limits = {name: getattr(hardware, name) for name in used[0]}
-    _check_cores(used, limits, target)
-    predicted = cycles.predict(plan, hardware, {number: program.jobs for number, program in programs.items()})
-    return Placement(
+        found, have = f"the network needs {len(slices) + 1} groups on the bus", f"the target has {hardware.groups}"
+        _refuse([Problem("", found, have, "merge small populations or choose a target with more groups")], target)
+    plan = planned(network, target, slices)
+    used = {number: _used(program) for number, program in plan.programs.items()}
+    limits = {name: int(getattr(hardware, name)) for name in used[0]}
+    _refuse(_beyond_cores(used, limits), target)
+    predicted = cycles.predict(plan.floorplan, hardware, plan.jobs)
+    placement = Placement(
         network=network.digest(),
         target=target.name,
         slices=tuple(slices),
         cores=tuple(
             CoreUse(number, used[number], limits, round(predicted.busy[number], 1), predicted.limits[number])
-            for number in programs
+            for number in plan.programs
         ),
         layout={"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY},
     )
+    return placement, plan
 
 
-def _needs(network: IntegerNetwork, target: Target) -> list[_Need]:
+def _refuse(problems: list[Problem], target: FpgaTarget) -> None:
+    if problems:
+        raise refusal(problems, target.name)
+
+
+def _needs(plan: Floorplan, target: FpgaTarget) -> list[_Need]:
     """Of every block of every population, in the network's order."""
-    plan, update = whole(network, target), target.hardware.update
-    needs = []
-    for population in network.populations:
+    update, needs = target.hardware.update, []
+    for population in plan.network.populations:
         for resident in plan.residents(population.name):
             block = resident.part.block
             readers = plan.readers(population.name, block)
@@ -141,22 +144,25 @@ def _needs(network: IntegerNetwork, target: Target) -> list[_Need]:
     return needs
 
 
-def _spread(need: _Need, number: int, cores: list[_Core], hardware: Hardware, spread: int) -> None:
+def _spread(need: _Need, number: int, cores: list[_Core], hardware: Hardware, spread: int) -> list[Problem]:
     """Line by line to the core that then has least to do, on at most ``spread`` of them."""
     for left in range(need.block.lines, 0, -1):
         chosen = [core for core in cores if number in core.lines]
         fitting = [core for core in (chosen if len(chosen) >= spread else cores) if core.room(need, number, hardware)]
         fitting = fitting or [core for core in cores if core.room(need, number, hardware)]
         if not fitting:
-            raise DoesNotFit(
+            found = (
                 f"{left * need.block.line_neurons:,} neurons of {need.population.name!r} find no core with room for a "
                 f"line of {need.moving + need.shared:,} weight rows, {need.neurons:,} neurons and "
-                f"{need.parameters:,} parameters",
-                where=f"{hardware.cores} cores of {hardware.weight_rows:,} weight rows, {hardware.neurons:,} neurons "
-                f"and {hardware.parameters:,} parameters",
-                hint="make the layers smaller, or take a target with larger memories",
+                f"{need.parameters:,} parameters"
             )
+            have = (
+                f"there are {hardware.cores} cores of {hardware.weight_rows:,} weight rows, {hardware.neurons:,} "
+                f"neurons and {hardware.parameters:,} parameters"
+            )
+            return [Problem(need.population.name, found, have, _SMALLER)]
         min(fitting, key=lambda core: (core.cycles, core.number)).add(need, number)
+    return []
 
 
 def _used(program: Program) -> dict[str, int]:
@@ -169,58 +175,50 @@ def _used(program: Program) -> dict[str, int]:
     }
 
 
-def _check_cores(used: Mapping[int, Mapping[str, int]], limits: Mapping[str, int], target: Target) -> None:
-    """Raises :class:`DoesNotFit`, all cores' violations at once."""
-    problems = [
-        f"core {number} needs {own[name]:,} {name.replace('_', ' ')}, {limits[name]:,} there are"
+def _beyond_cores(used: Mapping[int, Mapping[str, int]], limits: Mapping[str, int]) -> list[Problem]:
+    """What each core has too little of."""
+    return [
+        Problem(
+            "", f"core {number} needs {own[name]:,} {name.replace('_', ' ')}", f"{limits[name]:,} there are", _SMALLER
+        )
         for number, own in used.items()
         for name in own
         if own[name] > limits[name]
     ]
-    if problems:
-        raise DoesNotFit(
-            "; ".join(problems),
-            where=f"target {target.name}: {target.hardware.cores} cores of {target.hardware.lanes} lanes",
-            hint="make the layers smaller, or take a target with larger memories",
-        )
 
 
-def _check_totals(network: IntegerNetwork, target: Target, needs: list[_Need]) -> None:
-    """Everything that cannot fit however it is cut, said at once."""
-    hardware, plan = target.hardware, whole(network, target)
+def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> list[Problem]:
+    """Everything that cannot fit however it is cut."""
+    hardware, bits = target.hardware, plan.network.input_bits
     totals: list[tuple[str, Mapping[str, int], int]] = [
         ("neurons", _sum(needs, lambda n: n.neurons * n.block.lines), hardware.cores * hardware.neurons),
         ("parameters", _sum(needs, lambda n: n.parameters_on(n.block.lines)), hardware.cores * hardware.parameters),
         ("weight rows", _sum(needs, lambda n: n.rows_on(n.block.lines)), hardware.cores * hardware.weight_rows),
     ]
-    problems = [
-        f"{sum(need.values()):,} {what} ({max(need, key=lambda name: need[name])!r} alone {max(need.values()):,}), "
-        f"{have:,} there are"
-        for what, need, have in totals
-        if sum(need.values()) > have
-    ]
-    if plan.spike_words > hardware.spike_words:
-        problems.append(f"{plan.spike_words:,} bitmap words, {hardware.spike_words:,} there are")
-    if plan.values > hardware.out_words - hardware.spike_words:
-        problems.append(f"{plan.values:,} read-out words, {hardware.out_words - hardware.spike_words:,} there are")
-    if network.input_bits > hardware.planes:
-        problems.append(f"{network.input_bits} bits of an input value, {hardware.planes} there are")
+    problems = []
+    for what, need, have in totals:
+        total, largest = sum(need.values()), max(need, key=lambda name: need[name])
+        if total > have:
+            found = f"the network needs {total:,} {what} ({largest!r} alone {need[largest]:,})"
+            problems.append(Problem(largest, found, f"{have:,} there are", _SMALLER))
+    values = hardware.out_words - hardware.spike_words
+    for what, number, have, remedy in (
+        ("bitmap words", plan.spike_words, hardware.spike_words, _SMALLER),
+        ("read-out words", plan.values, values, _SMALLER),
+        ("bits of an input value", bits, hardware.planes, "build with fewer input bits (--input-bits)"),
+    ):
+        if number > have:
+            problems.append(Problem("", f"the network needs {number:,} {what}", f"{have:,} there are", remedy))
     widest = max(needs, key=lambda need: need.rows_on(1))
     if widest.rows_on(1) > hardware.weight_rows:
-        problems.append(
-            f"{widest.rows_on(1):,} weight rows for one line of {widest.population.name!r}, "
-            f"{hardware.weight_rows:,} a core can hold"
-        )
-    if problems:
-        raise DoesNotFit(
-            f"the network is too large: it needs {'; '.join(problems)}",
-            where=f"target {target.name}: {hardware.cores} cores of {hardware.lanes} lanes",
-            hint="make the named layers smaller, or take a target with larger memories",
-        )
+        name, rows = widest.population.name, widest.rows_on(1)
+        found = f"the network needs {rows:,} weight rows for one line of {name!r}"
+        problems.append(Problem(name, found, f"{hardware.weight_rows:,} a core can hold", _SMALLER))
+    return problems
 
 
-def _sum(needs: list[_Need], of: object) -> dict[str, int]:
+def _sum(needs: list[_Need], of: Callable[[_Need], int]) -> dict[str, int]:
     found: dict[str, int] = {}
     for need in needs:
-        found[need.population.name] = found.get(need.population.name, 0) + of(need)  # type: ignore[operator]
+        found[need.population.name] = found.get(need.population.name, 0) + of(need)
     return found

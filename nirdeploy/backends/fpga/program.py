@@ -13,9 +13,9 @@ from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.floorplan import Floorplan, Reader
 from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
 from nirdeploy.backends.fpga.layout import WORD, Block
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.integers.network import IntegerPopulation
 from nirdeploy.targets.placement import Slice
-from nirdeploy.targets.tables import Target
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Program:
         slices: those on this core.
     """
 
-    def __init__(self, plan: Floorplan, target: Target, slices: Iterable[Slice]) -> None:
+    def __init__(self, plan: Floorplan, target: FpgaTarget, slices: Iterable[Slice]) -> None:
         self._plan, self._hardware, self._formats = plan, target.hardware, plan.network.formats
         self._words = memory.parameter_words(target)
         self.jobs: list[Job] = []

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nirdeploy.targets.tables import Positive, Table
+from nirdeploy.targets.tables import Formats, Positive, Table, Target
 
 
 class Hardware(Table):
@@ -50,3 +50,6 @@ class Hardware(Table):
     def pace(self) -> int:
         """Cycles from one slot of ``update`` neurons to the next."""
         return (7 if self.synapse else 6) if self.compact else 1
+
+
+FpgaTarget = Target[Formats, Hardware]

@@ -44,7 +44,7 @@ class Loihi2Backend(Backend):
         return configured(network, placement, target)
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
         return placing.estimate(network, target, activity)
 

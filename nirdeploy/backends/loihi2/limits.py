@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nirdeploy.backends.common.support import beyond_plain, late_bias
 from nirdeploy.backends.loihi2.latency import chip_delay, latencies, loop_delay
 from nirdeploy.backends.loihi2.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph, Population
-from nirdeploy.integers.quantize import beyond_plain, late_bias
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.tables import Target
 
@@ -67,7 +67,7 @@ def _of_population(graph: CheckedGraph, population: Population, target: Target) 
             f"{name} follows the dialect {d}, of which the chip's neuron cannot do {', '.join(odd)}; train without, "
             "or choose another target"
         )
-    yield from late_bias(population)
+    yield from map(str, late_bias(population))
     yield from _parameters(name, population, graph, target)
 
 

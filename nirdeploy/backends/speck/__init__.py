@@ -54,7 +54,7 @@ class SpeckBackend(Backend):
         return configured(network, placement, target)
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
         """Synaptic operations per step, all cores and the busiest, where each neuron and input spikes ``activity``
         times a step: what sinabs' documentation names as a core's limit, without a figure."""

@@ -42,7 +42,7 @@ class SpiNNaker2Backend(Backend):
         return configured(network, placement)
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
         """Synaptic events per step at ``activity`` (spikes per neuron and step), and the time the busiest core
         needs for them at the chip paper's highest rate: a step cannot be shorter."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nirdeploy.backends.common.support import beyond_plain, late_bias
 from nirdeploy.backends.spinnaker2 import rounding
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
-from nirdeploy.integers.quantize import beyond_plain, late_bias
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense
 from nirdeploy.targets.tables import Target
@@ -51,7 +51,7 @@ def _of_the_neuron(graph: CheckedGraph, population: Population, target: Target) 
             f"{node} follows the dialect {dialect}, of which the chip's neurons cannot do {', '.join(odd)}; "
             "train it without"
         )
-    yield from late_bias(population)
+    yield from map(str, late_bias(population))
     v_reset = float(np.abs(population.params["v_reset"]).max())
     if dialect.reset == "subtract" and v_reset:
         yield (

@@ -51,7 +51,7 @@ class XyloBackend(Backend):
         return configured(network, placement, target)
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
         """Synaptic events per step at ``activity``, and the steps from input to output; the vendor publishes no
         energy or time per event."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nirdeploy.backends.common.support import beyond_plain, late_bias
 from nirdeploy.backends.xylo import placement, wiring
 from nirdeploy.backends.xylo.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph, Population
-from nirdeploy.integers.quantize import beyond_plain, late_bias
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.tables import Target
 
@@ -67,7 +67,7 @@ def _of_population(graph: CheckedGraph, population: Population, target: Target) 
             f"{name} follows the dialect {graph.dialect_of(population.name)}, of which the chip's neuron cannot do "
             f"{', '.join(odd)}; train without, or choose another target"
         )
-    yield from late_bias(population)
+    yield from map(str, late_bias(population))
     yield from _of_parameters(name, graph, population, target)
     yield from _of_the_layers(name, graph, population.name)
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from nirdeploy.errors import DoesNotFit
+from nirdeploy.backends.common.support import unsupported
 from nirdeploy.graph.check import CheckedGraph, Population
 from nirdeploy.integers import network as integers
 from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
@@ -24,6 +24,7 @@ from nirdeploy.integers.quantize import assembled
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 from nirdeploy.targets.tables import Positive, Table, Target
 
@@ -44,6 +45,9 @@ class Hardware(Table):
     fan_in: Positive
     address_bits: Positive
     clock_hz: Positive
+
+
+ChipTarget = Target[Formats, Hardware]
 
 
 @dataclass(frozen=True)
@@ -77,62 +81,41 @@ class Counters:
         return fired.astype(np.int64), State(np.where(fired, 0, held), held), held != v
 
 
-class MyChip(Backend):
+class MyChip(Backend[Formats, Hardware]):
     """Counters that leak by a shift, 4-bit weights, as many neurons on a core as it has counters."""
 
     Formats = Formats
     Hardware = Hardware
     dynamics = Counters()
 
-    def misfits(self, target: Target) -> list[str]:
+    def misfits(self, target: ChipTarget) -> list[str]:
         counters, addresses = target.hardware.cores * target.hardware.neurons, 2**target.hardware.address_bits
         if counters <= addresses:
             return []
         return [f"cores x neurons = {counters} counters, address_bits = {target.hardware.address_bits} is {addresses}"]
 
-    def problems(self, graph: CheckedGraph, target: Target) -> list[str]:
-        found = super().problems(graph, target)
+    def fit(self, graph: CheckedGraph, target: ChipTarget) -> Fit:
+        rounded = [Rounded(graph, p, target) for p in graph.populations if p.model in target.models]
+        problems = unsupported(graph, target)
         if graph.input_bits > 1:
-            found.append(f"the inputs have numbers of {graph.input_bits} bits, the chip takes spikes; encode them")
-        for population in graph.populations:
-            if population.model in target.models:
-                found += limits(graph, population, target)
-        return found
-
-    def quantize(self, graph: CheckedGraph, target: Target) -> IntegerNetwork:
+            found = f"the inputs have numbers of {graph.input_bits} bits"
+            problems.append(Problem("", found, "the chip takes spikes", "encode them"))
+        for one in rounded:
+            problems += limits(one, target)
+        if problems:
+            return Fit(tuple(problems))
         formats = target.formats
         ours = integers.Formats(formats.weight_bits, formats.state_bits, formats.state_bits, formats.leak_max)
-        rounded = [Rounded(graph, p, target) for p in graph.populations if p.model != "Input"]
         made = ((one.population(), list(one.projections()), one.row()) for one in rounded)
-        return assembled(graph, target.name, ours, made)
+        network = assembled(graph, target.name, ours, made)
+        placed = place(network, target)
+        return Fit((placed,), network) if isinstance(placed, Problem) else Fit((), network, placed)
 
-    def place(self, network: IntegerNetwork, target: Target) -> Placement:
-        hardware = target.hardware
-        needed, room = sum(p.size for p in network.populations), hardware.cores * hardware.neurons
-        if needed > room:
-            raise DoesNotFit(
-                f"the network has {needed} neurons, the chip {room} ({hardware.cores} cores of {hardware.neurons})",
-                where=f"target {target.name}",
-                hint="use fewer neurons",
-            )
-        slices: list[Slice] = []
-        held = [0] * hardware.cores
-        for population in network.populations:
-            first = 0
-            while first < population.size:
-                core = next(core for core, count in enumerate(held) if count < hardware.neurons)
-                count = min(population.size - first, hardware.neurons - held[core])
-                slices.append(Slice(population.name, core, len(slices), first, count))
-                held[core] += count
-                first += count
-        cores = tuple(CoreUse(core, {"neurons": n}, {"neurons": hardware.neurons}) for core, n in enumerate(held))
-        return Placement(network.digest(), target.name, tuple(slices), cores)
-
-    def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
+    def configuration(self, network: IntegerNetwork, placement: Placement, target: ChipTarget) -> dict[str, Any]:
         return configuration(network, placement)
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, target: Target, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: None, target: ChipTarget, activity: float
     ) -> dict[str, float | str]:
         events = {p.name: activity * sum(q.synapses() for q in network.into(p.name)) for p in network.populations}
         cycles = [0.0] * target.hardware.cores
@@ -146,30 +129,36 @@ class MyChip(Backend):
         }
 
 
-def limits(graph: CheckedGraph, population: Population, target: Target) -> Iterator[str]:
-    """What of one population the chip has no room or register for: node, found, allowed; remedy."""
-    node, formats, exact = f"node {population.name!r}", target.formats, Rounded(graph, population, target)
-    fan_in = sum(p.inputs for p in graph.into(population.name))
+def limits(exact: Rounded, target: ChipTarget) -> Iterator[Problem]:
+    """What of one population the chip has no room or register for."""
+    formats, fan_in = target.formats, sum(p.inputs for p in exact.into)
+
+    def problem(found: str, allowed: str, remedy: str) -> Problem:
+        return Problem(exact.of.name, f"node {exact.of.name!r} {found}", allowed, remedy)
+
     if fan_in > target.hardware.fan_in:
-        yield f"{node} takes {fan_in} inputs, a neuron has {target.hardware.fan_in} weights; use fewer inputs"
+        have = f"a neuron has {target.hardware.fan_in} weights"
+        yield problem(f"takes {fan_in} inputs", have, "use fewer inputs")
     if exact.bias:
-        yield f"{node} has a bias or v_leak (up to {exact.bias:.3g} per step), the chip none; train it without"
-    if np.any(population.params["v_reset"]):
-        yield f"{node} has a v_reset other than 0, the chip resets to 0; shift v_leak and v_threshold by it"
+        yield problem(f"has a bias or v_leak (up to {exact.bias:.3g} per step)", "the chip none", "train it without")
+    if np.any(exact.of.params["v_reset"]):
+        yield problem("has a v_reset other than 0", "the chip resets to 0", "shift v_leak and v_threshold by it")
     if exact.lost.min() != exact.lost.max():
-        yield f"{node} has more than one tau, a population shares its leak; split it, or train one tau"
+        yield problem("has more than one tau", "a population shares its leak", "split it, or train one tau")
     elif exact.lost[0] and not 0.75 * 2.0**-formats.leak_max <= exact.lost[0] <= 0.5:
-        yield (
-            f"{node} loses {exact.lost[0]:.3g} of its membrane in a step, the chip between 2^-1 and "
-            f"2^-{formats.leak_max}; choose another dt, or an IF"
+        yield problem(
+            f"loses {exact.lost[0]:.3g} of its membrane in a step",
+            f"the chip between 2^-1 and 2^-{formats.leak_max}",
+            "choose another dt, or an IF",
         )
     top = int(2 ** (formats.state_bits - 1)) - 1
     if np.any(exact.gain <= 0):
-        yield f"{node} has an r of 0 or less, the chip's weights carry the sign; put it there"
+        yield problem("has an r of 0 or less", "the chip's weights carry the sign", "put it there")
     elif exact.threshold.min() < 0 or exact.threshold.max() > top:
-        yield (
-            f"{node} has thresholds from {exact.threshold.min():.0f} to {exact.threshold.max():.0f} weight units, the "
-            f"chip from 0 to {top}; bring v_threshold nearer to the weights"
+        yield problem(
+            f"has thresholds from {exact.threshold.min():.0f} to {exact.threshold.max():.0f} weight units",
+            f"the chip from 0 to {top}",
+            "bring v_threshold nearer to the weights",
         )
 
 
@@ -180,7 +169,7 @@ class Rounded:
     ``bias``: the largest constant input, which the chip does not have.
     """
 
-    def __init__(self, graph: CheckedGraph, population: Population, target: Target) -> None:
+    def __init__(self, graph: CheckedGraph, population: Population, target: ChipTarget) -> None:
         self.of, self.rules, self.into = population, graph.rules(population.name), graph.into(population.name)
         params = {key: values.ravel() for key, values in population.params.items()}
         how = neuron.coefficients(population.model, params, graph.dialect_of(population.name))
@@ -229,6 +218,27 @@ class Rounded:
         """For the table that ``build`` shows."""
         wrong = abs(2.0**-self.leak - float(self.lost[0])) if self.leak else 0.0
         return {"population": self.of.name, "neurons": self.of.size, "leak": self.leak, "decay_error": wrong}
+
+
+def place(network: IntegerNetwork, target: ChipTarget) -> Placement | Problem:
+    """Core after core is filled."""
+    hardware = target.hardware
+    needed, room = sum(p.size for p in network.populations), hardware.cores * hardware.neurons
+    if needed > room:
+        have = f"the chip {room} ({hardware.cores} cores of {hardware.neurons})"
+        return Problem("", f"the network has {needed} neurons", have, "use fewer neurons")
+    slices: list[Slice] = []
+    held = [0] * hardware.cores
+    for population in network.populations:
+        first = 0
+        while first < population.size:
+            core = next(core for core, count in enumerate(held) if count < hardware.neurons)
+            count = min(population.size - first, hardware.neurons - held[core])
+            slices.append(Slice(population.name, core, len(slices), first, count))
+            held[core] += count
+            first += count
+    cores = tuple(CoreUse(core, {"neurons": n}, {"neurons": hardware.neurons}) for core, n in enumerate(held))
+    return Placement(network.digest(), target.name, tuple(slices), cores)
 
 
 def configuration(network: IntegerNetwork, placement: Placement) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.fpga.placement import place
 from nirdeploy.device.client import Device, open_device
 from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
@@ -27,9 +26,8 @@ from nirdeploy.errors import (
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records import spikes
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry
 from nirdeploy.targets.image import Image
-from tests import networks
+from tests import fpga, networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel, ServedModel
 from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, stimulus
@@ -80,8 +78,8 @@ def test_a_run_over_a_pseudo_terminal_equals_the_simulator() -> None:
 @given(graph=networks.graphs(max_size=50, max_layers=3), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=examples(30))
 def test_any_network_equals_the_simulator(graph, seed: int) -> None:  # type: ignore[no-untyped-def]
-    network = quantize(graph, TARGET)
-    image = registry.backend_of(TARGET).pack(network, place(network, TARGET), {}, TARGET, {})
+    network = quantize(graph, TARGET.formats.of_network())
+    image = fpga.packed(fpga.placed(network, TARGET), TARGET)
     x = networks.stimulus(graph, seed, steps=5, batch=3)
     device = Device(ModelPort(flashed(image)))
     assert equal(run(device, x, image=image), integer.simulate(network, x))

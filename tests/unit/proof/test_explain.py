@@ -22,7 +22,7 @@ from tests.conftest import examples
 def _network(bits: int = 8) -> tuple[CheckedGraph, IntegerNetwork]:
     target = targets.load("fpga").with_hardware(weight_bits=bits)
     graph = check(networks.two_layers(seed=2))
-    return graph, quantize(graph, target)
+    return graph, quantize(graph, target.formats.of_network())
 
 
 @pytest.mark.law
@@ -31,7 +31,7 @@ def _network(bits: int = 8) -> tuple[CheckedGraph, IntegerNetwork]:
 def test_with_no_rounding_the_affine_form_is_the_float_model(graph: CheckedGraph, seed: int) -> None:
     """The affine step rounds differently in the last place: spikes may differ only where v meets threshold."""
     x = networks.stimulus(graph, seed)
-    network = quantize(graph, targets.load("fpga"))
+    network = quantize(graph, targets.load("fpga").formats.of_network())
     exact, affine = float_.simulate(graph, x), _simulate(graph, network, x, set())
     for name in exact.spikes:
         assert (exact.spikes[name] != affine.spikes[name]).mean() < 0.01

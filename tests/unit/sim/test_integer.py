@@ -122,7 +122,7 @@ def _left(record: SpikeRecord) -> dict[str, np.ndarray]:
 @settings(max_examples=examples(20), deadline=None)
 @given(graph=networks.graphs(max_size=8, max_layers=3), seed=st.integers(0, 2**32 - 1))
 def test_simulator_equals_the_equations_on_a_target(graph: CheckedGraph, seed: int) -> None:
-    network = quantize(graph, targets.load("fpga"))
+    network = quantize(graph, targets.load("fpga").formats.of_network())
     x = networks.stimulus(graph, seed, steps=8)
     expected = _by_hand(network, stimulus(x, network.inputs))
     for name, values in _left(integer.simulate(network, x)).items():
@@ -150,7 +150,7 @@ def test_simulator_equals_the_equations_of_every_primitive(
 
 
 def test_a_batch_is_its_samples() -> None:
-    network = quantize(check(networks.two_layers()), targets.load("fpga"))
+    network = quantize(check(networks.two_layers()), targets.load("fpga").formats.of_network())
     x = networks.spikes(3, (20, 5, 20))
     whole = integer.simulate(network, x)
     for b in range(5):
@@ -159,6 +159,6 @@ def test_a_batch_is_its_samples() -> None:
 
 
 def test_unknown_probe_lists_what_there_is() -> None:
-    network = quantize(check(networks.two_layers()), targets.load("fpga"))
+    network = quantize(check(networks.two_layers()), targets.load("fpga").formats.of_network())
     with pytest.raises(UnknownPopulation, match="populations: lif1, lif2"):
         integer.simulate(network, networks.spikes(0, (3, 1, 20)), probe=["lif9"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import nir
 import numpy as np
 import pytest
@@ -9,11 +12,16 @@ import pytest
 import nirdeploy as nd
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import check
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
-from nirdeploy.targets.estimate import estimate, holding, survey
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.estimate import estimate, survey
 from tests import networks
+from tests.unit.cli import conftest as terminal
+
+cli = terminal.cli
 
 
 def test_every_target_is_tried_and_says_why_not() -> None:
@@ -63,14 +71,30 @@ def test_a_faster_clock_makes_shorter_steps() -> None:
     assert slow["step_us"] == 4 * float(fast["step_us"])
 
 
-def test_what_does_not_fit_names_the_targets_that_hold_it() -> None:
+def test_what_does_not_fit_says_how_to_find_the_targets_that_hold_it(cli, tmp_path: Path) -> None:
     graph = networks.two_layers(sizes=(40, 100, 10))
     small = targets.load("fpga").with_hardware(cores=1, weight_rows=64, neurons=64)
     with pytest.raises(DoesNotFit) as caught:
         nd.build(graph, targets.validate({**small.model_dump(by_alias=True), "name": "small"}, where="small"))
-    assert "targets that hold it: fpga" in caught.value.hint
-    assert "spinnaker2" in caught.value.hint
-    assert "fpga" not in holding(check(graph), "fpga")
+    command = re.fullmatch(r"'nirdeploy (\w+) MODEL' says which targets hold it", caught.value.hint)
+    assert command
+    nirfile.write(tmp_path / "m.nir", graph)
+    rows = cli(command[1], tmp_path / "m.nir", "--json").json["targets"]
+    assert {"fpga", "spinnaker2"} <= {row["target"] for row in rows if row["fits"]}
+
+
+def test_a_refusal_asks_no_other_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    found = registry.find_backend
+
+    def counted(name: str, where: str) -> Backend:
+        asked.append(name)
+        return found(name, where)
+
+    monkeypatch.setattr(registry, "find_backend", counted)
+    with pytest.raises(DoesNotFit):
+        nd.build(networks.two_layers(), "speck2f")
+    assert set(asked) == {"speck"}
 
 
 def test_what_no_target_holds() -> None:
@@ -81,9 +105,9 @@ def test_what_no_target_holds() -> None:
         "output": nir.Output({"output": np.array([300])}),
     }
     graph = nir.NIRGraph(nodes, [("input", "fc"), ("fc", "lif"), ("lif", "output")], type_check=False)
-    with pytest.raises(DoesNotFit) as caught:
+    with pytest.raises(DoesNotFit):
         nd.build(graph, dialect="nir,dt=1e-4,reset=subtract")
-    assert "no other target holds it either" in caught.value.hint
+    assert not any(survey(check(graph, dialect="nir,dt=1e-4,reset=subtract")))
 
 
 def test_hardware_too_large_for_its_chip_is_said_so() -> None:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nirdeploy.backends.fpga.cost import blocks
-from nirdeploy.backends.fpga.schema import Hardware
+from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.integers.network import Formats
 from nirdeploy.targets.placement import ChipUse
-from nirdeploy.targets.tables import Target
 
 #: What a family's blocks are called where it is reported what a bitstream takes.
 _BLOCKS = {
@@ -27,14 +26,14 @@ _BLOCKS = {
 _MULTIPLIER = "multiplier"
 
 
-def chip_use(target: Target) -> tuple[ChipUse, ...]:
+def chip_use(target: FpgaTarget) -> tuple[ChipUse, ...]:
     """Of the chip that a target's bitstream is for; nothing where there is none, or of a family that was not fitted."""
     chosen = target.synthesis
     if chosen is None or chosen.family not in _BLOCKS:
         return ()
     family, chips = chosen.family, load()["chips"].get(chosen.family, {})
     totals = chips.get(chosen.device, chips.get(chosen.package, {}))
-    used = counts(family, target.hardware, target.formats, chosen.events)
+    used = counts(family, target.hardware, target.formats.of_network(), chosen.events)
     return tuple(ChipUse(name, number, totals.get(name)) for name, number in used.items())
 
 

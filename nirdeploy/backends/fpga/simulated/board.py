@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from nirdeploy import processes
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import DeviceSilent, PortError, ToolMissing
 from nirdeploy.records import store
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import emit
-from nirdeploy.targets.tables import Target
 
 _CHUNK_CYCLES = 8192  # simulated between two looks at the line
 _REST_CYCLES = 2000  # without anything moving, the board is at rest
@@ -74,7 +74,7 @@ class Board:
         self.stop()
 
 
-def prepare(target: Target) -> None:
+def prepare(target: FpgaTarget) -> None:
     """Compile the board's RTL unless that has been done (under a minute, once per hardware).
 
     Raises :class:`ToolMissing` without Verilator or a C++ compiler.
@@ -82,12 +82,12 @@ def prepare(target: Target) -> None:
     verilate.library(emit(target), "device", "sim/device.cpp")
 
 
-def is_prepared(target: Target) -> bool:
+def is_prepared(target: FpgaTarget) -> bool:
     """Whether :func:`prepare` has nothing left to do."""
     return verilate.is_cached(emit(target), "device", "sim/device.cpp")
 
 
-def start(target: Target | str | None = None, *, baud: int | None = None) -> Board:
+def start(target: FpgaTarget | str | None = None, *, baud: int | None = None) -> Board:
     """Start a board that lives as long as this process (or until :meth:`Board.stop`).
 
     Args:
@@ -99,7 +99,7 @@ def start(target: Target | str | None = None, *, baud: int | None = None) -> Boa
     return Board(process, _port_of(process, target))
 
 
-def start_background(name: str, target: Target | str | None = None, *, baud: int | None = None) -> BoardInfo:
+def start_background(name: str, target: FpgaTarget | str | None = None, *, baud: int | None = None) -> BoardInfo:
     """Start a board that keeps running after this process. Raises :class:`PortError` if the name is taken."""
     target = targets.load(target)
     taken = next((b for b in running() if b.name == name), None)
@@ -159,7 +159,7 @@ def _is_board(pid: int) -> bool:
     return b"nirdeploy.backends.fpga.simulated.board" in command and state != "Z"
 
 
-def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Popen[bytes]:
+def _spawn(target: FpgaTarget, baud: int | None, *, detached: bool) -> subprocess.Popen[bytes]:
     prepare(target)
     rate = baud or target.serial_board.baud
     if target.serial_board.clock_hz < 4 * rate:
@@ -178,7 +178,7 @@ def _spawn(target: Target, baud: int | None, *, detached: bool) -> subprocess.Po
     )
 
 
-def _port_of(process: subprocess.Popen[bytes], target: Target) -> str:
+def _port_of(process: subprocess.Popen[bytes], target: FpgaTarget) -> str:
     """The port's path, which the board prints once it listens; a board that ends instead closes its output."""
     stdout: Any = process.stdout
     line = stdout.readline()
@@ -194,7 +194,7 @@ def _port_of(process: subprocess.Popen[bytes], target: Target) -> str:
 class _Device:
     """The compiled device with a UART on its pins."""
 
-    def __init__(self, target: Target, baud: int) -> None:
+    def __init__(self, target: FpgaTarget, baud: int) -> None:
         lib = verilate.library(emit(target), "device", "sim/device.cpp")
         lib.board_create.restype = ctypes.c_void_p
         lib.board_send.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32]
@@ -219,7 +219,7 @@ class _Device:
         return self._out.raw[:count], bool(active.value)
 
 
-def serve(target: Target, baud: int, *, until_eof: int | None = None) -> None:
+def serve(target: FpgaTarget, baud: int, *, until_eof: int | None = None) -> None:
     """Run a board on a new pseudo-terminal, whose path goes to stdout, until SIGTERM.
 
     ``until_eof``: a file descriptor whose end (the parent's) ends the board as well.

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import DeviceMismatch, InternalError
 from nirdeploy.records import spikes
 from nirdeploy.targets.emit import Artifacts, emit
-from nirdeploy.targets.image import Image, Readout, input_bitmap, stimulus_of
-from nirdeploy.targets.tables import Target
+from nirdeploy.targets.image import Image, Readout, ReadoutPart, input_bitmap, record_of, stimulus_of
 
 _U32 = ctypes.POINTER(ctypes.c_uint32)
 _U64 = ctypes.POINTER(ctypes.c_uint64)
@@ -37,7 +37,7 @@ class Timing:
 class Fabric:
     """One simulated chip of a target. Raises :class:`ToolMissing` without Verilator or a compiler."""
 
-    def __init__(self, target: Target, artifacts: Artifacts | None = None) -> None:
+    def __init__(self, target: FpgaTarget, artifacts: Artifacts | None = None) -> None:
         self.target = target
         lib = verilate.library(artifacts or emit(target), "bench", "sim/bench.cpp")
         lib.bench_create.restype = ctypes.c_void_p
@@ -87,18 +87,8 @@ class Fabric:
         first = np.zeros(time * batch, dtype=np.uint8)
         first[::time] = 1
         out, saturations = self._steps(bitmap, first, _groups(image))
-        records = {r.population: _read_out(r, out, time, batch) for r in image.readouts if r.population in probed}
-        kinds = {r.population: r for r in image.readouts}
-        return spikes.SpikeRecord(
-            spikes={n: v for n, v in records.items() if kinds[n].kind == "spikes"},
-            membrane={n: v for n, v in records.items() if kinds[n].kind == "membrane"},
-            scale={n: np.array(kinds[n].scale).reshape(kinds[n].shape) for n in records if kinds[n].kind == "membrane"},
-            source="rtl",
-            dt=image.dt,
-            outputs=dict(image.outputs),
-            manifest={"image": image.digest(), "target": image.target},
-            stats={"saturations": float(saturations), "cycles": float(self.timing.cycles)},
-        )
+        read = _read([r for r in image.readouts if r.population in probed], out, time, batch)
+        return record_of(image, read, "rtl", {"saturations": float(saturations), "cycles": float(self.timing.cycles)})
 
     def _steps(self, bitmap: np.ndarray, first: np.ndarray, expected: int) -> tuple[np.ndarray, int]:
         steps, words = bitmap.shape
@@ -128,14 +118,13 @@ def _groups(image: Image) -> int:
     return sum(1 << part.group for readout in image.readouts for part in readout.parts)
 
 
-def _read_out(readout: Readout, out: np.ndarray, time: int, batch: int) -> np.ndarray:
-    """(T, B, *shape) from the words of every step: uint8 spikes or int32 membrane values."""
-    pieces = []
-    for part in readout.parts:
-        if readout.kind == "spikes":
-            words = np.ascontiguousarray(out[:, part.address : part.address + -(-part.bits // 32)]).astype("<u4")
-            pieces.append(np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")[:, part.places()])
-        else:
-            pieces.append(out[:, part.address : part.address + part.count].view(np.int32))
-    values = readout.arranged(np.concatenate(pieces, axis=1))
-    return np.ascontiguousarray(values.reshape(batch, time, *readout.shape).swapaxes(0, 1))
+def _read(readouts: Sequence[Readout], out: np.ndarray, time: int, batch: int) -> dict[str, list[np.ndarray]]:
+    """What :func:`record_of` takes, from the words of every step, sample after sample: uint32 (B * T, words)."""
+    by_step = out.reshape(batch, time, -1).swapaxes(0, 1)
+    return {r.population: [_part_of(r, part, by_step) for part in r.parts] for r in readouts}
+
+
+def _part_of(readout: Readout, part: ReadoutPart, out: np.ndarray) -> np.ndarray:
+    """uint8 (T, B, bytes) of a part, from the words (T, B, words) of every step."""
+    words = -(-part.bits // 32) if readout.kind == "spikes" else part.count
+    return np.ascontiguousarray(out[:, :, part.address : part.address + words]).astype("<u4").view(np.uint8)

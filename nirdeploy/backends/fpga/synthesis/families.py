@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.errors import TargetFileError
-from nirdeploy.targets.tables import Synthesis, Target
+from nirdeploy.targets.tables import Synthesis
 
 #: A command as module, function in it, and arguments. They run with the board's folder as working directory.
 Command = tuple[str, str, list[str]]
@@ -150,7 +151,7 @@ FAMILIES = {
 SCRIPTED = {"vivado"}
 
 
-def synthesis(target: Target) -> Synthesis:
+def synthesis(target: FpgaTarget) -> Synthesis:
     """How a target's board is configured. Raises :class:`TargetFileError` where its file does not say."""
     known = sorted({*FAMILIES, *SCRIPTED})
     if target.synthesis is None:

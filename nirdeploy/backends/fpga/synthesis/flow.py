@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.backends.fpga.synthesis import families, report, tools
 from nirdeploy.backends.fpga.synthesis.families import FAMILIES, SCRIPTED, Command, Family
@@ -18,7 +19,7 @@ from nirdeploy.errors import CorruptFile, ToolMissing
 from nirdeploy.records import store
 from nirdeploy.targets import emit
 from nirdeploy.targets.emit import Artifacts
-from nirdeploy.targets.tables import Synthesis, Target
+from nirdeploy.targets.tables import Synthesis
 
 Say = Callable[[str], None]
 
@@ -35,7 +36,7 @@ class Bitstream:
     cached: bool = False
 
 
-def sources(target: Target) -> Artifacts:
+def sources(target: FpgaTarget) -> Artifacts:
     """Everything that the tools read: the design's Verilog, the board's top module, pins and, if any, script.
 
     Raises :class:`TargetFileError` for a target without a board of this kind.
@@ -57,12 +58,12 @@ def sources(target: Target) -> Artifacts:
     return artifacts
 
 
-def is_scripted(target: Target) -> bool:
+def is_scripted(target: FpgaTarget) -> bool:
     """Whether a project for tools that are not open is all there is."""
     return families.synthesis(target).family in SCRIPTED
 
 
-def bitstream(target: Target, say: Say | None = None) -> Bitstream:
+def bitstream(target: FpgaTarget, say: Say | None = None) -> Bitstream:
     """The bitstream of a target's board, made now or taken from the cache.
 
     Args:
@@ -91,7 +92,7 @@ def bitstream(target: Target, say: Say | None = None) -> Bitstream:
     return Bitstream(data, family.bitstream, made)
 
 
-def _make(target: Target, chosen: Synthesis, family: Family, work: Path, say: Say) -> tuple[bytes, Report]:
+def _make(target: FpgaTarget, chosen: Synthesis, family: Family, work: Path, say: Say) -> tuple[bytes, Report]:
     say("Yosys: synthesis")
     synthesize(family, work)
 
@@ -126,12 +127,12 @@ def _make(target: Target, chosen: Synthesis, family: Family, work: Path, say: Sa
     return (work / family.bitstream).read_bytes(), made
 
 
-def _route(target: Target, family: Family, more: tuple[str, ...]) -> Command:
+def _route(target: FpgaTarget, family: Family, more: tuple[str, ...]) -> Command:
     module, function, arguments = family.route(families.synthesis(target), target.serial_board.clock_hz)
     return module, function, [*arguments, *more]
 
 
-def packed(target: Target) -> tuple[Resource, ...]:
+def packed(target: FpgaTarget) -> tuple[Resource, ...]:
     """What a board's hardware takes of its chip, by synthesis and nextpnr's packing: not placed, nor need it fit."""
     family = FAMILIES[families.synthesis(target).family]
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
@@ -157,7 +158,7 @@ def synthesize(family: Family, folder: Path, top: str = "board") -> str:
     )
 
 
-def _key(target: Target, files: Artifacts, versions: dict[str, str]) -> str:
+def _key(target: FpgaTarget, files: Artifacts, versions: dict[str, str]) -> str:
     """The hardware's signature, then what else decides: sources, board, passes, versions of the tools."""
     chosen = families.synthesis(target)
     family = FAMILIES[chosen.family]

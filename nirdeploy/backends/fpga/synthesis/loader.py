@@ -6,17 +6,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.synthesis import families
 from nirdeploy.errors import ToolMissing, TransferError
-from nirdeploy.targets.tables import Target
 
 
-def command(target: Target, file: Path) -> list[str]:
+def command(target: FpgaTarget, file: Path) -> list[str]:
     """The command that loads ``file``. Raises :class:`TargetFileError` for a target without such a board."""
     return [*families.synthesis(target).loader, str(file)]
 
 
-def load(target: Target, file: Path) -> None:
+def load(target: FpgaTarget, file: Path) -> None:
     """Run the loader, its output on the terminal.
 
     Raises:

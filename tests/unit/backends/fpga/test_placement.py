@@ -31,17 +31,18 @@ from tests.conftest import examples
 )
 def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, lanes: int, rows: int) -> None:
     target = targets.load("fpga").with_hardware(cores=cores, lanes=lanes, weight_rows=rows, neurons=1024)
-    network = registry.backend_of(target).quantize(graph, target)
-    try:
-        placement = place(network, target)
-    except DoesNotFit:
+    fit = registry.backend_of(target).fit(graph, target)
+    if fit.problems:
         return  # the examples that fit are the ones of this law; the messages have tests of their own
+    network, placement = fit.network, fit.placement
+    assert network is not None
+    assert placement is not None
     validate(placement, network)
     assert sum(s.count for s in placement.slices) == sum(p.size for p in network.populations)
     assert len({s.group for s in placement.slices}) == len(placement.slices)
     words = [
         part.address + word
-        for readout in packing.readouts(network, placement, target)
+        for readout in packing.readouts(fit.plan.floorplan, target)
         for part in readout.parts
         for word in range(math.ceil(part.bits / 32) if readout.kind == "spikes" else part.count)
     ]
@@ -50,8 +51,8 @@ def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, l
 
 def test_a_large_layer_is_spread_over_the_cores() -> None:
     target = targets.load("fpga")
-    network = quantize(check(networks.two_layers(sizes=(64, 128, 10))), target)
-    placement = place(network, target)
+    network = quantize(check(networks.two_layers(sizes=(64, 128, 10))), target.formats.of_network())
+    placement, _ = place(network, target)
     assert sorted(s.core for s in placement.of("lif1")) == [0, 1, 2, 3]
     cycles = [core.cycles for core in placement.cores]
     assert max(cycles) < 3 * min(cycles)
@@ -59,7 +60,7 @@ def test_a_large_layer_is_spread_over_the_cores() -> None:
 
 def test_too_large_says_by_how_much_and_where() -> None:
     target = targets.load("fpga").with_hardware(cores=1, weight_rows=64, neurons=64)
-    network = quantize(check(networks.two_layers(sizes=(40, 100, 10))), target)
+    network = quantize(check(networks.two_layers(sizes=(40, 100, 10))), target.formats.of_network())
     with pytest.raises(DoesNotFit) as caught:
         place(network, target)
     text = str(caught.value)
@@ -70,7 +71,7 @@ def test_too_large_says_by_how_much_and_where() -> None:
 
 def test_save_and_load(tmp_path: Path) -> None:
     target = targets.load("fpga")
-    placement = place(quantize(check(networks.two_layers()), target), target)
+    placement, _ = place(quantize(check(networks.two_layers()), target.formats.of_network()), target)
     placement.save(tmp_path / "p.npz")
     assert Placement.load(tmp_path / "p.npz") == placement
     assert Placement.load(tmp_path / "p.npz").digest() == placement.digest()

@@ -38,7 +38,7 @@ class _Balance(HTMLParser):
 
 def _full() -> str:
     graph = check(networks.two_layers())
-    network = quantize(graph, targets.load("fpga"))
+    network = quantize(graph, targets.load("fpga").formats.of_network())
     x = networks.spikes(0, (20, 3, 20))
     explanation = explain(graph, network, x, np.zeros(3, dtype=int))
     measured = record(source="device")

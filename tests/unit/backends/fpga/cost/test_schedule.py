@@ -17,17 +17,15 @@ from hypothesis import strategies as st
 from nirdeploy.backends.fpga.cost import cycles
 from nirdeploy.backends.fpga.cost.activity import bitmaps
 from nirdeploy.backends.fpga.cost.schedule import Schedule
-from nirdeploy.backends.fpga.floorplan import Floorplan
-from nirdeploy.backends.fpga.jobs import Job
-from nirdeploy.backends.fpga.program import Program
+from nirdeploy.backends.fpga.plan import Plan
 from nirdeploy.backends.fpga.simulated import rtl
-from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
-from tests import networks
+from nirdeploy.targets.image import Image
+from tests import fpga, networks
 from tests.conftest import examples
 from tests.unit.backends.fpga.simulated.test_rtl import HARDWARE
 
@@ -42,20 +40,18 @@ def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
         yield made
 
 
-def _programs(network: IntegerNetwork, fabric: rtl.Fabric) -> tuple[Floorplan, dict[int, list[Job]], float]:
-    """The network on the fabric, loaded."""
-    backend = registry.backend_of(fabric.target)
-    placement = backend.place(network, fabric.target)
-    fabric.load(backend.pack(network, placement, {}, fabric.target, {}))
-    plan = Floorplan(network, fabric.target, placement.slices)
-    own = {core.core: [s for s in placement.slices if s.core == core.core] for core in placement.cores}
-    programs = {number: Program(plan, fabric.target, slices).jobs for number, slices in own.items()}
-    return plan, programs, placement.layout["cycles_per_step"]
+def _fit(graph: CheckedGraph, fabric: rtl.Fabric) -> tuple[IntegerNetwork, Plan, float, Image]:
+    """The graph on the fabric, loaded. Examples that do not fit are none."""
+    fit = registry.backend_of(fabric.target).fit(graph, fabric.target)
+    assume(fit.fits)
+    assert fit.network is not None
+    assert fit.placement is not None
+    image = fpga.packed(fit, fabric.target)
+    fabric.load(image)
+    return fit.network, fit.plan, fit.placement.layout["cycles_per_step"], image
 
 
-def _measured(network: IntegerNetwork, fabric: rtl.Fabric, x: object) -> float:
-    backend = registry.backend_of(fabric.target)
-    image = backend.pack(network, backend.place(network, fabric.target), {}, fabric.target, {})
+def _measured(image: Image, fabric: rtl.Fabric, x: object) -> float:
     fabric.run(image, x)
     return fabric.timing.sustained()
 
@@ -77,21 +73,17 @@ def _drawn(network: IntegerNetwork, density: float, seed: int) -> dict[str, np.n
 @settings(max_examples=examples(20))
 @given(graph=networks.graphs() | networks.grids(), density=st.floats(0, 0.7), seed=st.integers(0, 2**32 - 1))
 def test_the_schedule_of_given_spikes(fabric: rtl.Fabric, graph: CheckedGraph, density: float, seed: int) -> None:
-    network = registry.backend_of(fabric.target).quantize(graph, fabric.target)
+    network, plan, _, image = _fit(graph, fabric)
     x = _drawn(network, density, seed)
-    try:
-        plan, programs, _ = _programs(network, fabric)
-    except DoesNotFit:
-        assume(False)
     schedule = Schedule(
-        [jobs for jobs in programs.values() if jobs],
+        [jobs for jobs in plan.jobs.values() if jobs],
         fabric.target.hardware,
-        bitmaps(plan, _sent(network, x)),
-        plan.input_words,
+        bitmaps(plan.floorplan, _sent(network, x)),
+        plan.floorplan.input_words,
     )
     low, high = STEPS // 10, STEPS * 9 // 10
     predicted = float(schedule.finished[high] - schedule.finished[low]) / (high - low)
-    assert predicted == pytest.approx(_measured(network, fabric, x), rel=0.1, abs=8)
+    assert predicted == pytest.approx(_measured(image, fabric, x), rel=0.1, abs=8)
 
 
 def _convolutional() -> CheckedGraph:
@@ -121,20 +113,19 @@ def _convolutional() -> CheckedGraph:
 def test_the_prediction_from_mean_rates(fabric: rtl.Fabric, kind: str, density: float) -> None:
     """Spikes drawn at every population's own rate stand for the spikes themselves."""
     graph = check(networks.two_layers(sizes=(200, 90, 10))) if kind == "dense" else _convolutional()
-    network = registry.backend_of(fabric.target).quantize(graph, fabric.target)
+    network, plan, _, image = _fit(graph, fabric)
     x = _drawn(network, density, 7)
-    plan, programs, _ = _programs(network, fabric)
     rates = {name: float((values > 0).mean()) for name, values in _sent(network, x).items()}
-    predicted = cycles.predict(plan, fabric.target.hardware, programs, rates)
-    assert predicted.period == pytest.approx(_measured(network, fabric, x), rel=0.1)
+    predicted = cycles.predict(plan.floorplan, fabric.target.hardware, plan.jobs, rates)
+    assert predicted.period == pytest.approx(_measured(image, fabric, x), rel=0.1)
 
 
 def test_what_placement_says_is_the_prediction_at_the_assumed_activity(fabric: rtl.Fabric) -> None:
     graph = check(networks.two_layers(sizes=(200, 90, 10)))
-    network = registry.backend_of(fabric.target).quantize(graph, fabric.target)
-    plan, programs, said = _programs(network, fabric)
-    assert said == round(cycles.predict(plan, fabric.target.hardware, programs, cycles.ASSUMED_ACTIVITY).period, 1)
-    busier = cycles.predict(plan, fabric.target.hardware, programs, 0.4)
+    _, plan, said, _ = _fit(graph, fabric)
+    assumed = cycles.predict(plan.floorplan, fabric.target.hardware, plan.jobs, cycles.ASSUMED_ACTIVITY)
+    assert said == round(assumed.period, 1)
+    busier = cycles.predict(plan.floorplan, fabric.target.hardware, plan.jobs, 0.4)
     assert busier.period > 1.3 * said
     assert max(busier.busy.values()) <= busier.period + 1
 
@@ -144,19 +135,15 @@ def test_what_placement_says_is_the_prediction_at_the_assumed_activity(fabric: r
 def test_the_latency_of_a_step_alone(fabric: rtl.Fabric, kind: str, density: float) -> None:
     """From the first word of its input to the last message of all, the mean of first steps."""
     graph = check(networks.two_layers(sizes=(200, 90, 10))) if kind == "dense" else _convolutional()
-    network = registry.backend_of(fabric.target).quantize(graph, fabric.target)
+    network, plan, _, image = _fit(graph, fabric)
     x = _drawn(network, density, 7)
-    plan, programs, _ = _programs(network, fabric)
     ((name, values),) = x.items()
     alone = {name: values[:, 0][None]}  # every step as a sample of one
     sent = integer.simulate(network, alone).spikes
     rates = {name: float((v > 0).mean()) for name, v in {**alone, **sent}.items()}
-    image = registry.backend_of(fabric.target).pack(
-        network, registry.backend_of(fabric.target).place(network, fabric.target), {}, fabric.target, {}
-    )
     measured = []
     for step in range(0, STEPS, 4):
         fabric.run(image, {name: alone[name][:, step : step + 1]})
         measured.append(fabric.timing.cycles)
-    predicted = cycles.latency(plan, fabric.target.hardware, programs, rates)
+    predicted = cycles.latency(plan.floorplan, fabric.target.hardware, plan.jobs, rates)
     assert predicted == pytest.approx(float(np.mean(measured)), rel=0.1, abs=8)

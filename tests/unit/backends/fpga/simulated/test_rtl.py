@@ -9,9 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.fpga.placement import place
 from nirdeploy.backends.fpga.simulated import rtl
-from nirdeploy.errors import DeviceMismatch, DoesNotFit
+from nirdeploy.errors import DeviceMismatch
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import quantize
@@ -21,7 +20,7 @@ from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.tables import Target
-from tests import networks
+from tests import fpga, networks
 from tests.conftest import examples
 
 pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
@@ -49,19 +48,18 @@ def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
 
 
 def _image(network: IntegerNetwork, target: Target) -> Image:
-    return registry.backend_of(target).pack(network, place(network, target), {}, target, {})
+    return fpga.packed(fpga.placed(network, target), target)
 
 
 # 70 on each of four kinds of hardware: 280 networks.
 @settings(max_examples=examples(70))
 @given(graph=networks.graphs() | networks.grids(), seed=st.integers(0, 2**32 - 1))
 def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
-    network = registry.backend_of(fabric.target).quantize(graph, fabric.target)
-    x = networks.stimulus(graph, seed)
-    try:
-        image = _image(network, fabric.target)
-    except DoesNotFit:
-        assume(False)
+    fit = registry.backend_of(fabric.target).fit(graph, fabric.target)
+    assume(fit.fits)
+    network, x = fit.network, networks.stimulus(graph, seed)
+    assert network is not None
+    image = fpga.packed(fit, fabric.target)
     fabric.load(image)
     expected, measured = integer.simulate(network, x), fabric.run(image, x)
     verdict = verify(expected, measured)
@@ -73,7 +71,7 @@ def test_a_wrong_weight_in_the_memory_shows(fabric: rtl.Fabric) -> None:
     """The law above can fail: one bit of one weight, and the spikes are others."""
     from nirdeploy.graph.check import check
 
-    network = quantize(check(networks.two_layers()), fabric.target)
+    network = quantize(check(networks.two_layers()), fabric.target.formats.of_network())
     image = _image(network, fabric.target)
     x = networks.spikes(1, (30, 4, 20), 0.5)
     sections = [s for s in image.sections if s.name.endswith("weights")]
@@ -88,7 +86,7 @@ def test_a_wrong_weight_in_the_memory_shows(fabric: rtl.Fabric) -> None:
 def test_memories_read_back_what_was_written(fabric: rtl.Fabric) -> None:
     from nirdeploy.graph.check import check
 
-    image = _image(quantize(check(networks.two_layers()), fabric.target), fabric.target)
+    image = _image(quantize(check(networks.two_layers()), fabric.target.formats.of_network()), fabric.target)
     fabric.load(image)
     for section in image.sections:
         np.testing.assert_array_equal(fabric.read(section.address, len(section.words)), section.words)
@@ -99,4 +97,4 @@ def test_image_for_other_hardware_is_refused(fabric: rtl.Fabric) -> None:
 
     other = targets.load("fpga").with_hardware(cores=5)
     with pytest.raises(DeviceMismatch, match="the image is for hardware"):
-        fabric.load(_image(quantize(check(networks.two_layers()), other), other))
+        fabric.load(_image(quantize(check(networks.two_layers()), other.formats.of_network()), other))
