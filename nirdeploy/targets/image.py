@@ -88,7 +88,8 @@ class Readout:
     """Where a population's spikes (``kind`` "spikes") or membrane values ("membrane") come out.
 
     ``scale``: the membrane potential of one unit, per neuron (empty for spikes). ``grid``: (channels, height, width)
-    where device order has the channels innermost, ``widths`` of them at a time.
+    where device order has the channels innermost, ``widths`` of them at a time. ``late``: steps by which the population
+    says its spikes later than the device does.
     """
 
     population: str
@@ -98,6 +99,7 @@ class Readout:
     scale: tuple[float, ...] = ()
     grid: tuple[int, ...] = ()
     widths: tuple[int, ...] = ()
+    late: int = 0
 
     def arranged(self, values: np.ndarray) -> np.ndarray:
         """Values (..., size) in device order to (..., *shape)."""
@@ -227,6 +229,7 @@ class Image:
                     tuple(r["scale"]),
                     tuple(r["grid"]),
                     tuple(r["widths"]),
+                    r["late"],
                 )
                 for r in header["readouts"]
             ),
@@ -287,7 +290,10 @@ def record_of(
             else np.ascontiguousarray(raw).view("<i4").astype(np.int32)
             for part, raw in zip(readout.parts, read[readout.population], strict=True)
         ]
-        made[readout.kind][readout.population] = readout.arranged(np.concatenate(pieces, axis=2))
+        values = readout.arranged(np.concatenate(pieces, axis=2))
+        if readout.late:
+            values = np.concatenate([np.zeros_like(values[: readout.late]), values[: -readout.late]])
+        made[readout.kind][readout.population] = values
         if readout.kind == "membrane":
             scale[readout.population] = np.array(readout.scale).reshape(readout.shape)
     return spikes.SpikeRecord(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -12,20 +12,33 @@ from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.tables import Target
 
 
-def unsupported(graph: CheckedGraph, target: Target) -> list[Problem]:
+def unsupported(
+    graph: CheckedGraph,
+    target: Target,
+    beyond: Callable[[neuron.Rules, str], list[str]] | None = None,
+    late: Callable[[Population], Iterator[Problem]] | None = None,
+) -> list[Problem]:
     """All that the target file's [models] and [connections] do not have, and a membrane that would grow.
 
-    Projections come last. For neurons that spike once and reset at once, and biases that are there from the first
-    step; a chip that can do more, or less, says so itself.
+    Projections come last.
+
+    Args:
+        beyond: what of the rules of a model is more than the target's neurons do; theirs spike once and reset at once
+            (:func:`beyond_plain`) where nothing is said.
+        late: the problems of a population's late biases; its biases are there from the first step
+            (:func:`late_bias`) where nothing is said.
     """
     found: list[Problem] = []
     for population in graph.populations:
         if population.model != "Input":
-            found += _of_population(graph, population, target)
+            found += _of_population(graph, population, target, beyond or beyond_plain)
+            found += (late or late_bias)(population)
     return found + list(late_projections(graph, target))
 
 
-def _of_population(graph: CheckedGraph, population: Population, target: Target) -> Iterator[Problem]:
+def _of_population(
+    graph: CheckedGraph, population: Population, target: Target, beyond: Callable[[neuron.Rules, str], list[str]]
+) -> Iterator[Problem]:
     name, model, d = population.name, population.model, graph.dialect_of(population.name)
     node, support = f"node {name!r}", target.models.get(model)
     if support is None:
@@ -43,14 +56,13 @@ def _of_population(graph: CheckedGraph, population: Population, target: Target) 
             f"the target's {model} only by {' or '.join(support.reset)}",
             "train with that reset or choose another target",
         )
-    if odd := beyond_plain(graph.rules(name), model):
+    if odd := beyond(graph.rules(name), model):
         yield Problem(
             name,
             f"{node} follows the dialect {d}",
             f"of which the target's neurons cannot do {', '.join(odd)}",
             "train without it or choose another target",
         )
-    yield from late_bias(population)
     if model not in neuron.SPIKING and any(p.source == name for p in graph.projections):
         yield Problem(
             name,

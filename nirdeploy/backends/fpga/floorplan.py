@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nirdeploy.backends.fpga import dialects
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.layout import WORD, Block, Layout, grids, input_layout, layout
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -25,13 +26,15 @@ class Resident:
 
 @dataclass(frozen=True)
 class Reader:
-    """A projection as one block of its target reads it, and where its source's pieces stand."""
+    """A projection as one block of its target reads it, and where its source's pieces stand; ``late``: those of the
+    step before."""
 
     projection: IntegerProjection
     reading: Reading
     sources: tuple[Resident, ...]
     planes: int
     plane_words: int
+    late: bool
 
 
 class Floorplan:
@@ -88,7 +91,8 @@ class Floorplan:
             reading = Reading(p, self.layouts[p.source], parts, self.layouts[name], block)
             graded = p.source in self.plane_words
             planes = self.planes if graded else 1
-            readers.append(Reader(p, reading, sources, planes, self.plane_words.get(p.source, 0)))
+            late = bool(p.delay + dialects.delay(self.network, p.source))
+            readers.append(Reader(p, reading, sources, planes, self.plane_words.get(p.source, 0), late))
         return sorted(readers, key=lambda reader: -reader.planes)
 
 

@@ -10,7 +10,8 @@ INPUT_GROUP = 0
 
 # Flags of a job's word 4
 FIRES, SUBTRACT, VALUES, FIRST_JOB, LAST_JOB, LAST_OF_LIST, SHARES = (1 << bit for bit in range(7))
-SYNAPTIC = 1 << 12
+SYNAPTIC, LATE, GUARD, BOUNDED = (1 << bit for bit in range(12, 16))
+OLD = 1 << 21
 
 # Flags of a segment's word 0
 BEFORE, ENDS_PLANE, MOVES = (1 << bit for bit in (20, 21, 22))

@@ -70,5 +70,6 @@ def readouts(floorplan: Floorplan, target: FpgaTarget) -> tuple[Readout, ...]:
         scale = () if population.spiking else tuple(float(s) for s in population.scale)
         widths = tuple(block.width for block in layout.blocks)
         kind = "spikes" if population.spiking else "membrane"
-        made.append(Readout(name, population.shape, kind, parts, scale, layout.grid or (), widths))
+        late = int(population.rules.spike_delay)
+        made.append(Readout(name, population.shape, kind, parts, scale, layout.grid or (), widths, late))
     return tuple(made)

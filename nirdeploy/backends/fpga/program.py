@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nirdeploy.backends.fpga import dialects, memory
 from nirdeploy.backends.fpga import jobs as words
-from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.floorplan import Floorplan, Reader
 from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
 from nirdeploy.backends.fpga.layout import WORD, Block
@@ -119,6 +119,7 @@ class Program:
         flags = words.FIRES if population.spiking else words.VALUES
         flags |= 0 if population.reset == "zero" else words.SUBTRACT  # no reset: nothing is subtracted
         flags |= words.SYNAPTIC if population.synaptic else 0
+        flags |= dialects.flags(population)
         segments = lines[0].segments
         if len(lines) > 1:
             steps = [b.address - a.address for a, b in zip(segments, lines[1].segments, strict=True)]
@@ -160,7 +161,7 @@ class Program:
         """Whether all rows have the same ones, and the first slot."""
         at, update = self.parameter_slots, self._hardware.update
         slots = math.ceil(block.width / update)
-        packed = memory.pack_parameters(population, neurons, self._formats, self._words)
+        packed = memory.pack_parameters(population, neurons, self._formats, self._hardware, self._words)
         rows = math.ceil(len(neurons) / block.width)
         padded = np.zeros((rows * block.width, self._words), dtype=np.uint32)
         padded[: len(packed)] = packed
@@ -182,15 +183,14 @@ class Program:
         shared, moving = shared_at, moving_at + offset
         for reader in readers:
             own = []
-            late = bool(reader.projection.delay)
             for segment in reader.reading.segments(line):
                 source = reader.sources[segment.part]
-                (wait_before if late else wait).add(source.group)
+                (wait_before if reader.late else wait).add(source.group)
                 row = segment.row + (moving if segment.moves else shared)
                 own.append(
                     PlacedSegment(
                         address=source.word * WORD + segment.at,
-                        before=late,
+                        before=reader.late,
                         ends_plane=False,
                         moves=segment.moves,
                         row=row,

@@ -20,6 +20,7 @@ class Hardware(Table):
     neurons: Annotated[int, Field(ge=4, le=65536)]
     parameters: Annotated[int, Field(ge=4, le=65536)]
     synapse: Literal[0, 1]
+    dialects: Literal[0, 1] = 0
     spatial: Literal[0, 1]
     planes: Annotated[int, Field(ge=1, le=8)]
     compact: Literal[0, 1]
@@ -49,7 +50,12 @@ class Hardware(Table):
     @property
     def pace(self) -> int:
         """Cycles from one slot of ``update`` neurons to the next."""
-        return (7 if self.synapse else 6) if self.compact else 1
+        return 6 + self.synapse + self.beyond if self.compact else 1
+
+    @property
+    def beyond(self) -> int:
+        """Cycles that a neuron takes longer for what dialects beyond NIR's have."""
+        return 2 * self.dialects
 
 
 FpgaTarget = Target[Formats, Hardware]

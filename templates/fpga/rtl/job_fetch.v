@@ -7,7 +7,9 @@
 //   2 release: groups not read again in this step       3 the same of the step before
 //   4 flags: 0 fires, 1 subtractive reset, 2 emits membrane values, 3 first job of its group, 4 last job of
 //     its group, 5 last job of the list, 6 all rows share their parameters; [11:8] shift;
-//     12 the neurons have a synaptic current; [20:16] group
+//     12 the neurons have a synaptic current; where DIALECTS: 13 a reset comes one step late, 14 a neuron above
+//     threshold after its reset must rise by one more, 15 the membrane is bounded below, 21 it sees the current of the
+//     step before; [20:16] group
 //   5 [15:0] first segment, [31:16] segments of a row
 //   6 [11:0] rows in a line, [23:12] lines, [31:24] neurons of a row - 1
 //   7 [15:0] first state slot, [31:16] first parameter slot (a slot: UPDATE neurons)
@@ -38,6 +40,7 @@ module job_fetch #(
     output reg  [6:0]        flags,
     output reg  [3:0]        shift,
     output reg               synaptic,
+    output reg  [3:0]        dialect,    // {old current, bounded, guard, late}
     output reg  [GW-1:0]     group,
     output reg  [15:0]       first_segment,
     output reg  [15:0]       segments,
@@ -94,6 +97,7 @@ module job_fetch #(
                     flags    <= cfg_rdata[6:0];
                     shift    <= cfg_rdata[11:8];
                     synaptic <= cfg_rdata[12];
+                    dialect  <= {cfg_rdata[21], cfg_rdata[15:13]};
                     group    <= cfg_rdata[16 +: GW];
                 end
                 4'd5: {segments, first_segment} <= cfg_rdata;

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nirdeploy.backends.fpga import dialects
 from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.layout import WORD
 
@@ -14,11 +15,14 @@ def bitmaps(plan: Floorplan, signals: Mapping[str, np.ndarray]) -> np.ndarray:
     """uint8 (T, bits): the bitmaps of every step, each input's bit planes among them.
 
     ``signals``: what inputs and populations send, (T, size) each in the network's order; those missing are silent.
+    What is said late stands in the bitmap of the step before.
     """
     steps = len(next(iter(signals.values())))
     bits = np.zeros((steps, plan.spike_words * WORD), dtype=np.uint8)
     for name, values in signals.items():
         ordered = values.reshape(steps, -1)[:, plan.layouts[name].order()]
+        if late := dialects.delay(plan.network, name):
+            ordered = np.concatenate([ordered[late:], np.zeros_like(ordered[:late])])
         if name in plan.plane_words:
             start, plane_bits = plan.residents(name)[0].word * WORD, plan.plane_words[name] * WORD
             for plane in range(plan.planes):

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nirdeploy.backends.fpga.memory import parameter_widths
+from nirdeploy.backends.fpga.memory import parameter_fields
 from nirdeploy.backends.fpga.schema import Hardware
 from nirdeploy.integers.network import Formats
 
@@ -114,7 +114,7 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     yield Memory((32 * hardware.spike_words - 1).bit_length() + 3, hardware.segments)
     yield Memory(32, hardware.segments, count=3 if hardware.spatial else 1)
     yield Memory(slots * formats.state_bits * (2 if hardware.synapse else 1), hardware.neurons // slots)
-    bits = sum(parameter_widths(formats)[: None if hardware.synapse else 5])
+    bits = sum(parameter_fields(formats, hardware).values())
     for first in range(0, bits, 32):
         yield Memory(min(32, bits - first), hardware.parameters // slots, count=slots)
     if hardware.planes > 1:
@@ -124,7 +124,11 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
         yield Memory(group + out_address + 35, _MESSAGES)
         slot, parameter = ((words // slots - 1).bit_length() for words in (hardware.neurons, hardware.parameters))
         lane = (hardware.lanes - 1).bit_length()
-        yield Memory(12 + hardware.synapse + group + lane + slot + parameter + out_address, 2, emulation=_HELD)
+        yield Memory(
+            12 + hardware.synapse + 4 * hardware.dialects + group + lane + slot + parameter + out_address,
+            2,
+            emulation=_HELD,
+        )
         yield Memory(2 * hardware.groups, 2, emulation=_HELD)
 
 

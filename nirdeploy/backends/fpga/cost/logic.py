@@ -74,6 +74,7 @@ def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> di
         "update state bits": units * state,
         "update input bits": units * entering,
         "synapse bits": units * hardware.synapse * (state + entering),
+        "dialect bits": units * hardware.dialects * state,
         "grid": cores * hardware.spatial,
         "plane bits": units * sums * (hardware.planes > 1),
         "distributed RAM": cells[blocks.DISTRIBUTED],

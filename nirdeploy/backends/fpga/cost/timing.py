@@ -135,7 +135,7 @@ class Core:
     first_word: ClassVar = 4  # from a start to its first bitmap word, without a grid
     to_walk: ClassVar = 4  # from a word's reading to its first bit
     to_row: ClassVar = 5  # from a row's last bit to its sums being complete
-    to_push: ClassVar = 9  # from a neuron's issue to its word on the way to the bus
+    to_push = 9  # from a neuron's issue to its word on the way to the bus
     to_release: ClassVar = 0  # from the last word's reading to its group being let go
 
     def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
@@ -147,6 +147,7 @@ class Core:
         self.wants: int | None = None
         self.spent = {"fetch": 0, "walk": 0, "update": 0, "wait": 0}
         self._update, self._bus = int(hardware.update), bus
+        self.to_push += hardware.beyond
         self._first_word = self.first_word + _GRID * hardware.spatial
         self._depth = 1 if hardware.compact else hardware.queue - _KEPT_BACK + _IN_FLIGHT
         self._words: Iterator[Word] | None = None  # of the job whose words are read

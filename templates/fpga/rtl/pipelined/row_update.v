@@ -10,11 +10,12 @@ module row_update #(
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512,
     parameter SYNAPSE     = 0,
+    parameter DIALECTS    = 0,
     parameter PLANES      = 1,
     parameter AW          = 10,
     parameter GW          = 5,
     parameter CW          = 80,
-    parameter WORDS       = SYNAPSE != 0 ? 8 : 4,
+    parameter WORDS       = SYNAPSE != 0 || DIALECTS != 0 ? 8 : 4,
     parameter UW          = $clog2(UPDATE * WORDS),
     parameter PS          = $clog2(PARAMETERS / UPDATE)
 ) (
@@ -44,7 +45,7 @@ module row_update #(
 );
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
-    localparam STAGES = 7;                         // from issue to result: memory, then neuron_update
+    localparam STAGES = DIALECTS != 0 ? 9 : 7;     // from issue to result: memory, then neuron_update
     localparam PW     = UPDATE + 1;                // {the job's last slot, which of its neurons exist}
     wire rst = !run;
 
@@ -107,7 +108,7 @@ module row_update #(
 
     neurons #(
         .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .SHIFT_MAX(SHIFT_MAX),
-        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .CW(CW)
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .CW(CW)
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
