@@ -40,10 +40,13 @@ def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:
 
 def _beyond(draw: st.DrawFn) -> dict[str, Any]:
     """Fields of a dialect whose neurons do more than spike and reset at once."""
+    several = draw(st.sampled_from([True, False, False]))
     return {
-        "reset_delay": draw(st.booleans()),
+        "spikes": "multi" if several else "binary",
+        "max_spikes": draw(st.sampled_from([0, 1, 3, 10])),
+        "reset_delay": draw(st.booleans()) and not several,
         "late_reset": draw(st.sampled_from(["after", "before", "leaky_before", "cuba_before"])),
-        "reset_guard": draw(st.booleans()),
+        "reset_guard": draw(st.booleans()) and not several,
         "synapse_order": draw(st.sampled_from(["new", "old"])),
         "spike_delay": draw(st.booleans()),
         "connection_delay": draw(st.booleans()),

@@ -62,7 +62,8 @@ class InputSlot:
 class ReadoutPart:
     """Neurons ``first`` to ``first + count - 1`` of a population (in device order), as one group on the device.
 
-    Spikes stand in rows of ``width`` neurons, one every ``pitch`` bits.
+    Spikes stand in rows of ``width`` neurons, one every ``pitch`` bits; ``planes`` of them where there may be several a
+    step, the lowest bits of their number first, ``plane_bits`` apart.
     """
 
     group: int
@@ -71,16 +72,24 @@ class ReadoutPart:
     count: int
     width: int
     pitch: int
+    planes: int = 1
+    plane_bits: int = 0
 
     @property
     def bits(self) -> int:
         """Of the group's bitmap, what is read of it."""
-        return (self.count - 1) // self.width * self.pitch + (self.count - 1) % self.width + 1
+        plane = (self.count - 1) // self.width * self.pitch + (self.count - 1) % self.width + 1
+        return (self.planes - 1) * self.plane_bits + plane
 
     def places(self) -> np.ndarray:
         """Which bit is which neuron's: (count,)."""
         index = np.arange(self.count)
         return np.asarray(index // self.width * self.pitch + index % self.width)
+
+    def numbers(self, bits: np.ndarray) -> np.ndarray:
+        """Spikes in a step, uint8 (..., count), from the bits that are read (..., bits or more)."""
+        planes = [bits[..., self.places() + plane * self.plane_bits] << plane for plane in range(self.planes)]
+        return np.asarray(np.sum(planes, axis=0, dtype=np.uint8))
 
 
 @dataclass(frozen=True)
@@ -285,7 +294,7 @@ def record_of(
         if readout.population not in read:
             continue
         pieces = [
-            np.unpackbits(raw, axis=2, bitorder="little")[:, :, part.places()]
+            part.numbers(np.unpackbits(raw, axis=2, bitorder="little"))
             if readout.kind == "spikes"
             else np.ascontiguousarray(raw).view("<i4").astype(np.int32)
             for part, raw in zip(readout.parts, read[readout.population], strict=True)

@@ -36,6 +36,9 @@ class _Job:
     parameter_slot: int
     destination: int
     row_step: int
+    plane_words: int
+    most: int
+    planes: int
 
 
 @dataclass
@@ -106,7 +109,7 @@ class _Core:
         words = read(memory.address(number, memory.PARAMETERS), hardware.parameters * memory.parameter_words(target))
         self._parameters = _unpack_parameters(words.reshape(hardware.parameters, -1), target)
         self._v, self._i = np.zeros(hardware.neurons, dtype=np.int64), np.zeros(hardware.neurons, dtype=np.int64)
-        self._dialects = bool(hardware.dialects)
+        self._dialects, self._hardware = bool(hardware.dialects), hardware
         self._left: list[np.ndarray] = []
         self.pending: list[_Job] = []
         self.saturations = 0
@@ -128,13 +131,16 @@ class _Core:
             state = job.slot * self._update + row * slots
             own = job.parameter_slot * self._update + (0 if job.flags & flags.SHARES else row * slots)
             values, spikes = self._advance(job, acc, state, own, first)
-            padding = np.zeros(slots - job.neurons, dtype=bool)
+            padding = np.zeros(slots - job.neurons, dtype=np.int64)
             self._left.append(values if job.flags & flags.VALUES else np.concatenate([spikes, padding]))
         if not job.flags & flags.LAST_JOB:
             return 0
         whole = np.concatenate(self._left)
-        words = whole.astype(np.int32).view(np.uint32) if job.flags & flags.VALUES else _words(whole)
-        out[job.destination : job.destination + len(words)] = words
+        values = bool(job.flags & flags.VALUES)
+        for plane in range(job.planes):
+            words = whole.astype(np.int32).view(np.uint32) if values else _words(whole >> plane & 1)
+            at = job.destination + plane * job.plane_words
+            out[at : at + len(words)] = words
         return 1 << job.group
 
     def _segments(self, job: _Job) -> list[_Segment]:
@@ -176,7 +182,7 @@ class _Core:
 
         def after(v: np.ndarray, spike: np.ndarray) -> np.ndarray:
             lowered = held(v - spike * at["reset"]) if job.flags & flags.SUBTRACT else at["reset"]
-            return np.where(spike, lowered, v)
+            return np.where(spike > 0, lowered, v)
 
         def left(state: np.ndarray, decay: np.ndarray, bias: np.ndarray, start: np.ndarray) -> np.ndarray:
             """What is there before anything enters; ``start`` is added up already where there are dialects."""
@@ -197,7 +203,7 @@ class _Core:
         if job.flags & flags.LATE:
             v = after(v, above)
         compared = after(v, above) if job.flags & flags.GUARD else v
-        spike = (compared > at["threshold"]) & bool(job.flags & flags.FIRES)
+        spike = self._fired(job, compared - at["threshold"], at.get("size"))
         if not job.flags & flags.LATE:
             v = after(v, spike)
         if job.flags & flags.BOUNDED:
@@ -205,6 +211,17 @@ class _Core:
         self.saturations += int(saturated.sum())
         self._v[neurons] = v
         return v.copy(), spike
+
+    def _fired(self, job: _Job, over: np.ndarray, size: np.ndarray | None) -> np.ndarray:
+        """int64: how many spikes of that size it takes until nothing is above the threshold, ``most`` at most."""
+        if not job.flags & flags.FIRES:
+            return np.zeros_like(over)
+        if self._hardware.spike_planes == 1 or size is None:
+            return (over > 0).astype(np.int64)
+        spikes = np.zeros_like(over)
+        for _ in range(job.most):
+            spikes += over - spikes * size > 0
+        return spikes
 
 
 def _walked(segment: _Segment, line: int, column: int) -> Iterator[tuple[int, int]]:
@@ -228,8 +245,11 @@ def _job(word: list[int]) -> _Job:
         neurons=(word[6] >> 24) + 1,
         slot=word[7] & 0xFFFF,
         parameter_slot=word[7] >> 16,
-        destination=word[8],
-        row_step=word[9],
+        destination=word[8] & 0xFFFF,
+        row_step=word[9] & 0xFFFF,
+        plane_words=word[8] >> 16,
+        most=word[9] >> 16 & 0x1F,
+        planes=(word[9] >> 24) + 1,
     )
 
 

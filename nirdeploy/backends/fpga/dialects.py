@@ -14,6 +14,7 @@ from nirdeploy.backends.fpga import jobs, memory
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.graph.check import Population
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.quantize import MAX_SPIKES
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.fit import Problem
 
@@ -32,13 +33,23 @@ def delay(network: IntegerNetwork, name: str) -> int:
     return next((int(p.rules.spike_delay) for p in network.populations if p.name == name), 0)
 
 
+def most_spikes(rules: neuron.Rules) -> int:
+    """Of a neuron in a step."""
+    return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
+
+
 def beyond(rules: neuron.Rules, model: str, hardware: Hardware) -> list[str]:
     """What of a population's rules the cores do not do, as a dialect says it."""
-    lacks = not hardware.dialects
+    lacks, most = not hardware.dialects, most_spikes(rules)
+    too_many = most.bit_length() > hardware.spike_planes
+    several = hardware.spike_planes > 1
     found = {
         "reset_delay=true": lacks and _resets_late(rules),
         "reset_guard=true": lacks and rules.reset_guard,
-        "spikes=multi": rules.multi,
+        "spikes=multi": too_many and not several,
+        f"max_spikes={most} (up to {2**hardware.spike_planes - 1})": too_many and several,
+        "spikes=multi with reset_delay=true": several and rules.multi and _resets_late(rules),
+        "spikes=multi with reset_guard=true": several and rules.multi and rules.reset_guard,
         "v_min=-threshold": lacks and rules.bounded,
         "synapse_order=old": lacks and model in neuron.SYNAPTIC and rules.synapse_order == "old",
     }
@@ -65,8 +76,10 @@ def _odd(population: IntegerPopulation, formats: Formats, hardware: Hardware) ->
         yield "starts above its threshold with reset_guard=true", "start it below"
     if rules.bounded and (threshold < -population.spike_size).any():
         yield "has a threshold below zero with v_min=-threshold", "use a threshold above zero"
-    lowest = threshold + 1 - population.reset_value
-    raises = (population.reset_value < 0).any() or (lowest < -top - 1).any()
+    raises = (population.reset_value < 0).any()
+    for spikes in (1, most_spikes(rules)):
+        lowest = threshold + 1 + (spikes - 1) * population.spike_size - spikes * population.reset_value
+        raises = raises or (lowest < -top - 1).any()
     if rules.reset_delay and rules.reset_before and rules.reset == "subtract" and raises:
         yield "has its v_reset above its threshold with a reset one step late", "use a v_reset below the threshold"
     columns = memory.parameters(population, formats, hardware)

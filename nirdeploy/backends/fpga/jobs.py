@@ -74,6 +74,13 @@ class Job:
     destination: int
     row_step: int
     first_segment: int = 0
+    plane_words: int = 0
+    most: int = 0
+
+    @property
+    def planes(self) -> int:
+        """Bitmaps that its spikes fill: the bits of their number in a step."""
+        return max(self.most.bit_length(), 1)
 
     def encode(self, release: Iterable[int], release_before: Iterable[int]) -> list[int]:
         words = [
@@ -85,8 +92,8 @@ class Job:
             self.first_segment | len(self.segments) << 16,
             self.columns | self.lines << 12 | self.neurons - 1 << 24,
             self.slot | self.parameter_slot << 16,
-            self.destination,
-            self.row_step,
+            self.destination | self.plane_words << 16,
+            self.row_step | self.most << 16 | self.planes - 1 << 24,
         ]
         return words + [0] * (WORDS - len(words))
 

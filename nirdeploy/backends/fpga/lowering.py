@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from nirdeploy.backends.fpga.dialects import most_spikes
 from nirdeploy.backends.fpga.layout import grids, source_grid, target_grid
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import expressible
@@ -31,12 +32,20 @@ def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[P
 
 def _late_numbers(graph: CheckedGraph) -> Iterator[Problem]:
     for p in graph.projections:
-        if p.delay > 1 and graph.input_bits > 1 and p.source in graph.inputs:
+        where, late = f"{p.source} -> {p.target}", p.delay + _own_delay(graph, p.source)
+        if late > 1 and graph.input_bits > 1 and p.source in graph.inputs:
             yield Problem(
-                f"{p.source} -> {p.target}",
-                f"the numbers of the input {p.source!r} reach {p.target!r} {p.delay} steps late",
+                where,
+                f"the numbers of the input {p.source!r} reach {p.target!r} {late} steps late",
                 "relays carry spikes only",
                 "delay them in the stimulus, or encode them as spikes",
+            )
+        elif late > 1 and p.source not in graph.inputs and most_spikes(graph.rules(p.source)) > 1:
+            yield Problem(
+                where,
+                f"the spikes of {p.source!r}, several a step, reach {p.target!r} {late} steps late",
+                "relays carry one a step",
+                "train with spikes=binary or a delay of one step",
             )
 
 

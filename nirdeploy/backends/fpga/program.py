@@ -27,6 +27,10 @@ class _Line:
     wait_before: frozenset[int]
 
 
+#: A segment of a source's lowest bit plane, and bits from one plane to the next.
+_InPlanes = tuple[PlacedSegment, int]
+
+
 class Program:
     """Jobs are made at once; weights and parameters when they are asked for.
 
@@ -109,6 +113,7 @@ class Program:
             job.parameter_slot = parameter_slot + (0 if shares else done * slots)
             job.destination = resident.word + (self._hardware.spike_words if not population.spiking else 0)
             job.flags |= words.SHARES if shares else 0
+            job.plane_words = resident.plane_words if job.planes > 1 else 0
             made.append(job)
         made[0].flags |= words.FIRST_JOB
         made[-1].flags |= words.LAST_JOB
@@ -144,6 +149,7 @@ class Program:
             destination=0,
             row_step=0,
             first_segment=at,
+            most=dialects.most_spikes(population.rules) if population.spiking else 0,
         )
 
     def _add_shared(self, name: str, block: Block, readers: list[Reader]) -> int:
@@ -179,7 +185,7 @@ class Program:
     def _line(self, line: int, offset: int, readers: list[Reader], shared_at: int, moving_at: int) -> _Line:
         """All segments of one line: bit plane by bit plane, the highest first."""
         wait, wait_before = set[int](), set[int]()
-        reads: list[tuple[Reader, list[PlacedSegment]]] = []
+        reads: list[tuple[Reader, list[_InPlanes]]] = []
         shared, moving = shared_at, moving_at + offset
         for reader in readers:
             own = []
@@ -187,33 +193,31 @@ class Program:
                 source = reader.sources[segment.part]
                 (wait_before if reader.late else wait).add(source.group)
                 row = segment.row + (moving if segment.moves else shared)
-                own.append(
-                    PlacedSegment(
-                        address=source.word * WORD + segment.at,
-                        before=reader.late,
-                        ends_plane=False,
-                        moves=segment.moves,
-                        row=row,
-                        bits=segment.bits,
-                        first=segment.first,
-                        line_bits=segment.line_bits,
-                        column_step=segment.column_step,
-                    )
+                placed = PlacedSegment(
+                    address=source.word * WORD + segment.at,
+                    before=reader.late,
+                    ends_plane=False,
+                    moves=segment.moves,
+                    row=row,
+                    bits=segment.bits,
+                    first=segment.first,
+                    line_bits=segment.line_bits,
+                    column_step=segment.column_step,
                 )
+                own.append((placed, source.plane_words * WORD))
             reads.append((reader, own))
             shared += reader.reading.shared
             moving += reader.reading.moving
         return _Line(_plane_by_plane(reads), frozenset(wait), frozenset(wait_before))
 
 
-def _plane_by_plane(reads: list[tuple[Reader, list[PlacedSegment]]]) -> tuple[PlacedSegment, ...]:
+def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[PlacedSegment, ...]:
     most = max((reader.planes for reader, own in reads if own), default=1)
     placed: list[PlacedSegment] = []
     for plane in range(most - 1, -1, -1):
         for reader, own in reads:
             if reader.planes > plane:
-                up = plane * reader.plane_words * WORD
-                placed += [replace(segment, address=segment.address + up) for segment in own]
+                placed += [replace(segment, address=segment.address + plane * bits) for segment, bits in own]
         if plane and placed:
             placed[-1] = replace(placed[-1], ends_plane=True)
     if not placed:  # nothing of the image is seen: a run of no bits

@@ -24,6 +24,7 @@ module core #(
     parameter PARAMETERS  = 512, // neurons that have parameters of their own
     parameter SYNAPSE     = 0,   // 1: neurons may have a synaptic current
     parameter DIALECTS    = 0,   // 1: neurons may do what dialects beyond NIR's have
+    parameter SPIKES      = 1,   // bits of the number of spikes of a neuron in a step
     parameter SPATIAL     = 1,   // 1: rows may stand in a grid (convolutions, pooling)
     parameter PLANES      = 1,   // more: sources may be numbers, in bit planes
     parameter JOBS        = 64,
@@ -74,7 +75,7 @@ module core #(
     localparam WORDS    = SYNAPSE != 0 || DIALECTS != 0 ? 8 : 4;  // 32-bit words per neuron of the parameter memory
     localparam UW       = $clog2(UPDATE * WORDS);
     localparam PS       = $clog2(PARAMETERS / UPDATE);
-    localparam CW       = 80;                    // bits of a job's context
+    localparam CW       = 104;                   // bits of a job's context
 
     wire rst = !run;
 
@@ -150,6 +151,7 @@ module core #(
     wire [15:0]       first_segment, segments_of_row, row_step;  // wider than some hardware's memories
     // verilator lint_on UNUSEDSIGNAL
     wire [11:0]       columns, lines;
+    wire [23:0]       job_counts;
     wire [7:0]        job_neurons;
     wire [31:0]       job_word;
     wire              segments_idle, segments_busy, update_takes_job;
@@ -165,7 +167,7 @@ module core #(
         .release_now(release_now), .release_before(release_before), .flags(job_flags), .shift(job_shift),
         .synaptic(job_synaptic), .dialect(job_dialect), .group(job_group), .first_segment(first_segment), .segments(segments_of_row),
         .columns(columns), .lines(lines), .neurons(job_neurons), .slot(job_slot),
-        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step)
+        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step), .counts(job_counts)
     );
 
     always @(posedge clk) begin
@@ -184,8 +186,9 @@ module core #(
     //   next_job: of the rows that the update takes next, until `job_taken` (compact: until `through`):
     //     0 first step of a sample, 1 parity, [6:2] flags 0 to 4, 7 flag 6, [11:8] shift, 12 synaptic current,
     //     [15:13] bounded, guard, late, [20:16] group, 21 old current, [31:24] neurons of a row - 1,
-    //     [47:32] first state slot, [63:48] first parameter slot, [79:64] word of the group's start
-    wire [CW-3:0]     job_says = {job_dest, job_parameters, job_slot, job_neurons, 2'd0, job_dialect[3],
+    //     [47:32] first state slot, [63:48] first parameter slot, [79:64] word of the group's start,
+    //     [84:80] most spikes, [87:85] their bit planes - 1, [103:88] words of a plane
+    wire [CW-3:0]     job_says = {job_counts, job_dest, job_parameters, job_slot, job_neurons, 2'd0, job_dialect[3],
                                   {(5-GW){1'b0}}, job_group, job_dialect[2:0], job_synaptic, job_shift, job_flags[6],
                                   job_flags[4:0]};
     wire [CW-1:0]     update_job;
@@ -290,7 +293,7 @@ module core #(
 
     row_update #(
         .LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS),
-        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS),
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
         .PLANES(PLANES), .SHIFT_MAX(SHIFT_MAX), .AW(AW), .GW(GW), .CW(CW)
     ) update (
         .clk(clk), .run(run),

@@ -9,7 +9,8 @@
 //
 // Where DIALECTS, two cycles more: a reset may come one step late (`late_reset`), the membrane may be bounded below by
 // -size and see the current of the step before, and the first step of a sample adds `initial` (and its synaptic current
-// `synapse initial`) in the place of what decay left, plus bias.
+// `synapse initial`) in the place of what decay left, plus bias. Where SPIKES > 1, it may fire as often as spikes of that
+// size fit between membrane and threshold (`spike_count`), which takes SPIKES + 2 cycles more.
 module neuron_update #(
     parameter ACC_BITS    = 20,
     parameter STATE_BITS  = 24,
@@ -20,6 +21,7 @@ module neuron_update #(
     parameter PARAM_BITS  = 128,
     parameter SYNAPSE     = 0,
     parameter DIALECTS    = 0,
+    parameter SPIKES      = 1,   // bits of the number of spikes
     parameter STATE_WIDTH = 24   // {synaptic current if there is one, membrane}
 ) (
     input  wire                         clk,
@@ -37,14 +39,16 @@ module neuron_update #(
     input  wire                         synaptic,
     // verilator lint_off UNUSEDSIGNAL
     input  wire [3:0]                   dialect,  // {old current, bounded, guard, late}
+    input  wire [4:0]                   most,     // spikes in a step
     // verilator lint_on UNUSEDSIGNAL
     output wire [STATE_WIDTH-1:0]       next,
-    output wire                         spike,
+    output wire [SPIKES-1:0]            spikes,
     output wire                         saturated
 );
     localparam S = STATE_BITS;
     localparam D = DECAY_BITS;
     localparam PLAIN = SYNAPSE != 0 ? 2 * D + 2 + 5 * S : D + 1 + 4 * S;  // bits of the parameters without dialects
+    localparam COUNTING = SPIKES > 1 ? SPIKES + 2 : 0;                     // cycles that it takes longer
     localparam WIDE = (S > ACC_BITS + SHIFT_MAX ? S : ACC_BITS + SHIFT_MAX) + 3;
 
     wire [D:0]          decay_in     = param[0 +: D+1];
@@ -90,36 +94,56 @@ module neuron_update #(
 
     // ---------------------------------------------------------------- 6: fired and reset
     wire signed [S-1:0] kept, compared;    // the membrane, and what of it is held against the threshold
-    wire                saturated_so_far, resets;
-    wire signed [S-1:0] threshold_then, reset5, reset_then, v_reset;
-    wire                reset_over;
-    reg  signed [S-1:0] v6;
-    reg                 spike6, saturated6;
-    wire                fires = fire && compared > threshold_then;
+    wire                saturated_so_far, late;
+    wire signed [S-1:0] threshold_then, reset5, reset_then, v6;
+    // verilator lint_off UNUSEDSIGNAL
+    wire signed [S-1:0] size_then;         // matters to dialects only
+    // verilator lint_on UNUSEDSIGNAL
+    wire [SPIKES-1:0]   spikes6;
+    wire                saturated6;
 
     stage #(.WIDTH(S), .CYCLES(5 + DIALECTS)) thresholds (
         .clk(clk), .enable(enable), .in(threshold_in), .out(threshold_then)
     );
     stage #(.WIDTH(S), .CYCLES(5)) levels (.clk(clk), .enable(enable), .in(reset_in), .out(reset5));
-    reset_by #(.S(S)) reset_now (
-        .value(kept), .reset(reset_then), .subtract(subtract), .result(v_reset), .over(reset_over)
-    );
+    generate
+        if (SPIKES > 1) begin : several
+            spike_count #(.S(S), .SPIKES(SPIKES)) fired (
+                .clk(clk), .enable(enable), .value(kept), .compared(compared), .threshold(threshold_then),
+                .size(size_then), .reset(reset_then), .saturated_in(saturated_so_far), .fire(fire), .keeps(late),
+                .subtract(subtract), .most(most[SPIKES-1:0]), .spikes(spikes6), .result(v6), .saturated(saturated6)
+            );
+        end else begin : one
+            reg  signed [S-1:0] v;
+            reg                 spike, cut;
+            wire signed [S-1:0] v_reset;
+            wire                fires = fire && compared > threshold_then;
+            wire                resets = fires && !late;
+            wire                over;
 
-    always @(posedge clk) if (enable) begin
-        spike6     <= fires;
-        saturated6 <= saturated_so_far || (resets && reset_over);
-        v6         <= resets ? v_reset : kept;
-    end
+            reset_by #(.S(S)) reset_now (
+                .value(kept), .reset(reset_then), .subtract(subtract), .result(v_reset), .over(over)
+            );
+            always @(posedge clk) if (enable) begin
+                spike <= fires;
+                cut   <= saturated_so_far || (resets && over);
+                v     <= resets ? v_reset : kept;
+            end
+            assign {spikes6, saturated6, v6} = {spike, cut, v};
+        end
+    endgenerate
 
     wire signed [S-1:0] v_out;
     generate
         if (DIALECTS != 0) begin : dialects
-            wire                late = dialect[0];
             wire                was_above = !first && v_in > threshold_in;
             wire                late5, bounded;
             wire signed [S-1:0] size;
             reg  signed [S-1:0] v7;
-            reg                 spike7, saturated7;
+            reg  [SPIKES-1:0]   spikes7;
+            reg                 saturated7;
+
+            assign late = dialect[0];
 
             // The membrane still says that it fired in the step before, or is above threshold after its reset.
             stage #(.WIDTH(1), .CYCLES(5)) lates (
@@ -130,23 +154,24 @@ module neuron_update #(
                 .clk(clk), .enable(enable), .value(v5), .saturated_in(saturated5), .resets(late5), .keeps(!late),
                 .reset(reset5), .subtract(subtract), .kept(kept), .compared(compared), .saturated(saturated_so_far)
             );
-            assign resets = fires && !late;
-
             // 7: bounded below
-            stage #(.WIDTH(S), .CYCLES(7)) sizes (
-                .clk(clk), .enable(enable), .in(param[PLAIN + SYNAPSE * S +: S]), .out(size)
+            stage #(.WIDTH(S), .CYCLES(6)) sizes (
+                .clk(clk), .enable(enable), .in(param[PLAIN + SYNAPSE * S +: S]), .out(size_then)
+            );
+            stage #(.WIDTH(S), .CYCLES(1 + COUNTING)) sizes_then (
+                .clk(clk), .enable(enable), .in(size_then), .out(size)
             );
             assign bounded = dialect[2] && v6 < -size;
             always @(posedge clk) if (enable) begin
                 v7         <= bounded ? -size : v6;
-                spike7     <= spike6;
+                spikes7    <= spikes6;
                 saturated7 <= saturated6;
             end
-            assign {v_out, spike, saturated} = {v7, spike7, saturated7};
+            assign {v_out, spikes, saturated} = {v7, spikes7, saturated7};
         end else begin : plain
-            assign {kept, compared, reset_then} = {v5, v5, reset5};
-            assign {saturated_so_far, resets} = {saturated5, fires};
-            assign {v_out, spike, saturated} = {v6, spike6, saturated6};
+            assign {kept, compared, reset_then, size_then} = {v5, v5, reset5, {S{1'b0}}};
+            assign {saturated_so_far, late} = {saturated5, 1'b0};
+            assign {v_out, spikes, saturated} = {v6, spikes6, saturated6};
         end
     endgenerate
 
@@ -173,7 +198,7 @@ module neuron_update #(
             );
             assign i_sum3 = {{(WIDE-S-2){i_decayed3[S+1]}}, i_decayed3} + entering3;
             saturate #(.FROM(WIDE), .TO(S)) current_cut (.in(i_sum3), .out(i_next), .over(i_cut));
-            stage #(.WIDTH(S), .CYCLES(2 + 2 * DIALECTS)) currents (
+            stage #(.WIDTH(S), .CYCLES(2 + 2 * DIALECTS + COUNTING)) currents (
                 .clk(clk), .enable(enable), .in(i4), .out(i_out)
             );
             if (DIALECTS != 0) begin : old

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 HARDWARE = {
     "two small cores": {
         **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
-        **{"dialects": 0},
+        **{"dialects": 0, "spike_planes": 1},
     },
     "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
     "two compact cores": {
@@ -38,7 +38,14 @@ HARDWARE = {
     },
     "one core, 16-bit weights": {
         **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
-        **{"weight_bits": 16, "accumulator_bits": 24, "state_bits": 20, "decay_bits": 12, "groups": 8},
+        **{
+            "weight_bits": 16,
+            "accumulator_bits": 24,
+            "state_bits": 20,
+            "decay_bits": 12,
+            "groups": 8,
+            "spike_planes": 2,
+        },
     },
 }
 
