@@ -23,7 +23,7 @@ BOARDS = {"8 compact": (8, 1), **{str(lanes): (lanes, 0) for lanes in (8, 16, 32
 INPUTS, HIDDEN, OUTPUTS = 784, 128, 10
 _FORMATS = {"weight_bits": 4, "accumulator_bits": 12, "state_bits": 12, "decay_bits": 8}
 _HARDWARE = {
-    **{"synapse": 0, "spatial": 0, "planes": 1},
+    **{"synapse": 0, "dialects": 0, "spike_planes": 1, "spatial": 0, "planes": 1},
     **{"jobs": 4, "segments": 4, "queue": 8, "groups": 4},
     "window": 1024,
 }

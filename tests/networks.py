@@ -38,11 +38,29 @@ def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:
     )
 
 
+def _beyond(draw: st.DrawFn) -> dict[str, Any]:
+    """Fields of a dialect whose neurons do more than spike and reset at once."""
+    several = draw(st.sampled_from([True, False, False]))
+    return {
+        "spikes": "multi" if several else "binary",
+        "max_spikes": draw(st.sampled_from([0, 1, 3, 10])),
+        "reset_delay": draw(st.booleans()) and not several,
+        "late_reset": draw(st.sampled_from(["after", "before", "leaky_before", "cuba_before"])),
+        "reset_guard": draw(st.booleans()) and not several,
+        "synapse_order": draw(st.sampled_from(["new", "old"])),
+        "spike_delay": draw(st.booleans()),
+        "connection_delay": draw(st.booleans()),
+        "v_min": draw(st.sampled_from(["none", "-threshold"])),
+    }
+
+
 @st.composite
-def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool = False) -> CheckedGraph:
+def graphs(
+    draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool = False, beyond: bool = False
+) -> CheckedGraph:
     """What the reference target takes: skip and recurrent connections, one or two inputs.
 
-    ``plain``: feed-forward, no synaptic currents, membranes start from 0.
+    ``plain``: feed-forward, no synaptic currents, membranes start from 0. ``beyond``: any dialect, late biases.
     """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = st.integers(1, max_size)
@@ -55,7 +73,9 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool
         threshold=draw(st.sampled_from([">", ">="])),
         reset=draw(st.sampled_from(["zero", "subtract", *([] if plain else ["none"])])),
         initial="zero" if plain else draw(st.sampled_from(["zero", "v_reset"])),
+        **(_beyond(draw) if beyond else {}),
     )
+    hop = int(dialect.connection_delay)
     layers = draw(st.integers(1, max_layers))
     for layer in range(layers):
         last = layer == layers - 1
@@ -69,9 +89,10 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool
         for source in {s.name: s for s in sources}.values():
             spread = draw(st.sampled_from([0.3, 1.0, 3.0])) / np.sqrt(source.size)
             weight = rng.normal(0.1 * spread, spread, (size, source.size))
-            projections.append(Projection(source.name, name, Dense(weight)))
+            projections.append(Projection(source.name, name, Dense(weight), delay=hop))
         params = _parameters(model, size, dialect, rng)
-        populations.append(Population(name, model, (size,), params, rng.normal(0, 0.05, size)))
+        late = {1: rng.normal(0, 0.2, size)} if beyond and draw(st.booleans()) else {}
+        populations.append(Population(name, model, (size,), params, rng.normal(0, 0.05, size), late))
     spiking = [p for p in populations if p.model in ("LIF", "IF", "CubaLIF")]
     pairs = st.tuples(st.sampled_from(spiking), st.sampled_from(spiking)) if spiking else st.nothing()
     for ends in draw(st.lists(pairs, max_size=2 if spiking and not plain else 0)):
@@ -79,7 +100,8 @@ def graphs(draw: st.DrawFn, max_size: int = 90, max_layers: int = 4, plain: bool
         spread = draw(st.sampled_from([0.3, 1.0])) / np.sqrt(late.size)
         back = Dense(rng.normal(0, spread, (early.size, late.size)))
         if all((p.source, p.target) != (late.name, early.name) for p in projections):
-            projections.append(Projection(late.name, early.name, back, delay=1))
+            delay = hop + (0 if dialect.spike_delay else 1)
+            projections.append(Projection(late.name, early.name, back, delay=delay))
     return CheckedGraph(
         tuple(populations), tuple(projections), tuple(inputs), {"output": populations[-1].name}, dialect, "argument"
     )

@@ -49,6 +49,7 @@ FITTED = {"ecp5": ("LUT4", "register"), "ice40": ("logic cell",), "gowin": ("LUT
 #: What configurations are drawn around: small ones.
 BASE = {
     **{"cores": 1, "lanes": 8, "update": 1, "weight_rows": 512, "neurons": 128, "parameters": 64, "synapse": 0},
+    **{"dialects": 0, "spike_planes": 1},
     **{"spatial": 0, "planes": 1, "jobs": 8, "segments": 32, "queue": 8, "groups": 4, "spike_words": 32},
     **{"out_words": 64, "window": 1024, "weight_bits": 8, "state_bits": 16, "accumulator_bits": 16},
     **{"decay_bits": 8, "shift_max": 15, "events": True},
@@ -60,19 +61,43 @@ EXPECTED = {
     "LUT4": {
         **{"device": 1800, "events": 120, "groups": 6, "core": 1200, "core message bits": 2, "core groups": 16},
         **{"address bits": 8, "lanes": 5, "lane bits": 2.2, "weight words": 18, "update": 60, "update state bits": 8},
-        **{"update input bits": 2.5, "synapse bits": 2.5, "grid": 500, "plane bits": 2, "distributed RAM": 6},
+        **{
+            "update input bits": 2.5,
+            "synapse bits": 2.5,
+            "dialect bits": 8,
+            "spike plane bits": 4,
+            "grid": 500,
+            "plane bits": 2,
+            "distributed RAM": 6,
+        },
         **{"register bits": 1.5, "multiplexer bits": 0.6, "product bits": 1.2},
     },
     "register": {
         **{"device": 700, "events": 5, "groups": 3, "core": 600, "core message bits": 1, "core groups": 9},
         **{"address bits": 3, "lanes": 1, "lane bits": 2, "weight words": 32, "update": 10, "update state bits": 18},
-        **{"update input bits": 3, "synapse bits": 10, "grid": 400, "plane bits": 1, "distributed RAM": 2},
+        **{
+            "update input bits": 3,
+            "synapse bits": 10,
+            "dialect bits": 18,
+            "spike plane bits": 6,
+            "grid": 400,
+            "plane bits": 1,
+            "distributed RAM": 2,
+        },
         **{"register bits": 1, "multiplexer bits": 0.1, "product bits": 0.1},
     },
     "carry cell": {
         **{"device": 250, "events": 20, "groups": 0.1, "core": 200, "core message bits": 0.1, "core groups": 0.1},
         **{"address bits": 4, "lanes": 1, "lane bits": 1, "weight words": 0.1, "update": 10, "update state bits": 4},
-        **{"update input bits": 1, "synapse bits": 2, "grid": 150, "plane bits": 1, "distributed RAM": 0.1},
+        **{
+            "update input bits": 1,
+            "synapse bits": 2,
+            "dialect bits": 3,
+            "spike plane bits": 2,
+            "grid": 150,
+            "plane bits": 1,
+            "distributed RAM": 0.1,
+        },
         **{"register bits": 0.1, "multiplexer bits": 0.1, "product bits": 0.5},
     },
 }
@@ -123,13 +148,21 @@ def drawn(rng: random.Random, family: str, compact: int) -> dict[str, Any]:
             **{"cores": [1, 1, 2], "lanes": [4, 8, 16, 16, 32], "weight_bits": [4, 8, 16], "update": [update]},
             **{"accumulator_bits": [10, 12, 16, 20, 24], "state_bits": [10, 12, 16, 20, 24]},
             **{"decay_bits": [6, 8, 12, 16], "shift_max": [3, 7, 15], "synapse": [1], "spatial": [1]},
-            **{"planes": [1, 4, 8], "groups": [4, 8, 16, 32], "queue": [8, 16, 32], "jobs": [4, 16, 64]},
+            **{
+                "planes": [1, 4, 8],
+                "dialects": [1],
+                "spike_planes": [1, 3, 5],
+                "groups": [4, 8, 16, 32],
+                "queue": [8, 16, 32],
+                "jobs": [4, 16, 64],
+            },
             **{"segments": [4, 32, 64, 256], "spike_words": [32, 128], "out_words": [256, 512]},
             **{"window": [1024, 2048, 4096], "weight_rows": [256, 800, 1024, 2048, 8192, 16384]},
             **{"neurons": [64, 256, 1024], "parameters": [32, 64, 256], "events": [True, False]},
         }
         changed = {name: rng.choice(values) for name, values in choices.items() if rng.random() < 0.4}
         found = {**BASE, **BASE_OF.get(family, {}), "compact": compact, **changed}
+        found["spike_planes"] = found["spike_planes"] if found["dialects"] else 1
         fills = found["lanes"] * found["weight_bits"] % 32 == 0 and found["update"] * found["weight_bits"] <= 32
         fills = fills and found["out_words"] >= 2 * found["spike_words"]
         if fills and found["cores"] * found["lanes"] * found["accumulator_bits"] <= (400 if family == "ice40" else 800):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nirdeploy.integers.network import Dynamics, Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.rounding import decayed, shifted
 from nirdeploy.records import spikes
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.sim.dynamics import dynamics_of
@@ -28,20 +29,6 @@ class State:
     i: np.ndarray
     z: np.ndarray
     compared: np.ndarray
-
-
-def decayed(v: np.ndarray, decay: np.ndarray, decay_bits: int) -> np.ndarray:
-    """round(decay v / 2^decay_bits), to nearest, ties away from zero (int64)."""
-    magnitude = (np.abs(v) * np.abs(decay) + (1 << (decay_bits - 1))) >> decay_bits
-    return np.asarray(np.where((v < 0) != (decay < 0), -magnitude, magnitude))
-
-
-def shifted(acc: np.ndarray, shift: int) -> np.ndarray:
-    """acc * 2^shift, to nearest, ties away from zero (int64)."""
-    if shift >= 0:
-        return np.asarray(acc << shift)
-    magnitude = (np.abs(acc) + (1 << (-shift - 1))) >> -shift
-    return np.asarray(np.where(acc < 0, -magnitude, magnitude))
 
 
 def start(population: IntegerPopulation, batch: int) -> State:

@@ -62,7 +62,8 @@ class InputSlot:
 class ReadoutPart:
     """Neurons ``first`` to ``first + count - 1`` of a population (in device order), as one group on the device.
 
-    Spikes stand in rows of ``width`` neurons, one every ``pitch`` bits.
+    Spikes stand in rows of ``width`` neurons, one every ``pitch`` bits; ``planes`` of them where there may be several a
+    step, the lowest bits of their number first, ``plane_bits`` apart.
     """
 
     group: int
@@ -71,16 +72,24 @@ class ReadoutPart:
     count: int
     width: int
     pitch: int
+    planes: int = 1
+    plane_bits: int = 0
 
     @property
     def bits(self) -> int:
         """Of the group's bitmap, what is read of it."""
-        return (self.count - 1) // self.width * self.pitch + (self.count - 1) % self.width + 1
+        plane = (self.count - 1) // self.width * self.pitch + (self.count - 1) % self.width + 1
+        return (self.planes - 1) * self.plane_bits + plane
 
     def places(self) -> np.ndarray:
         """Which bit is which neuron's: (count,)."""
         index = np.arange(self.count)
         return np.asarray(index // self.width * self.pitch + index % self.width)
+
+    def numbers(self, bits: np.ndarray) -> np.ndarray:
+        """Spikes in a step, uint8 (..., count), from the bits that are read (..., bits or more)."""
+        planes = [bits[..., self.places() + plane * self.plane_bits] << plane for plane in range(self.planes)]
+        return np.asarray(np.sum(planes, axis=0, dtype=np.uint8))
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,8 @@ class Readout:
     """Where a population's spikes (``kind`` "spikes") or membrane values ("membrane") come out.
 
     ``scale``: the membrane potential of one unit, per neuron (empty for spikes). ``grid``: (channels, height, width)
-    where device order has the channels innermost, ``widths`` of them at a time.
+    where device order has the channels innermost, ``widths`` of them at a time. ``late``: steps by which the population
+    says its spikes later than the device does.
     """
 
     population: str
@@ -98,6 +108,7 @@ class Readout:
     scale: tuple[float, ...] = ()
     grid: tuple[int, ...] = ()
     widths: tuple[int, ...] = ()
+    late: int = 0
 
     def arranged(self, values: np.ndarray) -> np.ndarray:
         """Values (..., size) in device order to (..., *shape)."""
@@ -229,6 +240,7 @@ class Image:
                     tuple(r["scale"]),
                     tuple(r["grid"]),
                     tuple(r["widths"]),
+                    r["late"],
                 )
                 for r in header["readouts"]
             ),
@@ -284,12 +296,15 @@ def record_of(
         if readout.population not in read:
             continue
         pieces = [
-            np.unpackbits(raw, axis=2, bitorder="little")[:, :, part.places()]
+            part.numbers(np.unpackbits(raw, axis=2, bitorder="little"))
             if readout.kind == "spikes"
             else np.ascontiguousarray(raw).view("<i4").astype(np.int32)
             for part, raw in zip(readout.parts, read[readout.population], strict=True)
         ]
-        made[readout.kind][readout.population] = readout.arranged(np.concatenate(pieces, axis=2))
+        values = readout.arranged(np.concatenate(pieces, axis=2))
+        if readout.late:
+            values = np.concatenate([np.zeros_like(values[: readout.late]), values[: -readout.late]])
+        made[readout.kind][readout.population] = values
         if readout.kind == "membrane":
             scale[readout.population] = np.array(readout.scale).reshape(readout.shape)
     return spikes.SpikeRecord(

@@ -88,9 +88,9 @@ def legal(target: Target) -> tuple[str, str]:
 
 
 def impossible(target: Target) -> nir.NIRGraph:
-    """With a longer delay than the target has, and a reset that comes a step late."""
+    """With a longer delay than the target has, and resets of several spikes that come a step late."""
     model, dialect = legal(target)
-    return network(model, f"{dialect},reset_delay=true", target.connections.delay_max + 9)
+    return network(model, f"{dialect},spikes=multi,reset_delay=true", target.connections.delay_max + 9)
 
 
 # --- one target, built ----------------------------------------------------------------

@@ -13,8 +13,7 @@ import numpy as np
 
 from nirdeploy.backends.fpga import jobs as flags
 from nirdeploy.backends.fpga import memory
-from nirdeploy.integers.network import Formats
-from nirdeploy.sim import integer
+from nirdeploy.integers import rounding
 from nirdeploy.targets.tables import Target
 
 Reader = Callable[[int, int], np.ndarray]  # (address, words) -> uint32
@@ -37,6 +36,9 @@ class _Job:
     parameter_slot: int
     destination: int
     row_step: int
+    plane_words: int
+    most: int
+    planes: int
 
 
 @dataclass
@@ -107,6 +109,7 @@ class _Core:
         words = read(memory.address(number, memory.PARAMETERS), hardware.parameters * memory.parameter_words(target))
         self._parameters = _unpack_parameters(words.reshape(hardware.parameters, -1), target)
         self._v, self._i = np.zeros(hardware.neurons, dtype=np.int64), np.zeros(hardware.neurons, dtype=np.int64)
+        self._dialects, self._hardware = bool(hardware.dialects), hardware
         self._left: list[np.ndarray] = []
         self.pending: list[_Job] = []
         self.saturations = 0
@@ -128,13 +131,16 @@ class _Core:
             state = job.slot * self._update + row * slots
             own = job.parameter_slot * self._update + (0 if job.flags & flags.SHARES else row * slots)
             values, spikes = self._advance(job, acc, state, own, first)
-            padding = np.zeros(slots - job.neurons, dtype=bool)
+            padding = np.zeros(slots - job.neurons, dtype=np.int64)
             self._left.append(values if job.flags & flags.VALUES else np.concatenate([spikes, padding]))
         if not job.flags & flags.LAST_JOB:
             return 0
         whole = np.concatenate(self._left)
-        words = whole.astype(np.int32).view(np.uint32) if job.flags & flags.VALUES else _words(whole)
-        out[job.destination : job.destination + len(words)] = words
+        values = bool(job.flags & flags.VALUES)
+        for plane in range(job.planes):
+            words = whole.astype(np.int32).view(np.uint32) if values else _words(whole >> plane & 1)
+            at = job.destination + plane * job.plane_words
+            out[at : at + len(words)] = words
         return 1 << job.group
 
     def _segments(self, job: _Job) -> list[_Segment]:
@@ -164,27 +170,58 @@ class _Core:
 
     def _advance(self, job: _Job, acc: np.ndarray, state: int, own: int, first: bool) -> tuple[np.ndarray, np.ndarray]:
         neurons, named = slice(state, state + job.neurons), slice(own, own + job.neurons)
-        decay, bias, threshold, reset, initial, *synapse = (column[named] for column in self._parameters)
-        top = 2 ** (self._formats.state_bits - 1) - 1
-        v, bits = initial if first else self._v[neurons], self._formats.decay_bits
-        entering = acc << job.shift
+        at = {name: column[named] for name, column in self._parameters.items()}
         saturated = np.zeros(job.neurons, dtype=bool)
+        top, bits = 2 ** (self._formats.state_bits - 1) - 1, self._formats.decay_bits
+
+        def held(total: np.ndarray) -> np.ndarray:
+            nonlocal saturated
+            inside: np.ndarray = np.clip(total, -top - 1, top)
+            saturated = saturated | (inside != total)
+            return inside
+
+        def after(v: np.ndarray, spike: np.ndarray) -> np.ndarray:
+            lowered = held(v - spike * at["reset"]) if job.flags & flags.SUBTRACT else at["reset"]
+            return np.where(spike > 0, lowered, v)
+
+        def left(state: np.ndarray, decay: np.ndarray, bias: np.ndarray, start: np.ndarray) -> np.ndarray:
+            """What is there before anything enters; ``start`` is added up already where there are dialects."""
+            if first and self._dialects:
+                return start
+            return rounding.decayed(start if first else state, decay, bits) + bias
+
+        v, entering = self._v[neurons], acc << job.shift
+        above = np.zeros(job.neurons, dtype=bool) if first else v > at["threshold"]
         if job.flags & flags.SYNAPTIC:
-            before = np.zeros(job.neurons, dtype=np.int64) if first else self._i[neurons]
-            total = integer.decayed(before, synapse[0], bits) + entering + synapse[1]
-            entering = self._i[neurons] = np.clip(total, -top - 1, top)
-            saturated = entering != total
-        total = integer.decayed(v, decay, bits) + entering + bias
-        v = np.clip(total, -top - 1, top)
-        saturated = saturated | (v != total)
-        spike = (v > threshold) & bool(job.flags & flags.FIRES)
-        after = reset
-        if job.flags & flags.SUBTRACT:
-            after = np.clip(v - reset, -top - 1, top)
-            saturated = saturated | (spike & (after != v - reset))
+            none = np.zeros(job.neurons, dtype=np.int64)
+            i = none if first else self._i[neurons].copy()
+            start = at.get("synapse_initial", none)
+            current = held(left(i, at["synapse_decay"], at["synapse_bias"], start) + entering)
+            entering = i if job.flags & flags.OLD else current
+            self._i[neurons] = current
+        v = held(left(v, at["decay"], at["bias"], at["initial"]) + entering)
+        if job.flags & flags.LATE:
+            v = after(v, above)
+        compared = after(v, above) if job.flags & flags.GUARD else v
+        spike = self._fired(job, compared - at["threshold"], at.get("size"))
+        if not job.flags & flags.LATE:
+            v = after(v, spike)
+        if job.flags & flags.BOUNDED:
+            v = np.maximum(v, -at["size"])
         self.saturations += int(saturated.sum())
-        self._v[neurons] = np.where(spike, after, v)
-        return self._v[neurons].copy(), spike
+        self._v[neurons] = v
+        return v.copy(), spike
+
+    def _fired(self, job: _Job, over: np.ndarray, size: np.ndarray | None) -> np.ndarray:
+        """int64: how many spikes of that size it takes until nothing is above the threshold, ``most`` at most."""
+        if not job.flags & flags.FIRES:
+            return np.zeros_like(over)
+        if self._hardware.spike_planes == 1 or size is None:
+            return (over > 0).astype(np.int64)
+        spikes = np.zeros_like(over)
+        for _ in range(job.most):
+            spikes += over - spikes * size > 0
+        return spikes
 
 
 def _walked(segment: _Segment, line: int, column: int) -> Iterator[tuple[int, int]]:
@@ -198,7 +235,7 @@ def _walked(segment: _Segment, line: int, column: int) -> Iterator[tuple[int, in
 def _job(word: list[int]) -> _Job:
     return _Job(
         wait=word[0],
-        flags=word[4] & (0xFF | flags.SYNAPTIC),
+        flags=word[4] & ~0x1F0F00,
         shift=word[4] >> 8 & 0xF,
         group=word[4] >> 16 & 0x1F,
         first_segment=word[5] & 0xFFFF,
@@ -208,8 +245,11 @@ def _job(word: list[int]) -> _Job:
         neurons=(word[6] >> 24) + 1,
         slot=word[7] & 0xFFFF,
         parameter_slot=word[7] >> 16,
-        destination=word[8],
-        row_step=word[9],
+        destination=word[8] & 0xFFFF,
+        row_step=word[9] & 0xFFFF,
+        plane_words=word[8] >> 16,
+        most=word[9] >> 16 & 0x1F,
+        planes=(word[9] >> 24) + 1,
     )
 
 
@@ -232,14 +272,13 @@ def _segment(word: list[int]) -> _Segment:
     )
 
 
-def _unpack_parameters(words: np.ndarray, target: Target) -> list[np.ndarray]:
-    """decay, bias, threshold, reset, initial (where there is room, the synapse too): int64 over all neurons."""
-    position, columns = 0, []
+def _unpack_parameters(words: np.ndarray, target: Target) -> dict[str, np.ndarray]:
+    """int64 over all neurons, by field."""
+    position, columns = 0, {}
     rows = [int.from_bytes(row.astype("<u4").tobytes(), "little") for row in words]
-    widths = memory.parameter_widths(Formats(**target.formats.model_dump()))
-    for index, width in enumerate(widths if target.hardware.synapse else widths[:5]):
+    for name, width in memory.parameter_fields(target.formats.of_network(), target.hardware).items():
         raw = np.array([row >> position & (2**width - 1) for row in rows], dtype=np.int64)
-        columns.append(raw if index in (0, 5) else _signed(raw, width))
+        columns[name] = raw if name.endswith("decay") else _signed(raw, width)
         position += width
     return columns
 

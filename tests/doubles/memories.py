@@ -33,7 +33,7 @@ def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
         return masks
     words = np.arange(count) + (at & 0xFFFFF)
     if at >> 20 & 0xF == memory.PARAMETERS:
-        bits = sum(memory.parameter_widths(target.formats.of_network())[: None if target.hardware.synapse else 5])
+        bits = sum(memory.parameter_fields(target.formats.of_network(), target.hardware).values())
         left = np.clip(bits - 32 * (words % memory.parameter_words(target)), 0, 32)
         masks = ((1 << left.astype(np.uint64)) - 1).astype(np.uint32)
     elif at >> 20 & 0xF == memory.SEGMENTS:

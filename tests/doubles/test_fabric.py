@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read
@@ -22,10 +22,16 @@ from tests.doubles.fabric import GatherFabric
 
 @pytest.mark.law
 @settings(max_examples=examples(25))
-@given(graph=networks.graphs(max_size=40, max_layers=3) | networks.grids(most=90), seed=st.integers(0, 2**32 - 1))
+@given(
+    graph=networks.graphs(max_size=40, max_layers=3)
+    | networks.graphs(max_size=40, max_layers=3, beyond=True)
+    | networks.grids(most=90),
+    seed=st.integers(0, 2**32 - 1),
+)
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
     target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=32768, neurons=512, segments=1024)
     fit = registry.backend_of(target).fit(graph, target)
+    assume(fit.fits)
     network, image = fit.network, fpga.packed(fit, target)
     assert network is not None
     memories = DeviceModel(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,11 +59,16 @@ def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
 
 
 def of_the_dialect(
-    graph: CheckedGraph, population: Population, whose: str, remedy: str, apart: Sequence[str] = ()
+    graph: CheckedGraph,
+    population: Population,
+    whose: str,
+    remedy: str,
+    apart: Sequence[str] = (),
+    beyond: Callable[[neuron.Rules, str], list[str]] = beyond_plain,
 ) -> Iterator[Problem]:
-    """More than a plain spike, reset and current (but what is set ``apart``). ``whose``: "the chip's neuron"."""
+    """More than the neurons do, by ``beyond`` (but what is set ``apart``). ``whose``: "the chip's neuron"."""
     name = population.name
-    if odd := [text for text in beyond_plain(graph.rules(name), population.model) if text not in apart]:
+    if odd := [text for text in beyond(graph.rules(name), population.model) if text not in apart]:
         found = f"node {name!r} follows the dialect {graph.dialect_of(name)}"
         yield Problem(name, found, f"of which {whose} cannot do {', '.join(odd)}", remedy)
 

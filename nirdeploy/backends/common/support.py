@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,20 +13,33 @@ from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.tables import Target
 
 
-def unsupported(graph: CheckedGraph, target: Target) -> list[Problem]:
+def unsupported(
+    graph: CheckedGraph,
+    target: Target,
+    beyond: Callable[[neuron.Rules, str], list[str]] | None = None,
+    late: Callable[[Population], Iterator[Problem]] | None = None,
+) -> list[Problem]:
     """All that the target file's [models] and [connections] do not have, and a membrane that would grow.
 
-    Projections come last. For neurons that spike once and reset at once, and biases that are there from the first
-    step; a chip that can do more, or less, says so itself.
+    Projections come last.
+
+    Args:
+        beyond: what of the rules of a model is more than the target's neurons do; theirs spike once and reset at once
+            (:func:`~nirdeploy.backends.common.limits.beyond_plain`) where nothing is said.
+        late: the problems of a population's late biases; its biases are there from the first step
+            (:func:`~nirdeploy.backends.common.limits.of_the_late_bias`) where nothing is said.
     """
     found: list[Problem] = []
     for population in graph.populations:
         if population.model != "Input":
-            found += _of_population(graph, population, target)
+            found += _of_population(graph, population, target, beyond or limits.beyond_plain)
+            found += (late or limits.of_the_late_bias)(population)
     return found + list(late_projections(graph, target))
 
 
-def _of_population(graph: CheckedGraph, population: Population, target: Target) -> Iterator[Problem]:
+def _of_population(
+    graph: CheckedGraph, population: Population, target: Target, beyond: Callable[[neuron.Rules, str], list[str]]
+) -> Iterator[Problem]:
     name, model, d = population.name, population.model, graph.dialect_of(population.name)
     node, support = f"node {name!r}", target.models.get(model)
     if support is None:
@@ -38,8 +51,7 @@ def _of_population(graph: CheckedGraph, population: Population, target: Target) 
         remedy = "train with that reset or choose another target"
         yield from limits.of_the_reset(graph, population, target, allowed, remedy)
     remedy = "train without it or choose another target"
-    yield from limits.of_the_dialect(graph, population, "the target's neurons", remedy)
-    yield from limits.of_the_late_bias(population)
+    yield from limits.of_the_dialect(graph, population, "the target's neurons", remedy, beyond=beyond)
     if model not in neuron.SPIKING and any(p.source == name for p in graph.projections):
         yield Problem(
             name,

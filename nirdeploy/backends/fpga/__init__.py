@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from nirdeploy.backends.common.support import unsupported
-from nirdeploy.backends.fpga import packing, placement
+from nirdeploy.backends.fpga import dialects, packing, placement
 from nirdeploy.backends.fpga.cost import cycles, logic
 from nirdeploy.backends.fpga.lowering import lower
 from nirdeploy.backends.fpga.plan import Plan, planned
@@ -43,13 +44,17 @@ class FpgaBackend(Backend[Formats, Hardware]):
 
     def fit(self, graph: CheckedGraph, target: FpgaTarget) -> Fit:
         """Lowered, rounded and placed, each once."""
-        if problems := unsupported(graph, target):
+        hardware = target.hardware
+        beyond, late = partial(dialects.beyond, hardware=hardware), partial(dialects.late, hardware=hardware)
+        if problems := unsupported(graph, target, beyond, late):
             return Fit(tuple(problems))
         lowered, problems = lower(graph, target)
         if problems:
             return Fit(tuple(problems))
         rounded = quantize(lowered, target.formats.of_network())
         named = replace(rounded, target=target.name)
+        if problems := list(dialects.odd(named, target)):
+            return Fit(tuple(problems))
         try:
             return Fit((), named, *placement.place(named, target))
         except DoesNotFit as error:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nirdeploy.backends.fpga import dialects
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.layout import WORD, Block, Layout, grids, input_layout, layout
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -16,22 +17,25 @@ from nirdeploy.targets.placement import Slice
 
 @dataclass(frozen=True)
 class Resident:
-    """A piece of a bitmap: its group on the bus, its first word (its first value's, for a read-out), its lines."""
+    """A piece of a bitmap: its group on the bus, its first word (its first value's, for a read-out), its lines; words
+    from one bit plane of it to the next."""
 
     group: int
     word: int
     part: Part
+    plane_words: int
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A projection as one block of its target reads it, and where its source's pieces stand."""
+    """A projection as one block of its target reads it, and where its source's pieces stand; ``late``: those of the
+    step before."""
 
     projection: IntegerProjection
     reading: Reading
     sources: tuple[Resident, ...]
     planes: int
-    plane_words: int
+    late: bool
 
 
 class Floorplan:
@@ -41,28 +45,28 @@ class Floorplan:
     def __init__(self, network: IntegerNetwork, target: FpgaTarget, slices: Sequence[Slice] | None = None) -> None:
         self.network = network
         self.layouts = _layouts(network, target)
-        self.plane_words: dict[str, int] = {}
         self._at: dict[str, tuple[Resident, ...]] = {}
         self._slices = tuple(self._blocks() if slices is None else slices)
-        self.planes = network.input_bits
+        self._planes = {p.name: dialects.most_spikes(p.rules).bit_length() for p in network.populations if p.spiking}
         word = value = 0
         for name, _ in network.inputs:
             made = self.layouts[name]
             block = made.blocks[0]
             bits = made.size if made.grid is None else block.lines * block.line_bits
-            self.plane_words[name] = math.ceil(bits / WORD)
-            self._at[name] = (Resident(INPUT_GROUP, word, Part(block, 0, block.lines)),)
-            word += self.planes * self.plane_words[name]
+            words = math.ceil(bits / WORD)
+            self._at[name] = (Resident(INPUT_GROUP, word, Part(block, 0, block.lines), words),)
+            word += self.planes(name) * words
         self.input_words = word
         for population in network.populations:
             made, residents = self.layouts[population.name], []
             for part in self.slices(population.name):
                 lines = _lines(made, part)
                 if population.spiking:
-                    residents.append(Resident(part.group, word, lines))
-                    word += math.ceil(lines.lines * lines.block.line_bits / WORD)
+                    words = math.ceil(lines.lines * lines.block.line_bits / WORD)
+                    residents.append(Resident(part.group, word, lines, words))
+                    word += self.planes(population.name) * words
                 else:
-                    residents.append(Resident(part.group, value, lines))
+                    residents.append(Resident(part.group, value, lines, 0))
                     value += part.count
             self._at[population.name] = tuple(residents)
         self.spike_words, self.values = word, value
@@ -70,6 +74,10 @@ class Floorplan:
     def _blocks(self) -> list[Slice]:
         names = [population.name for population in self.network.populations]
         return [Slice(name, 0, 0, b.first, b.count) for name in names for b in self.layouts[name].blocks]
+
+    def planes(self, name: str) -> int:
+        """Bit planes of what an input or a spiking population sends."""
+        return self._planes.get(name, self.network.input_bits)
 
     def residents(self, name: str) -> tuple[Resident, ...]:
         """The pieces of an input or a population, in device order."""
@@ -80,15 +88,14 @@ class Floorplan:
         return tuple(s for s in self._slices if s.population == name)
 
     def readers(self, name: str, block: Block) -> list[Reader]:
-        """What a block of a population reads: numbers first, recurrent connections last."""
+        """What a block of a population reads: those of most bit planes first, recurrent ones last."""
         readers = []
         for p in sorted(self.network.into(name), key=lambda p: p.delay):
             sources = self._at[p.source]
             parts = tuple(resident.part for resident in sources)
             reading = Reading(p, self.layouts[p.source], parts, self.layouts[name], block)
-            graded = p.source in self.plane_words
-            planes = self.planes if graded else 1
-            readers.append(Reader(p, reading, sources, planes, self.plane_words.get(p.source, 0)))
+            late = bool(p.delay + dialects.delay(self.network, p.source))
+            readers.append(Reader(p, reading, sources, self.planes(p.source), late))
         return sorted(readers, key=lambda reader: -reader.planes)
 
 

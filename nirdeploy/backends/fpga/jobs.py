@@ -10,7 +10,8 @@ INPUT_GROUP = 0
 
 # Flags of a job's word 4
 FIRES, SUBTRACT, VALUES, FIRST_JOB, LAST_JOB, LAST_OF_LIST, SHARES = (1 << bit for bit in range(7))
-SYNAPTIC = 1 << 12
+SYNAPTIC, LATE, GUARD, BOUNDED = (1 << bit for bit in range(12, 16))
+OLD = 1 << 21
 
 # Flags of a segment's word 0
 BEFORE, ENDS_PLANE, MOVES = (1 << bit for bit in (20, 21, 22))
@@ -63,6 +64,13 @@ class Job:
     destination: int
     row_step: int
     first_segment: int = 0
+    plane_words: int = 0
+    most: int = 0
+
+    @property
+    def planes(self) -> int:
+        """Bitmaps that its spikes fill: the bits of their number in a step."""
+        return max(self.most.bit_length(), 1)
 
     def encode(self, release: Iterable[int], release_before: Iterable[int]) -> list[int]:
         words = [
@@ -74,8 +82,8 @@ class Job:
             self.first_segment | len(self.segments) << 16,
             self.columns | self.lines << 12 | self.neurons - 1 << 24,
             self.slot | self.parameter_slot << 16,
-            self.destination,
-            self.row_step,
+            self.destination | self.plane_words << 16,
+            self.row_step | self.most << 16 | self.planes - 1 << 24,
         ]
         return words + [0] * (WORDS - len(words))
 

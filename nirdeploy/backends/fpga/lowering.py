@@ -8,11 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from nirdeploy.backends.fpga.dialects import most_spikes
 from nirdeploy.backends.fpga.layout import grids, source_grid, target_grid
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import expressible
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense, Elementwise
 from nirdeploy.targets.fit import Problem
 
@@ -30,35 +32,59 @@ def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[P
 
 def _late_numbers(graph: CheckedGraph) -> Iterator[Problem]:
     for p in graph.projections:
-        if p.delay > 1 and graph.input_bits > 1 and p.source in graph.inputs:
+        where, late = f"{p.source} -> {p.target}", p.delay + _own_delay(graph, p.source)
+        if late > 1 and graph.input_bits > 1 and p.source in graph.inputs:
             yield Problem(
-                f"{p.source} -> {p.target}",
-                f"the numbers of the input {p.source!r} reach {p.target!r} {p.delay} steps late",
+                where,
+                f"the numbers of the input {p.source!r} reach {p.target!r} {late} steps late",
                 "relays carry spikes only",
                 "delay them in the stimulus, or encode them as spikes",
+            )
+        elif late > 1 and p.source not in graph.inputs and most_spikes(graph.rules(p.source)) > 1:
+            yield Problem(
+                where,
+                f"the spikes of {p.source!r}, several a step, reach {p.target!r} {late} steps late",
+                "relays carry one a step",
+                "train with spikes=binary or a delay of one step",
             )
 
 
 def with_relays(graph: CheckedGraph) -> CheckedGraph:
-    """Spikes that arrive ``n`` steps later pass n - 1 populations that say again what they heard a step before."""
+    """Spikes that arrive ``n`` steps later pass n - 1 populations that say again what they heard a step before.
+
+    Those that leave their population a step late are sent at once and count as one step later.
+    """
     populations, projections = list(graph.populations), list(graph.projections)
     taken = {p.name for p in populations}
     chains: dict[str, list[str]] = {}
     for at, p in enumerate(projections):
         chain = chains.setdefault(p.source, [p.source])
-        while len(chain) < p.delay:
+        own = _own_delay(graph, p.source)
+        while len(chain) < p.delay + own:
             relay = _relay(graph, p.source, len(chain), taken)
             populations.append(relay)
             chain.append(relay.name)
-        if p.delay > 1:
-            projections[at] = replace(p, source=chain[p.delay - 1], delay=1)
-    for chain in chains.values():
+        if p.delay + own > 1:
+            projections[at] = replace(p, source=chain[p.delay + own - 1], delay=1)
+            if p.source == p.target:  # what the dialect makes of a recurrent population holds with relays too
+                at = next(i for i, known in enumerate(populations) if known.name == p.source)
+                populations[at] = replace(populations[at], dialect=_as_recurrent(graph.dialect_of(p.source)))
+    for source, chain in chains.items():
+        ones = Elementwise(np.ones(graph.population(source).size))
         for before, name in pairwise(chain):
-            size = graph.population(chain[0]).size
-            projections.append(Projection(before, name, Elementwise(np.ones(size)), delay=1))
+            delay = 1 - _own_delay(graph, source) if before == source else 1
+            projections.append(Projection(before, name, ones, delay=delay))
     if len(populations) == len(graph.populations):
         return graph
     return replace(graph, populations=tuple(populations), projections=tuple(projections))
+
+
+def _own_delay(graph: CheckedGraph, name: str) -> int:
+    return int(graph.population(name).model != "Input" and graph.rules(name).spike_delay)
+
+
+def _as_recurrent(dialect: Dialect) -> Dialect:
+    return replace(dialect, late_reset="after") if dialect.late_reset == "leaky_before" else dialect
 
 
 def _relay(graph: CheckedGraph, source: str, number: int, taken: set[str]) -> Population:

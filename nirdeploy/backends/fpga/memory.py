@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.integers.network import Formats, IntegerPopulation
+from nirdeploy.integers.rounding import decayed
 
 CONTROL, JOBS, WEIGHTS, PARAMETERS, SEGMENTS = range(5)
 GLOBAL = 0xFF
@@ -18,7 +19,7 @@ def address(core: int, kind: int, offset: int = 0) -> int:
 
 def parameter_words(target: FpgaTarget) -> int:
     """32-bit words per neuron in the parameter memory."""
-    return 8 if target.hardware.synapse else 4
+    return 8 if target.hardware.synapse or target.hardware.dialects else 4
 
 
 def segment_words(target: FpgaTarget) -> int:
@@ -34,19 +35,19 @@ def pack_weights(rows: np.ndarray, bits: int) -> np.ndarray:
     return np.asarray((fields << shifts).sum(axis=1), dtype=np.uint32)
 
 
-def pack_parameters(population: IntegerPopulation, neurons: np.ndarray, formats: Formats, words: int) -> np.ndarray:
-    """uint32 (neurons, words): decay, bias, threshold, reset, initial, synapse decay and bias, from bit 0 upwards.
+def pack_parameters(
+    population: IntegerPopulation, neurons: np.ndarray, formats: Formats, hardware: Hardware, words: int
+) -> np.ndarray:
+    """uint32 (neurons, words): the fields, one above the other.
 
     Args:
         neurons: flat indices, in the order in which they stand.
     """
-    columns = [population.decay, population.bias, population.threshold, population.reset_value, population.initial]
-    if population.synaptic:
-        columns += [population.synapse_decay, population.synapse_bias]
+    columns = parameters(population, formats, hardware)
     packed = np.zeros((len(neurons), words), dtype=np.uint64)
     position = 0
-    for column, width in zip(columns, parameter_widths(formats), strict=False):
-        value = column[neurons].astype(np.int64).astype(np.uint64) & np.uint64(2**width - 1)
+    for name, width in parameter_fields(formats, hardware).items():
+        value = columns[name][neurons].astype(np.int64).astype(np.uint64) & np.uint64(2**width - 1)
         word, inside = position // 32, position % 32
         packed[:, word] |= value << np.uint64(inside) & np.uint64(0xFFFFFFFF)
         if inside + width > 32:
@@ -55,7 +56,37 @@ def pack_parameters(population: IntegerPopulation, neurons: np.ndarray, formats:
     return packed.astype(np.uint32)
 
 
-def parameter_widths(formats: Formats) -> tuple[int, ...]:
-    """Bits of a neuron's parameters, in their order."""
+def parameters(population: IntegerPopulation, formats: Formats, hardware: Hardware) -> dict[str, np.ndarray]:
+    """int64 (size,) of a population, by field. Where the hardware knows dialects, ``initial`` (and the synapse's) is
+    what the first step of a sample adds to what enters: what decay left, and of the bias what is there by then."""
+    none = np.zeros(population.size, dtype=np.int64)
+    synapse = (population.synapse_decay, population.synapse_bias) if population.synaptic else (none, none)
+    columns = {
+        "decay": population.decay,
+        "bias": population.bias,
+        "threshold": population.threshold,
+        "reset": population.reset_value,
+        "initial": population.initial,
+        "synapse_decay": synapse[0],
+        "synapse_bias": synapse[1],
+        "size": population.spike_size,
+    }
+    if hardware.dialects:
+        late = np.sum([none, *(part for step, part in population.late_bias.items() if step > 0)], axis=0)
+        left = decayed(population.initial, population.decay, formats.decay_bits) + population.bias
+        columns["initial"] = left if population.synaptic else left - late
+        columns["synapse_initial"] = synapse[1] - late if population.synaptic else none
+    return columns
+
+
+def parameter_fields(formats: Formats, hardware: Hardware) -> dict[str, int]:
+    """Bits of a neuron's parameters, by their names, from bit 0 upwards."""
     decay, state = formats.decay_bits + 1, formats.state_bits
-    return (decay, state, state, state, state, decay, state)
+    fields = {"decay": decay, "bias": state, "threshold": state, "reset": state, "initial": state}
+    if hardware.synapse:
+        fields |= {"synapse_decay": decay, "synapse_bias": state}
+    if hardware.synapse and hardware.dialects:
+        fields["synapse_initial"] = state
+    if hardware.dialects:
+        fields["size"] = state
+    return fields

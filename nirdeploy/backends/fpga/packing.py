@@ -49,8 +49,8 @@ def inputs(floorplan: Floorplan) -> tuple[tuple[InputSlot, ...], int]:
     slots = []
     for name, shape in floorplan.network.inputs:
         (resident,) = floorplan.residents(name)
-        grid, words = floorplan.layouts[name].grid, floorplan.plane_words[name]
-        slots.append(InputSlot(name, shape, 32 * resident.word, grid or (), floorplan.planes, 32 * words))
+        grid, planes = floorplan.layouts[name].grid, floorplan.planes(name)
+        slots.append(InputSlot(name, shape, 32 * resident.word, grid or (), planes, 32 * resident.plane_words))
     return tuple(slots), floorplan.input_words
 
 
@@ -64,11 +64,13 @@ def readouts(floorplan: Floorplan, target: FpgaTarget) -> tuple[Readout, ...]:
             ReadoutPart(
                 *(resident.group, resident.word + values, part.first, part.count),
                 *(resident.part.block.width, resident.part.block.pitch),
+                *((floorplan.planes(name), 32 * resident.plane_words) if population.spiking else ()),
             )
             for resident, part in zip(floorplan.residents(name), floorplan.slices(name), strict=True)
         )
         scale = () if population.spiking else tuple(float(s) for s in population.scale)
         widths = tuple(block.width for block in layout.blocks)
         kind = "spikes" if population.spiking else "membrane"
-        made.append(Readout(name, population.shape, kind, parts, scale, layout.grid or (), widths))
+        late = int(population.rules.spike_delay)
+        made.append(Readout(name, population.shape, kind, parts, scale, layout.grid or (), widths, late))
     return tuple(made)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nirdeploy.backends.fpga import dialects, memory
 from nirdeploy.backends.fpga import jobs as words
-from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.floorplan import Floorplan, Reader
 from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
 from nirdeploy.backends.fpga.layout import WORD, Block
@@ -25,6 +25,10 @@ class _Line:
     segments: tuple[PlacedSegment, ...]
     wait: frozenset[int]
     wait_before: frozenset[int]
+
+
+#: A segment of a source's lowest bit plane, and bits from one plane to the next.
+_InPlanes = tuple[PlacedSegment, int]
 
 
 class Program:
@@ -109,6 +113,7 @@ class Program:
             job.parameter_slot = parameter_slot + (0 if shares else done * slots)
             job.destination = resident.word + (self._hardware.spike_words if not population.spiking else 0)
             job.flags |= words.SHARES if shares else 0
+            job.plane_words = resident.plane_words if job.planes > 1 else 0
             made.append(job)
         made[0].flags |= words.FIRST_JOB
         made[-1].flags |= words.LAST_JOB
@@ -119,6 +124,7 @@ class Program:
         flags = words.FIRES if population.spiking else words.VALUES
         flags |= 0 if population.reset == "zero" else words.SUBTRACT  # no reset: nothing is subtracted
         flags |= words.SYNAPTIC if population.synaptic else 0
+        flags |= dialects.flags(population)
         segments = lines[0].segments
         if len(lines) > 1:
             steps = [b.address - a.address for a, b in zip(segments, lines[1].segments, strict=True)]
@@ -143,6 +149,7 @@ class Program:
             destination=0,
             row_step=0,
             first_segment=at,
+            most=dialects.most_spikes(population.rules) if population.spiking else 0,
         )
 
     def _add_shared(self, name: str, block: Block, readers: list[Reader]) -> int:
@@ -160,7 +167,7 @@ class Program:
         """Whether all rows have the same ones, and the first slot."""
         at, update = self.parameter_slots, self._hardware.update
         slots = math.ceil(block.width / update)
-        packed = memory.pack_parameters(population, neurons, self._formats, self._words)
+        packed = memory.pack_parameters(population, neurons, self._formats, self._hardware, self._words)
         rows = math.ceil(len(neurons) / block.width)
         padded = np.zeros((rows * block.width, self._words), dtype=np.uint32)
         padded[: len(packed)] = packed
@@ -178,42 +185,39 @@ class Program:
     def _line(self, line: int, offset: int, readers: list[Reader], shared_at: int, moving_at: int) -> _Line:
         """All segments of one line: bit plane by bit plane, the highest first."""
         wait, wait_before = set[int](), set[int]()
-        reads: list[tuple[Reader, list[PlacedSegment]]] = []
+        reads: list[tuple[Reader, list[_InPlanes]]] = []
         shared, moving = shared_at, moving_at + offset
         for reader in readers:
             own = []
-            late = bool(reader.projection.delay)
             for segment in reader.reading.segments(line):
                 source = reader.sources[segment.part]
-                (wait_before if late else wait).add(source.group)
+                (wait_before if reader.late else wait).add(source.group)
                 row = segment.row + (moving if segment.moves else shared)
-                own.append(
-                    PlacedSegment(
-                        address=source.word * WORD + segment.at,
-                        before=late,
-                        ends_plane=False,
-                        moves=segment.moves,
-                        row=row,
-                        bits=segment.bits,
-                        first=segment.first,
-                        line_bits=segment.line_bits,
-                        column_step=segment.column_step,
-                    )
+                placed = PlacedSegment(
+                    address=source.word * WORD + segment.at,
+                    before=reader.late,
+                    ends_plane=False,
+                    moves=segment.moves,
+                    row=row,
+                    bits=segment.bits,
+                    first=segment.first,
+                    line_bits=segment.line_bits,
+                    column_step=segment.column_step,
                 )
+                own.append((placed, source.plane_words * WORD))
             reads.append((reader, own))
             shared += reader.reading.shared
             moving += reader.reading.moving
         return _Line(_plane_by_plane(reads), frozenset(wait), frozenset(wait_before))
 
 
-def _plane_by_plane(reads: list[tuple[Reader, list[PlacedSegment]]]) -> tuple[PlacedSegment, ...]:
+def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[PlacedSegment, ...]:
     most = max((reader.planes for reader, own in reads if own), default=1)
     placed: list[PlacedSegment] = []
     for plane in range(most - 1, -1, -1):
         for reader, own in reads:
             if reader.planes > plane:
-                up = plane * reader.plane_words * WORD
-                placed += [replace(segment, address=segment.address + up) for segment in own]
+                placed += [replace(segment, address=segment.address + plane * bits) for segment, bits in own]
         if plane and placed:
             placed[-1] = replace(placed[-1], ends_plane=True)
     if not placed:  # nothing of the image is seen: a run of no bits

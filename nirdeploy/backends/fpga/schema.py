@@ -20,6 +20,8 @@ class Hardware(Table):
     neurons: Annotated[int, Field(ge=4, le=65536)]
     parameters: Annotated[int, Field(ge=4, le=65536)]
     synapse: Literal[0, 1]
+    dialects: Literal[0, 1] = 0
+    spike_planes: Annotated[int, Field(ge=1, le=5)] = 1
     spatial: Literal[0, 1]
     planes: Annotated[int, Field(ge=1, le=8)]
     compact: Literal[0, 1]
@@ -39,6 +41,8 @@ class Hardware(Table):
                 raise ValueError(f"{name} = {value} must be a power of two")
         if self.out_words < 2 * self.spike_words:
             raise ValueError(f"out_words = {self.out_words} must be at least 2 x spike_words = {2 * self.spike_words}")
+        if self.spike_planes > 1 and not self.dialects:
+            raise ValueError(f"spike_planes = {self.spike_planes} need dialects = 1")
         if self.compact and self.update != 1:
             raise ValueError(f"update = {self.update} must be 1 where compact = 1")
         for name in ("neurons", "parameters"):
@@ -49,7 +53,22 @@ class Hardware(Table):
     @property
     def pace(self) -> int:
         """Cycles from one slot of ``update`` neurons to the next."""
-        return (7 if self.synapse else 6) if self.compact else 1
+        return 6 + self.synapse + self.beyond if self.compact else 1
+
+    @property
+    def bit_planes(self) -> int:
+        """Of the numbers that a core reads: input values, or spikes of a neuron in a step."""
+        return max(self.planes, self.spike_planes)
+
+    @property
+    def value_pace(self) -> int:
+        """Cycles from one slot of membrane values to the next (``pipelined/row_update.v``)."""
+        return ((8 + self.beyond + self.update) * self.update + 11) // 12
+
+    @property
+    def beyond(self) -> int:
+        """Cycles that a neuron takes longer for what dialects beyond NIR's have."""
+        return 2 * self.dialects + (self.spike_planes + 2 if self.spike_planes > 1 else 0)
 
 
 FpgaTarget = Target[Formats, Hardware]

@@ -23,6 +23,8 @@ module core #(
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512, // neurons that have parameters of their own
     parameter SYNAPSE     = 0,   // 1: neurons may have a synaptic current
+    parameter DIALECTS    = 0,   // 1: neurons may do what dialects beyond NIR's have
+    parameter SPIKES      = 1,   // bits of the number of spikes of a neuron in a step
     parameter SPATIAL     = 1,   // 1: rows may stand in a grid (convolutions, pooling)
     parameter PLANES      = 1,   // more: sources may be numbers, in bit planes
     parameter JOBS        = 64,
@@ -70,10 +72,10 @@ module core #(
     localparam EW       = $clog2(SEGMENTS);
     localparam FIELDS   = SPATIAL != 0 ? 4 : 2;  // 32-bit words of a segment
     localparam FW       = SPATIAL != 0 ? 2 : 1;
-    localparam WORDS    = SYNAPSE != 0 ? 8 : 4;  // 32-bit words per neuron of the parameter memory
+    localparam WORDS    = SYNAPSE != 0 || DIALECTS != 0 ? 8 : 4;  // 32-bit words per neuron of the parameter memory
     localparam UW       = $clog2(UPDATE * WORDS);
     localparam PS       = $clog2(PARAMETERS / UPDATE);
-    localparam CW       = 80;                    // bits of a job's context
+    localparam CW       = 104;                   // bits of a job's context
 
     wire rst = !run;
 
@@ -142,13 +144,14 @@ module core #(
     wire              job_ready, job_synaptic, job_room, job_through;
     wire [GROUPS-1:0] wait_now, wait_before, release_now, release_before;
     wire [6:0]        job_flags;
-    wire [3:0]        job_shift;
+    wire [3:0]        job_shift, job_dialect;
     wire [GW-1:0]     job_group;
     wire [15:0]       job_slot, job_parameters, job_dest;
     // verilator lint_off UNUSEDSIGNAL
     wire [15:0]       first_segment, segments_of_row, row_step;  // wider than some hardware's memories
     // verilator lint_on UNUSEDSIGNAL
     wire [11:0]       columns, lines;
+    wire [23:0]       job_counts;
     wire [7:0]        job_neurons;
     wire [31:0]       job_word;
     wire              segments_idle, segments_busy, update_takes_job;
@@ -162,9 +165,9 @@ module core #(
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
         .ready(job_ready), .start(start), .advance(job_through), .wait_now(wait_now), .wait_before(wait_before),
         .release_now(release_now), .release_before(release_before), .flags(job_flags), .shift(job_shift),
-        .synaptic(job_synaptic), .group(job_group), .first_segment(first_segment), .segments(segments_of_row),
+        .synaptic(job_synaptic), .dialect(job_dialect), .group(job_group), .first_segment(first_segment), .segments(segments_of_row),
         .columns(columns), .lines(lines), .neurons(job_neurons), .slot(job_slot),
-        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step)
+        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step), .counts(job_counts)
     );
 
     always @(posedge clk) begin
@@ -182,10 +185,12 @@ module core #(
     //   leaving: the groups that the job whose words are being fetched releases when it has the last one (`fetched`)
     //   next_job: of the rows that the update takes next, until `job_taken` (compact: until `through`):
     //     0 first step of a sample, 1 parity, [6:2] flags 0 to 4, 7 flag 6, [11:8] shift, 12 synaptic current,
-    //     [20:16] group, [31:24] neurons of a row - 1, [47:32] first state slot, [63:48] first parameter slot,
-    //     [79:64] word of the group's start
-    wire [CW-3:0]     job_says = {job_dest, job_parameters, job_slot, job_neurons, 3'd0, {(5-GW){1'b0}}, job_group,
-                                  3'd0, job_synaptic, job_shift, job_flags[6], job_flags[4:0]};
+    //     [15:13] bounded, guard, late, [20:16] group, 21 old current, [31:24] neurons of a row - 1,
+    //     [47:32] first state slot, [63:48] first parameter slot, [79:64] word of the group's start,
+    //     [84:80] most spikes, [87:85] their bit planes - 1, [103:88] words of a plane
+    wire [CW-3:0]     job_says = {job_counts, job_dest, job_parameters, job_slot, job_neurons, 2'd0, job_dialect[3],
+                                  {(5-GW){1'b0}}, job_group, job_dialect[2:0], job_synaptic, job_shift, job_flags[6],
+                                  job_flags[4:0]};
     wire [CW-1:0]     update_job;
 
     jobs_under_way #(.GROUPS(GROUPS), .CW(CW)) jobs_begun (
@@ -288,8 +293,8 @@ module core #(
 
     row_update #(
         .LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS),
-        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .PLANES(PLANES),
-        .SHIFT_MAX(SHIFT_MAX), .AW(AW), .GW(GW), .CW(CW)
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
+        .PLANES(PLANES), .SHIFT_MAX(SHIFT_MAX), .AW(AW), .GW(GW), .CW(CW)
     ) update (
         .clk(clk), .run(run),
         .we(we_params), .cfg_addr(cfg_addr[PS+UW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(params),

@@ -14,6 +14,8 @@ module fabric #(
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512,
     parameter SYNAPSE     = 0,
+    parameter DIALECTS    = 0,
+    parameter SPIKES      = 1,
     parameter SPATIAL     = 1,
     parameter PLANES      = 1,
     parameter JOBS        = 64,
@@ -84,7 +86,8 @@ module fabric #(
             core #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
-                .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .SPATIAL(SPATIAL), .PLANES(PLANES),
+                .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
+                .SPATIAL(SPATIAL), .PLANES(PLANES),
                 .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS),
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (

@@ -7,12 +7,16 @@
 //   2 release: groups not read again in this step       3 the same of the step before
 //   4 flags: 0 fires, 1 subtractive reset, 2 emits membrane values, 3 first job of its group, 4 last job of
 //     its group, 5 last job of the list, 6 all rows share their parameters; [11:8] shift;
-//     12 the neurons have a synaptic current; [20:16] group
+//     12 the neurons have a synaptic current; where DIALECTS: 13 a reset comes one step late, 14 a neuron above
+//     threshold after its reset must rise by one more, 15 the membrane is bounded below, 21 it sees the current of the
+//     step before; [20:16] group
 //   5 [15:0] first segment, [31:16] segments of a row
 //   6 [11:0] rows in a line, [23:12] lines, [31:24] neurons of a row - 1
 //   7 [15:0] first state slot, [31:16] first parameter slot (a slot: UPDATE neurons)
-//   8 bitmap or value word of the group's start
-//   9 weight rows from one row of neurons to the next
+//   8 [15:0] bitmap or value word of the group's start; where neurons may spike several times a step: [31:16] words from
+//     one bit plane of the group to the next
+//   9 [15:0] weight rows from one row of neurons to the next; [20:16] most spikes of a neuron in a step, [26:24] bit
+//     planes of that number - 1
 module job_fetch #(
     parameter JOBS   = 64,
     parameter GROUPS = 32,
@@ -38,6 +42,7 @@ module job_fetch #(
     output reg  [6:0]        flags,
     output reg  [3:0]        shift,
     output reg               synaptic,
+    output reg  [3:0]        dialect,    // {old current, bounded, guard, late}
     output reg  [GW-1:0]     group,
     output reg  [15:0]       first_segment,
     output reg  [15:0]       segments,
@@ -47,7 +52,8 @@ module job_fetch #(
     output reg  [15:0]       slot,
     output reg  [15:0]       parameter_slot,
     output reg  [15:0]       destination,
-    output reg  [15:0]       row_step
+    output reg  [15:0]       row_step,
+    output reg  [23:0]       counts      // {words of a plane, planes - 1, most spikes}
 );
     localparam [3:0] LAST = 4'd9;
 
@@ -94,13 +100,20 @@ module job_fetch #(
                     flags    <= cfg_rdata[6:0];
                     shift    <= cfg_rdata[11:8];
                     synaptic <= cfg_rdata[12];
+                    dialect  <= {cfg_rdata[21], cfg_rdata[15:13]};
                     group    <= cfg_rdata[16 +: GW];
                 end
                 4'd5: {segments, first_segment} <= cfg_rdata;
                 4'd6: {neurons, lines, columns} <= cfg_rdata;
                 4'd7: {parameter_slot, slot} <= cfg_rdata;
-                4'd8: destination    <= cfg_rdata[15:0];
-                default: row_step    <= cfg_rdata[15:0];
+                4'd8: begin
+                    destination   <= cfg_rdata[15:0];
+                    counts[23:8]  <= cfg_rdata[31:16];
+                end
+                default: begin
+                    row_step      <= cfg_rdata[15:0];
+                    counts[7:0]   <= {cfg_rdata[26:24], cfg_rdata[20:16]};
+                end
             endcase
         end
     end

@@ -6,13 +6,22 @@
 //
 // round: to nearest, ties away from zero. A neuron per cycle, six cycles from `state` to `next`. Compact: four (five
 // where there are synaptic currents), in which what comes in stands still, so that nothing has to be taken along.
+//
+// Where DIALECTS, two cycles more: a reset may come one step late (`late_reset`), the membrane may be bounded below by
+// -size and see the current of the step before, and the first step of a sample adds `initial` (and its synaptic current
+// `synapse initial`) in the place of what decay left, plus bias. Where SPIKES > 1, it may fire as often as spikes of that
+// size fit between membrane and threshold (`spike_count`), which takes SPIKES + 2 cycles more.
 module neuron_update #(
     parameter ACC_BITS    = 20,
     parameter STATE_BITS  = 24,
     parameter DECAY_BITS  = 16,
     parameter SHIFT_MAX   = 15,
-    parameter PARAM_BITS  = 128, // decay, bias, threshold, reset, initial, synapse decay, synapse bias, from bit 0
+    // From bit 0: decay, bias, threshold, reset, initial; where SYNAPSE: synapse decay, synapse bias and, where DIALECTS,
+    // synapse initial; where DIALECTS: size of a spike.
+    parameter PARAM_BITS  = 128,
     parameter SYNAPSE     = 0,
+    parameter DIALECTS    = 0,
+    parameter SPIKES      = 1,   // bits of the number of spikes
     parameter STATE_WIDTH = 24   // {synaptic current if there is one, membrane}
 ) (
     input  wire                         clk,
@@ -28,12 +37,18 @@ module neuron_update #(
     input  wire                         fire,
     input  wire                         subtract,
     input  wire                         synaptic,
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [3:0]                   dialect,  // {old current, bounded, guard, late}
+    input  wire [4:0]                   most,     // spikes in a step
+    // verilator lint_on UNUSEDSIGNAL
     output wire [STATE_WIDTH-1:0]       next,
-    output reg                          spike,
-    output reg                          saturated
+    output wire [SPIKES-1:0]            spikes,
+    output wire                         saturated
 );
     localparam S = STATE_BITS;
     localparam D = DECAY_BITS;
+    localparam PLAIN = SYNAPSE != 0 ? 2 * D + 2 + 5 * S : D + 1 + 4 * S;  // bits of the parameters without dialects
+    localparam COUNTING = SPIKES > 1 ? SPIKES + 2 : 0;                     // cycles that it takes longer
     localparam WIDE = (S > ACC_BITS + SHIFT_MAX ? S : ACC_BITS + SHIFT_MAX) + 3;
 
     wire [D:0]          decay_in     = param[0 +: D+1];
@@ -41,12 +56,14 @@ module neuron_update #(
     wire signed [S-1:0] threshold_in = param[D+1+S +: S];
     wire signed [S-1:0] reset_in     = param[D+1+2*S +: S];
     wire signed [S-1:0] initial_in   = param[D+1+3*S +: S];
-    wire signed [S-1:0] v_in         = first ? initial_in : state[S-1:0];
+    wire                starts       = DIALECTS != 0 && first;  // from `initial`, whatever is left
+    wire signed [S-1:0] v_in         = DIALECTS == 0 && first ? initial_in : state[S-1:0];
 
     // ---------------------------------------------------------------- 1, 2, 3: decay and bias
     wire signed [S+1:0] decayed3;
     decayed #(.S(S), .D(D)) membrane (
-        .clk(clk), .enable(enable), .value(v_in), .decay(decay_in), .bias(bias_in), .result(decayed3)
+        .clk(clk), .enable(enable), .value(v_in), .decay(starts ? {(D+1){1'b0}} : decay_in),
+        .bias(starts ? initial_in : bias_in), .result(decayed3)
     );
 
     // ---------------------------------------------------------------- the input, as far left as it belongs
@@ -65,41 +82,112 @@ module neuron_update #(
 
     // ---------------------------------------------------------------- 5: saturated
     wire                v_over, i_over;
-    wire signed [S-1:0] v_next, threshold5, reset5;
-    reg  signed [S-1:0] v5, v6;
+    wire signed [S-1:0] v_next;
+    reg  signed [S-1:0] v5;
     reg                 saturated5;
     saturate #(.FROM(WIDE), .TO(S)) sum_cut (.in(sum4), .out(v_next), .over(v_over));
-    stage #(.WIDTH(S), .CYCLES(5)) thresholds (.clk(clk), .enable(enable), .in(threshold_in), .out(threshold5));
-    stage #(.WIDTH(S), .CYCLES(5)) resets (.clk(clk), .enable(enable), .in(reset_in), .out(reset5));
-
-    // ---------------------------------------------------------------- 6: fired and reset
-    wire                spike5 = fire && v5 > threshold5;
-    wire signed [S:0]   lowered5 = {v5[S-1], v5} - {reset5[S-1], reset5};
-    wire signed [S-1:0] lowest5;
-    wire                lowered_over;
-    saturate #(.FROM(S + 1), .TO(S)) reset_cut (.in(lowered5), .out(lowest5), .over(lowered_over));
 
     always @(posedge clk) if (enable) begin
         v5         <= v_next;
         saturated5 <= v_over || (synaptic && i_over);
-        spike      <= spike5;
-        saturated  <= saturated5 || (spike5 && subtract && lowered_over);
-        v6         <= !spike5 ? v5 : subtract ? lowest5 : reset5;
     end
+
+    // ---------------------------------------------------------------- 6: fired and reset
+    wire signed [S-1:0] kept, compared;    // the membrane, and what of it is held against the threshold
+    wire                saturated_so_far, late;
+    wire signed [S-1:0] threshold_then, reset5, reset_then, v6;
+    // verilator lint_off UNUSEDSIGNAL
+    wire signed [S-1:0] size_then;         // matters to dialects only
+    // verilator lint_on UNUSEDSIGNAL
+    wire [SPIKES-1:0]   spikes6;
+    wire                saturated6;
+
+    stage #(.WIDTH(S), .CYCLES(5 + DIALECTS)) thresholds (
+        .clk(clk), .enable(enable), .in(threshold_in), .out(threshold_then)
+    );
+    stage #(.WIDTH(S), .CYCLES(5)) levels (.clk(clk), .enable(enable), .in(reset_in), .out(reset5));
+    generate
+        if (SPIKES > 1) begin : several
+            spike_count #(.S(S), .SPIKES(SPIKES)) fired (
+                .clk(clk), .enable(enable), .value(kept), .compared(compared), .threshold(threshold_then),
+                .size(size_then), .reset(reset_then), .saturated_in(saturated_so_far), .fire(fire), .keeps(late),
+                .subtract(subtract), .most(most[SPIKES-1:0]), .spikes(spikes6), .result(v6), .saturated(saturated6)
+            );
+        end else begin : one
+            reg  signed [S-1:0] v;
+            reg                 spike, cut;
+            wire signed [S-1:0] v_reset;
+            wire                fires = fire && compared > threshold_then;
+            wire                resets = fires && !late;
+            wire                over;
+
+            reset_by #(.S(S)) reset_now (
+                .value(kept), .reset(reset_then), .subtract(subtract), .result(v_reset), .over(over)
+            );
+            always @(posedge clk) if (enable) begin
+                spike <= fires;
+                cut   <= saturated_so_far || (resets && over);
+                v     <= resets ? v_reset : kept;
+            end
+            assign {spikes6, saturated6, v6} = {spike, cut, v};
+        end
+    endgenerate
+
+    wire signed [S-1:0] v_out;
+    generate
+        if (DIALECTS != 0) begin : dialects
+            wire                was_above = !first && v_in > threshold_in;
+            wire                late5, bounded;
+            wire signed [S-1:0] size;
+            reg  signed [S-1:0] v7;
+            reg  [SPIKES-1:0]   spikes7;
+            reg                 saturated7;
+
+            assign late = dialect[0];
+
+            // The membrane still says that it fired in the step before, or is above threshold after its reset.
+            stage #(.WIDTH(1), .CYCLES(5)) lates (
+                .clk(clk), .enable(enable), .in(was_above && (late || dialect[1])), .out(late5)
+            );
+            stage #(.WIDTH(S)) levels_then (.clk(clk), .enable(enable), .in(reset5), .out(reset_then));
+            late_reset #(.S(S)) left_over (
+                .clk(clk), .enable(enable), .value(v5), .saturated_in(saturated5), .resets(late5), .keeps(!late),
+                .reset(reset5), .subtract(subtract), .kept(kept), .compared(compared), .saturated(saturated_so_far)
+            );
+            // 7: bounded below
+            stage #(.WIDTH(S), .CYCLES(6)) sizes (
+                .clk(clk), .enable(enable), .in(param[PLAIN + SYNAPSE * S +: S]), .out(size_then)
+            );
+            stage #(.WIDTH(S), .CYCLES(1 + COUNTING)) sizes_then (
+                .clk(clk), .enable(enable), .in(size_then), .out(size)
+            );
+            assign bounded = dialect[2] && v6 < -size;
+            always @(posedge clk) if (enable) begin
+                v7         <= bounded ? -size : v6;
+                spikes7    <= spikes6;
+                saturated7 <= saturated6;
+            end
+            assign {v_out, spikes, saturated} = {v7, spikes7, saturated7};
+        end else begin : plain
+            assign {kept, compared, reset_then, size_then} = {v5, v5, reset5, {S{1'b0}}};
+            assign {saturated_so_far, late} = {saturated5, 1'b0};
+            assign {v_out, spikes, saturated} = {v6, spikes6, saturated6};
+        end
+    endgenerate
 
     generate
         if (SYNAPSE != 0) begin : synapse
             wire signed [S-1:0]    i_in = first ? {S{1'b0}} : state[S +: S];
             wire signed [S+1:0]    i_decayed3;
             wire signed [WIDE-1:0] entering3, entering4, i_sum3;
-            wire signed [S-1:0]    i_next, i6;
+            wire signed [S-1:0]    i_next, i_seen, i_out, i_initial = param[DIALECTS * PLAIN +: S];
             wire                   i_cut;
             reg  signed [S-1:0]    i4;
             reg                    i_over4;
 
             decayed #(.S(S), .D(D)) current (
                 .clk(clk), .enable(enable), .value(i_in), .decay(param[D+1+4*S +: D+1]),
-                .bias(param[2*D+2+4*S +: S]), .result(i_decayed3)
+                .bias(starts ? i_initial : param[2*D+2+4*S +: S]), .result(i_decayed3)
             );
             assign acc_then = acc;
             stage #(.WIDTH(WIDE), .CYCLES(3)) to_synapse (
@@ -110,21 +198,30 @@ module neuron_update #(
             );
             assign i_sum3 = {{(WIDE-S-2){i_decayed3[S+1]}}, i_decayed3} + entering3;
             saturate #(.FROM(WIDE), .TO(S)) current_cut (.in(i_sum3), .out(i_next), .over(i_cut));
-            stage #(.WIDTH(S), .CYCLES(2)) currents (.clk(clk), .enable(enable), .in(i4), .out(i6));
+            stage #(.WIDTH(S), .CYCLES(2 + 2 * DIALECTS + COUNTING)) currents (
+                .clk(clk), .enable(enable), .in(i4), .out(i_out)
+            );
+            if (DIALECTS != 0) begin : old
+                wire signed [S-1:0] i_old;
+                stage #(.WIDTH(S), .CYCLES(4)) old_currents (.clk(clk), .enable(enable), .in(i_in), .out(i_old));
+                assign i_seen = dialect[3] ? i_old : i4;
+            end else begin : plain
+                assign i_seen = i4;
+            end
             always @(posedge clk) if (enable) begin
                 i4      <= i_next;
                 i_over4 <= i_cut;
             end
             assign i_over = i_over4;
-            assign input4 = synaptic ? {{(WIDE-S){i4[S-1]}}, i4} : entering4;
-            assign next = {i6, v6};
+            assign input4 = synaptic ? {{(WIDE-S){i_seen[S-1]}}, i_seen} : entering4;
+            assign next = {i_out, v_out};
         end else begin : no_synapse
             stage #(.WIDTH(ACC_BITS), .CYCLES(3)) accs (.clk(clk), .enable(enable), .in(acc), .out(acc_then));
             stage #(.WIDTH(WIDE)) to_membrane (
                 .clk(clk), .enable(enable), .in(entering), .out(input4)
             );
             assign i_over = 1'b0;
-            assign next = v6;
+            assign next = v_out;
         end
     endgenerate
 endmodule

@@ -9,8 +9,10 @@ module neurons #(
     parameter NEURONS    = 512,
     parameter PARAMETERS = 512,
     parameter SYNAPSE    = 0,
-    parameter CW         = 80,
-    parameter WORDS      = SYNAPSE != 0 ? 8 : 4, // 32-bit words of a neuron's parameters
+    parameter DIALECTS   = 0,
+    parameter SPIKES     = 1,
+    parameter CW         = 104,
+    parameter WORDS      = SYNAPSE != 0 || DIALECTS != 0 ? 8 : 4, // 32-bit words of its parameters
     parameter UW         = $clog2(UPDATE * WORDS),
     parameter PS         = $clog2(PARAMETERS / UPDATE),
     parameter NW         = $clog2(NEURONS / UPDATE)
@@ -35,41 +37,47 @@ module neurons #(
     input  wire                         result,  // in this cycle
     input  wire [NW-1:0]                result_slot,
     input  wire [UPDATE-1:0]            exists,
-    output wire [UPDATE-1:0]            fired,
+    output wire [UPDATE*SPIKES-1:0]     fired,   // of each plane, the lowest first
     output wire [UPDATE*STATE_BITS-1:0] values,  // membranes
     output reg  [3:0]                   saturations
 );
     localparam SB     = SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS;
     // Bits of a neuron's parameters: only so many are memory, the rest of their words reads as zero.
-    localparam NEEDED = SYNAPSE != 0 ? 2 * DECAY_BITS + 2 + 5 * STATE_BITS : DECAY_BITS + 1 + 4 * STATE_BITS;
+    localparam PLAIN  = SYNAPSE != 0 ? 2 * DECAY_BITS + 2 + 5 * STATE_BITS : DECAY_BITS + 1 + 4 * STATE_BITS;
+    localparam NEEDED = PLAIN + (DIALECTS == 0 ? 0 : SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS);
 
     wire          first_step = job[0];
     wire          fires      = job[2];
     wire          subtracts  = job[3];
     wire [3:0]    shift      = job[11:8];
     wire          synaptic   = SYNAPSE != 0 && job[12];
+    wire [3:0]    dialect    = DIALECTS != 0 ? {job[21], job[15:13]} : 4'd0;
     wire [UPDATE*SB-1:0]          states, nexts;
     wire [UPDATE*WORDS*32-1:0]    params;
-    wire [UPDATE-1:0]             spikes, saturated;
+    wire [UPDATE-1:0]             saturated;
 
     assign cfg_rdata = params;
-    assign fired     = spikes & exists;
 
     ram #(.WIDTH(UPDATE * SB), .DEPTH(NEURONS / UPDATE)) state_memory (
         .clk(clk), .we(result), .waddr(result_slot), .wdata(nexts), .re(issue), .raddr(slot), .rdata(states)
     );
 
-    genvar u;
+    genvar u, p;
     generate
         for (u = 0; u < UPDATE; u = u + 1) begin : neuron
+            wire [SPIKES-1:0] spikes;
+            for (p = 0; p < SPIKES; p = p + 1) begin : plane
+                assign fired[p*UPDATE + u] = spikes[p] && exists[u];
+            end
             neuron_update #(
                 .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .PARAM_BITS(WORDS * 32),
-                .SHIFT_MAX(SHIFT_MAX), .SYNAPSE(SYNAPSE), .STATE_WIDTH(SB)
+                .SHIFT_MAX(SHIFT_MAX), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
+                .STATE_WIDTH(SB)
             ) update (
                 .clk(clk), .enable(enable), .state(states[u*SB +: SB]),
                 .acc(sums[u*ACC_BITS +: ACC_BITS]), .param(params[u*WORDS*32 +: WORDS*32]),
                 .first(first_step), .shift(shift), .fire(fires), .subtract(subtracts), .synaptic(synaptic),
-                .next(nexts[u*SB +: SB]), .spike(spikes[u]), .saturated(saturated[u])
+                .dialect(dialect), .most(job[84:80]), .next(nexts[u*SB +: SB]), .spikes(spikes), .saturated(saturated[u])
             );
             assign values[u*STATE_BITS +: STATE_BITS] = nexts[u*SB +: STATE_BITS];
         end

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nirdeploy.errors import UnknownPopulation
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.integers import rounding
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.spikes import SpikeRecord, stimulus
@@ -30,7 +31,7 @@ def _rounded(value: Fraction) -> int:
 
 @given(v=st.integers(-(2**23), 2**23 - 1), decay=st.integers(0, 2**16))
 def test_decay_rounds_to_nearest_ties_away_from_zero(v: int, decay: int) -> None:
-    found = integer.decayed(np.array([v]), np.array([decay]), 16)[0]
+    found = rounding.decayed(np.array([v]), np.array([decay]), 16)[0]
     assert found == _rounded(Fraction(v * decay, 2**16))
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nirdeploy.backends.fpga.memory import parameter_widths
+from nirdeploy.backends.fpga.memory import parameter_fields
 from nirdeploy.backends.fpga.schema import Hardware
 from nirdeploy.integers.network import Formats
 
@@ -114,17 +114,32 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     yield Memory((32 * hardware.spike_words - 1).bit_length() + 3, hardware.segments)
     yield Memory(32, hardware.segments, count=3 if hardware.spatial else 1)
     yield Memory(slots * formats.state_bits * (2 if hardware.synapse else 1), hardware.neurons // slots)
-    bits = sum(parameter_widths(formats)[: None if hardware.synapse else 5])
+    bits = sum(parameter_fields(formats, hardware).values())
     for first in range(0, bits, 32):
         yield Memory(min(32, bits - first), hardware.parameters // slots, count=slots)
-    if hardware.planes > 1:
+    if hardware.bit_planes > 1:
         yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots))
     if not hardware.compact:
         yield Memory(row + 37, hardware.queue)
-        yield Memory(group + out_address + 35, _MESSAGES)
+        planes = hardware.spike_planes
+        several = out_address + 3 if planes > 1 else 0  # how many planes, and how far apart
+        yield Memory(group + out_address + 3 + 32 * planes + several, _MESSAGES)
         slot, parameter = ((words // slots - 1).bit_length() for words in (hardware.neurons, hardware.parameters))
         lane = (hardware.lanes - 1).bit_length()
-        yield Memory(12 + hardware.synapse + group + lane + slot + parameter + out_address, 2, emulation=_HELD)
+        yield Memory(
+            12
+            + hardware.synapse
+            + 4 * hardware.dialects
+            + group
+            + lane
+            + slot
+            + parameter
+            + out_address
+            + several
+            + (planes if planes > 1 else 0),
+            2,
+            emulation=_HELD,
+        )
         yield Memory(2 * hardware.groups, 2, emulation=_HELD)
 
 
@@ -203,6 +218,8 @@ def products(hardware: Hardware, formats: Formats) -> Iterator[tuple[int, tuple[
     each = hardware.cores * hardware.update
     yield each * (2 if hardware.synapse else 1), (formats.state_bits, formats.decay_bits + 2, 64)
     yield each, (formats.accumulator_bits, formats.shift_max + 2, 64)
+    if hardware.spike_planes > 1:
+        yield each, (formats.state_bits, hardware.spike_planes + 1, 64)
     if hardware.spatial:
         yield hardware.cores, (12, 16, 64)
         yield hardware.cores, (12, 16, (32 * hardware.spike_words - 1).bit_length())  # of an address

@@ -135,7 +135,7 @@ class Core:
     first_word: ClassVar = 4  # from a start to its first bitmap word, without a grid
     to_walk: ClassVar = 4  # from a word's reading to its first bit
     to_row: ClassVar = 5  # from a row's last bit to its sums being complete
-    to_push: ClassVar = 9  # from a neuron's issue to its word on the way to the bus
+    to_push = 9  # from a neuron's issue to its word on the way to the bus
     to_release: ClassVar = 0  # from the last word's reading to its group being let go
 
     def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
@@ -147,6 +147,8 @@ class Core:
         self.wants: int | None = None
         self.spent = {"fetch": 0, "walk": 0, "update": 0, "wait": 0}
         self._update, self._bus = int(hardware.update), bus
+        self.to_push += hardware.beyond
+        self._value_pace = hardware.value_pace
         self._first_word = self.first_word + _GRID * hardware.spatial
         self._depth = 1 if hardware.compact else hardware.queue - _KEPT_BACK + _IN_FLIGHT
         self._words: Iterator[Word] | None = None  # of the job whose words are read
@@ -256,28 +258,32 @@ class Core:
             while left > 0:
                 issued = self._room(at)
                 for value in range(min(self._update, left)):
-                    yield from self._send(issued + self.to_push + value, row.started)
+                    yield from self._send(issued + self.to_push + value, row)
                     self._drained = issued + self.to_push + value
-                at, left = issued + self._update, left - self._update
+                at, left = issued + self._value_pace, left - self._update
         elif row.whole:
             first = self._room(taken + 1)
             issued = first + slots - 1
             filled = self._fill + slots * self._update
             for word in range(filled // WORD):
                 pushed = first + ((word + 1) * WORD - self._fill) // self._update - 1 + self.to_push
-                yield from self._send(pushed, row.started)
+                yield from self._send(pushed, row)
             self._fill = filled % WORD
             if row.last and job.flags & flags.LAST_JOB and self._fill:
-                yield from self._send(issued + self.to_push, row.started)
+                yield from self._send(issued + self.to_push, row)
                 self._fill = 0
             self._drained = issued + self.to_push
         self.spent["update"] += issued - taken + 1
         self._hold = issued + 1
 
-    def _send(self, cycle: int, started: Started) -> Iterator[int]:
-        wanted = max(cycle, started.emptied, self._sent[-1][1] + 1)
-        yield wanted
-        self._sent.append((cycle, self._bus.take(wanted)))
+    def _send(self, cycle: int, row: Row) -> Iterator[int]:
+        """A word of spikes, each plane a message, or a value."""
+        taken = self._sent[-1][1]
+        for _ in range(row.job.planes):
+            wanted = max(cycle, row.started.emptied, taken + 1)
+            yield wanted
+            taken = self._bus.take(wanted)
+        self._sent.append((cycle, taken))
 
     def _room(self, cycle: int) -> int:
         """When at most ``_WAITING`` messages are queued, one that has just left among them."""
@@ -318,15 +324,15 @@ class CompactCore(Core):
             at, left = issued + self._pace, left - count
             self._fill = 0 if values else (self._fill + count) % WORD
             if values or self._fill == 0:
-                at = yield from self._after(at, row.started)
+                at = yield from self._after(at, row)
         if row.last and job.flags & flags.LAST_JOB and self._fill:
-            at = yield from self._after(at + WORD - self._fill, row.started)  # its bits move down to where they belong
+            at = yield from self._after(at + WORD - self._fill, row)  # its bits move down to where they belong
             self._fill = 0
         self.spent["update"] += at - taken
         self._drained = at
         self._hold = issued + 1
 
-    def _after(self, cycle: int, started: Started) -> Generator[int, None, int]:
+    def _after(self, cycle: int, row: Row) -> Generator[int, None, int]:
         """The cycle after a message that may leave from ``cycle`` on."""
-        yield from self._send(cycle, started)
+        yield from self._send(cycle, row)
         return self._sent[-1][1] + 1

@@ -10,11 +10,13 @@ module row_update #(
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512,
     parameter SYNAPSE     = 0,
+    parameter DIALECTS    = 0,
+    parameter SPIKES      = 1,
     parameter PLANES      = 1,
     parameter AW          = 10,
     parameter GW          = 5,
-    parameter CW          = 80,
-    parameter WORDS       = SYNAPSE != 0 ? 8 : 4,
+    parameter CW          = 104,
+    parameter WORDS       = SYNAPSE != 0 || DIALECTS != 0 ? 8 : 4,
     parameter UW          = $clog2(UPDATE * WORDS),
     parameter PS          = $clog2(PARAMETERS / UPDATE)
 ) (
@@ -44,7 +46,8 @@ module row_update #(
 );
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
-    localparam STAGES = SYNAPSE != 0 ? 6 : 5;      // from issue to result: memory, then neuron_update
+    // From issue to result: memory, then neuron_update.
+    localparam STAGES = (SYNAPSE != 0 ? 6 : 5) + (DIALECTS != 0 ? 2 : 0) + (SPIKES > 1 ? SPIKES + 2 : 0);
     wire rst = !run;
 
     // ---------------------------------------------------------------- the job, which stands until its rows are through
@@ -87,7 +90,7 @@ module row_update #(
     // ---------------------------------------------------------------- its neuron
     reg  [UPDATE:0]   present;                     // {the job's last one, it exists}
     wire [UPDATE-1:0] exists = present[UPDATE-1:0];
-    wire [UPDATE-1:0] fired;
+    wire [UPDATE*SPIKES-1:0] fired;                // of each plane, the lowest first
     wire [UPDATE*STATE_BITS-1:0] value;
 
     always @(posedge clk) begin
@@ -97,7 +100,7 @@ module row_update #(
 
     neurons #(
         .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .SHIFT_MAX(SHIFT_MAX),
-        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .CW(CW)
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES), .CW(CW)
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
@@ -106,27 +109,44 @@ module row_update #(
     );
 
     // ---------------------------------------------------------------- its message
-    reg [31:0]   data;                             // spikes come in at the top
+    reg [32*SPIKES-1:0] data;                      // of each plane; spikes come in at the top
     reg [4:0]    fill;
     reg [AW-1:0] dest;
     reg          aligning, whole, closes;
+    integer      p;
     wire         final_now = present[UPDATE] && job_ends;
 
     assign drained     = issued == 0 && !aligning && !whole;
-    assign out_valid   = whole;
-    assign out_message = {job_group, job_parity, dest, data, job_first_step, closes};
+    localparam COUNTS = SPIKES > 1 ? AW + 3 : 1;
+    wire [COUNTS-1:0] counts;
+    wire              gone;                        // all its planes
+
+    generate
+        if (SPIKES > 1) begin : several
+            assign counts = {job[88 +: AW], job[87:85]};
+        end else begin : one
+            assign counts = 1'b0;
+        end
+    endgenerate
+
+    plane_messages #(.SPIKES(SPIKES), .AW(AW), .GW(GW), .COUNTS(COUNTS)) messages (
+        .clk(clk), .rst(rst), .valid(whole), .ready(gone),
+        .entry({counts, job_group, job_parity, dest, job_first_step, closes, data}),
+        .out_valid(out_valid), .out_ready(out_ready), .out_message(out_message)
+    );
+
     assign busy        = holds || !drained;
     assign working     = moves || issued != 0 || aligning;
 
     always @(posedge clk) begin
-        if (result) begin
-            data   <= job_values ? {{(32-STATE_BITS){value[STATE_BITS-1]}}, value} : {fired, data[31:1]};
-            closes <= final_now;
-        end else if (aligning) data <= {1'b0, data[31:1]};
+        if (result) closes <= final_now;
+        for (p = 0; p < SPIKES; p = p + 1)
+            if (result || aligning) data[32*p +: 32] <= {result && fired[p], data[32*p+1 +: 31]};
+        if (result && job_values) data[31:0] <= {{(32-STATE_BITS){value[STATE_BITS-1]}}, value};
         if (job_taken && job_begins) fill <= 5'd0;
         else if (aligning || (result && !job_values)) fill <= fill + 1'b1;
         if (job_taken && job_begins) dest <= job_dest;
-        else if (out_valid && out_ready) dest <= dest + 1'b1;
+        else if (whole && gone) dest <= dest + 1'b1;
         if (rst) begin
             aligning <= 1'b0;
             whole    <= 1'b0;
@@ -134,7 +154,7 @@ module row_update #(
             aligning <= fill != 5'd31 && (aligning || (result && final_now && !job_values));
             if (result) whole <= job_values || fill == 5'd31;
             else if (aligning) whole <= fill == 5'd31;
-            else if (out_ready) whole <= 1'b0;
+            else if (gone) whole <= 1'b0;
         end
     end
 endmodule

@@ -10,11 +10,13 @@ module row_update #(
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512,
     parameter SYNAPSE     = 0,
+    parameter DIALECTS    = 0,
+    parameter SPIKES      = 1,
     parameter PLANES      = 1,
     parameter AW          = 10,
     parameter GW          = 5,
-    parameter CW          = 80,
-    parameter WORDS       = SYNAPSE != 0 ? 8 : 4,
+    parameter CW          = 104,
+    parameter WORDS       = SYNAPSE != 0 || DIALECTS != 0 ? 8 : 4,
     parameter UW          = $clog2(UPDATE * WORDS),
     parameter PS          = $clog2(PARAMETERS / UPDATE)
 ) (
@@ -44,8 +46,11 @@ module row_update #(
 );
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
-    localparam STAGES = 7;                         // from issue to result: memory, then neuron_update
+    // From issue to result: memory, then neuron_update.
+    localparam STAGES = (DIALECTS != 0 ? 9 : 7) + (SPIKES > 1 ? SPIKES + 2 : 0);
     localparam PW     = UPDATE + 1;                // {the job's last slot, which of its neurons exist}
+    // Membrane values leave one by one: so many cycles from a slot to the next that the queue takes what is under way.
+    localparam PACE   = ((STAGES + 1 + UPDATE) * UPDATE + 11) / 12;
     wire rst = !run;
 
     // ---------------------------------------------------------------- the job of the row in the hold chain
@@ -95,7 +100,7 @@ module row_update #(
     wire                 result  = issued[STAGES-1];
     wire [PW-1:0]        present = present_line[PW*(STAGES-1) +: PW];
     wire [UPDATE-1:0]    exists  = present[UPDATE-1:0];
-    wire [UPDATE-1:0]    fired;
+    wire [UPDATE*SPIKES-1:0] fired;                // of each plane, the lowest first
     wire [UPDATE*STATE_BITS-1:0] values;
 
     always @(posedge clk) begin
@@ -107,7 +112,7 @@ module row_update #(
 
     neurons #(
         .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .SHIFT_MAX(SHIFT_MAX),
-        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .CW(CW)
+        .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES), .CW(CW)
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
@@ -116,18 +121,18 @@ module row_update #(
     );
 
     // ---------------------------------------------------------------- their messages
-    reg  [31:0]          pack;
+    reg  [32*SPIKES-1:0] pack;
     reg  [5:0]           fill;
     reg  [AW-1:0]        dest;
-    reg  [2:0]           pace;                     // membrane values leave one by one: until the next slot
+    reg  [2:0]           pace;                     // until the next slot of membrane values
     reg  [UPDATE-1:0]    values_left;              // of the last result, still to be sent
     reg  [UPDATE*STATE_BITS-1:0] values_then;
     reg                  values_final;
     reg                  push, push_final;
-    reg  [31:0]          push_data;
+    reg  [32*SPIKES-1:0] push_data;
     wire [4:0]           queued;
     wire                 final_now  = present[UPDATE] && job_ends;
-    wire [31:0]          packed_now = pack | ({{(32-UPDATE){1'b0}}, fired} << fill);
+    wire [32*SPIKES-1:0] packed_now;
     wire                 word_full  = fill == 6'd32 - UPDATE[5:0];
 
     assign room    = queued <= 5'd4 && (!job_values || pace == 0);
@@ -136,14 +141,14 @@ module row_update #(
     assign working = moves || issued != 0 || push;
 
     always @(posedge clk) begin
-        pace <= rst ? 3'd0 : issue ? UPDATE[2:0] - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
+        pace <= rst ? 3'd0 : issue ? PACE[2:0] - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
 
         push <= 1'b0;
         if (rst) begin
             values_left <= 0;
         end else if (result && job_values) begin
             push         <= 1'b1;
-            push_data    <= {{(32-STATE_BITS){values[STATE_BITS-1]}}, values[STATE_BITS-1:0]};
+            push_data[31:0] <= {{(32-STATE_BITS){values[STATE_BITS-1]}}, values[STATE_BITS-1:0]};
             push_final   <= final_now && exists == 1;
             values_then  <= values >> STATE_BITS;
             values_left  <= exists >> 1;
@@ -152,17 +157,17 @@ module row_update #(
             push       <= word_full || final_now;
             push_data  <= packed_now;
             push_final <= final_now;
-            pack       <= word_full || final_now ? 32'd0 : packed_now;
+            pack       <= word_full || final_now ? {32*SPIKES{1'b0}} : packed_now;
             fill       <= word_full || final_now ? 6'd0 : fill + UPDATE[5:0];
         end else if (values_left != 0) begin
             push        <= 1'b1;
-            push_data   <= {{(32-STATE_BITS){values_then[STATE_BITS-1]}}, values_then[STATE_BITS-1:0]};
+            push_data[31:0] <= {{(32-STATE_BITS){values_then[STATE_BITS-1]}}, values_then[STATE_BITS-1:0]};
             push_final  <= values_final && values_left == 1;
             values_then <= values_then >> STATE_BITS;
             values_left <= values_left >> 1;
         end
         if (job_taken && job_begins) begin
-            pack <= 32'd0;
+            pack <= {32*SPIKES{1'b0}};
             fill <= 6'd0;
             dest <= job_dest;
         end else if (push) begin
@@ -170,9 +175,34 @@ module row_update #(
         end
     end
 
-    fifo #(.WIDTH(GW + AW + 35), .DEPTH(16)) queue (
+    // What a word's planes have in common, then their bits: {counts, group, parity, address, first, last, bits}.
+    localparam COUNTS = SPIKES > 1 ? AW + 3 : 1;
+    localparam MW     = COUNTS + GW + AW + 3 + 32 * SPIKES;
+    wire [MW-1:0]     entry;
+    wire              entry_valid, entry_ready;
+    wire [COUNTS-1:0] counts;
+
+    genvar p;
+    generate
+        if (SPIKES > 1) begin : several
+            assign counts = {job[88 +: AW], job[87:85]};
+        end else begin : one
+            assign counts = 1'b0;
+        end
+        for (p = 0; p < SPIKES; p = p + 1) begin : plane
+            assign packed_now[32*p +: 32] = pack[32*p +: 32]
+                                          | ({{(32-UPDATE){1'b0}}, fired[UPDATE*p +: UPDATE]} << fill);
+        end
+    endgenerate
+
+    fifo #(.WIDTH(MW), .DEPTH(16)) queue (
         .clk(clk), .rst(rst), .push(push),
-        .din({job_group, job_parity, dest, push_data, job_first_step, push_final}),
-        .valid(out_valid), .ready(out_ready), .dout(out_message), .level(queued)
+        .din({counts, job_group, job_parity, dest, job_first_step, push_final, push_data}),
+        .valid(entry_valid), .ready(entry_ready), .dout(entry), .level(queued)
+    );
+
+    plane_messages #(.SPIKES(SPIKES), .AW(AW), .GW(GW), .COUNTS(COUNTS)) messages (
+        .clk(clk), .rst(rst), .valid(entry_valid), .ready(entry_ready), .entry(entry),
+        .out_valid(out_valid), .out_ready(out_ready), .out_message(out_message)
     );
 endmodule

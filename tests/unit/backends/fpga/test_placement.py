@@ -24,7 +24,7 @@ from tests.conftest import examples
 @pytest.mark.law
 @settings(max_examples=examples(60))
 @given(
-    graph=networks.graphs(max_size=200),
+    graph=networks.graphs(max_size=200) | networks.graphs(max_size=200, beyond=True),
     cores=st.integers(1, 6),
     lanes=st.sampled_from([8, 32, 64]),
     rows=st.sampled_from([512, 2048, 16384]),

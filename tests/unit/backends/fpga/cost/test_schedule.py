@@ -71,7 +71,11 @@ def _drawn(network: IntegerNetwork, density: float, seed: int) -> dict[str, np.n
 
 
 @settings(max_examples=examples(20))
-@given(graph=networks.graphs() | networks.grids(), density=st.floats(0, 0.7), seed=st.integers(0, 2**32 - 1))
+@given(
+    graph=networks.graphs() | networks.graphs(beyond=True) | networks.grids(),
+    density=st.floats(0, 0.7),
+    seed=st.integers(0, 2**32 - 1),
+)
 def test_the_schedule_of_given_spikes(fabric: rtl.Fabric, graph: CheckedGraph, density: float, seed: int) -> None:
     network, plan, _, image = _fit(graph, fabric)
     x = _drawn(network, density, seed)

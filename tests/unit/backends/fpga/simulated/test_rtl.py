@@ -25,9 +25,12 @@ from tests.conftest import examples
 
 pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 
-# The hardware varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay.
+# The hardware varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay, dialects or not.
 HARDWARE = {
-    "two small cores": {"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
+    "two small cores": {
+        **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
+        **{"dialects": 0, "spike_planes": 1},
+    },
     "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
     "two compact cores": {
         **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},
@@ -35,7 +38,14 @@ HARDWARE = {
     },
     "one core, 16-bit weights": {
         **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
-        **{"weight_bits": 16, "accumulator_bits": 24, "state_bits": 20, "decay_bits": 12, "groups": 8},
+        **{
+            "weight_bits": 16,
+            "accumulator_bits": 24,
+            "state_bits": 20,
+            "decay_bits": 12,
+            "groups": 8,
+            "spike_planes": 2,
+        },
     },
 }
 
@@ -53,7 +63,10 @@ def _image(network: IntegerNetwork, target: Target) -> Image:
 
 # 70 on each of four kinds of hardware: 280 networks.
 @settings(max_examples=examples(70))
-@given(graph=networks.graphs() | networks.grids(), seed=st.integers(0, 2**32 - 1))
+@given(
+    graph=networks.graphs() | networks.graphs(beyond=True) | networks.grids(),
+    seed=st.integers(0, 2**32 - 1),
+)
 def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
     fit = registry.backend_of(fabric.target).fit(graph, fabric.target)
     assume(fit.fits)
