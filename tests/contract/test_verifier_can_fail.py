@@ -15,8 +15,7 @@ from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry as targets
-from tests import fpga, networks
+from tests import fpga, hardware, networks
 
 pytestmark = pytest.mark.xdist_group("rtl")
 
@@ -25,8 +24,7 @@ NEURON = {"lif1": 7, "lif2": 2}
 
 @pytest.fixture(scope="module")
 def fabric() -> Iterator[rtl.Fabric]:
-    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=4096, neurons=256, jobs=64, update=2)
-    with rtl.Fabric(target) as made:
+    with rtl.Fabric(hardware.fabric()) as made:
         yield made
 
 

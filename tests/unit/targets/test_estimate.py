@@ -19,7 +19,7 @@ from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.backend import Backend
 from nirdeploy.targets.estimate import estimate, survey
-from tests import networks
+from tests import hardware, networks
 from tests.unit.cli import conftest as terminal
 
 cli = terminal.cli
@@ -35,7 +35,7 @@ def test_every_target_is_tried_and_says_why_not() -> None:
 
 
 def test_cycles_are_those_of_the_rtl_at_the_same_activity() -> None:
-    target = targets.load("fpga").with_hardware(cores=2, lanes=16)
+    target = hardware.fabric()
     built = nd.build(networks.two_layers(sizes=(150, 60, 10)), target)
     x = (np.random.default_rng(0).random((80, 1, 150)) < 0.2).astype(np.uint8)
     rates = [float((values > 0).mean()) for values in nd.simulate(built, x).spikes.values()]

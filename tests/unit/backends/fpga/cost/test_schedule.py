@@ -23,20 +23,17 @@ from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry
-from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
-from tests import fpga, networks
+from tests import fpga, hardware, networks
 from tests.conftest import examples
-from tests.unit.backends.fpga.simulated.test_rtl import HARDWARE
 
 pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 STEPS = 60
 
 
-@pytest.fixture(scope="module", params=HARDWARE, ids=lambda name: name.replace(" ", "-"))
+@pytest.fixture(scope="module", params=hardware.FABRICS, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    target = targets.load("fpga").with_hardware(**HARDWARE[request.param], segments=2048)
-    with rtl.Fabric(target) as made:
+    with rtl.Fabric(hardware.fabric(request.param)) as made:
         yield made
 
 

@@ -20,40 +20,15 @@ from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.tables import Target
-from tests import fpga, networks
+from tests import fpga, hardware, networks
 from tests.conftest import examples
 
 pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 
-# The hardware varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay, dialects or not.
-HARDWARE = {
-    "two small cores": {
-        **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
-        **{"dialects": 0, "spike_planes": 1},
-    },
-    "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
-    "two compact cores": {
-        **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},
-        **{"decay_bits": 8, "state_bits": 16, "shift_max": 7},
-    },
-    "one core, 16-bit weights": {
-        **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
-        **{
-            "weight_bits": 16,
-            "accumulator_bits": 24,
-            "state_bits": 20,
-            "decay_bits": 12,
-            "groups": 8,
-            "spike_planes": 2,
-        },
-    },
-}
 
-
-@pytest.fixture(scope="module", params=HARDWARE, ids=lambda name: name.replace(" ", "-"))
+@pytest.fixture(scope="module", params=hardware.FABRICS, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    target = targets.load("fpga").with_hardware(**HARDWARE[request.param], segments=2048)
-    with rtl.Fabric(target) as made:
+    with rtl.Fabric(hardware.fabric(request.param)) as made:
         yield made
 
 

@@ -1,0 +1,41 @@
+"""The hardware that tests compile. Each takes a while, so tests share what means the same to them."""
+
+from __future__ import annotations
+
+from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.targets import registry
+
+#: Gather cores without the link; varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay,
+#: dialects or not.
+FABRICS: dict[str, dict[str, int]] = {
+    "two small cores": {
+        **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
+        **{"dialects": 0, "spike_planes": 1},
+    },
+    "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
+    "two compact cores": {
+        **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},
+        **{"decay_bits": 8, "state_bits": 16, "shift_max": 7},
+    },
+    "one core, 16-bit weights": {
+        **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
+        **{"weight_bits": 16, "accumulator_bits": 24, "state_bits": 20, "decay_bits": 12},
+        **{"groups": 8, "spike_planes": 2},
+    },
+}
+
+
+def fabric(name: str = "two small cores") -> FpgaTarget:
+    """One of ``FABRICS``, with room for what random networks need."""
+    return _fpga(**FABRICS[name], segments=2048)
+
+
+def small_device() -> FpgaTarget:
+    """Memories that the line fills in a moment. Where their size is of no matter, ``fpga`` itself is compiled too."""
+    return _fpga(cores=2, lanes=8, weight_rows=512, neurons=64, jobs=16)
+
+
+def _fpga(**hardware: int) -> FpgaTarget:
+    target = registry.load("fpga").with_hardware(**hardware)
+    assert isinstance(target, FpgaTarget)
+    return target
