@@ -21,6 +21,7 @@ from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool
 from nirdeploy.sim import float_, integer
 from nirdeploy.targets import registry as targets
+from tests.chips.fits import chip_populations
 from tests.chips.loihi2_networks import DT, network, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
@@ -49,16 +50,16 @@ def simulated(net: IntegerNetwork, x: Any) -> SpikeRecord:
 def scalar_run(net: IntegerNetwork, x: np.ndarray) -> dict[str, list[list[tuple[int, int]]]]:
     """An evaluation of its own: one neuron at a time, in Python's integers. By population (steps, neurons) of
     (spike, membrane)."""
+    populations = chip_populations(net)
     matrices = {id(p): p.matrix().astype(int).tolist() for p in net.projections}
     spikes: dict[str, list[list[int]]] = {net.inputs[0][0]: x.reshape(len(x), -1).tolist()}
-    spikes |= {p.name: [] for p in net.populations}
+    spikes |= {p.name: [] for p in populations}
     state = {
-        p.name: [[int(u), int(v)] for u, v in zip(p.registers["u"], p.registers["v"], strict=True)]
-        for p in net.populations
+        p.name: [[int(u), int(v)] for u, v in zip(p.registers["u"], p.registers["v"], strict=True)] for p in populations
     }
-    seen: dict[str, list[list[tuple[int, int]]]] = {p.name: [] for p in net.populations}
+    seen: dict[str, list[list[tuple[int, int]]]] = {p.name: [] for p in populations}
     for t in range(len(x)):
-        for p in net.populations:
+        for p in populations:
             row = []
             for n in range(p.size):
                 a = 0
@@ -248,7 +249,7 @@ def test_what_the_quantizer_guarantees(seed: int, input_bits: int) -> None:
     """Mantissas fit; with every spike at its worst no activation overflows and no current wraps."""
     build = built(seed, input_bits)
     f = TARGET.formats
-    for population in build.network.populations:
+    for population in chip_populations(build.network):
         assert 1 <= int(population.registers["vth"]) <= f.threshold_max
         assert np.abs(population.registers["bias_mant"]).max() <= f.bias_max
         assert population.registers["bias_exp"].min() >= 0
@@ -310,7 +311,7 @@ def test_biases_do_not_run_ahead_of_the_signal() -> None:
             build.network,
             populations=tuple(
                 replace(p, registers={**p.registers, "u": 0 * p.registers["u"], "v": 0 * p.registers["v"]})
-                for p in build.network.populations
+                for p in chip_populations(build.network)
             ),
         )
         found = simulated(build.network, x).aligned()

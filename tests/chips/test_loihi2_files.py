@@ -19,6 +19,7 @@ from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
+from tests.chips.fits import chip_populations
 from tests.chips.loihi2_networks import DT, network
 from tests.conftest import examples
 from tests.networks import spikes, two_layers
@@ -35,7 +36,7 @@ def rebuilt(text: bytes, model: IntegerNetwork) -> IntegerNetwork:
     """The integer network that a configuration file describes; what is no register is taken from ``model``."""
     kept = json.loads(text)
     populations = []
-    for entry, own in zip(kept["populations"], model.populations, strict=True):
+    for entry, own in zip(kept["populations"], chip_populations(model), strict=True):
         registers = {n: np.array(entry[n]) for n in ("v", "du", "dv", "vth", "u", "bias_mant", "bias_exp")}
         populations.append(
             replace(

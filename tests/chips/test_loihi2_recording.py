@@ -54,7 +54,7 @@ def test_the_chip(paper: Path, table: Table) -> None:
     table.recorded("loihi2", "lif_lava_loihi_fixed.csv", values=2000, spikes=4, mismatches=wrong)
     np.testing.assert_array_equal(found[0], spikes)
     np.testing.assert_array_equal(found[1], voltage)
-    registers = {name: int(built.network.populations[0].registers[name]) for name in ("dv", "du", "vth")}
+    registers = {name: int(built.network.on_chip("1").registers[name]) for name in ("dv", "du", "vth")}
     assert registers == {"dv": 163, "du": 4095, "vth": 25}
     np.testing.assert_array_equal(built.network.projections[0].weight, [[10]])
 

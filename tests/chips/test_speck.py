@@ -20,6 +20,7 @@ from nirdeploy.semantics.operators import Convolution, Dense, Pool
 from nirdeploy.sim import float_, integer
 from nirdeploy.targets.tables import Target
 from tests.chips import speck_graphs as graphs
+from tests.chips.fits import chip_populations
 from tests.chips.speck_graphs import TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.speck_scalar import Chip
 from tests.chips.table import Table
@@ -72,7 +73,7 @@ def test_the_membrane_saturates_and_never_wraps() -> None:
     weight = np.array([[1.0, -1.0], [-1.0, 1.0]])
     graph = graphs.graph([graphs.given("in", (2,)), neurons("n", (2,), 200.0)], [Projection("in", "n", Dense(weight))])
     build = built(graph)
-    assert int(build.network.population("n").registers["threshold_high"]) == 25400
+    assert int(build.network.on_chip("n").registers["threshold_high"]) == 25400
     record = simulated(build, np.array([[[255, 0]], [[255, 0]], [[0, 255]]]))
     assert record.spikes["n"][:, 0].tolist() == [[1, 0], [1, 0], [0, 0]]
     first = 255 * 127 - 25400
@@ -160,7 +161,7 @@ def test_integers_stand_for_the_graph(graph: CheckedGraph, largest: bool) -> Non
     """Weights and biases within half a unit, the threshold exact where the scale is made for it, all in their bits."""
     target = LARGEST if largest else TARGET
     network = graphs.integers(graph, target)
-    for population in network.populations:
+    for population in chip_populations(network):
         exact = graph.population(population.name)
         gain = coefficients("IF", exact.params, graph.dialect).gain * np.ones(exact.shape)
         gain = gain.ravel()
@@ -194,7 +195,9 @@ def test_the_largest_scale_fills_one_of_the_three(extreme: dict[str, float], lim
         [Projection("in", "n", Dense(np.array([[extreme["weight"]], [0.0]])))],
     )
     core = Rounding(graph, graph.population("n"), LARGEST.formats)
-    assert core.largest == (pytest.approx(2 * scale, rel=1e-6), limit)  # of a threshold of one half
+    largest, limited_by = core.largest
+    assert largest == pytest.approx(2 * scale, rel=1e-6)  # of a threshold of one half
+    assert limited_by == limit
     assert graphs.integers(graph, LARGEST).report[0]["limited_by"] == limit
 
 
@@ -236,7 +239,7 @@ def test_thresholds_and_gains_that_differ_go_into_the_weights() -> None:
         replace(graphs.PLAIN, gain="equation"),
     )
     network = graphs.integers(graph, TARGET)
-    (p,), n = network.into("n"), network.population("n")
+    (p,), n = network.into("n"), network.on_chip("n")
     assert (p.weight.ravel() * np.array([1, 2, -1])).tolist() == [int(p.weight[0, 0])] * 3
     assert np.allclose(int(n.registers["threshold_high"]) * n.scale, [1.0, 2.0, 2.0])
     assert np.allclose(p.weight.ravel() * p.unit, [0.5, 0.5, -0.5])  # the sign of r is in the weight

@@ -26,6 +26,7 @@ from nirdeploy.semantics.operators import Convolution, Dense, Pool
 from nirdeploy.sim import float_, integer
 from nirdeploy.targets.resources import templates_dir
 from tests.chips import speck_graphs as graphs
+from tests.chips.fits import chip_populations
 from tests.chips.speck_graphs import BACKEND, TARGET, built, configuration_of, neurons, simulated, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
@@ -46,7 +47,7 @@ def test_the_configuration_read_back_is_the_network(graph: CheckedGraph) -> None
     assert {layer["name"]: layer["core"] for layer in configuration["network"]["layers"]} == placed
     assert sum(core is not None for core in cores) == len(placed)
     images = {name: entry["image"] for name, entry in configuration["network"]["inputs"].items()}
-    for population in build.network.populations:
+    for population in chip_populations(build.network):
         core = cores[placed[population.name]]
         out = core["dimensions"]["output_shape"]
         images[population.name] = [out["feature_count"], out["size"]["y"], out["size"]["x"]]
@@ -98,7 +99,7 @@ def test_with_the_readout_layer_features_stand_four_apart() -> None:
     (p,) = build.network.into("n")
     assert np.array_equal(weights[::4, :, 0, 0], p.weight)
     assert not weights[np.arange(9) % 4 > 0].any()
-    assert settings["biases"][::4] == build.network.population("n").registers["bias"].tolist()
+    assert settings["biases"][::4] == build.network.on_chip("n").registers["bias"].tolist()
     assert settings["destinations"] == [{"layer": 12, "enable": True, "pooling": 1, "feature_shift": 0}]
     assert build.placement.cores[0].used == {"kernel": 4 << 4, "neuron": 9, "bias": 9}
     assert configuration_of(build)["samna"]["readout"]["enable"] is True

@@ -30,7 +30,7 @@ from tests.unit.cli.conftest import Cli
 def problems(names: tuple[str, ...]) -> list[str]:
     """Of a graph of a legal part and one part for each of the limits to break."""
     parts = [part("legal"), *(BROKEN[name][0](f"node{i}") for i, name in enumerate(names))]
-    populations, projections = ([item for made in parts for item in made[i]] for i in (0, 1))
+    populations, projections = [p for made in parts for p in made[0]], [p for made in parts for p in made[1]]
     return graphs.problems(graphs.graph(populations, projections), TARGET)
 
 

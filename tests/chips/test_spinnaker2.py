@@ -34,6 +34,7 @@ from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import float_, integer
 from tests.chips import spinnaker2_networks as networks
+from tests.chips.fits import chip_populations
 from tests.chips.spinnaker2_networks import built, simulated, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
@@ -92,7 +93,7 @@ def test_the_model_is_the_scalar_evaluation_of_the_rendered_script(
         build, x = built(graph), stimulus(graph, 25, seed)
         record, paper = simulated(graph, build.network, x), on_paper(build, x, folder)
         wrong = 0
-        for population in build.network.populations:
+        for population in chip_populations(build.network):
             spikes, v = paper[population.name]
             wrong += int((record.spikes[population.name].reshape(spikes.shape) != spikes).sum())
             units = np.floor(v.astype(np.float64) * 2.0 ** int(population.registers["fraction_bits"]))
@@ -120,7 +121,7 @@ def test_a_weight_changed_in_the_configuration_is_seen(
     (projection,) = build.network.projections
     other = replace(projection, operator=Dense(projection.weight + np.eye(3, 4, dtype=np.int32)))
     record = simulated(graph, replace(build.network, projections=(other,)), x)
-    units = np.floor(paper.astype(np.float64) * 2.0 ** int(build.network.populations[0].registers["fraction_bits"]))
+    units = np.floor(paper.astype(np.float64) * 2.0 ** int(build.network.on_chip("a").registers["fraction_bits"]))
     assert (record.membrane["a"][:, 0] != units).any()
 
 
@@ -163,7 +164,7 @@ def test_registers_of_a_cubalif(discretization: Literal["euler", "exponential"])
     """As py-spinnaker2's conversion has them, written out."""
     (source, made), ways = networks.part("a", "CubaLIF", dialect=None)
     graph = networks.graph([source, made], ways, replace(networks.PLAIN, discretization=discretization))
-    population = built(graph).network.populations[0]
+    population = built(graph).network.on_chip("a")
     p, dt, scale = made.params, networks.DT, 127 / np.abs(ways[0].weight).max()
     leak = {t: dt / p[t] if discretization == "euler" else 1 - np.exp(-dt / p[t]) for t in ("tau_mem", "tau_syn")}
     r_factor, w_factor = leak["tau_mem"] * p["r"], leak["tau_syn"] * p["w_in"]
@@ -185,7 +186,7 @@ def test_registers_of_a_cubalif(discretization: Literal["euler", "exponential"])
 @pytest.mark.parametrize("model", ["LIF", "IF"])
 def test_registers_of_lif_and_if(model: str) -> None:
     (source, made), ways = networks.part("a", model)
-    population = built(networks.graph([source, made], ways, networks.PLAIN)).network.populations[0]
+    population = built(networks.graph([source, made], ways, networks.PLAIN)).network.on_chip("a")
     p, scale = made.params, 127 / np.abs(ways[0].weight).max()
     leak = networks.DT / p["tau"] if model == "LIF" else 0.0
     gain = (leak if model == "LIF" else networks.DT) * p["r"]
@@ -205,7 +206,7 @@ def test_registers_are_single_precision_on_disk_as_well(tmp_path: Path, graph: C
     network.save(tmp_path / "network.npz")
     kept = IntegerNetwork.load(tmp_path / "network.npz")
     assert kept.digest() == network.digest()
-    for own, found in zip(network.populations, kept.populations, strict=True):
+    for own, found in zip(chip_populations(network), chip_populations(kept), strict=True):
         for name, values in own.registers.items():
             assert values.dtype == (np.int64 if name == "fraction_bits" else np.float32)
             assert (found.registers[name].dtype, found.registers[name].tobytes()) == (values.dtype, values.tobytes())
@@ -222,7 +223,7 @@ def test_a_membrane_that_touches_its_threshold(threshold: str, spikes: int) -> N
 def test_who_fires_is_above_threshold_in_integers_too() -> None:
     """127 + 2 x 6e-5 against 127 + 10e-5, in units of weights: both within one LSB of 2^-13."""
     network = built(one_if(1 + 10e-5 / 127, 6e-5 / 127)).network
-    (population,) = network.populations
+    (population,) = chip_populations(network)
     assert population.registers["fraction_bits"] == 13
     assert nd.simulate(built(one_if(1 + 10e-5 / 127, 6e-5 / 127)), ONE_SPIKE).spikes["a"][1, 0, 0] == 1
     compared = integer.compared(network, ONE_SPIKE, "a")[:, 0, 0]
@@ -300,7 +301,7 @@ def test_the_configuration_read_back_is_the_network(graph: CheckedGraph) -> None
     build = built(graph)
     config = json.loads(build.artifacts["network.json"])
     assert config["network"] == build.network.digest()
-    for entry, population in zip(config["populations"], build.network.populations, strict=True):
+    for entry, population in zip(config["populations"], chip_populations(build.network), strict=True):
         assert (entry["name"], tuple(entry["shape"])) == (population.name, population.shape)
         assert (
             entry["params"].pop("reset")

@@ -52,7 +52,7 @@ def test_other_rules_differ_from_the_recording(paper: Path) -> None:
     """So that each rule is known to matter: rounding, the common scale, the steps, the decays."""
     graph = check(paper / f"{RECORDED}.nir", dialect=SUBTRACT)
     build = nd.build(paper / f"{RECORDED}.nir", "spinnaker2", dialect=SUBTRACT)
-    network, hidden = build.network, build.network.population("lif1.lif")
+    network, hidden = build.network, build.network.on_chip("lif1.lif")
     into = {p.source: p for p in network.into("lif1.lif")}
     exact = {p.source: p.operator.weight for p in graph.into("lif1.lif")}
     scale = 1 / into["input"].unit[0]
@@ -95,7 +95,7 @@ def test_the_precision_decides_no_spike_of_these_graphs(paper: Path, graph: str,
     reset = "subtract" if graph == RECORDED else "zero"
     x = np.load(paper / "braille_input.npy").astype(np.float64)
     built = nd.build(paper / f"{graph}.nir", "spinnaker2", dialect=f"nir,reset={reset}")
-    hidden = built.network.population("lif1.lif")
+    hidden = built.network.on_chip("lif1.lif")
     own = {name: values.astype(state) for name, values in hidden.registers.items()}
     weight = {p.source: p.weight for p in built.network.into("lif1.lif")}
     current, v, z = (np.zeros(hidden.size, dtype=state) for _ in range(3))
@@ -135,10 +135,10 @@ def test_biases_go_to_the_membrane_from_the_first_step_on(paper: Path) -> None:
     scale = 127 / max(np.abs(p.weight).max() for p in graph.into("lif1.lif"))
     synapse_gain = 1e-4 / hidden.params["tau_syn"] * hidden.params["w_in"]
     expected = hidden.bias * hidden.params["w_in"] / synapse_gain * scale
-    np.testing.assert_allclose(network.population("lif1.lif").registers["i_offset"], expected, rtol=1e-6)
+    np.testing.assert_allclose(network.on_chip("lif1.lif").registers["i_offset"], expected, rtol=1e-6)
     silent = np.zeros((1, 1, 12), dtype=np.uint8)
     first = integer.simulate(network, silent, membrane=["lif1.lif"])
-    in_units = first.membrane["lif1.lif"][0, 0] / 2.0 ** int(network.population("lif1.lif").registers["fraction_bits"])
+    in_units = first.membrane["lif1.lif"][0, 0] / 2.0 ** int(network.on_chip("lif1.lif").registers["fraction_bits"])
     np.testing.assert_allclose(in_units, expected, atol=2e-4)
 
 

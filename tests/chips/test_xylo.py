@@ -26,6 +26,7 @@ from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import float_, integer
 from nirdeploy.targets.emit import emit
 from tests.chips import xylo_networks as networks
+from tests.chips.fits import chip_populations, network_of, placement_of
 from tests.chips.table import Table
 from tests.chips.xylo_networks import BACKEND, DT, NAMES, Drawn, built, states, target
 from tests.chips.xylo_scalar import Chip, recorded
@@ -37,7 +38,7 @@ FORMATS = target("xylo_a2").formats
 
 
 def on_paper(drawn: Drawn, network: IntegerNetwork, x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    placement = place(network, drawn.target).placement
+    placement = placement_of(place(network, drawn.target))
     BACKEND.validate(placement, network, drawn.target)
     configuration = json.loads(emit(drawn.target, network, placement)["configuration.json"])
     events = np.concatenate([values[:, 0] for values in x.values()], axis=1)
@@ -60,7 +61,7 @@ def test_the_model_is_the_scalar_evaluation_of_the_configuration(table: Table) -
         tally["networks"] += 1
         tally["values"] += sum(values.size for values in paper.values())
         tally["spikes"] += sum(int(values.sum()) for key, values in paper.items() if key.startswith("spikes."))
-        tally["aliases"] += len(place(network, drawn.target).placement.layout["aliases"])
+        tally["aliases"] += len(placement_of(place(network, drawn.target)).layout["aliases"])
         tally["saturated"] += ours.saturations
         tally["mismatches"] += wrong
         assert wrong == 0
@@ -123,7 +124,7 @@ def test_a_spike_brings_as_much_as_in_the_graph(seed: int) -> None:
     """Its current summed over all steps, in thresholds: whatever the dash is, but for the rounding of the weight."""
     graph = networks.graph(seed)
     network = built(graph).network
-    for population in network.populations:
+    for population in chip_populations(network):
         params, threshold = graph.population(population.name).params, population.registers["threshold"][:, None]
         # Euler: i' = (1 - dt/tau_syn) i + dt/tau_syn w_in I, dv = dt/tau_mem r i
         gain = params["w_in"] * params["r"] * DT / params["tau_mem"] / params["v_threshold"]
@@ -187,10 +188,10 @@ def test_every_register_is_within_its_bits_and_the_report_says_what_was_done(see
         assert np.abs(p.weight).max() <= 127
         assert p.delay == int(kind != "input")
     assert all(len(each) == 1 and max(each) <= 7 for each in shifts.values())
-    for population, row in zip(network.populations, network.report, strict=True):
+    for population, row in zip(chip_populations(network), network.report, strict=True):
         registers = population.registers
-        assert registers["threshold"].min() == row["threshold_min"] >= 1
-        assert registers["threshold"].max() == row["threshold_max"] <= 32767
+        assert row["threshold_min"] == registers["threshold"].min() >= 1
+        assert row["threshold_max"] == registers["threshold"].max() <= 32767
         assert np.abs(registers["bias"]).max() <= 32767
         assert registers["dash_syn"].min() >= 1
         assert max(registers["dash_syn"].max(), registers["dash_mem"].max()) <= 15
@@ -210,7 +211,7 @@ def test_a_neuron_s_threshold_makes_good_what_rounding_its_weights_took() -> Non
     weights = np.linspace(0.21, 0.93, 16)[:, None]
     graph = networks.chain([Dense(weights), Dense(np.full((2, 16), 0.4))], tau_syn=2.0, tau_mem=8.0)
     network = built(graph).network
-    hidden, (p,) = network.populations[0], network.into("h1")
+    hidden, (p,) = network.on_chip("h1"), network.into("h1")
     ratio = p.weight[:, 0] * 2.0**p.shift / hidden.registers["threshold"]
     assert (np.abs(ratio / weights[:, 0] - 1) <= 0.51 / hidden.registers["threshold"]).all()
     assert hidden.registers["threshold"].min() > 50
@@ -232,7 +233,7 @@ def test_what_integers_stand_for_is_the_chip_but_for_its_own_rounding() -> None:
 def test_a_constant_current_is_a_bias() -> None:
     graph = networks.chain([Dense(np.eye(3)), Dense(np.ones((2, 3)))], tau_syn=2.0, tau_mem=8.0, bias=0.05)
     network = built(graph).network
-    for population in network.populations:
+    for population in chip_populations(network):
         np.testing.assert_array_equal(population.registers["bias"], np.rint(0.05 * population.registers["threshold"]))
     record = nd.simulate(built(graph), np.zeros((100, 1, 3), dtype=np.uint8))
     assert record.spikes["h1"].sum() == 0  # it settles at 0.05 x 8 thresholds
@@ -247,7 +248,7 @@ def test_parallel_projections_become_one_synapse() -> None:
     chip = target("xylo_a2")
     found, wanted = BACKEND.fit(twice, chip), BACKEND.fit(once, chip)
     assert found.fits
-    assert found.network.digest() == wanted.network.digest()
+    assert network_of(found).digest() == network_of(wanted).digest()
 
 
 # --- silence --------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def test_a_membrane_that_never_reaches_its_threshold() -> None:
     for weight, reaches in ((0.1, False), (0.135, True)):
         graph = networks.chain([Dense(np.full((3, 1), weight)), Dense(np.eye(3))], tau_syn=2.0, tau_mem=8.0)
         if reaches:
-            assert silence.able(BACKEND.fit(graph, target("xylo_a2")).network)["h1"].all()
+            assert silence.able(network_of(BACKEND.fit(graph, target("xylo_a2"))))["h1"].all()
         else:
             assert "node 'h1' emits nothing: with all the spikes there can be its membrane reaches 0.8" in silent(graph)
 
@@ -285,7 +286,7 @@ def test_inhibition_alone() -> None:
 
 def test_a_bias_is_enough() -> None:
     graph = networks.chain([Dense(-np.eye(3)), Dense(np.eye(3))], tau_syn=2.0, tau_mem=8.0, bias=0.2)
-    network = BACKEND.fit(graph, target("xylo_a2")).network
+    network = network_of(BACKEND.fit(graph, target("xylo_a2")))
     assert silence.able(network)["h1"].all()
 
 
@@ -310,7 +311,7 @@ def test_what_can_spike_does_where_nothing_inhibits(seed: int) -> None:
     ways = [p for p in network.projections if p.target != first or p.source.startswith("input")]
     ways = [replace(p, operator=Dense(np.maximum(p.weight, 0))) for p in ways]
     network = replace(network, projections=tuple(ways))
-    registers = network.populations[0].registers
+    registers = network.on_chip(first).registers
     slow = np.maximum(registers["dash_mem"], registers["dash_syn"]) > 4
     spikes = states(network, full(network)).values[f"spikes.{first}"].any(axis=0)
     assert ((spikes == silence.able(network)[first]) | slow).all()
@@ -319,8 +320,9 @@ def test_what_can_spike_does_where_nothing_inhibits(seed: int) -> None:
 def strained(drawn: Drawn) -> IntegerNetwork:
     """With thresholds that many neurons do not reach."""
     network = drawn.network()
-    high = [{**p.registers, "threshold": drawn.rng.integers(2000, 32768, p.size)} for p in network.populations]
-    populations = [replace(p, registers=registers) for p, registers in zip(network.populations, high, strict=True)]
+    own = chip_populations(network)
+    high = [{**p.registers, "threshold": drawn.rng.integers(2000, 32768, p.size)} for p in own]
+    populations = [replace(p, registers=registers) for p, registers in zip(own, high, strict=True)]
     return replace(network, populations=tuple(populations))
 
 
@@ -331,13 +333,13 @@ def full(network: IntegerNetwork) -> dict[str, np.ndarray]:
 def test_a_threshold_that_is_met_exactly() -> None:
     drawn = Drawn(0, target("xylo_a2"))
     network = drawn.network()
-    (first, *others) = network.populations
+    (first, *others) = chip_populations(network)
     into = replace(network, populations=(replace(first, registers={**first.registers, **_never(first.size)}), *others))
-    most = silence.peak(into, into.populations[0], silence.able(into))
+    most = silence.peak(into, into.on_chip(first.name), silence.able(into))
     for more, can in ((0, True), (1, False)):
         registers = {**first.registers, **_never(first.size), "threshold": np.maximum(most + more, 1)}
         made = replace(into, populations=(replace(first, registers=registers), *others))
-        reaches = silence.peak(made, made.populations[0], silence.able(made)) >= registers["threshold"]
+        reaches = silence.peak(made, made.on_chip(first.name), silence.able(made)) >= registers["threshold"]
         assert (reaches[most > 0] == can).all()
 
 
@@ -363,8 +365,8 @@ def test_shifts_are_large_enough_for_the_largest_weight() -> None:
     weights = np.full((200, 3), 0.02)
     weights[7] = 300.0
     graph = networks.chain([Dense(weights), Dense(np.full((2, 200), 0.3))], tau_syn=2.0, tau_mem=8.0)
-    network = BACKEND.fit(graph, target("xylo_a2")).network
+    network = network_of(BACKEND.fit(graph, target("xylo_a2")))
     (p,) = network.into("h1")
     assert p.shift >= 2
-    assert network.population("h1").registers["threshold"][7] >= 1
-    assert (p.weight[7] << p.shift >= 300 * network.population("h1").registers["threshold"][7] * 0.95).all()
+    assert network.on_chip("h1").registers["threshold"][7] >= 1
+    assert (p.weight[7] << p.shift >= 300 * network.on_chip("h1").registers["threshold"][7] * 0.95).all()

@@ -29,6 +29,7 @@ from nirdeploy.targets.emit import emit
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 from tests.chips import xylo_networks as networks
+from tests.chips.fits import chip_populations, network_of, placement_of
 from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, built, chain, states, target
 from tests.chips.xylo_scalar import Chip, recorded
 from tests.conftest import examples
@@ -66,7 +67,7 @@ def test_aliases_by_hand() -> None:
     weight[2:, 3] = 0
     graph = chain([Dense(np.eye(4)), Dense(weight), Dense(np.ones((2, 5)))], tau_syn=2.0, tau_mem=8.0)
     network, chip = built(graph).network, target("xylo_a2", fan_out=2)
-    placement = place(network, chip).placement
+    placement = placement_of(place(network, chip))
     assert placement.layout["hidden"] == {"h1": [0, 3, 6, 9], "h2": [10, 11, 12, 13, 14]}
     assert placement.layout["aliases"] == [[0, 1], [1, 2], [3, 4], [4, 5], [6, 7], [7, 8]]
     assert placement.cores[0].used == {"inputs": 4, "hidden": 15, "outputs": 2, "fan_out": 2, "hidden_weights": 27}
@@ -105,7 +106,7 @@ def test_an_order_of_the_populations_is_found_wherever_there_is_one(data: st.Dat
 def test_every_neuron_has_a_number_of_its_own_and_no_more_synapses_than_the_chip(seed: int) -> None:
     drawn = Drawn(seed, target(NAMES[seed % 3], fan_out=1 + seed % 7, **ROOM))
     network = drawn.network()
-    placement = place(network, drawn.target).placement
+    placement = placement_of(place(network, drawn.target))
     BACKEND.validate(placement, network, drawn.target)
     configuration = json.loads(emit(drawn.target, network, placement)["configuration.json"])
     numbers = [n for p in configuration["populations"] if p["kind"] == "hidden" for n in p["numbers"]]
@@ -121,7 +122,7 @@ def test_every_neuron_has_a_number_of_its_own_and_no_more_synapses_than_the_chip
 
 def test_a_placement_that_does_not_hold_is_seen() -> None:
     network, chip = Drawn(3, target("xylo_a2")).network(), target("xylo_a2")
-    placement = place(network, chip).placement
+    placement = placement_of(place(network, chip))
     hidden = dict(placement.layout["hidden"])
     name = next(iter(hidden))
     hidden[name] = [hidden[name][1], *hidden[name][1:]]
@@ -146,7 +147,7 @@ def rebuilt(text: bytes, model: IntegerNetwork) -> IntegerNetwork:
     """The integer network that a configuration describes; what is no register is taken from ``model``."""
     kept = json.loads(text)
     populations = []
-    for entry, own in zip(kept["populations"], model.populations, strict=True):
+    for entry, own in zip(kept["populations"], chip_populations(model), strict=True):
         registers = {name: np.array(values)[entry["numbers"]] for name, values in kept[entry["kind"]].items()}
         limits = {"spikes_max": own.registers["spikes_max"], "events_max": np.array(kept["input_events"])}
         changes = {"threshold": registers["threshold"] - 1, "registers": {**registers, **limits}}
@@ -187,11 +188,11 @@ def synapses_of(kept: Mapping[str, Any], kind: str, number: int) -> Iterator[lis
 @given(st.integers(0, 2**32 - 1))
 def test_the_configuration_holds_the_whole_network(seed: int) -> None:
     chip = target(NAMES[seed % 3], fan_out=8) if seed % 2 else target(NAMES[seed % 3])
-    for network in (Drawn(seed, chip).network(), BACKEND.fit(networks.graph(seed), chip).network):
-        artifacts = emit(chip, network, place(network, chip).placement)
+    for network in (Drawn(seed, chip).network(), network_of(BACKEND.fit(networks.graph(seed), chip))):
+        artifacts = emit(chip, network, placement_of(place(network, chip)))
         text = artifacts["configuration.json"]
         assert rebuilt(text, network).digest() == network.digest() == json.loads(text)["network"]
-        assert artifacts.digest() == emit(chip, network, place(network, chip).placement).digest()
+        assert artifacts.digest() == emit(chip, network, placement_of(place(network, chip))).digest()
 
 
 def test_names_are_data_and_never_code() -> None:
@@ -199,9 +200,9 @@ def test_names_are_data_and_never_code() -> None:
     graph = chain([Dense(np.eye(3)), Dense(np.eye(3))], tau_syn=2.0, tau_mem=8.0)
     ways = (replace(graph.projections[0], target=name), replace(graph.projections[1], source=name))
     populations = tuple(replace(p, name=name) if p.name == "h1" else p for p in graph.populations)
-    network = BACKEND.fit(replace(graph, populations=populations, projections=ways), target("xylo_imu")).network
     chip = target("xylo_imu")
-    configuration = json.loads(emit(chip, network, place(network, chip).placement)["configuration.json"])
+    network = network_of(BACKEND.fit(replace(graph, populations=populations, projections=ways), chip))
+    configuration = json.loads(emit(chip, network, placement_of(place(network, chip)))["configuration.json"])
     assert configuration["populations"][0]["name"] == name
 
 
@@ -291,8 +292,8 @@ def placed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Intege
     chip = target(request.param, fan_out=4)
     drawn = next(d for d in (Drawn(seed, chip) for seed in range(0, 99, 3)) if len(d.inputs) == 2)
     network, x = drawn.network(), drawn.stimulus(30)
-    emit(chip, network, place(network, chip).placement).save(tmp_path)
-    np.savez(tmp_path / "x.npz", **{name: values[:, 0] for name, values in x.items()})
+    emit(chip, network, placement_of(place(network, chip))).save(tmp_path)
+    np.savez(tmp_path / "x.npz", **dict[str, Any]({name: values[:, 0] for name, values in x.items()}))
     return tmp_path, network, x
 
 

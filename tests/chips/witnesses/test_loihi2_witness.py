@@ -18,6 +18,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.operators import Convolution
 from nirdeploy.sim import integer
 from nirdeploy.targets.emit import emit
+from tests.chips.fits import chip_populations
 from tests.chips.loihi2_networks import DT, network, stimulus
 from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
@@ -118,7 +119,7 @@ def test_the_second_emulator_computes_the_same(tmp_path: Path, table: Table) -> 
     for seed in seeds(NETWORKS + 20):  # some are left out below
         graph = one_layer(seed)
         net = nd.build(graph, "loihi2", dialect=f"nir,dt={DT}").network
-        (population,) = net.populations
+        (population,) = chip_populations(net)
         into = {p.source: p for p in net.projections}
         given = {name: population.registers[name] for name in ("du", "dv", "vth")} | {"x": stimulus(graph, seed)[:, 0]}
         given |= {"weight": into["input"].weight, "exponent": np.array(into["input"].shift)}

@@ -23,6 +23,7 @@ from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from tests.chips import speck_graphs as graphs
 from tests.chips import speck_networks as networks
+from tests.chips.fits import placement_of
 from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
 from tests.witnesses import seeds
@@ -76,7 +77,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
         core_of: dict[str, int] = {}
         settings: dict[str, Any] = {}
         if not problems:
-            placement = place(integers, TARGET).placement
+            placement = placement_of(place(integers, TARGET))
             core_of = {part.population: part.core for part in placement.slices}
             whole = written(integers, placement, TARGET)
             settings = {name: whole["samna"]["cnn_layers"][core] for name, core in core_of.items()}
@@ -172,7 +173,7 @@ def test_the_papers_network_is_the_same(paper: Path, tmp_path: Path, table: Tabl
     ask("sinabs", tmp_path / "scnn")
     said = json.loads((tmp_path / "scnn" / "000" / "witness.json").read_text())
     assert "refused" not in said, said
-    assert sorted(said["cores"].values()) == sorted(p.core for p in place(integers, TARGET).placement.slices)
+    assert sorted(said["cores"].values()) == sorted(p.core for p in placement_of(place(integers, TARGET)).slices)
     ours = integer.simulate(integers, x[:, None])
     with np.load(tmp_path / "scnn" / "000" / "witness.npz") as arrays:
         wrong = {
@@ -277,7 +278,7 @@ def test_sinabs_configures_something_else(said: dict[str, dict[str, Any]]) -> No
         graph = networks.as_graph(network)
         assert graphs.problems(graph, TARGET) == []
         integers = graphs.integers(graph, TARGET)
-        whole = written(integers, place(integers, TARGET).placement, TARGET)
+        whole = written(integers, placement_of(place(integers, TARGET)), TARGET)
         (ours[name],) = [settings for settings in whole["samna"]["cnn_layers"] if settings]
     assert theirs["a dilation of 2"]["dimensions"]["kernel_size"] == 3  # not dilated
     assert ours["a dilation of 2"]["dimensions"]["kernel_size"] == 5

@@ -13,6 +13,7 @@ from nirdeploy.backends.xylo.placement import place
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets.emit import emit
 from nirdeploy.targets.tables import Target
+from tests.chips.fits import placement_of
 from tests.chips.table import Table
 from tests.chips.witnesses.asking import ask
 from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, states, target
@@ -27,7 +28,7 @@ SCRIPTS = 30
 
 def rendered(network: IntegerNetwork, target: Target, stimulus: dict[str, np.ndarray], folder: Path) -> None:
     """What the build leaves, and the stimulus (T, 1, size) beside it."""
-    placement = place(network, target).placement
+    placement = placement_of(place(network, target))
     BACKEND.validate(placement, network, target)
     emit(target, network, placement).save(folder)
     np.savez(folder / "stimulus.npz", **dict[str, Any]({name: values[:, 0] for name, values in stimulus.items()}))

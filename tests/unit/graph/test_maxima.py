@@ -153,10 +153,11 @@ def test_channels_of_several_populations_are_maximized_apart() -> None:
     graph = check(chain(*edges, **nodes, n=neurons(4, 4, 4), y=given_output(4, 4, 4)))
     x, z = spikes(4, 3, 128), spikes(5, 3, 128)
     found = sum(p.apply(x if p.source == "x" else z) for p in graph.projections)
-    own = sum(
+    each = [
         torch.nn.functional.conv2d(torch.from_numpy(v.reshape(3, 2, 8, 8)), torch.from_numpy(c.weight), padding=1)
         for v, c in ((x, first), (z, second))
-    )
+    ]
+    own = each[0] + each[1]
     np.testing.assert_allclose(found, torch.nn.functional.max_pool2d(own, 2).reshape(3, -1), rtol=1e-12, atol=1e-12)
 
 

@@ -206,7 +206,8 @@ def test_integers_fit_their_formats_and_survive_the_file(drawn: primitives.Drawn
     _, network = quantized(drawn, dialect)
     for p in network.projections:
         assert np.abs(p.weight).max(initial=0) <= FORMATS.weight_max
-    for q in network.populations:
+    for population in network.populations:
+        q = network.neurons(population.name)
         for values in (q.bias, q.synapse_bias, q.reset_value):
             assert np.abs(values).max(initial=0) <= FORMATS.state_max + 1
 

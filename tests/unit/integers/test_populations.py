@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ ONES = np.ones(2)
 
 
 def reference(model: str = "CubaLIF", preset: str = "spikingjelly") -> IntegerPopulation:
-    whole = {name: np.full(2, value) for name, value in (("bias", 8), ("synapse_bias", 4), ("initial", 0))}
-    whole |= {name: np.full(2, value) for name, value in (("decay", 1024), ("synapse_decay", 2048))}
+    whole: dict[str, Any] = {name: np.full(2, value) for name, value in (("decay", 1024), ("synapse_decay", 2048))}
+    whole |= {name: np.full(2, value) for name, value in (("bias", 8), ("synapse_bias", 4), ("initial", 0))}
     whole |= {name: np.full(2, value) for name, value in (("threshold", 99), ("reset_value", 100), ("spike_size", 100))}
     named = rules(model, PRESETS[preset])
     return IntegerPopulation(
@@ -89,6 +90,8 @@ def test_what_steps_otherwise_is_not_read_as_the_other() -> None:
 def test_what_the_reference_amounts_to() -> None:
     """Of a unit of 1/50; a spike is lost above 99, so the border lies halfway to the next membrane."""
     found = reference().effective(FORMATS)
+    assert found.synapse_decay is not None
+    assert found.synapse_offset is not None
     for values, expected in (
         (found.decay, 0.25),
         (found.synapse_decay, 0.5),

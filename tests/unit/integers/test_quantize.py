@@ -35,7 +35,8 @@ TARGETS = {
 def test_everything_fits_its_format(name: str, graph: CheckedGraph) -> None:
     network = quantize(graph, TARGETS[name].formats.of_network())
     f = network.formats
-    for p in network.populations:
+    for population in network.populations:
+        p = network.neurons(population.name)
         assert 0 <= p.shift <= TARGETS[name].formats.shift_max
         for values in (p.bias, p.threshold, p.reset_value, p.initial):
             assert np.abs(values).max() <= f.state_max + 1
@@ -52,7 +53,8 @@ def test_everything_fits_its_format(name: str, graph: CheckedGraph) -> None:
 def test_integers_stand_for_the_parameters(graph: CheckedGraph) -> None:
     """Dequantized weights, biases and thresholds lie within one unit of the exact ones."""
     network = quantize(graph, TARGETS["default"].formats.of_network())
-    for p in network.populations:
+    for population in network.populations:
+        p = network.neurons(population.name)
         exact = graph.population(p.name)
         step = neuron.coefficients(exact.model, exact.params, graph.dialect)
         for q in network.into(p.name):

@@ -49,7 +49,8 @@ def test_coarse_weights_are_found_guilty() -> None:
 
 def test_a_wrong_decay_is_found_guilty_and_the_margins_show_it() -> None:
     graph, network = _network()
-    network = replace(network, populations=tuple(replace(p, decay=p.decay // 2) for p in network.populations))
+    neurons = [network.neurons(p.name) for p in network.populations]
+    network = replace(network, populations=tuple(replace(p, decay=p.decay // 2) for p in neurons))
     found = explain(graph, network, networks.spikes(0, (30, 8, 20), 0.4))
     assert found.causes[0].rounding == "decay"
     assert found.margins is not None

@@ -6,6 +6,7 @@ import fcntl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -29,10 +30,17 @@ def test_else_the_system(said: str | None, tmp_path: Path, monkeypatch: pytest.M
     assert cache.folder().name == "nirdeploy"
 
 
+def writes(text: str) -> Callable[[Path], None]:
+    def make(made: Path) -> None:
+        made.write_text(text)
+
+    return make
+
+
 def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     path = tmp_path / "made here" / "thing.so"
-    assert cache.made(path, lambda made: made.write_text("first") and None) == path
-    cache.made(path, lambda made: made.write_text("second") and None)
+    assert cache.made(path, writes("first")) == path
+    cache.made(path, writes("second"))
     assert path.read_text() == "first"
 
 
@@ -47,7 +55,7 @@ def test_what_fails_leaves_nothing_and_can_be_made_later(tmp_path: Path) -> None
     with pytest.raises(OSError, match="full"):
         cache.made(path, fails)
     assert [left.name for left in tmp_path.iterdir()] == [".thing.so.lock"]
-    cache.made(path, lambda made: made.write_text("whole") and None)
+    cache.made(path, writes("whole"))
     assert path.read_text() == "whole"
 
 

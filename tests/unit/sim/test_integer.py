@@ -92,7 +92,7 @@ def _by_hand(network: IntegerNetwork, x: dict[str, np.ndarray]) -> dict[str, np.
     """What leaves every population, (T, B, size): plain Python integers, neuron by neuron, step by step."""
     time, batch = next(iter(x.values())).shape[:2]
     now = {name: values.reshape(time, batch, -1).astype(object) for name, values in x.items()}
-    order = network.populations
+    order = [network.neurons(p.name) for p in network.populations]
     now |= {p.name: np.zeros((time, batch, p.size), dtype=object) for p in order}
     weights = [
         (q, matrix(q.operator) if q.pool is None else matrix(q.operator) @ matrix(q.pool)) for q in network.projections
