@@ -15,7 +15,6 @@ from spikingjelly.activation_based import functional, layer, neuron
 from torch import nn
 from torch.nn import functional as torch_functional
 
-from nirdeploy.errors import ExportError
 from nirdeploy.exchange.frontends import export_from
 from nirdeploy.graph.check import check
 from nirdeploy.sim import float_
@@ -363,47 +362,3 @@ def test_membranes_are_read_out(kind: Any) -> None:
     x = stimulus(5)
     graph = export_from("spikingjelly", net, x)
     np.testing.assert_allclose(found(graph, x)[-1], run_jelly(net, x), rtol=1e-9)
-
-
-class Between(nn.Module):
-    """A net that does ``call`` between two layers."""
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        super().__init__()
-        self.fc1, self.lif = nn.Linear(4, 4), snntorch.Leaky(beta=0.9)
-        self.fc2, self.out = nn.Linear(4, 4), snntorch.Leaky(beta=0.9)
-        self.call = call
-
-    def forward(self, x: torch.Tensor) -> Any:
-        spk, mem = self.lif(self.fc1(x), self.lif.init_leaky())
-        return self.out(self.fc2(self.call(spk, mem)), self.out.init_leaky())[0]
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda spk, mem: torch.sigmoid(spk), r"fc2 reads .*sigmoid at .*test_forwards.py:\d+"),
-        (lambda spk, mem: mem, "fc2 reads the membrane of lif"),
-        (lambda spk, mem: spk + 1, "a constant is added"),
-        (lambda spk, mem: spk.cumsum(1), "cumsum"),
-        (lambda spk, mem: F.layer_norm(spk, (4,)), "layer_norm"),
-        (lambda spk, mem: spk if spk.sum() > 0 else mem, "cannot trace Between.forward: it has control flow"),
-        (lambda spk, mem: F.relu(mem), "the membrane of lif"),
-    ],
-)
-def test_a_call_that_cannot_come_in_is_named_with_its_line(call: Callable[..., Any], message: str) -> None:
-    with pytest.raises(ExportError, match=message):
-        export_from("snntorch", Between(call), torch.zeros(2, 4))
-
-
-def test_currents_are_not_rectified() -> None:
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.fc, self.lif = nn.Linear(4, 4), snntorch.Leaky(beta=0.9, init_hidden=True)
-
-        def forward(self, x: torch.Tensor) -> Any:
-            return self.lif(F.relu(self.fc(x)))
-
-    with pytest.raises(ExportError, match=r"no NIR node for relu .*on spikes it does nothing"):
-        export_from("snntorch", Net(), torch.zeros(2, 4))
