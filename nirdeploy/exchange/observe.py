@@ -20,7 +20,7 @@ from nirdeploy.errors import ExportError
 from nirdeploy.exchange import ops
 from nirdeploy.exchange.calls import Calls
 from nirdeploy.exchange.emit import Ending
-from nirdeploy.exchange.placing import Sources, without_sums
+from nirdeploy.exchange.placing import Sources, only_late_added, without_sums
 from nirdeploy.exchange.reading import Reading, Unreadable, Unwritten
 from nirdeploy.exchange.run import Run
 from nirdeploy.exchange.signals import ANY, COUNTS, HELD, SPIKES, Birth, Given, Lost, Node, Value
@@ -221,10 +221,7 @@ class Observer:
     def _one_place(self, name: str, module: nn.Module, sources: Sources) -> None:
         """A state that goes on from one call to the next stands at one place."""
         before = self.placing.calls_of((id(module), "population"))
-        if self.table.restarts(module) or not before:
-            return
-        there, now = set(without_sums(before[0].sources)), set(sources)
-        if there <= now and all(late > 0 for _, late in now - there):
+        if self.table.restarts(module) or not before or only_late_added(before[0].sources, sources):
             return
         first, second = (_named(found) for found in (before[0].sources, sources))
         raise ExportError(

@@ -45,12 +45,10 @@ class Placing:
         What comes back from the step before is not there in the first step: later steps add it to the node.
         """
         calls = self._known.setdefault(key, [])
-        wanted = set(without_sums(sources))
         for node in calls:
-            there = set(without_sums(node.sources))
-            more = wanted - there
-            if there <= wanted and all(late > 0 for _, late in more):
-                node.sources = [*node.sources, *(source for source in without_sums(sources) if source in more)]
+            if only_late_added(node.sources, sources):
+                there = set(without_sums(node.sources))
+                node.sources = [*node.sources, *(one for one in without_sums(sources) if one not in there)]
                 return node
         calls.append(make())
         return calls[-1]
@@ -321,6 +319,19 @@ def _pooled(op: ops.Pool, before: str) -> str:
     if before == ANY:
         return ANY
     return COUNTS if op.factor == 1 and before != POSITIVE else POSITIVE
+
+
+def only_late_added(before: Sources, now: Sources) -> bool:
+    """Whether a call reads what it read before, and beside it only what comes from earlier steps."""
+    there, wanted = set(without_sums(before)), set(without_sums(now))
+    return there <= wanted and all(_comes_late(node, late) for node, late in wanted - there)
+
+
+def _comes_late(node: Node, late: int) -> bool:
+    if late > 0:
+        return True
+    sources = without_sums(node.sources)
+    return bool(sources) and all(_comes_late(source, more) for source, more in sources)
 
 
 def without_sums(sources: Sources) -> Sources:

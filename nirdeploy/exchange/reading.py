@@ -98,24 +98,27 @@ class Reader:
         there = which >= 0
         if not there.any():
             return Reading((), shape[count:], np.zeros(0), np.zeros(0), shape[:count])
-        if (which != which[:1]).any() or (own != own[:1]).any():
+        full = there.any(axis=1)  # before its first step a late signal is zero throughout
+        some = int(np.flatnonzero(full)[0])
+        if (which[full] != which[some]).any() or (own[full] != own[some]).any():
             raise Unreadable(self._mixed(value, shape))
         step = np.where(there, steps, HELD).max(axis=1)
         sample = np.where(there, samples, -1).max(axis=1)
         if (there & (samples != sample[:, None])).any():
             raise Unreadable(self._mixed(value, shape))
-        if self._split(step.reshape(shape[:count])) or self._split(sample.reshape(shape[:count])):
+        if full.all() and (self._split(step.reshape(shape[:count])) or self._split(sample.reshape(shape[:count]))):
             raise Unreadable(self._mixed(value, shape))
         parts: list[Part] = []
-        for index in dict.fromkeys(which[0][there[0]].tolist()):
-            here = which[0] == index
-            late = np.where(steps[:, here] == HELD, 0, step[:, None] - steps[:, here])
+        for index in dict.fromkeys(which[some][there[some]].tolist()):
+            here = which[some] == index
+            at = steps[full][:, here]
+            late = np.where(at == HELD, 0, step[full][:, None] - at)
+            if (late != late[:1]).any():
+                raise Unreadable("signals of several steps at once")
             for delay in np.unique(late[0]):
-                if (late != late[:1]).any():
-                    raise Unreadable("signals of several steps at once")
                 where = np.full(here.shape, -1)
                 chosen = np.flatnonzero(here)[late[0] == delay]
-                where[chosen] = own[0][chosen]
+                where[chosen] = own[some][chosen]
                 node = self._nodes[index]
                 whole = where.size == math.prod(node.shape) and bool((where == np.arange(where.size)).all())
                 parts.append(Part(node, int(delay), None if whole else where))
