@@ -23,9 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from zoo_networks import NETWORKS, Entry
+from benchmarks.zoo_networks import NETWORKS, Entry
 
 import nirdeploy as nd
 from nirdeploy.errors import NirdeployError
@@ -131,16 +129,17 @@ def _scaler(drive: float, done: set[nn.Module]) -> Callable[..., Any]:
         if module in done:
             return None
         done.add(module)
+        norm: Any = module
         if isinstance(module, nn.BatchNorm2d):
             into = args[0].flatten(0, -4).transpose(0, 1).flatten(1)
-            module.running_mean.copy_(into.mean(1))
-            module.running_var.copy_(into.var(1) + 1e-3)
-            module.weight.uniform_(0.5 * drive, 0.8 * drive)
-            module.bias.uniform_(-0.2 * drive, 0.1 * drive)
+            norm.running_mean.copy_(into.mean(1))
+            norm.running_var.copy_(into.var(1) + 1e-3)
+            norm.weight.uniform_(0.5 * drive, 0.8 * drive)
+            norm.bias.uniform_(-0.2 * drive, 0.1 * drive)
             shape = [1] * output.ndim
             shape[-3] = -1
-            scale = module.weight / torch.sqrt(module.running_var + module.eps)
-            shifted: torch.Tensor = (args[0] - module.running_mean.view(shape)) * scale.view(shape) + module.bias.view(
+            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            shifted: torch.Tensor = (args[0] - norm.running_mean.view(shape)) * scale.view(shape) + norm.bias.view(
                 shape
             )
             return shifted
@@ -168,7 +167,8 @@ def _reset(net: nn.Module, framework: str) -> None:
         from spikingjelly.activation_based import functional
 
         functional.reset_net(net)
-    for module in net.modules():
+    modules: list[Any] = list(net.modules())
+    for module in modules:
         if framework == "snntorch" and hasattr(module, "reset_mem"):
             module.reset_mem()
         if framework == "sinabs" and hasattr(module, "reset_states"):

@@ -36,6 +36,4 @@ def small_device() -> FpgaTarget:
 
 
 def _fpga(**hardware: int) -> FpgaTarget:
-    target = registry.load("fpga").with_hardware(**hardware)
-    assert isinstance(target, FpgaTarget)
-    return target
+    return registry.load("fpga").with_hardware(**hardware)

@@ -91,8 +91,8 @@ def graphs(
             weight = rng.normal(0.1 * spread, spread, (size, source.size))
             projections.append(Projection(source.name, name, Dense(weight), delay=hop))
         params = _parameters(model, size, dialect, rng)
-        late = {1: rng.normal(0, 0.2, size)} if beyond and draw(st.booleans()) else {}
-        populations.append(Population(name, model, (size,), params, rng.normal(0, 0.05, size), late))
+        begins = {1: rng.normal(0, 0.2, size)} if beyond and draw(st.booleans()) else {}
+        populations.append(Population(name, model, (size,), params, rng.normal(0, 0.05, size), begins))
     spiking = [p for p in populations if p.model in ("LIF", "IF", "CubaLIF")]
     pairs = st.tuples(st.sampled_from(spiking), st.sampled_from(spiking)) if spiking else st.nothing()
     for ends in draw(st.lists(pairs, max_size=2 if spiking and not plain else 0)):

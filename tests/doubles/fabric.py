@@ -136,9 +136,9 @@ class _Core:
         if not job.flags & flags.LAST_JOB:
             return 0
         whole = np.concatenate(self._left)
-        values = bool(job.flags & flags.VALUES)
+        are_values = bool(job.flags & flags.VALUES)
         for plane in range(job.planes):
-            words = whole.astype(np.int32).view(np.uint32) if values else _words(whole >> plane & 1)
+            words = whole.astype(np.int32).view(np.uint32) if are_values else _words(whole >> plane & 1)
             at = job.destination + plane * job.plane_words
             out[at : at + len(words)] = words
         return 1 << job.group

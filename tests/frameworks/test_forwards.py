@@ -24,7 +24,7 @@ STEPS, BATCH = 6, 2
 F = torch_functional
 
 
-def lively(net: nn.Module, seed: int = 0) -> nn.Module:
+def lively(net: nn.Module, seed: int = 0) -> Any:
     """Weights of a size that makes neurons spike, and batch statistics that do something; float64, eval."""
     torch.manual_seed(seed)
     for module in net.modules():
@@ -139,7 +139,7 @@ def test_functional_calls_views_and_permutations() -> None:
     net, x = Functional(), stimulus(2, 8, 8)
     nn.init.normal_(net.weight, 0.1, 0.5)
     net.fc = nn.Linear(16 + 32 + 2, 4)
-    net = lively(net)
+    lively(net)
     assert_same(export_from("spikingjelly", net, x), x, run_jelly(net, x))
 
 
@@ -261,7 +261,7 @@ class BatchFirst(nn.Module):
         self.turned = turned
         self.fc, self.lif = nn.Linear(6, 8), snntorch.Leaky(beta=0.9)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         mem, out = self.lif.init_leaky(), 0
         if self.turned:
             x = x.permute(1, 0, 2)
@@ -283,10 +283,11 @@ def test_batch_first_and_spikes_counted_over_time(turned: bool) -> None:
 
 def test_a_layer_that_is_used_twice() -> None:
     shared = nn.Linear(4, 4)
-    net = nn.Sequential(
+    net: Any = nn.Sequential(
         shared, snntorch.Leaky(beta=0.9, init_hidden=True), shared, snntorch.Leaky(beta=0.9, init_hidden=True)
     )
-    net, x = lively(net), stimulus(4)
+    lively(net)
+    x = stimulus(4)
     with torch.no_grad():
         shared.weight.abs_()
     graph = export_from("snntorch", net, x[0])

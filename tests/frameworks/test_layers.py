@@ -122,6 +122,7 @@ def with_statistics(module: nn.Module) -> None:
     """A batch norm that does something."""
     for norm in module.modules():
         if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_mean is not None:
+            assert norm.running_var is not None
             norm.running_mean.uniform_(-1, 1)
             norm.running_var.uniform_(0.5, 2)
             if norm.weight is not None:
@@ -134,6 +135,7 @@ def with_statistics(module: nn.Module) -> None:
 @pytest.mark.parametrize("name", classes(nn))
 def test_every_layer_of_torch(name: str) -> None:
     torch.manual_seed(0)
+    module: Any
     module, x = made(getattr(nn, name), name)
     if name.startswith("LPPool") and not name.endswith("3d"):
         module.norm_type = 1

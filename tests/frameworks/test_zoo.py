@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import zoo
+from benchmarks import zoo, zoo_networks
 
 SMALL = (
     "MNISTNet", "spiking_vgg11_bn", "densenet_like", "unet_like", "snntorch_tutorial5", "snntorch_tutorial6",
@@ -15,7 +15,7 @@ SMALL = (
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", SMALL)
 def test_a_network_that_people_train(name: str) -> None:
-    found = zoo.measure(zoo.NETWORKS[name], small=True)
+    found = zoo.measure(zoo_networks.NETWORKS[name], small=True)
     assert found["exported"], found
     assert found["differ"] == 0
     assert found["cells"] > 200
