@@ -16,16 +16,14 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.zoo_networks import NETWORKS, Entry
-
 import nirdeploy as nd
+from benchmarks.zoo_networks import NETWORKS, Entry
 from nirdeploy.errors import NirdeployError
 
 STEPS, BATCH = 4, 1
