@@ -140,7 +140,7 @@ CASES = [
     ("check nan.nir", 3, "E302", ["'fc'", "1 of 12 values of weight are NaN", "nan.nir"]),
     ("check shape.nir", 3, "E302", ["'fc' takes 5 inputs", "(4,)", "Flatten"]),
     ("check dangling.nir", 3, "E302", ["'fc' -> 'ghost'", "does not exist"]),
-    ("check good.nir -t fpga --dialect nir,spikes=multi", 4, "E401", ["'lif'", "cannot do spikes=multi"]),
+    ("check good.nir -t fpga-icebreaker --dialect nir,spikes=multi", 4, "E401", ["'lif'", "cannot do spikes=multi"]),
     ("check tau.nir", 3, "E302", ["'lif'", "tau must be positive", "0"]),
     ("check good.nir --dialect sinbas", 2, "E205", ["'sinbas'", "nir"]),
     ("check good.nir --dialect nir,reset=soft", 2, "E205", ["reset='soft'", "zero, subtract"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nirdeploy.exchange.frontends import FRONTENDS
 from nirdeploy.semantics.dialect import _ALLOWED, PRESETS, Dialect
+from tests.contract import dialect_table
 
 TEXT = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text(encoding="utf-8")
 
@@ -31,3 +32,11 @@ def test_fields_and_their_values() -> None:
 
 def test_frontends() -> None:
     assert all(f"`{name}`" in TEXT or f"--from {name}" in TEXT for name in FRONTENDS)
+
+
+def test_what_fits_where() -> None:
+    made = dialect_table.rows()
+    assert dialect_table.written() == dialect_table.text(made), "run python -m tests.contract.dialect_table"
+    assert {(row.preset, row.model) for row in made if row.fits["fpga"] == "yes"} == {
+        (preset, model) for preset in PRESETS for model in dialect_table.MODELS
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.device.client import Device, open_device
@@ -23,9 +23,9 @@ from nirdeploy.errors import (
     TransferError,
     UnknownPopulation,
 )
-from nirdeploy.integers.quantize import quantize
 from nirdeploy.records import spikes
 from nirdeploy.sim import integer
+from nirdeploy.targets import registry
 from nirdeploy.targets.image import Image
 from tests import fpga, networks
 from tests.conftest import examples
@@ -75,11 +75,15 @@ def test_a_run_over_a_pseudo_terminal_equals_the_simulator() -> None:
 
 
 @pytest.mark.law
-@given(graph=networks.graphs(max_size=50, max_layers=3), seed=st.integers(0, 2**32 - 1))
+@given(
+    graph=networks.graphs(max_size=50, max_layers=3) | networks.graphs(max_size=50, max_layers=3, beyond=True),
+    seed=st.integers(0, 2**32 - 1),
+)
 @settings(max_examples=examples(30))
 def test_any_network_equals_the_simulator(graph, seed: int) -> None:  # type: ignore[no-untyped-def]
-    network = quantize(graph, TARGET.formats.of_network())
-    image = fpga.packed(fpga.placed(network, TARGET), TARGET)
+    fit = registry.backend_of(TARGET).fit(graph, TARGET)
+    assume(fit.fits)
+    network, image = fit.network, fpga.packed(fit, TARGET)
     x = networks.stimulus(graph, seed, steps=5, batch=3)
     device = Device(ModelPort(flashed(image)))
     assert equal(run(device, x, image=image), integer.simulate(network, x))
