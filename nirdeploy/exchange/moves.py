@@ -57,7 +57,7 @@ def picked(where: np.ndarray, source: Shape, result: Shape) -> Picked | None:
         channels[index] = found[0] if found.size else -1
     axes, inside = [], [channels >= 0]
     for dim in range(1, len(source)):
-        axis = _axis(np.moveaxis(at[dim], dim, 0), np.moveaxis(there, dim, 0))
+        axis = _axis(np.moveaxis(at[dim], dim, 0), np.moveaxis(there, dim, 0), source[dim])
         if axis is None:
             return None
         line = axis.step * np.arange(result[dim]) + axis.offset
@@ -72,13 +72,14 @@ def picked(where: np.ndarray, source: Shape, result: Shape) -> Picked | None:
     return Picked(channels, tuple(axes), result[1:]) if bool((box == there).all()) else None
 
 
-def _axis(at: np.ndarray, there: np.ndarray) -> Axis | None:
+def _axis(at: np.ndarray, there: np.ndarray, length: int) -> Axis | None:
     """The line that the first two filled positions along an axis lie on."""
     filled = [index for index in range(len(at)) if there[index].any()]
     first = filled[0]
     start = int(at[first][there[first]][0])
-    if len(filled) == 1:
-        return Axis(1, start - first)
+    if len(filled) == 1:  # the others lie outside
+        step = 1 if len(at) == 1 else length
+        return Axis(step, start - step * first)
     second = filled[1]
     rise = int(at[second][there[second]][0]) - start
     if rise <= 0 or rise % (second - first):
