@@ -12,6 +12,7 @@ import numpy as np
 
 from nirdeploy.exchange.placing import Placing, Sources, without_sums
 from nirdeploy.exchange.signals import Node, Shape
+from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics import neuron as equations
 from nirdeploy.semantics.dialect import Dialect
@@ -89,11 +90,28 @@ def _fold(nodes: Sequence[Node], endings: Sequence[Ending]) -> None:
         for other in nodes:
             if other.made is not None or other.channelwise is not None:
                 readers.update(id(source) for source, _ in without_sums(other.sources))
-        if all(late == 0 and isinstance(s.made, _WEIGHTS) and readers[id(s)] == 1 for s, late in sources):
+        weights = _weights(sources, node.channelwise, readers)
+        if weights is not None:
             scale, shift = node.channelwise
-            for index, (source, _) in enumerate(sources):
+            for index, source in enumerate(weights):
                 source.made = _folded(source.made, scale, shift if index == 0 else 0 * shift)
             node.channelwise = None  # now only a sum of its sources
+
+
+def _weights(sources: Sources, affine: tuple[np.ndarray, np.ndarray], readers: Counter[int]) -> list[Node] | None:
+    """The weights that an affine map can become part of: before it, and before a pool that it commutes with."""
+    if any(late or readers[id(source)] != 1 for source, late in sources):
+        return None
+    found = [source for source, _ in sources]
+    if len(found) == 1 and _commutes(found[0].made, affine[0]):
+        return _weights(without_sums(found[0].sources), affine, readers)
+    return found if all(isinstance(source.made, _WEIGHTS) for source in found) else None
+
+
+def _commutes(made: nir.NIRNode | None, scale: np.ndarray) -> bool:
+    """Whether a pool of what an affine map gives is the map of what the pool gives."""
+    rising = isinstance(made, MaxPool2d) and bool((scale > 0).all())
+    return rising or (isinstance(made, nir.AvgPool2d) and not np.any(made.padding))
 
 
 def _folded(made: Any, scale: np.ndarray, shift: np.ndarray) -> nir.NIRNode:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nir
 import numpy as np
@@ -13,21 +10,13 @@ import torch
 from torch import nn
 
 from nirdeploy.errors import ExportError
-from nirdeploy.exchange import rows
-from nirdeploy.exchange.emit import commonest, emit
-from nirdeploy.exchange.frontends import spikingjelly_ as spikingjelly
+from nirdeploy.exchange.frontends import torch_
 from nirdeploy.exchange.importer import ORIGIN, Origin
 from nirdeploy.exchange.layers import trained
-from nirdeploy.exchange.modules import Delay, MultiStep, Neuron, Recurrent, Sequential
-from nirdeploy.exchange.observe import Observer
-from nirdeploy.exchange.ops import Op
-from nirdeploy.exchange.signals import Node
-from nirdeploy.exchange.table import Call, Part, Table, forward_names
+from nirdeploy.exchange.modules import Neuron
 from nirdeploy.graph import file as nirfile
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics.dialect import Dialect
-
-_STATEFUL = (Neuron, Recurrent, Delay)
 
 
 def export_to_nir(
@@ -58,11 +47,8 @@ def export_to_nir(
     if isinstance(origin, Origin):
         graph = _given_back(net, origin, origin.graph, "")
     else:
-        table = _Table(dt)
-        table.check(net)
         examples = example_input if isinstance(example_input, tuple) else (example_input,)
-        seen = Observer(nn.Sequential(net) if table.is_leaf(net) else net, examples, table)
-        graph = emit(seen.placing, seen.inputs, seen.endings, _dialect(seen.placing.nodes, dt, dialect))
+        graph = torch_.export(net, examples, dt, dialect)
     if save_path is not None:
         nirfile.write(Path(save_path), graph)
     return graph
@@ -71,129 +57,6 @@ def export_to_nir(
 def own_dt(net: nn.Module) -> float:
     """Seconds per step of the net's own neurons (1e-4 if it has none)."""
     return next((module.dialect.dt for module in net.modules() if isinstance(module, Neuron)), 1e-4)
-
-
-class _Table(Table):
-    """Our own modules and SpikingJelly's."""
-
-    package = "spikingjelly"
-    plain = True
-    places = spikingjelly.PLACES
-    containers = spikingjelly.CONTAINERS
-
-    def __init__(self, dt: float) -> None:
-        self.dt = dt
-
-    def check(self, net: nn.Module) -> None:
-        """Raise :class:`ExportError` where our own neurons disagree on how they take time."""
-        modes = {getattr(module, "step_mode", "s") for module in net.modules() if isinstance(module, _STATEFUL)}
-        if len(modes) > 1:
-            raise ExportError("the net mixes step_mode 's' and 'm'", hint="give all neurons the same step_mode")
-
-    def declared(self, net: nn.Module) -> int:
-        ours = [module.step_mode == "m" for module in net.modules() if isinstance(module, _STATEFUL)]
-        jelly = [spikingjelly.steps_inside(module) for module in net.modules()]
-        return 2 if any(ours) or any(jelly) else 1
-
-    def input_names(self, net: nn.Module, count: int) -> list[str]:
-        names = forward_names(net)
-        if len(names) < count:
-            raise ExportError(
-                f"the net takes {len(names)} inputs ({', '.join(names)}), the example has {count}",
-                hint="give a tuple of tensors, one per input",
-            )
-        return names[:count]
-
-    def array(self, value: Any) -> np.ndarray:
-        return _array(value)
-
-    def is_neuron(self, module: nn.Module) -> bool:
-        return isinstance(module, _STATEFUL) or spikingjelly.kind_of(module) is not None
-
-    def form(self, module: nn.Module) -> tuple[str, ...]:
-        ours = isinstance(module, _STATEFUL) and module.step_mode == "m"
-        return ("T", "B") if ours or spikingjelly.steps_inside(module) else ("B",)
-
-    def restarts(self, module: nn.Module) -> bool:
-        return isinstance(module, _STATEFUL)
-
-    def reads_out(self, module: nn.Module) -> bool:
-        return spikingjelly.reads_out(module)
-
-    def op(self, module: nn.Module, who: str) -> rows.Given | None:
-        if self.own_class(module) is not None:
-            return spikingjelly.op(module, who)
-        return rows.op_of(module, who)
-
-    def extra(self, module: nn.Module) -> int:
-        return int(bool(spikingjelly.steps_inside(module)))
-
-    def reason(self, module: nn.Module) -> tuple[str, str]:
-        own = self.own_class(module)
-        return rows.reason(module) if own is None else spikingjelly.reason(module, own)
-
-    def is_leaf(self, module: nn.Module) -> bool:
-        return not isinstance(module, (MultiStep, Sequential)) and super().is_leaf(module)
-
-    def neuron(self, call: Call) -> Part:
-        module = call.module
-        if isinstance(module, Delay):
-            return Part(nir.Delay(np.broadcast_to(_array(module.get_buffer("delay")), call.leaving).copy()), None)
-        if isinstance(module, Recurrent):
-            return self._recurrent(call, module)
-        if isinstance(module, Neuron):
-            return self._own(call, module)
-        return spikingjelly.neuron(call, self.dt)
-
-    def _own(self, call: Call, module: Neuron) -> Part:
-        if not np.isclose(module.dialect.dt, self.dt, rtol=1e-9):
-            raise ExportError(
-                f"the net's neurons step by dt = {module.dialect.dt:g} s, the export was asked for dt = {self.dt:g} s",
-                hint=f"pass dt={module.dialect.dt:g}",
-            )
-        values = {}
-        for key, value in module.nir_parameters().items():
-            try:
-                values[key] = np.broadcast_to(_array(value), call.leaving).copy()
-            except ValueError as error:
-                raise ExportError(
-                    f"{call.name}: {key} has shape {tuple(value.shape)}, the neurons {call.leaving}"
-                ) from error
-        return Part(getattr(nir, module.model)(**values), module.dialect)
-
-    def _recurrent(self, call: Call, module: Recurrent) -> Part:
-        inner = self._own(call, module.neuron)
-        who = f"{call.name}.feedback ({type(module.feedback).__name__})"
-        op = rows.op_of(module.feedback, who)
-        feedback = op.node(call.leaving, _array) if isinstance(op, Op) else None
-        if feedback is None:
-            raise ExportError(f"no NIR node for {who}", hint="bring spikes back through a Linear or a convolution")
-        nodes = {
-            "input": nir.Input({"input": np.array(call.arriving)}),
-            "neuron": inner.node,
-            "feedback": feedback,
-            "output": nir.Output({"output": np.array(call.arriving)}),
-        }
-        edges = [("input", "neuron"), ("neuron", "feedback"), ("feedback", "neuron"), ("neuron", "output")]
-        whole = nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
-        return Part(whole, inner.dialect, inner=inner.node)
-
-
-def _dialect(nodes: Sequence[Node], dt: float, given: str | Dialect | None) -> Dialect:
-    """The dialect of the graph. Raises :class:`ExportError` where a neuron follows another than the one asked for."""
-    step = repr(float(dt))
-    if given is None:
-        return commonest(nodes, dialects.parse(f"nir,dt={step}"))
-    asked = dialects.parse(f"{given if isinstance(given, Dialect) else dialects.parse(given)},dt={step}")
-    for node in nodes:
-        if node.dialect is not None and replace(asked, preset="nir", dt=dt) != replace(
-            node.dialect, preset="nir", dt=dt
-        ):
-            raise ExportError(
-                f"{node.name} follows the dialect {node.dialect}, the export was asked for {asked}",
-                hint="build the neurons with that dialect, or do not name one",
-            )
-    return asked
 
 
 def _given_back(net: nn.Module, origin: Origin, graph: nir.NIRGraph, prefix: str) -> nir.NIRGraph:
@@ -211,11 +74,3 @@ def _given_back(net: nn.Module, origin: Origin, graph: nir.NIRGraph, prefix: str
     if not prefix:
         metadata[dialects.METADATA_KEY] = str(origin.dialect)
     return nir.NIRGraph(nodes=nodes, edges=list(graph.edges), metadata=metadata, type_check=False)
-
-
-def _array(value: Any) -> np.ndarray:
-    tensor: torch.Tensor = value.detach().cpu()
-    if tensor.dtype == torch.bfloat16:  # NumPy has none; float32 holds every value
-        tensor = tensor.float()
-    array: np.ndarray = tensor.numpy()
-    return array.copy()

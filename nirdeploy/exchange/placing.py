@@ -22,15 +22,20 @@ from nirdeploy.exchange.ops import Array, Op
 from nirdeploy.exchange.reading import Part, Reading, Unwritten
 from nirdeploy.exchange.signals import ANY, COUNTS, NATURES, POSITIVE, SPIKES, Node, Shape
 from nirdeploy.graph.chain import MAX_WEIGHTS
+from nirdeploy.semantics import dialect as dialects
 
 Sources = list[tuple[Node, int]]
+_COUNTING = "gain=one,threshold=>=,reset=subtract,spikes=multi"
 
 
 class Placing:
-    """The nodes so far, in the order of the run. ``array``: turns parameters into the graph's arrays."""
+    """The nodes so far, in the order of the run.
 
-    def __init__(self, names: Names, array: Array) -> None:
-        self.names, self.array = names, array
+    ``array``: turns parameters into the graph's arrays; ``dt``: seconds per step.
+    """
+
+    def __init__(self, names: Names, array: Array, dt: float) -> None:
+        self.names, self.array, self.dt = names, array, dt
         self.nodes: list[Node] = []
         self._known: dict[Any, list[Node]] = {}
 
@@ -268,7 +273,19 @@ class Placing:
             )
         sources, _ = self.arriving(reading, name, flat=False)
         made = moves.max_pool(op.kernel, op.stride, op.padding)
-        return self.once(key, sources, lambda: self.add(name, made, out, sources, nature=nature))
+        title = f"{name}.max" if nature == COUNTS else name
+        pool = self.once(key, sources, lambda: self.add(title, made, out, sources, nature=nature))
+        return self._counting(pool, name, key) if nature == COUNTS else pool
+
+    def _counting(self, pool: Node, name: str, key: tuple[Any, ...]) -> Node:
+        """Neurons that spike as often as they are told: a maximum of counts goes on to weights as spikes do."""
+        ones, own = np.ones(pool.shape), dialects.parse(f"nir,dt={self.dt!r},{_COUNTING}")
+        made, sources = nir.IF(r=ones / self.dt, v_threshold=ones, v_reset=0 * ones), [(pool, 0)]
+        return self.once(
+            (*key, "counting"),
+            sources,
+            lambda: self.add(name, made, pool.shape, sources, nature=COUNTS, dialect=own),
+        )
 
     def flatten(self, reading: Reading, name: str, key: tuple[Any, ...], start: int, end: int) -> Node | None:
         """A Flatten of its own name, where what it reads comes in one piece."""

@@ -25,7 +25,7 @@ class Run:
 
     def __init__(self, net: nn.Module, table: Table) -> None:
         self.net, self.table = net, table
-        self.placing = Placing(Names(plain=table.plain), table.array)
+        self.placing = Placing(Names(plain=table.plain), table.array, table.dt)
         self.book = Book()
         self.reader = Reader(self.book, table.two, table.declared(net))
         self.problems = Problems()

@@ -65,6 +65,9 @@ class Table:
     containers: tuple[str, ...] = ()
     places: tuple[str, ...] = ()  # where the framework keeps layers and neurons
 
+    def __init__(self, dt: float) -> None:
+        self.dt = dt
+
     def declared(self, net: nn.Module) -> int:
         """How many leading dimensions the net's input has, as far as its modules say."""
         return 1

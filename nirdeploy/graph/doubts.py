@@ -1,7 +1,7 @@
 """doubts: what is valid and yet cannot be what was meant: populations that never fire, resets above the threshold.
 
 Silence is shown by a bound: with the largest inputs, every weight of the helpful sign, and nothing that inhibits, the
-membrane is followed for a thousand steps.
+membrane is followed for a hundred steps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import PRESETS, Dialect
 from nirdeploy.semantics.operators import Operator
 
-STEPS = 1000  # of the largest inputs, for a population to be called silent
+STEPS = 100  # of the largest inputs, for a population to be called silent
 _SOON = 20  # steps in which a dialect that is proposed must let it fire
 _LIKELY = ("sinabs", "norse", "rockpool", "spyx", "snntorch", "lava", "spikingjelly")  # presets to try
 _UNITS = (1e-3, 1e-2, 0.1, 1.0)  # seconds per step to try

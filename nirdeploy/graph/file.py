@@ -189,9 +189,11 @@ def _datasets(answer: tuple[int, bytes, str], where: str, seconds: int) -> dict[
     """The file's datasets by path; groups are the keys that end in ``/``. ``seconds``: what reading was allowed."""
     status, content, said = answer
     if status == 3:
-        reason = said.strip().splitlines()
+        reason = (said.strip().splitlines() or ["no reason given"])[-1]
+        if "truncated file" in reason or "already open for write" in reason:  # in HDF5's words
+            raise _unfinished(reason, where)
         raise ModelFileError(
-            f"the model file is refused: {reason[-1] if reason else 'no reason given'}",
+            f"the model file is refused: {reason}",
             where=where,
             hint="export the network again",
         )

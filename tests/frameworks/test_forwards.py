@@ -9,6 +9,7 @@ import nir
 import norse.torch as norse
 import numpy as np
 import pytest
+import sinabs.layers as sinabs
 import snntorch
 import torch
 from spikingjelly.activation_based import functional, layer, neuron
@@ -354,6 +355,39 @@ def test_one_dimension() -> None:
         net[11].weight.abs_().mul_(6)
     x = stimulus(2, 14)
     assert_same(export_from("spikingjelly", net, x), x, run_jelly(net, x))
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_batch_norms_meet_pools(rising: bool) -> None:
+    """Behind a mean, and (where it does not turn the order around) behind a maximum of currents, it folds."""
+    modules = [
+        nn.Conv2d(1, 3, 3), nn.AvgPool2d(2), nn.BatchNorm2d(3), nn.MaxPool2d(2) if rising else nn.AvgPool2d(2),
+        nn.BatchNorm2d(3), snntorch.Leaky(beta=0.8, init_hidden=True),
+    ]  # fmt: skip
+    net, x = lively(nn.Sequential(*modules), 2), stimulus(1, 10, 10)
+    with torch.no_grad():
+        net[0].weight.abs_().mul_(3)
+        net[4].weight[0].mul_(1 if rising else -1)
+    graph = export_from("snntorch", net, x[0])
+    assert not [name for name in graph.nodes if name in ("2", "4")]
+    net[5].reset_mem()
+    with torch.no_grad():
+        assert_same(graph, x, torch.stack([net(frame) for frame in x]).numpy())
+
+
+def test_a_maximum_of_counts() -> None:
+    """sinabs' neurons spike several times a step; the largest number goes on."""
+    modules = [
+        nn.Conv2d(1, 3, 3), sinabs.IAFSqueeze(batch_size=1), nn.MaxPool2d(2), nn.Conv2d(3, 2, 2),
+        sinabs.IAFSqueeze(batch_size=1),
+    ]  # fmt: skip
+    net, x = lively(nn.Sequential(*modules), 2), stimulus(1, 6, 6)[:, :1]
+    with torch.no_grad():
+        net[0].weight.abs_().mul_(4)
+        expected = net(x[:, 0]).numpy()[:, None]
+    graph = export_from("sinabs", net, x[0])
+    assert expected.max() > 1
+    assert_same(graph, x, expected)
 
 
 @pytest.mark.parametrize("kind", [neuron.NonSpikingIFNode, neuron.NonSpikingLIFNode])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ def network(rng: np.random.Generator, kind: str, reset: str, delay: bool) -> nn.
     """Two layers with a decay, threshold and, where there is one, a synaptic decay of each neuron's own."""
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(SIZES):
-        options = {"alpha": torch.tensor(rng.uniform(0.2, 0.9, after))} if "Synaptic" in kind else {}
+        options: dict[str, Any] = {}
+        if "Synaptic" in kind:
+            options["alpha"] = torch.tensor(rng.uniform(0.2, 0.9, after))
         options |= {"linear_features": after} if kind.startswith("R") else {}
         neuron = getattr(snntorch, kind)(
             beta=torch.tensor(rng.uniform(0.3, 0.98, after)),

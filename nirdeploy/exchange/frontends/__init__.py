@@ -32,9 +32,6 @@ def export_from(framework: str, net: Any, example_input: Any, *, dt: float | Non
     """
     if framework not in FRONTENDS:
         raise UsageProblem(f"there is no frontend {framework[:40]!r}", hint=f"known: {', '.join(FRONTENDS)}")
-    if framework == "spikingjelly":  # its modules mix with our own
-        exporter = importlib.import_module("nirdeploy.exchange.exporter")
-        graph: nir.NIRGraph = exporter.export_to_nir(net, example_input, dt=1e-4 if dt is None else dt)
-    else:
-        graph = importlib.import_module(f"{__name__}.{framework}_").export(net, example_input, dt)
+    module = importlib.import_module(f"{__name__}.{framework}_")
+    graph: nir.NIRGraph = module.export(net, example_input, dt)
     return graph

@@ -63,6 +63,7 @@ class _Table(Table):
     containers = ("SequentialState", "RecurrentSequential", "Lift")
 
     def __init__(self, preset: Dialect) -> None:
+        super().__init__(preset.dt)
         self.preset = preset
 
     def is_neuron(self, module: nn.Module) -> bool:

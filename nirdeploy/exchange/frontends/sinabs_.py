@@ -47,6 +47,7 @@ class _Table(Table):
     two = ("B", "T")
 
     def __init__(self, preset: Dialect) -> None:
+        super().__init__(preset.dt)
         self.preset = preset
 
     def is_neuron(self, module: nn.Module) -> bool:

@@ -51,6 +51,7 @@ class _Table(Table):
     places = ("snntorch.",)
 
     def __init__(self, preset: Dialect) -> None:
+        super().__init__(preset.dt)
         self.preset = preset
 
     def is_neuron(self, module: nn.Module) -> bool:

@@ -84,6 +84,7 @@ def test_any_network_equals_the_simulator(graph, seed: int) -> None:  # type: ig
     fit = registry.backend_of(TARGET).fit(graph, TARGET)
     assume(fit.fits)
     network, image = fit.network, fpga.packed(fit, TARGET)
+    assert network is not None
     x = networks.stimulus(graph, seed, steps=5, batch=3)
     device = Device(ModelPort(flashed(image)))
     assert equal(run(device, x, image=image), integer.simulate(network, x))

@@ -40,9 +40,9 @@ COUNTED_IN_STEPS = one_layer(r=1.0, v_threshold=1.0, v_reset=0.0)
 def test_an_if_that_counts_in_steps_is_silent_in_seconds() -> None:
     """As Sinabs writes it: r of one, a step of one."""
     (said,) = check(COUNTED_IN_STEPS).warnings
-    assert said.startswith("no neuron of population 'n' can reach its threshold in 1000 steps")
+    assert said.startswith("no neuron of population 'n' can reach its threshold in 100 steps")
     assert said.endswith("did you mean --dialect sinabs (or --dt 1)?")
-    x = np.ones((1000, 1, 2))
+    x = np.ones((100, 1, 2))
     assert not float_.simulate(check(COUNTED_IN_STEPS), x)["n"].any()
 
 
@@ -54,7 +54,7 @@ def test_the_remedies_named_help(remedy: dict[str, Any]) -> None:
 
 
 def test_a_leak_that_holds_the_membrane_below_threshold() -> None:
-    leaky = {"tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
+    leaky = {"tau": 0.001, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
     assert len(check(one_layer("LIF", **leaky)).warnings) == 1
     assert not check(one_layer("LIF", **leaky | {"v_threshold": 0.49})).warnings
     assert not check(one_layer("LIF", **leaky | {"v_leak": 0.6})).warnings
@@ -71,7 +71,7 @@ def test_what_only_silent_neurons_reach_is_silent_too() -> None:
 
 
 def test_larger_inputs_count() -> None:
-    graph = one_layer(r=30.0, v_threshold=100.0, v_reset=0.0)
+    graph = one_layer(r=30.0, v_threshold=10.0, v_reset=0.0)
     assert check(graph).warnings
     assert not check(graph, input_bits=8).warnings
 

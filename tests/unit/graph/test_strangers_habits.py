@@ -262,6 +262,21 @@ def test_a_write_that_was_not_finished(left: Any, tmp_path: Path) -> None:
         check(path)
 
 
+def test_a_file_that_is_cut_off_or_still_being_written(tmp_path: Path) -> None:
+    path = written(chain(i=inp(2), n=lif(2), o=out(2)), tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelFileError, match="writing the file was not finished: .*truncated"):
+        check(path)
+    with h5py.File(path, "w", libver="latest") as file:
+        file["node/type"] = "NIRGraph"
+        file.flush()
+        copied = tmp_path / "copied.nir"
+        copied.write_bytes(path.read_bytes())
+    with pytest.raises(ModelFileError, match="writing the file was not finished"):
+        check(copied)
+
+
 def test_a_file_of_zeros_and_a_pointer(tmp_path: Path) -> None:
     path = tmp_path / "m.nir"
     path.write_bytes(bytes(4096))
