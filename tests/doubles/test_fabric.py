@@ -11,7 +11,7 @@ from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.records.spikes import stimulus
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry
+from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import record_of
 from tests import fpga, networks
@@ -30,7 +30,7 @@ from tests.doubles.fabric import GatherFabric
 )
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
     target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=32768, neurons=512, segments=1024)
-    fit = registry.backend_of(target).fit(graph, target)
+    fit = fitting.fit(graph, target)
     assume(fit.fits)
     network, image = fit.network, fpga.packed(fit, target)
     assert network is not None

@@ -68,6 +68,11 @@ class Job:
     most: int = 0
 
     @property
+    def plain(self) -> bool:
+        """Whether it asks for nothing of a dialect."""
+        return self.most <= 1 and not self.flags & (LATE | GUARD | BOUNDED | OLD)
+
+    @property
     def planes(self) -> int:
         """Bitmaps that its spikes fill: the bits of their number in a step."""
         return max(self.most.bit_length(), 1)

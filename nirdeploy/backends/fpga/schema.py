@@ -51,24 +51,21 @@ class Hardware(Table):
         return self
 
     @property
-    def pace(self) -> int:
-        """Cycles from one slot of ``update`` neurons to the next."""
-        return 6 + self.synapse + self.beyond if self.compact else 1
-
-    @property
     def bit_planes(self) -> int:
         """Of the numbers that a core reads: input values, or spikes of a neuron in a step."""
         return max(self.planes, self.spike_planes)
 
-    @property
-    def value_pace(self) -> int:
-        """Cycles from one slot of membrane values to the next (``pipelined/row_update.v``)."""
-        return ((8 + self.beyond + self.update) * self.update + 11) // 12
+    def beyond(self, plain: bool) -> int:
+        """Cycles that a neuron takes longer where its job asks for something of a dialect (``beyond_plain.v``)."""
+        return 0 if plain else self.spike_planes + 4 if self.spike_planes > 1 else 2
 
-    @property
-    def beyond(self) -> int:
-        """Cycles that a neuron takes longer for what dialects beyond NIR's have."""
-        return 2 * self.dialects + (self.spike_planes + 2 if self.spike_planes > 1 else 0)
+    def pace(self, plain: bool) -> int:
+        """Cycles from one slot of ``update`` neurons to the next."""
+        return 6 + self.synapse + self.beyond(plain) if self.compact else 1
+
+    def value_pace(self, plain: bool) -> int:
+        """The same of membrane values, where it is not compact (``pipelined/row_update.v``)."""
+        return ((8 + self.beyond(plain) + self.update) * self.update + 11) // 12
 
 
 FpgaTarget = Target[Formats, Hardware]

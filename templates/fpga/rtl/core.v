@@ -165,7 +165,8 @@ module core #(
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
         .ready(job_ready), .start(start), .advance(job_through), .wait_now(wait_now), .wait_before(wait_before),
         .release_now(release_now), .release_before(release_before), .flags(job_flags), .shift(job_shift),
-        .synaptic(job_synaptic), .dialect(job_dialect), .group(job_group), .first_segment(first_segment), .segments(segments_of_row),
+        .synaptic(job_synaptic), .dialect(job_dialect), .group(job_group),
+        .first_segment(first_segment), .segments(segments_of_row),
         .columns(columns), .lines(lines), .neurons(job_neurons), .slot(job_slot),
         .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step), .counts(job_counts)
     );

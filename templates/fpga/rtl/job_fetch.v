@@ -13,8 +13,8 @@
 //   5 [15:0] first segment, [31:16] segments of a row
 //   6 [11:0] rows in a line, [23:12] lines, [31:24] neurons of a row - 1
 //   7 [15:0] first state slot, [31:16] first parameter slot (a slot: UPDATE neurons)
-//   8 [15:0] bitmap or value word of the group's start; where neurons may spike several times a step: [31:16] words from
-//     one bit plane of the group to the next
+//   8 [15:0] bitmap or value word of the group's start; where neurons may spike several times a step: [31:16] words
+//     from one bit plane of the group to the next
 //   9 [15:0] weight rows from one row of neurons to the next; [20:16] most spikes of a neuron in a step, [26:24] bit
 //     planes of that number - 1
 module job_fetch #(

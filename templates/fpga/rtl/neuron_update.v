@@ -7,17 +7,16 @@
 // round: to nearest, ties away from zero. A neuron per cycle, six cycles from `state` to `next`. Compact: four (five
 // where there are synaptic currents), in which what comes in stands still, so that nothing has to be taken along.
 //
-// Where DIALECTS, two cycles more: a reset may come one step late (`late_reset`), the membrane may be bounded below by
-// -size and see the current of the step before, and the first step of a sample adds `initial` (and its synaptic current
-// `synapse initial`) in the place of what decay left, plus bias. Where SPIKES > 1, it may fire as often as spikes of that
-// size fit between membrane and threshold (`spike_count`), which takes SPIKES + 2 cycles more.
+// Where DIALECTS, the first step of a sample adds `initial` (and to its synaptic current `synapse initial`) in the
+// place of what decay left, plus bias; the membrane may see the current of the step before; and what is not `plain`
+// takes another way behind the sum (`beyond_plain`), two cycles longer, SPIKES + 4 where SPIKES > 1.
 module neuron_update #(
     parameter ACC_BITS    = 20,
     parameter STATE_BITS  = 24,
     parameter DECAY_BITS  = 16,
     parameter SHIFT_MAX   = 15,
-    // From bit 0: decay, bias, threshold, reset, initial; where SYNAPSE: synapse decay, synapse bias and, where DIALECTS,
-    // synapse initial; where DIALECTS: size of a spike.
+    // From bit 0: decay, bias, threshold, reset, initial; where SYNAPSE: synapse decay, synapse bias and, where
+    // DIALECTS, synapse initial; where DIALECTS: size of a spike.
     parameter PARAM_BITS  = 128,
     parameter SYNAPSE     = 0,
     parameter DIALECTS    = 0,
@@ -28,19 +27,18 @@ module neuron_update #(
     input  wire                         enable,  // 0 only while nothing is in the pipeline
     input  wire [STATE_WIDTH-1:0]       state,
     input  wire signed [ACC_BITS-1:0]   acc,
-    // A slot is padded to whole words, its top bits carry nothing.
+    // A slot is padded to whole words, its top bits carry nothing; what plain hardware does not know is not used there.
     // verilator lint_off UNUSEDSIGNAL
     input  wire [PARAM_BITS-1:0]        param,
+    input  wire [3:0]                   dialect,  // {old current, bounded, guard, late}
+    input  wire [4:0]                   most,     // spikes in a step
+    input  wire                         plain,    // nothing of a dialect is asked for
     // verilator lint_on UNUSEDSIGNAL
     input  wire                         first,
     input  wire [3:0]                   shift,
     input  wire                         fire,
     input  wire                         subtract,
     input  wire                         synaptic,
-    // verilator lint_off UNUSEDSIGNAL
-    input  wire [3:0]                   dialect,  // {old current, bounded, guard, late}
-    input  wire [4:0]                   most,     // spikes in a step
-    // verilator lint_on UNUSEDSIGNAL
     output wire [STATE_WIDTH-1:0]       next,
     output wire [SPIKES-1:0]            spikes,
     output wire                         saturated
@@ -48,7 +46,7 @@ module neuron_update #(
     localparam S = STATE_BITS;
     localparam D = DECAY_BITS;
     localparam PLAIN = SYNAPSE != 0 ? 2 * D + 2 + 5 * S : D + 1 + 4 * S;  // bits of the parameters without dialects
-    localparam COUNTING = SPIKES > 1 ? SPIKES + 2 : 0;                     // cycles that it takes longer
+    localparam BEYOND = SPIKES > 1 ? SPIKES + 4 : 2;                       // cycles more that dialects take
     localparam WIDE = (S > ACC_BITS + SHIFT_MAX ? S : ACC_BITS + SHIFT_MAX) + 3;
 
     wire [D:0]          decay_in     = param[0 +: D+1];
@@ -93,85 +91,40 @@ module neuron_update #(
     end
 
     // ---------------------------------------------------------------- 6: fired and reset
-    wire signed [S-1:0] kept, compared;    // the membrane, and what of it is held against the threshold
-    wire                saturated_so_far, late;
-    wire signed [S-1:0] threshold_then, reset5, reset_then, v6;
-    // verilator lint_off UNUSEDSIGNAL
-    wire signed [S-1:0] size_then;         // matters to dialects only
-    // verilator lint_on UNUSEDSIGNAL
-    wire [SPIKES-1:0]   spikes6;
-    wire                saturated6;
+    wire signed [S-1:0] threshold5, reset5, v6, v_out;
+    wire                spike6, saturated6;
 
-    stage #(.WIDTH(S), .CYCLES(5 + DIALECTS)) thresholds (
-        .clk(clk), .enable(enable), .in(threshold_in), .out(threshold_then)
+    stage #(.WIDTH(2 * S), .CYCLES(5)) levels (
+        .clk(clk), .enable(enable), .in({threshold_in, reset_in}), .out({threshold5, reset5})
     );
-    stage #(.WIDTH(S), .CYCLES(5)) levels (.clk(clk), .enable(enable), .in(reset_in), .out(reset5));
-    generate
-        if (SPIKES > 1) begin : several
-            spike_count #(.S(S), .SPIKES(SPIKES)) fired (
-                .clk(clk), .enable(enable), .value(kept), .compared(compared), .threshold(threshold_then),
-                .size(size_then), .reset(reset_then), .saturated_in(saturated_so_far), .fire(fire), .keeps(late),
-                .subtract(subtract), .most(most[SPIKES-1:0]), .spikes(spikes6), .result(v6), .saturated(saturated6)
-            );
-        end else begin : one
-            reg  signed [S-1:0] v;
-            reg                 spike, cut;
-            wire signed [S-1:0] v_reset;
-            wire                fires = fire && compared > threshold_then;
-            wire                resets = fires && !late;
-            wire                over;
+    fired #(.S(S)) plainly (
+        .clk(clk), .enable(enable), .value(v5), .compared(v5), .threshold(threshold5), .reset(reset5),
+        .saturated_in(saturated5), .fire(fire), .keeps(1'b0), .subtract(subtract),
+        .spike(spike6), .result(v6), .saturated(saturated6)
+    );
 
-            reset_by #(.S(S)) reset_now (
-                .value(kept), .reset(reset_then), .subtract(subtract), .result(v_reset), .over(over)
-            );
-            always @(posedge clk) if (enable) begin
-                spike <= fires;
-                cut   <= saturated_so_far || (resets && over);
-                v     <= resets ? v_reset : kept;
-            end
-            assign {spikes6, saturated6, v6} = {spike, cut, v};
-        end
-    endgenerate
-
-    wire signed [S-1:0] v_out;
     generate
         if (DIALECTS != 0) begin : dialects
-            wire                was_above = !first && v_in > threshold_in;
-            wire                late5, bounded;
-            wire signed [S-1:0] size;
-            reg  signed [S-1:0] v7;
-            reg  [SPIKES-1:0]   spikes7;
-            reg                 saturated7;
+            localparam [SPIKES-1:0] ONE = 1;
+            wire                was_above5, saturated_late;
+            wire signed [S-1:0] size5, v_late;
+            wire [SPIKES-1:0]   spikes_late;
 
-            assign late = dialect[0];
-
-            // The membrane still says that it fired in the step before, or is above threshold after its reset.
-            stage #(.WIDTH(1), .CYCLES(5)) lates (
-                .clk(clk), .enable(enable), .in(was_above && (late || dialect[1])), .out(late5)
+            stage #(.WIDTH(S + 1), .CYCLES(5)) along (
+                .clk(clk), .enable(enable), .in({!first && v_in > threshold_in, param[PLAIN + SYNAPSE * S +: S]}),
+                .out({was_above5, size5})
             );
-            stage #(.WIDTH(S)) levels_then (.clk(clk), .enable(enable), .in(reset5), .out(reset_then));
-            late_reset #(.S(S)) left_over (
-                .clk(clk), .enable(enable), .value(v5), .saturated_in(saturated5), .resets(late5), .keeps(!late),
-                .reset(reset5), .subtract(subtract), .kept(kept), .compared(compared), .saturated(saturated_so_far)
+            beyond_plain #(.S(S), .SPIKES(SPIKES)) more (
+                .clk(clk), .enable(enable), .value(v5), .saturated_in(saturated5), .was_above(was_above5),
+                .threshold(threshold5), .reset(reset5), .size(size5), .fire(fire), .subtract(subtract),
+                .late(dialect[0]), .guard(dialect[1]), .bounds(dialect[2]), .most(most),
+                .spikes(spikes_late), .result(v_late), .saturated(saturated_late)
             );
-            // 7: bounded below
-            stage #(.WIDTH(S), .CYCLES(6)) sizes (
-                .clk(clk), .enable(enable), .in(param[PLAIN + SYNAPSE * S +: S]), .out(size_then)
-            );
-            stage #(.WIDTH(S), .CYCLES(1 + COUNTING)) sizes_then (
-                .clk(clk), .enable(enable), .in(size_then), .out(size)
-            );
-            assign bounded = dialect[2] && v6 < -size;
-            always @(posedge clk) if (enable) begin
-                v7         <= bounded ? -size : v6;
-                spikes7    <= spikes6;
-                saturated7 <= saturated6;
-            end
-            assign {v_out, spikes, saturated} = {v7, spikes7, saturated7};
-        end else begin : plain
-            assign {kept, compared, reset_then, size_then} = {v5, v5, reset5, {S{1'b0}}};
-            assign {saturated_so_far, late} = {saturated5, 1'b0};
-            assign {v_out, spikes, saturated} = {v6, spikes6, saturated6};
+            assign v_out     = plain ? v6 : v_late;
+            assign saturated = plain ? saturated6 : saturated_late;
+            assign spikes    = plain ? {SPIKES{spike6}} & ONE : spikes_late;
+        end else begin : plain_only
+            assign {v_out, saturated, spikes} = {v6, saturated6, spike6};
         end
     endgenerate
 
@@ -180,7 +133,7 @@ module neuron_update #(
             wire signed [S-1:0]    i_in = first ? {S{1'b0}} : state[S +: S];
             wire signed [S+1:0]    i_decayed3;
             wire signed [WIDE-1:0] entering3, entering4, i_sum3;
-            wire signed [S-1:0]    i_next, i_seen, i_out, i_initial = param[DIALECTS * PLAIN +: S];
+            wire signed [S-1:0]    i_next, i_seen, i6, i_out, i_initial = param[DIALECTS * PLAIN +: S];
             wire                   i_cut;
             reg  signed [S-1:0]    i4;
             reg                    i_over4;
@@ -198,15 +151,15 @@ module neuron_update #(
             );
             assign i_sum3 = {{(WIDE-S-2){i_decayed3[S+1]}}, i_decayed3} + entering3;
             saturate #(.FROM(WIDE), .TO(S)) current_cut (.in(i_sum3), .out(i_next), .over(i_cut));
-            stage #(.WIDTH(S), .CYCLES(2 + 2 * DIALECTS + COUNTING)) currents (
-                .clk(clk), .enable(enable), .in(i4), .out(i_out)
-            );
+            stage #(.WIDTH(S), .CYCLES(2)) currents (.clk(clk), .enable(enable), .in(i4), .out(i6));
             if (DIALECTS != 0) begin : old
-                wire signed [S-1:0] i_old;
+                wire signed [S-1:0] i_old, i_late;
                 stage #(.WIDTH(S), .CYCLES(4)) old_currents (.clk(clk), .enable(enable), .in(i_in), .out(i_old));
+                stage #(.WIDTH(S), .CYCLES(BEYOND)) late_currents (.clk(clk), .enable(enable), .in(i6), .out(i_late));
                 assign i_seen = dialect[3] ? i_old : i4;
-            end else begin : plain
-                assign i_seen = i4;
+                assign i_out  = plain ? i6 : i_late;
+            end else begin : plain_only
+                assign {i_seen, i_out} = {i4, i6};
             end
             always @(posedge clk) if (enable) begin
                 i4      <= i_next;

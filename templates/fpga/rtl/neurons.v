@@ -33,6 +33,7 @@ module neurons #(
     input  wire [PS-1:0]                parameter_slot,
     input  wire [UPDATE*ACC_BITS-1:0]   sums,    // one cycle later
     input  wire                         enable,  // 0 only while nothing is in the pipeline
+    input  wire                         plain,   // nothing of a dialect is asked for
     // and comes out
     input  wire                         result,  // in this cycle
     input  wire [NW-1:0]                result_slot,
@@ -77,7 +78,8 @@ module neurons #(
                 .clk(clk), .enable(enable), .state(states[u*SB +: SB]),
                 .acc(sums[u*ACC_BITS +: ACC_BITS]), .param(params[u*WORDS*32 +: WORDS*32]),
                 .first(first_step), .shift(shift), .fire(fires), .subtract(subtracts), .synaptic(synaptic),
-                .dialect(dialect), .most(job[84:80]), .next(nexts[u*SB +: SB]), .spikes(spikes), .saturated(saturated[u])
+                .dialect(dialect), .most(job[84:80]), .plain(plain),
+                .next(nexts[u*SB +: SB]), .spikes(spikes), .saturated(saturated[u])
             );
             assign values[u*STATE_BITS +: STATE_BITS] = nexts[u*SB +: STATE_BITS];
         end

@@ -1,6 +1,6 @@
 // How often a neuron fires in a step, and its membrane after that: as often as spikes of its size fit between what is
-// held against the threshold and the threshold, the last one begun, `most` times at most. The number is found bit by bit,
-// the highest first, one cycle each; SPIKES + 3 cycles in all. What goes along stands still in the compact form.
+// held against the threshold and the threshold, the last one begun, `most` times at most. The number is found bit by
+// bit, the highest first, one cycle each; SPIKES + 3 cycles in all. What goes along stands still in the compact form.
 module spike_count #(
     parameter S      = 24,
     parameter SPIKES = 5                   // bits of the number

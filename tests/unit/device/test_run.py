@@ -25,7 +25,7 @@ from nirdeploy.errors import (
 )
 from nirdeploy.records import spikes
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry
+from nirdeploy.targets import fitting
 from nirdeploy.targets.image import Image
 from tests import fpga, networks
 from tests.conftest import examples
@@ -81,7 +81,7 @@ def test_a_run_over_a_pseudo_terminal_equals_the_simulator() -> None:
 )
 @settings(max_examples=examples(30))
 def test_any_network_equals_the_simulator(graph, seed: int) -> None:  # type: ignore[no-untyped-def]
-    fit = registry.backend_of(TARGET).fit(graph, TARGET)
+    fit = fitting.fit(graph, TARGET)
     assume(fit.fits)
     network, image = fit.network, fpga.packed(fit, TARGET)
     assert network is not None

@@ -23,7 +23,7 @@ def job(work: Job, hardware: Hardware, activity: float = ASSUMED_ACTIVITY) -> fl
     """What a job alone costs at so many spikes per neuron and step: the slowest of fetching, walking and updating."""
     walk, rows = Walk(work, hardware), work.columns * work.lines
     bits = float((walk.stop - walk.start).sum()) * activity
-    per_row = math.ceil(work.neurons / hardware.update) * hardware.pace + 1
+    per_row = math.ceil(work.neurons / hardware.update) * hardware.pace(work.plain) + 1
     slowest = max(walk.length, bits + walk.passes * rows, per_row * rows * walk.passes)
     return slowest + min(per_row, slowest / rows)
 

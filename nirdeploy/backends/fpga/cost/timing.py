@@ -135,7 +135,7 @@ class Core:
     first_word: ClassVar = 4  # from a start to its first bitmap word, without a grid
     to_walk: ClassVar = 4  # from a word's reading to its first bit
     to_row: ClassVar = 5  # from a row's last bit to its sums being complete
-    to_push = 9  # from a neuron's issue to its word on the way to the bus
+    to_push: ClassVar = 9  # from a neuron's issue to its word on the way to the bus
     to_release: ClassVar = 0  # from the last word's reading to its group being let go
 
     def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
@@ -147,8 +147,7 @@ class Core:
         self.wants: int | None = None
         self.spent = {"fetch": 0, "walk": 0, "update": 0, "wait": 0}
         self._update, self._bus = int(hardware.update), bus
-        self.to_push += hardware.beyond
-        self._value_pace = hardware.value_pace
+        self._hardware = hardware
         self._first_word = self.first_word + _GRID * hardware.spatial
         self._depth = 1 if hardware.compact else hardware.queue - _KEPT_BACK + _IN_FLIGHT
         self._words: Iterator[Word] | None = None  # of the job whose words are read
@@ -251,28 +250,29 @@ class Core:
         """A row through the hold chain: a bit plane into the partial sums, or neurons onto the bus."""
         job = row.job
         slots = math.ceil(job.neurons / self._update)
+        to_push = self.to_push + self._hardware.beyond(job.plain)
         issued = taken + slots
-        self._drained = issued + self.to_push
+        self._drained = issued + to_push
         if row.whole and job.flags & flags.VALUES:
             at, left = taken + 1, job.neurons
             while left > 0:
                 issued = self._room(at)
                 for value in range(min(self._update, left)):
-                    yield from self._send(issued + self.to_push + value, row)
-                    self._drained = issued + self.to_push + value
-                at, left = issued + self._value_pace, left - self._update
+                    yield from self._send(issued + to_push + value, row)
+                    self._drained = issued + to_push + value
+                at, left = issued + self._hardware.value_pace(job.plain), left - self._update
         elif row.whole:
             first = self._room(taken + 1)
             issued = first + slots - 1
             filled = self._fill + slots * self._update
             for word in range(filled // WORD):
-                pushed = first + ((word + 1) * WORD - self._fill) // self._update - 1 + self.to_push
+                pushed = first + ((word + 1) * WORD - self._fill) // self._update - 1 + to_push
                 yield from self._send(pushed, row)
             self._fill = filled % WORD
             if row.last and job.flags & flags.LAST_JOB and self._fill:
-                yield from self._send(issued + self.to_push, row)
+                yield from self._send(issued + to_push, row)
                 self._fill = 0
-            self._drained = issued + self.to_push
+            self._drained = issued + to_push
         self.spent["update"] += issued - taken + 1
         self._hold = issued + 1
 
@@ -300,10 +300,6 @@ class CompactCore(Core):
     to_row = 3
     to_release = 2
 
-    def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
-        super().__init__(jobs, hardware, bus)
-        self._pace = hardware.pace
-
     @property
     def startable(self) -> bool:
         return not self.to_come
@@ -313,6 +309,7 @@ class CompactCore(Core):
 
     def _move(self, row: Row, taken: int) -> Iterator[int]:
         job = row.job
+        pace = self._hardware.pace(job.plain)
         at, left = max(taken + 1, self._drained), job.neurons
         if not row.whole:
             self._hold = at + left
@@ -320,8 +317,8 @@ class CompactCore(Core):
         values, issued = bool(job.flags & flags.VALUES), at
         while left > 0:
             count = 1 if values else min(left, WORD - self._fill)
-            issued = at + (count - 1) * self._pace
-            at, left = issued + self._pace, left - count
+            issued = at + (count - 1) * pace
+            at, left = issued + pace, left - count
             self._fill = 0 if values else (self._fill + count) % WORD
             if values or self._fill == 0:
                 at = yield from self._after(at, row)

@@ -47,7 +47,9 @@ module row_update #(
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
     // From issue to result: memory, then neuron_update.
-    localparam STAGES = (SYNAPSE != 0 ? 6 : 5) + (DIALECTS != 0 ? 2 : 0) + (SPIKES > 1 ? SPIKES + 2 : 0);
+    localparam PLAIN  = SYNAPSE != 0 ? 6 : 5;
+    localparam STAGES = DIALECTS == 0 ? PLAIN : SPIKES > 1 ? PLAIN + SPIKES + 4 : PLAIN + 2;
+    localparam [STAGES-1:0] BEFORE = (1 << PLAIN) - 1;
     wire rst = !run;
 
     // ---------------------------------------------------------------- the job, which stands until its rows are through
@@ -65,7 +67,8 @@ module row_update #(
     // ---------------------------------------------------------------- the row
     reg  [STAGES-1:0] issued;                      // one bit per stage: where the neuron is
     wire          drained, holds, more;
-    wire          result = issued[STAGES-1];
+    wire          plain  = DIALECTS == 0 || {job[21], job[15:13], job[84:81]} == 0;
+    wire          result = plain ? issued[PLAIN-1] : issued[STAGES-1];
     wire          moves = holds && drained;
     wire          issue = moves && !more;          // what moves is a whole sum: the neuron is updated
     wire [UPDATE:0] present_now;
@@ -94,7 +97,7 @@ module row_update #(
     wire [UPDATE*STATE_BITS-1:0] value;
 
     always @(posedge clk) begin
-        issued <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue};
+        issued <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue} & (plain ? BEFORE : {STAGES{1'b1}});
         if (issue) present <= present_now;
     end
 
@@ -104,7 +107,7 @@ module row_update #(
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
-        .enable(issue || issued != 0), .result(result), .result_slot(slot), .exists(exists),
+        .enable(issue || issued != 0), .plain(plain), .result(result), .result_slot(slot), .exists(exists),
         .fired(fired), .values(value), .saturations(saturations)
     );
 

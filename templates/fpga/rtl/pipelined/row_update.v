@@ -47,9 +47,12 @@ module row_update #(
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
     // From issue to result: memory, then neuron_update.
-    localparam STAGES = (DIALECTS != 0 ? 9 : 7) + (SPIKES > 1 ? SPIKES + 2 : 0);
+    localparam PLAIN  = 7;
+    localparam STAGES = DIALECTS == 0 ? PLAIN : SPIKES > 1 ? PLAIN + SPIKES + 4 : PLAIN + 2;
+    localparam [STAGES-1:0] BEFORE = (1 << PLAIN) - 1;
     localparam PW     = UPDATE + 1;                // {the job's last slot, which of its neurons exist}
     // Membrane values leave one by one: so many cycles from a slot to the next that the queue takes what is under way.
+    localparam PLAIN_PACE = ((PLAIN + 1 + UPDATE) * UPDATE + 11) / 12;
     localparam PACE   = ((STAGES + 1 + UPDATE) * UPDATE + 11) / 12;
     wire rst = !run;
 
@@ -97,14 +100,15 @@ module row_update #(
     reg  [STAGES-1:0]    issued;                   // one bit per stage
     reg  [PW*STAGES-1:0] present_line;             // goes along
     reg  [NW-1:0]        result_slot;
-    wire                 result  = issued[STAGES-1];
-    wire [PW-1:0]        present = present_line[PW*(STAGES-1) +: PW];
+    wire                 plain   = DIALECTS == 0 || {job[21], job[15:13], job[84:81]} == 0;
+    wire                 result  = plain ? issued[PLAIN-1] : issued[STAGES-1];
+    wire [PW-1:0]        present = plain ? present_line[PW*(PLAIN-1) +: PW] : present_line[PW*(STAGES-1) +: PW];
     wire [UPDATE-1:0]    exists  = present[UPDATE-1:0];
     wire [UPDATE*SPIKES-1:0] fired;                // of each plane, the lowest first
     wire [UPDATE*STATE_BITS-1:0] values;
 
     always @(posedge clk) begin
-        issued       <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue};
+        issued       <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue} & (plain ? BEFORE : {STAGES{1'b1}});
         present_line <= {present_line[0 +: PW*(STAGES-1)], present_now};
         if (job_taken) result_slot <= job_slot;
         else if (result) result_slot <= result_slot + 1'b1;
@@ -116,7 +120,7 @@ module row_update #(
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
-        .enable(issue || issued != 0), .result(result), .result_slot(result_slot), .exists(exists),
+        .enable(issue || issued != 0), .plain(plain), .result(result), .result_slot(result_slot), .exists(exists),
         .fired(fired), .values(values), .saturations(saturations)
     );
 
@@ -141,7 +145,7 @@ module row_update #(
     assign working = moves || issued != 0 || push;
 
     always @(posedge clk) begin
-        pace <= rst ? 3'd0 : issue ? PACE[2:0] - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
+        pace <= rst ? 3'd0 : issue ? (plain ? PLAIN_PACE[2:0] : PACE[2:0]) - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
 
         push <= 1'b0;
         if (rst) begin

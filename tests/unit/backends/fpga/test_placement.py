@@ -14,7 +14,7 @@ from nirdeploy.backends.fpga.placement import place
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.quantize import quantize
-from nirdeploy.targets import registry
+from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.placement import Placement, validate
 from tests import networks
@@ -31,7 +31,7 @@ from tests.conftest import examples
 )
 def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, lanes: int, rows: int) -> None:
     target = targets.load("fpga").with_hardware(cores=cores, lanes=lanes, weight_rows=rows, neurons=1024)
-    fit = registry.backend_of(target).fit(graph, target)
+    fit = fitting.fit(graph, target)
     if fit.problems:
         return  # the examples that fit are the ones of this law; the messages have tests of their own
     network, placement = fit.network, fit.placement

@@ -22,7 +22,7 @@ from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry
+from nirdeploy.targets import fitting
 from nirdeploy.targets.image import Image
 from tests import fpga, hardware, networks
 from tests.conftest import examples
@@ -39,7 +39,7 @@ def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
 
 def _fit(graph: CheckedGraph, fabric: rtl.Fabric) -> tuple[IntegerNetwork, Plan, float, Image]:
     """The graph on the fabric, loaded. Examples that do not fit are none."""
-    fit = registry.backend_of(fabric.target).fit(graph, fabric.target)
+    fit = fitting.fit(graph, fabric.target)
     assume(fit.fits)
     assert fit.network is not None
     assert fit.placement is not None

@@ -16,7 +16,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.verify import verify
 from nirdeploy.sim import integer
-from nirdeploy.targets import registry
+from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.tables import Target
@@ -43,7 +43,7 @@ def _image(network: IntegerNetwork, target: Target) -> Image:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
-    fit = registry.backend_of(fabric.target).fit(graph, fabric.target)
+    fit = fitting.fit(graph, fabric.target)
     assume(fit.fits)
     network, x = fit.network, networks.stimulus(graph, seed)
     assert network is not None
