@@ -30,6 +30,27 @@ def small_device() -> FpgaTarget:
     return _fpga(cores=2, lanes=8, weight_rows=512, neurons=64, jobs=16)
 
 
+def small_board(name: str, **more: int) -> FpgaTarget:
+    """A board's target with about as little on it as there is, and ``more``."""
+    data = registry.load(name).model_dump(by_alias=True)
+    small = {
+        **{"cores": 1, "lanes": 8, "update": 1, "weight_rows": 256, "neurons": 64, "parameters": 32, "synapse": 0},
+        **{"spatial": 0, "planes": 1, "jobs": 4, "segments": 16, "queue": 8, "groups": 4, "spike_words": 16},
+        **{"out_words": 64, "window": 1024, "state_bits": 12, "accumulator_bits": 12, "decay_bits": 8},
+    }
+    for key, value in {**small, **more}.items():
+        data["hardware" if key in data["hardware"] else "formats"][key] = value
+    data["models"] = {model: support for model, support in data["models"].items() if not model.startswith("Cuba")}
+    target = registry.validate(data, where=name)
+    assert isinstance(target, FpgaTarget)
+    return target
+
+
+def overflowing_board() -> FpgaTarget:
+    """More weights than the iCE40 UltraPlus has memory for: 8 single-port RAMs of its 4."""
+    return small_board("fpga-icebreaker", lanes=16, weight_rows=16384)
+
+
 def _fpga(**hardware: int) -> FpgaTarget:
     target = registry.load("fpga").with_hardware(**hardware)
     assert isinstance(target, FpgaTarget)
