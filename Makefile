@@ -23,6 +23,9 @@ TABLE      := tests/frameworks/witnesses/test_table.py
 demo: $(READY)
 	$(BIN)/nirdeploy demo
 
+# Two workers on two cores: a thread each, in what they start too.
+test test-chips test-frameworks fuzz soak coverage: export OMP_NUM_THREADS := 1
+
 test: lint $(VENV)/.sinabs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness"
 

@@ -266,6 +266,7 @@ def test_info_takes_a_file_or_a_port(cli, arguments: tuple[str, ...]) -> None:
     assert cli("info", *arguments).code == 2
 
 
+@pytest.mark.xdist_group("default-board")
 def test_a_virtual_board_from_start_to_stop(
     cli, build: Path, stimulus: Path, tmp_path: Path, record: Path, request: pytest.FixtureRequest
 ) -> None:
