@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.targets import registry
+from nirdeploy.targets.tables import Target
 
 #: Gather cores without the link; varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay.
 FABRICS: dict[str, dict[str, int]] = {
@@ -20,17 +20,17 @@ FABRICS: dict[str, dict[str, int]] = {
 }
 
 
-def fabric(name: str = "two small cores") -> FpgaTarget:
+def fabric(name: str = "two small cores") -> Target:
     """One of ``FABRICS``, with room for what random networks need."""
     return _fpga(**FABRICS[name], segments=2048)
 
 
-def small_device() -> FpgaTarget:
+def small_device() -> Target:
     """Memories that the line fills in a moment. Where their size is of no matter, ``fpga`` itself is compiled too."""
     return _fpga(cores=2, lanes=8, weight_rows=512, neurons=64, jobs=16)
 
 
-def small_board(name: str, **more: int) -> FpgaTarget:
+def small_board(name: str, **more: int) -> Target:
     """A board's target with about as little on it as there is, and ``more``."""
     data = registry.load(name).model_dump(by_alias=True)
     small = {
@@ -41,17 +41,13 @@ def small_board(name: str, **more: int) -> FpgaTarget:
     for key, value in {**small, **more}.items():
         data["hardware" if key in data["hardware"] else "formats"][key] = value
     data["models"] = {model: support for model, support in data["models"].items() if not model.startswith("Cuba")}
-    target = registry.validate(data, where=name)
-    assert isinstance(target, FpgaTarget)
-    return target
+    return registry.validate(data, where=name)
 
 
-def overflowing_board() -> FpgaTarget:
+def overflowing_board() -> Target:
     """More weights than the iCE40 UltraPlus has memory for: 8 single-port RAMs of its 4."""
     return small_board("fpga-icebreaker", lanes=16, weight_rows=16384)
 
 
-def _fpga(**hardware: int) -> FpgaTarget:
-    target = registry.load("fpga").with_hardware(**hardware)
-    assert isinstance(target, FpgaTarget)
-    return target
+def _fpga(**hardware: int) -> Target:
+    return registry.load("fpga").with_hardware(**hardware)
