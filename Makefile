@@ -2,6 +2,7 @@
 # make test   lint, types, layers and the test suite (sets up .venv first)
 # make test-frameworks   every framework at home against ours (sets up an environment for each that needs its own)
 # make coverage   the test suite with branch coverage
+# make soak   the campaigns among the tests at their full length (hours)
 # make test-chips   every chip against what its maker wrote (sets up an environment for each of these)
 
 PYTHON ?= python3
@@ -17,10 +18,13 @@ CHIPS      := lava brian2loihi xylosim
 WITNESSES  := $(sort $(FRAMEWORKS) $(CHIPS))
 TABLE      := tests/frameworks/witnesses/test_table.py
 
-.PHONY: demo test test-frameworks test-chips lint fuzz coverage clean
+.PHONY: demo test test-frameworks test-chips lint fuzz soak coverage clean
 
 demo: $(READY)
 	$(BIN)/nirdeploy demo
+
+# Two workers on two cores: a thread each, in what they start too.
+test test-chips test-frameworks fuzz soak coverage: export OMP_NUM_THREADS := 1
 
 test: lint $(VENV)/.sinabs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness"
@@ -48,6 +52,10 @@ lint: $(READY)
 # Property tests with five times the examples: 1,000 random networks on the RTL among them.
 fuzz: $(READY)
 	NIRDEPLOY_FUZZ=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m law
+
+# Damaged files, faulty lines and random networks on the RTL, twenty and more times as many; without a time limit.
+soak: $(READY)
+	NIRDEPLOY_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 0
 
 # Branch coverage of the package, processes that the tests start left out; the lines that nothing reaches.
 coverage: $(READY) $(VENV)/.sinabs

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.chips.table import pytest_terminal_summary, table
 
-__all__ = ["examples", "pytest_terminal_summary", "table"]
+__all__ = ["campaign", "examples", "pytest_terminal_summary", "table"]
 
 # Examples run simulators: their time is not a property. CI explores afresh each time it runs.
 settings.register_profile("ci", deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
@@ -18,3 +18,11 @@ settings.load_profile("ci")
 def examples(count: int) -> int:
     """Number of examples of a law: ``make fuzz`` (NIRDEPLOY_FUZZ=1) tries five times as many."""
     return 5 * count if os.environ.get("NIRDEPLOY_FUZZ") else count
+
+
+def campaign(brief: int, long: int) -> int:
+    """Length of a campaign, in cases: ``brief`` in ``make test``, ``long`` in ``make soak`` (NIRDEPLOY_SOAK=1).
+
+    ``make fuzz`` makes of the brief one what it makes of a law's examples. The test bears the mark ``soak``.
+    """
+    return long if os.environ.get("NIRDEPLOY_SOAK") else examples(brief)

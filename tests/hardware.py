@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.targets import registry
+from nirdeploy.targets.tables import Target
 
 #: Gather cores without the link; varied: cores, lanes, neurons updated per cycle, widths of weights, state and decay,
 #: dialects or not.
@@ -25,15 +25,42 @@ FABRICS: dict[str, dict[str, int]] = {
 }
 
 
-def fabric(name: str = "two small cores") -> FpgaTarget:
+def fabric(name: str = "two small cores") -> Target:
     """One of ``FABRICS``, with room for what random networks need."""
     return _fpga(**FABRICS[name], segments=2048)
 
 
-def small_device() -> FpgaTarget:
+def small_device() -> Target:
     """Memories that the line fills in a moment. Where their size is of no matter, ``fpga`` itself is compiled too."""
     return _fpga(cores=2, lanes=8, weight_rows=512, neurons=64, jobs=16)
 
 
-def _fpga(**hardware: int) -> FpgaTarget:
+def small_board(name: str, **more: int) -> Target:
+    """A board's target with about as little on it as there is, and ``more``."""
+    data = registry.load(name).model_dump(by_alias=True)
+    small = {
+        **{"cores": 1, "lanes": 8, "update": 1, "weight_rows": 256, "neurons": 64, "parameters": 32, "synapse": 0},
+        **{"spatial": 0, "planes": 1, "jobs": 4, "segments": 16, "queue": 8, "groups": 4, "spike_words": 16},
+        **{
+            "dialects": 0,
+            "spike_planes": 1,
+            "out_words": 64,
+            "window": 1024,
+            "state_bits": 12,
+            "accumulator_bits": 12,
+            "decay_bits": 8,
+        },
+    }
+    for key, value in {**small, **more}.items():
+        data["hardware" if key in data["hardware"] else "formats"][key] = value
+    data["models"] = {model: support for model, support in data["models"].items() if not model.startswith("Cuba")}
+    return registry.validate(data, where=name)
+
+
+def overflowing_board() -> Target:
+    """More weights than the iCE40 UltraPlus has memory for: 8 single-port RAMs of its 4."""
+    return small_board("fpga-icebreaker", lanes=16, weight_rows=16384)
+
+
+def _fpga(**hardware: int) -> Target:
     return registry.load("fpga").with_hardware(**hardware)

@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib
 import importlib.util
+import sys
 import tomllib
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -93,7 +94,7 @@ def find_backend(name: str, where: str) -> Backend:
     Raises:
         TargetFileError: there is none, or it is no backend; says which there are.
     """
-    plugins = {entry.name: entry for entry in entry_points(group=PLUGINS)}
+    plugins = _plugins(tuple(sys.path))
     if name in plugins:
         made = _plugin(plugins[name], where)
     elif name.isidentifier() and importlib.util.find_spec(f"nirdeploy.backends.{name}"):
@@ -107,6 +108,12 @@ def find_backend(name: str, where: str) -> Backend:
             f"{name!r} is not a backend", where=where, hint="it must name a subclass of Backend that has a Hardware"
         )
     return made()
+
+
+@functools.cache
+def _plugins(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Of what is installed along the search path: to read all that takes 20 ms, and a build asks again and again."""
+    return {entry.name: entry for entry in entry_points(group=PLUGINS)}
 
 
 def _plugin(entry: EntryPoint, where: str) -> Any:

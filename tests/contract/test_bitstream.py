@@ -12,29 +12,16 @@ from nirdeploy.backends.fpga.synthesis import families, flow
 from nirdeploy.cli import group
 from nirdeploy.errors import DoesNotFit, TargetFileError
 from nirdeploy.targets import registry as targets
-from nirdeploy.targets.tables import Target
+from tests import hardware
 
 pytestmark = pytest.mark.xdist_group("synthesis")
 
 BOARDS = [name for name in targets.names() if targets.load(name).synthesis is not None]
-SMALL = {
-    **{"cores": 1, "lanes": 8, "update": 1, "weight_rows": 512, "neurons": 128, "parameters": 64, "synapse": 0},
-    **{"spatial": 0, "planes": 1, "jobs": 8, "segments": 32, "queue": 8, "groups": 4, "spike_words": 32},
-    **{"out_words": 64, "window": 1024, "state_bits": 16, "accumulator_bits": 16, "decay_bits": 8},
-}
-
-
-def _small(name: str, **more: int) -> Target:
-    data = targets.load(name).model_dump(by_alias=True)
-    for key, value in {**SMALL, **more}.items():
-        data["hardware" if key in data["hardware"] else "formats"][key] = value
-    data["models"] = {model: support for model, support in data["models"].items() if not model.startswith("Cuba")}
-    return targets.validate(data, where=name)
 
 
 @pytest.mark.parametrize("name", ["fpga-ulx3s", "fpga-tang-nano-20k"])
 def test_a_small_configuration_becomes_a_bitstream_once(name: str) -> None:
-    target = _small(name)
+    target = hardware.small_board(name)
     said: list[str] = []
     made = flow.bitstream(target, said.append)
     assert made.cached or any("routing" in line for line in said)
@@ -57,9 +44,8 @@ def test_the_icebreaker_holds_eight_lanes_in_fewer_cells_than_any_other() -> Non
 
 
 def test_what_overflows_is_said_with_its_number() -> None:
-    target = _small("fpga-icebreaker", lanes=16, weight_rows=16384)
     with pytest.raises(DoesNotFit, match=r"\d+ of 4 single-port RAM \(256 kbit\)s, \d+ too many"):
-        flow.bitstream(target)
+        flow.bitstream(hardware.overflowing_board())
 
 
 @pytest.mark.parametrize("name", BOARDS)

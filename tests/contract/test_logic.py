@@ -6,24 +6,21 @@ import pytest
 
 from nirdeploy.backends.fpga.cost import logic
 from nirdeploy.backends.fpga.synthesis import flow
-from nirdeploy.targets import registry as targets
+from nirdeploy.targets.tables import Target
+from tests import hardware
 
 pytestmark = pytest.mark.xdist_group("synthesis")
 
-SMALL = {
-    **{"cores": 1, "lanes": 8, "update": 1, "weight_rows": 256, "neurons": 64, "parameters": 32, "synapse": 0},
-    **{"spatial": 0, "planes": 1, "jobs": 4, "segments": 16, "queue": 8, "groups": 4, "spike_words": 16},
-    **{"out_words": 64, "window": 1024, "state_bits": 12, "accumulator_bits": 12, "decay_bits": 8},
-}
+# What test_bitstream.py synthesizes too.
+TARGETS = [
+    hardware.small_board("fpga-ulx3s"),
+    hardware.overflowing_board(),
+    hardware.small_board("fpga-tang-nano-20k"),
+]
 
 
-@pytest.mark.parametrize("name", ["fpga-ulx3s", "fpga-icebreaker", "fpga-tang-nano-20k"])
-def test_the_estimate_is_within_15_percent_of_what_nextpnr_packs(name: str) -> None:
-    data = targets.load(name).model_dump(by_alias=True)
-    for key, value in SMALL.items():
-        data["hardware" if key in data["hardware"] else "formats"][key] = value
-    data["models"] = {model: support for model, support in data["models"].items() if not model.startswith("Cuba")}
-    target = targets.validate(data, where=name)
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_the_estimate_is_within_15_percent_of_what_nextpnr_packs(target: Target) -> None:
     estimated = {use.name: use for use in logic.chip_use(target)}
     packed = flow.packed(target)
     assert {resource.name for resource in packed} == set(estimated)

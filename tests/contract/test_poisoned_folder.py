@@ -16,7 +16,7 @@ import nirdeploy as nd
 from nirdeploy.graph import file as nirfile
 from tests import networks
 
-pytestmark = pytest.mark.xdist_group("board")
+pytestmark = pytest.mark.xdist_group("default-board")
 
 HOME = Path(nd.__file__).parents[1]
 NAMES = (

@@ -1,4 +1,4 @@
-"""Ten thousand damaged files: each is read or refused, in time, within 2 GiB, and this process lives.
+"""Ten thousand damaged files (`make soak`: 200,000): each is read or refused, in time, within 2 GiB, and we live on.
 
 A process for each file is what a user gets; for so many, one process reads many in a row (``reader.py``), with the
 same code and limits, and a new one takes over when it dies. A share of them goes through the real thing.
@@ -24,11 +24,12 @@ from nirdeploy.errors import NirdeployError
 from nirdeploy.graph import child as nirchild
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import check
+from tests.conftest import campaign
 from tests.hostile import reader
 from tests.hostile.test_hostile_files import assert_reads_well, graph
 
-CHUNKS, MUTANTS = 40, 250
-REAL_CHUNKS, REAL_MUTANTS = 4, 50
+CHUNKS, MUTANTS = 40, campaign(250, 5_000)
+REAL_CHUNKS, REAL_MUTANTS = 4, campaign(10, 250)
 LONGEST_S = 10  # of this process's own processor time; the reader's is limited by itself
 READER_S = 3  # some in ten thousand send HDF5 into endless loops; the others take milliseconds
 LARGEST_KIB = 2 << 20
@@ -281,6 +282,7 @@ def read_or_refuse(path: Path, seed: int) -> bool:
     return True
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_mutants_are_read_or_refused(chunk: int, good: list[bytes], in_a_row: Reader, tmp_path: Path) -> None:
     path = tmp_path / "mutant.nir"
@@ -292,6 +294,7 @@ def test_mutants_are_read_or_refused(chunk: int, good: list[bytes], in_a_row: Re
     assert in_a_row.largest_kib < LARGEST_KIB
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("chunk", range(REAL_CHUNKS))
 def test_mutants_in_a_process_of_their_own(chunk: int, good: list[bytes], tmp_path: Path) -> None:
     path = tmp_path / "mutant.nir"

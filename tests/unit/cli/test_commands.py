@@ -274,6 +274,7 @@ def test_info_takes_a_file_or_a_port(cli: Cli, arguments: tuple[str, ...]) -> No
     assert cli("info", *arguments).code == 2
 
 
+@pytest.mark.xdist_group("default-board")
 def test_a_virtual_board_from_start_to_stop(
     cli: Cli, build: Path, stimulus: Path, tmp_path: Path, record: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -19,7 +19,7 @@ from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, DoesNotFit, NirdeployError, TransferError
 from nirdeploy.targets.image import Image, Section
-from tests.conftest import examples
+from tests.conftest import campaign, examples
 from tests.doubles.device import DeviceModel, ServedModel
 from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, holds
 from tests.unit.device.terminal import Terminal
@@ -274,7 +274,7 @@ def test_a_device_that_falls_silent_while_flashing(model: DeviceModel) -> None:
 
 def fault_levels() -> Iterator[Faults]:
     """A thousand and more lines, from good to hopeless, each with its own mix of faults."""
-    for seed in range(examples(1000)):
+    for seed in range(campaign(1000, 20_000)):
         rng = random.Random(seed)
         rate = 10 ** rng.uniform(-5, -2)
         shares = [rng.random() ** 2 for _ in range(6)]
@@ -283,6 +283,7 @@ def fault_levels() -> Iterator[Faults]:
 
 
 @pytest.mark.law
+@pytest.mark.soak
 def test_a_thousand_faulted_flashes_end_well_or_with_an_error() -> None:
     """Never a wrong image reported as flashed, never an untyped error, never without an end."""
     model, images = DeviceModel(TARGET), [built(seed, 40).image for seed in range(3)]

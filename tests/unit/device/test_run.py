@@ -28,7 +28,7 @@ from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
 from nirdeploy.targets.image import Image
 from tests import fpga, networks
-from tests.conftest import examples
+from tests.conftest import campaign, examples
 from tests.doubles.device import DeviceModel, ServedModel
 from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, stimulus
 from tests.unit.device.terminal import Terminal
@@ -203,12 +203,13 @@ def test_a_line_that_loses_every_output_ends() -> None:
 
 
 def some_lines() -> Iterator[Faults]:
-    for seed in range(examples(60)):
+    for seed in range(campaign(60, 3_000)):
         rate = 10 ** -(3 + seed % 3)
         yield Faults(seed, rate / 4, rate / 4, rate / 8, rate / 8, rate / 8, rate / 8)
 
 
 @pytest.mark.law
+@pytest.mark.soak
 def test_faulted_runs_are_right_or_an_error() -> None:
     x, model = stimulus(8, 12), flashed(built().image)
     expected = integer.simulate(built().network, x)

@@ -1,4 +1,7 @@
-"""The way to a bitstream: synthesis, placement and routing, packing; kept by the hash of all that goes in."""
+"""The way to a bitstream: synthesis, placement and routing, packing; kept by the hash of all that goes in.
+
+So is the netlist, for synthesis takes long: the same hardware with other pins, or at another speed, needs it once.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import json
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,18 +150,28 @@ def packed(target: FpgaTarget) -> tuple[Resource, ...]:
     return used
 
 
-def synthesize(family: Family, folder: Path, top: str = "board") -> str:
-    """Every ``*.v`` under ``folder`` to ``netlist.json``, its cells counted in ``cells.json``; returns the log."""
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.v"))
-    return tools.yosys(
-        [
-            f"read_verilog {' '.join(files)}",
-            *family.settings,
-            f"{family.synthesize} -top {top} -json netlist.json",
-            "tee -q -o cells.json stat -json",
-        ],
-        folder,
-    )
+def synthesize(family: Family, folder: Path) -> None:
+    """Every ``*.v`` under ``folder`` to ``netlist.json``, its cells counted in ``cells.json``."""
+    files = {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*.v"))}
+    written = ("netlist.json", "cells.json")
+    passes = [
+        f"read_verilog {' '.join(files)}",
+        *family.settings,
+        f"{family.synthesize} -top board -json {written[0]}",
+        f"tee -q -o {written[1]} stat -json",
+    ]
+
+    def make(made: Path) -> None:
+        tools.yosys(passes, folder)
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in written:
+                archive.write(folder / name, name)
+
+    text = json.dumps([files, passes, tools.versions(("pyosys",))])
+    kept = cache.folder() / "netlists" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.zip"
+    with zipfile.ZipFile(cache.made(kept, make)) as archive:
+        for name in written:
+            archive.extract(name, folder)
 
 
 def _key(target: FpgaTarget, files: Artifacts, versions: dict[str, str]) -> str:

@@ -19,6 +19,8 @@ from tests.doubles.memories import memory_map
 from tests.unit.device.models import TARGET, built, stimulus
 from tests.unit.device.requests import begin, commit, crc, digest, flashing, probing, write
 
+pytestmark = pytest.mark.xdist_group("default-board")
+
 BAUD = TARGET.serial_board.baud
 MEMORIES = list(memory_map(TARGET).items())
 

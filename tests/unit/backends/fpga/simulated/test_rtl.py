@@ -21,7 +21,7 @@ from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.tables import Target
 from tests import fpga, hardware, networks
-from tests.conftest import examples
+from tests.conftest import campaign
 
 pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 
@@ -36,8 +36,9 @@ def _image(network: IntegerNetwork, target: Target) -> Image:
     return fpga.packed(fpga.placed(network, target), target)
 
 
-# 70 on each of four kinds of hardware: 280 networks.
-@settings(max_examples=examples(70))
+# 70 on each of four kinds of hardware: 280 networks; 10,000 in make soak.
+@pytest.mark.soak
+@settings(max_examples=campaign(70, 2_500))
 @given(
     graph=networks.graphs() | networks.graphs(beyond=True) | networks.grids(),
     seed=st.integers(0, 2**32 - 1),
