@@ -119,7 +119,7 @@ def explain(
 def _remarks(graph: CheckedGraph, network: IntegerNetwork) -> Iterator[str]:
     """How often a neuron may spike in a step is the target's own where the graph says otherwise."""
     often = {True: "several times", False: "once at most"}
-    for population in network.populations:
+    for population in _of_the_graph(graph, network):
         ours, trained = population.rules.multi, graph.rules(population.name).multi
         if ours != trained:
             yield f"{population.name!r} spikes {often[ours]} in a step on the target, {often[trained]} in the graph"
@@ -132,9 +132,25 @@ def _differing(a: SpikeRecord, b: SpikeRecord) -> dict[str, int]:
 
 def _simulate(graph: CheckedGraph, network: IntegerNetwork, x: Any, rounded: set[str]) -> SpikeRecord:
     """The graph in float64 with the named parameters replaced by what the integers stand for."""
-    made_of = {p.name: _parts(graph, network, p, rounded) for p in network.populations}
-    readouts = {p.name for p in network.populations if not p.spiking}
-    return float_.record(graph, float_.run(graph, made_of, x, readouts), [p.name for p in network.populations])
+    populations = _of_the_graph(graph, network)
+    made_of = {p.name: _parts(graph, network, p, rounded) for p in populations}
+    readouts = {p.name for p in populations if not p.spiking}
+    return float_.record(graph, float_.run(graph, made_of, x, readouts), [p.name for p in populations])
+
+
+def _of_the_graph(graph: CheckedGraph, network: IntegerNetwork) -> list[Population]:
+    """The network's populations but for relays, which only a target has: they say again what they heard."""
+    known = {p.name for p in graph.populations}
+    return [p for p in network.populations if p.name in known]
+
+
+def _past_relays(graph: CheckedGraph, network: IntegerNetwork, p: IntegerProjection) -> IntegerProjection:
+    """A projection as one from the graph's own population, later by the steps that relays take."""
+    known = {population.name for population in graph.populations}
+    while p.source not in known:
+        (heard,) = network.into(p.source)
+        p = replace(p, source=heard.source, delay=p.delay + heard.delay)
+    return p
 
 
 def _parts(graph: CheckedGraph, network: IntegerNetwork, integers: Population, rounded: set[str]) -> float_.Parts:
@@ -145,7 +161,8 @@ def _parts(graph: CheckedGraph, network: IntegerNetwork, integers: Population, r
     gain = np.where(total == 0, 1.0, total)
     if "weight" in rounded:
         sign = np.sign(total)
-        incoming = tuple(_stands_for(network, p, sign) for p in network.into(name))
+        arriving = (_past_relays(graph, network, p) for p in network.into(name))
+        incoming = tuple(_stands_for(network, p, sign) for p in arriving)
         made_of = replace(made_of, incoming=incoming)
     effective = integers.effective(network.formats)
     if "bias" in rounded:
@@ -193,7 +210,7 @@ def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Diverg
     if not integers.spiking:
         return None
     index = int(np.ravel_multi_index(first.neuron, integers.shape))
-    made_of = {p.name: float_.parts(graph, p.name) for p in network.populations}
+    made_of = {p.name: float_.parts(graph, p.name) for p in _of_the_graph(graph, network)}
     exact = float_.run(graph, made_of, x, set(), {first.population}).compared[first.population]
     border = neuron.threshold_of(integers.model, made_of[first.population].params)[index]
     step = first.step + network.latencies.get(first.population, 0)

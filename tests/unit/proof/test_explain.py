@@ -14,6 +14,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.explain import ROUNDINGS, _simulate, explain
 from nirdeploy.sim import float_
+from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
 from tests import networks
 from tests.conftest import examples
@@ -87,3 +88,19 @@ def test_how_often_a_target_spikes_is_said_where_the_graph_says_otherwise() -> N
     assert explain(graph, network, x).remarks == ()
     (remark,) = explain(graph, changed, x).remarks
     assert remark == "'lif1' spikes several times in a step on the target, once at most in the graph"
+
+
+def test_relays_of_a_delay_are_no_populations_to_explain() -> None:
+    """Where spikes come steps later the gather cores have populations that the graph lacks."""
+    graph = check(networks.two_layers(seed=2))
+    early, late = graph.projections
+    graph = replace(graph, projections=(early, replace(late, delay=3)))
+    found = fitting.fit(graph, "fpga")
+    assert found.network is not None
+    assert len(found.network.populations) > 2
+    x = networks.spikes(0, (30, 8, 20), 0.4)
+    explanation = explain(graph, found.network, x)
+    assert {cause.rounding for cause in explanation.causes} == {*ROUNDINGS, "state"}
+    exact, unrounded = float_.simulate(graph, x), _simulate(graph, found.network, x, set(ROUNDINGS))
+    assert set(exact.spikes) == set(unrounded.spikes)
+    assert (exact.spikes["lif2"] != unrounded.spikes["lif2"]).mean() < 0.1
