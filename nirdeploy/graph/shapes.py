@@ -70,7 +70,7 @@ def _remedy(weight: Shape, shape: Shape) -> str:
         return "insert a Flatten"
     if shape == weight[:1]:
         return "the weight is transposed: NIR's are (outputs, inputs); export it so"
-    return "correct the layer's size"
+    return "correct the layer's size; a Flatten mends it only where it gives as many values as the layer takes"
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,8 @@ def test_a_layer_of_another_size(shape: tuple[int, int], arriving: tuple[int, ..
     with pytest.raises(GraphError, match="node 'fc' takes") as caught:
         check(chain(i=inp(*arriving), fc=nir.Linear(np.ones(shape)), n=lif(shape[0]), o=out(shape[0])))
     assert hint in caught.value.hint
-    assert ("Flatten" in caught.value.hint) == (hint == "Flatten")
+    assert ("insert a Flatten" in caught.value.hint) == (hint == "Flatten")
+    assert ("Flatten" in caught.value.hint) == (hint != "transposed")
 
 
 def unfinished(path: Path, left: Any) -> None:
