@@ -65,7 +65,7 @@ def read(path: Path | str) -> nir.NIRGraph:
     tree = _tree(_datasets(_ask_child(path, seconds), str(path), seconds), str(path))
     _look_at_version(tree.get("version"), str(path))
     if list(tree) == ["version"]:
-        raise _unfinished("there is a version and nothing behind it", str(path))
+        raise _unfinished("there is a version and no group 'node' behind it", str(path))
     if "node" not in tree or not isinstance(tree["node"], dict):
         raise ModelFileError("the file is HDF5 but holds no NIR graph (no group 'node')", where=str(path))
     file = _File(str(path))

@@ -242,8 +242,14 @@ class _Shapes:
             self._set(name, arriving, f"that {short(self.flat.into(name)[0])} gives")
         elif wanted == {arriving}:
             self._set(name, arriving, f"that {short(self.flat.into(name)[0])} gives and what reads it takes")
-        else:
+        elif not self._is_beside_itself(self.flat.into(name)[0], arriving):
             self._contradiction(name, declared, arriving)
+
+    def _is_beside_itself(self, name: str, leaving: Shape) -> bool:
+        """Whether a node's parameters are of another shape than what leaves it: that is for check to say."""
+        row = primitives.of(self.flat.nodes[name])
+        own = None if row is None else row.rule.alone(self.flat.nodes[name])
+        return own is not None and own != leaving
 
     def _repair_convolution(self, name: str, node: Any) -> None:
         arriving, spatial = self.signals.one(name), 1 if isinstance(node, nir.Conv1d) else 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 import nirdeploy as nd
 from nirdeploy import processes
+from nirdeploy.errors import CorruptFile
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets import registry
@@ -82,12 +82,8 @@ def test_an_explanation_is_of_the_chips_own_steps(name: str) -> None:
     assert found.verdict.measured == name
 
 
-def test_the_reference_would_step_some_of_them_otherwise() -> None:
-    """So that the comparisons above are known to be able to fail."""
-    differing: Counter[str] = Counter()
+def test_no_network_of_a_chip_is_stepped_by_the_references_neurons() -> None:
+    """So that what is equal above cannot be equal because all are stepped alike."""
     for name in OWN:
-        build = built(name)
-        plain = nd.simulate(replace(build.network, dynamics=""), X)
-        assert plain.source == "integer"
-        differing[registry.load(name).backend] += nd.verify(nd.simulate(build, X), plain).mismatches
-    assert {"speck", "xylo"} <= {backend for backend, cells in differing.items() if cells > 500}
+        with pytest.raises(CorruptFile, match="has a chip's registers, not the reference's neurons"):
+            nd.simulate(replace(built(name).network, dynamics=""), X)

@@ -36,10 +36,14 @@ cli = terminal.cli
 
 
 def refused(target: Target) -> list[nir.NIRGraph]:
-    """A reset that comes a step late, a projection that does, both."""
+    """Several spikes whose reset comes a step late, a projection that does, both."""
     model, dialect = legal(target)
     late = target.connections.delay_max + 9
-    return [network(model, f"{dialect},reset_delay=true"), network(model, dialect, late), impossible(target)]
+    return [
+        network(model, f"{dialect},spikes=multi,reset_delay=true"),
+        network(model, dialect, late),
+        impossible(target),
+    ]
 
 
 @pytest.mark.parametrize("name", targets.names())
@@ -75,7 +79,7 @@ def test_the_commands_print_the_same(cli: Callable[..., Any], tmp_path: Path, na
 
 def test_one_problem_is_one_paragraph(cli: Callable[..., Any], tmp_path: Path) -> None:
     model, dialect = legal(targets.load("fpga"))
-    graph = network(model, f"{dialect},reset_delay=true")
+    graph = network(model, f"{dialect},spikes=multi,reset_delay=true")
     single = nir.NIRGraph(
         {name: node for name, node in graph.nodes.items() if name not in ("to_last", "last", "out")}
         | {"out": nir.Output({"output": graph.nodes["hidden"].v_threshold.shape})},

@@ -19,7 +19,7 @@ from nirdeploy.graph import repair as nirrepair
 from nirdeploy.graph.extension import MaxPool2d, file_type
 from tests.unit.graph.test_file import assert_same_values
 
-DATA = Path(os.environ.get("NIRDEPLOY_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("NIRDEPLOY_DATA", Path(__file__).parents[4] / "shared" / "data"))
 PAPER = DATA / "nir_paper"
 N = np.array([1.0, 2.0, 3.0])
 IMAGE = np.array([2, 6, 6])
