@@ -293,4 +293,5 @@ def test_a_virtual_board_from_start_to_stop(
     assert cli("verify", record, out).code == 0
     assert cli("board", "stop", name).code == 0
     assert name not in [entry["name"] for entry in cli("board", "list", "--json").json["boards"]]
-    assert cli("flash", build, "-p", port).code == 6
+    if not Path(port).exists():  # else another test's terminal has its number by now, which is not to be written to
+        assert cli("flash", build, "-p", port).code == 6
