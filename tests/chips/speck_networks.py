@@ -22,8 +22,9 @@ def dialect(network: dict[str, Any]) -> str:
     """Of the network: all layers are alike in it."""
     first = network["layers"][0]
     bounded = "none" if first["floor"] is None else "-threshold"
-    most = first.get("neuron", {}).get("max_spikes", 0)
-    return f"{DIALECT},reset={first['reset']},v_min={bounded},max_spikes={most}"
+    odd = first.get("neuron", {})
+    taken = "difference" if "subtract_value" in odd else "threshold"
+    return f"{DIALECT},reset={first['reset']},subtract={taken},v_min={bounded},max_spikes={odd.get('max_spikes', 0)}"
 
 
 def as_nir(network: dict[str, Any]) -> nir.NIRGraph:
