@@ -48,9 +48,8 @@ def test_a_checkout_that_is_the_current_folder_is_found_all_the_same() -> None:
     for path in ("", HOME):
         own, childrens = ask(Path(HOME), path)
         assert childrens.count(HOME) == 1
-        assert (
-            childrens[0] == HOME or own.index(HOME) > 0
-        )  # named, or installed as a checkout: where this process has it
+        named = list(dict.fromkeys(entry for entry in own if entry))
+        assert childrens == (named if HOME in named else [HOME, *named])
     _, childrens = ask(Path(HOME).parent, HOME)
     assert HOME in childrens
 
