@@ -79,13 +79,16 @@ def is_running(board: BoardRecord) -> bool:
 
 
 def started(pid: int) -> int:
-    """When the process started, in the system's clock ticks since its own start; 0: there is none, or it has ended."""
+    """When the process started, in the system's clock ticks since its own start; 0: there is none, or it has ended.
+
+    A process whose first thread has ended holds its port until the last one has.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0
-    state, ticks = fields[0], int(fields[19])
-    return 0 if state in "ZX" else ticks
+    state, threads, ticks = fields[0], int(fields[17]), int(fields[19])
+    return 0 if state in "ZX" and threads <= 1 else ticks
 
 
 def _forget(path: Path) -> None:

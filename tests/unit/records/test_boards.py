@@ -109,3 +109,26 @@ def test_a_board_without_a_place_for_its_record_runs_all_the_same(tmp_path: Path
         assert board.poll() is None
         assert boards.running() == []
     assert board.returncode == 0
+
+
+ENDS_BY_THREADS = """
+import ctypes, os, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+print(flush=True)
+ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)  # exit: the first thread ends, and no other
+"""
+
+
+def test_a_board_has_ended_when_its_last_thread_has() -> None:
+    command = processes.command("-c", ENDS_BY_THREADS)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=processes.environment()) as board:
+        assert board.stdout
+        assert board.stdin
+        started = boards.started(board.pid)
+        assert board.stdout.readline()
+        while Path(f"/proc/{board.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            continue
+        assert boards.started(board.pid) == started > 0
+        board.kill()
+        os.waitid(os.P_PID, board.pid, os.WEXITED | os.WNOWAIT)
+        assert boards.started(board.pid) == 0
