@@ -25,14 +25,18 @@ def memory_map(target: FpgaTarget) -> dict[int, int]:
 def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
     """Which bits of the words from an address on are memory (uint32 masks): the others read as zero.
 
-    A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first word holds an
-    address as wide as the bitmaps are long, and three marks.
+    The input's words are a number as wide as a bus address. A core's control is a bit per group that it listens to,
+    then its number of jobs. A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first
+    word holds an address as wide as the bitmaps are long, and three marks.
     """
     masks = np.full(count, 0xFFFFFFFF, dtype=np.uint32)
     if at >> 24 == memory.GLOBAL:
-        return masks
+        return masks & np.uint32((1 << (target.hardware.out_words - 1).bit_length()) - 1)
     words = np.arange(count) + (at & 0xFFFFF)
-    if at >> 20 & 0xF == memory.PARAMETERS:
+    if at >> 20 & 0xF == memory.CONTROL:
+        bits = np.array([target.hardware.groups, (target.hardware.jobs - 1).bit_length() + 1], dtype=np.uint64)
+        masks = ((1 << bits[words]) - 1).astype(np.uint32)
+    elif at >> 20 & 0xF == memory.PARAMETERS:
         bits = sum(memory.parameter_fields(target.formats.of_network(), target.hardware).values())
         left = np.clip(bits - 32 * (words % memory.parameter_words(target)), 0, 32)
         masks = ((1 << left.astype(np.uint64)) - 1).astype(np.uint32)

@@ -289,7 +289,7 @@ def _requests(target: Target) -> st.SearchStrategy[tuple[int, bytes]]:
         st.sampled_from(sorted(memories)).map(lambda start: start + memories[start] - 1),
         st.integers(0, 2**32 - 1),
     )
-    words = st.integers(0, 12).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n))
+    words = st.integers(0, 12).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n) | st.just(4 * n * b"\xff"))
     span = st.tuples(address, st.integers(0, 600)).map(
         lambda s: s[0].to_bytes(4, "little") + s[1].to_bytes(4, "little")
     )
@@ -323,6 +323,17 @@ def test_rtl_answers_as_the_device_model(rtl: _Rtl, target: Target, data: st.Dat
             Kind(kind) if kind in Kind._value2member_map_ else kind,
             payload.hex(),
         )
+
+
+def test_every_memory_has_the_bits_of_the_device_model(rtl: _Rtl, target: Target) -> None:
+    model, decoder = DeviceModel(target), Decoder()
+    rtl.clear()
+    for address, size in memory_map(target).items():
+        count = min(64, size)
+        write = address.to_bytes(4, "little") + 4 * count * b"\xff"
+        for kind, payload in ((Kind.WRITE, write), (Kind.DIGEST, struct.pack("<II", address, count))):
+            expected = decoder.feed(model.feed(encode(Frame(kind, 0, payload))))
+            assert rtl.request(kind, 0, payload) == expected, (kind, hex(address))
 
 
 @pytest.mark.law
