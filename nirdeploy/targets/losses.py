@@ -184,7 +184,7 @@ def _highest(both: _Both, graph: CheckedGraph, able: Mapping[str, np.ndarray]) -
         drive = _settled(effective.synapse_decay, np.maximum(drive + current + late + scale, 0.0))
         late = 0 * late
     ends = _settled(effective.decay, np.maximum(drive + effective.offset + late + scale, 0.0))
-    return np.maximum(ends, effective.v_reset)
+    return np.asarray(np.maximum(ends, effective.v_reset))
 
 
 def _most(
