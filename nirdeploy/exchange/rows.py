@@ -99,8 +99,12 @@ def _upsample(module: Any, who: str) -> Given:
         )
         return result
 
+    def nearest(shape: tuple[int, ...]) -> ops.Op:
+        large = None if len(shape) != 3 else ops.upsampled(shape, tuple(run(torch.zeros(1, *shape)).shape[1:]))
+        return large or ops.Rearranged(run)
+
     if module.mode in ("nearest", "nearest-exact"):
-        return ops.Rearranged(run)
+        return nearest
     return ops.Written(f"{module.mode} upsampling", run, 3 if module.mode in ("bilinear", "bicubic") else 2)
 
 
