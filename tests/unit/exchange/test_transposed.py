@@ -87,7 +87,7 @@ def test_a_small_one_is_a_matrix_that_every_reader_knows(layer: nn.Module) -> No
 
 def spiking(channels: int, size: int) -> nir.NIRGraph:
     torch.manual_seed(2)
-    up = nn.Sequential(nn.ConvTranspose2d(channels, 2, 2, stride=2), nn.Conv2d(2, 2, 3, padding=1))
+    up: Any = nn.Sequential(nn.ConvTranspose2d(channels, 2, 2, stride=2), nn.Conv2d(2, 2, 3, padding=1))
     with torch.no_grad():
         up[0].weight.mul_(4)
         up[1].weight.mul_(4)
