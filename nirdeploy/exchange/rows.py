@@ -160,7 +160,8 @@ _ROWS: tuple[Row, ...] = (
 
 _BY_SAMPLE = (
     "it normalizes each sample by the sample's own mean and variance, which no weights can say",
-    "train with BatchNorm1d or BatchNorm2d, which are fixed numbers at inference",
+    "train with BatchNorm1d or BatchNorm2d, which are fixed numbers at inference; one in front of the whole net can be "
+    "left out, and the stimulus normalized",
 )
 _THREE = ("NIR and the chips have maps of one and two dimensions", "use the layer of two dimensions")
 _CURVE = (

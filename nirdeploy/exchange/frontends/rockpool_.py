@@ -40,9 +40,15 @@ def export(net: Any, example_input: Any, dt: float | None = None) -> nir.NIRGrap
     for name, module in net.named_modules():
         inner = bool(list(module.children()))
         if inner and _kind(module) != "TorchSequential":  # the exporter sees no sums and no branches
-            raise ExportError(f"{name or 'the network'} ({type(module).__name__}) is not a Sequential of modules")
+            raise ExportError(
+                f"{name or 'the network'} ({type(module).__name__}) is not a Sequential of modules",
+                hint="Rockpool's exporter sees no sums and no branches: build it of Sequential alone",
+            )
         if not inner and _kind(module) not in _KINDS:
-            raise ExportError(f"module {name!r} ({type(module).__name__}) of the Rockpool network has no NIR form")
+            raise ExportError(
+                f"module {name!r} ({type(module).__name__}) of the Rockpool network has no NIR form",
+                hint=f"there are {', '.join(sorted(_KINDS))}",
+            )
     dialect = replace(PRESETS["rockpool"], dt=_dt(modules, dt))
     dialect = replace(dialect, max_spikes=max([_most_spikes(m, n) for n, m in modules.items()], default=0))
     nodes, edges = _exported(net, modules, example_input)
@@ -82,7 +88,10 @@ def _most_spikes(module: Any, name: str) -> int:
     if most >= _UNLIMITED:
         return 0
     if most < 1 or most % 1:
-        raise ExportError(f"module {name!r}: max_spikes_per_dt = {most:g} is not a whole number of at least one")
+        raise ExportError(
+            f"module {name!r}: max_spikes_per_dt = {most:g} is not a whole number of at least one",
+            hint="give it one, or leave it out",
+        )
     return int(most)
 
 
@@ -98,10 +107,16 @@ def _exported(
         made = exporter.to_nir(copy.deepcopy(net), sample, model_name=_ALONE)
     except (TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"Rockpool cannot export the network: {reason[:200]}") from error
+        raise ExportError(
+            f"Rockpool cannot export the network: {reason[:200]}",
+            hint="give the example the shape (batch, time, channels) that the network is run with",
+        ) from error
     missing = [name for name in modules if name not in made.nodes]
     if missing:
-        raise ExportError(f"Rockpool's exporter leaves out the modules {', '.join(missing)}")
+        raise ExportError(
+            f"Rockpool's exporter leaves out the modules {', '.join(missing)}",
+            hint="let every module of the network take part in its run",
+        )
     nodes = dict(made.nodes)
     for name, node in made.nodes.items():
         if isinstance(node, nir.Input):
