@@ -21,7 +21,7 @@ from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.targets import registry
+from nirdeploy.targets import losses, registry
 from nirdeploy.targets.emit import Artifacts, emit
 from nirdeploy.targets.fit import Fit, refusal
 from nirdeploy.targets.fitting import fit
@@ -101,6 +101,12 @@ class Build:
     @property
     def image(self) -> Image:
         return cast(Image, self._of("image"))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What can hardly be meant, in the graph and in what rounding made of it, as far as the stages went."""
+        rounded = losses.warnings(self.graph, self.network) if "quantize" in self.products else ()
+        return (*self.graph.warnings, *rounded)
 
     @property
     def fit(self) -> Fit:

@@ -48,7 +48,7 @@ def command(
     manifest = built.manifest()
     done = pipeline.STAGES[: pipeline.STAGES.index(stop) + 1]
     if as_json:
-        data = {"out": str(out), "stages": list(done), **manifest, "warnings": list(built.graph.warnings)}
+        data = {"out": str(out), "stages": list(done), **manifest, "warnings": list(built.warnings)}
         if "quantize" in done:
             data["quantization"] = [dict(row) for row in built.network.report]
         if "place" in done:
@@ -57,7 +57,7 @@ def command(
             data["image_bytes"] = built.image.total_bytes
         ui.result("build", data)
         return
-    ui.warn(built.graph.warnings)
+    ui.warn(built.warnings)
     if "quantize" in done:
         ui.show(tables.rows_table("quantization", built.network.report))
     if "place" in done:

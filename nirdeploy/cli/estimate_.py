@@ -64,6 +64,7 @@ def command(
         return
     ui.show(tables.rows_table(f"per step, at {activity:g} spikes per neuron", _filled([_row(one) for one in found])))
     for one in found:
+        ui.warn(f"{one.target}: {warning}" for warning in one.warnings)
         if one.chip and len(found) == 1:
             ui.show(tables.rows_table("chip, estimated", [use.row() for use in one.chip]))
         if one.fits and len(found) == 1:

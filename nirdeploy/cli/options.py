@@ -80,6 +80,12 @@ def probe(function: F) -> F:
     )(function)
 
 
+def allow_silent(function: F) -> F:
+    return click.option(
+        "--allow-silent", is_flag=True, help="Equal records are equal even where no population spiked."
+    )(function)
+
+
 def probes(text: str) -> str | list[str]:
     """The value of ``--probe`` as the Python functions take it."""
     return text if text in ("all", "outputs") else [name.strip() for name in text.split(",")]

@@ -39,16 +39,20 @@ def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> Non
 @click.option(
     "--tolerance", multiple=True, metavar="[POPULATION=]FRACTION", help="Allowed fraction of differing cells."
 )
+@options.allow_silent
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @options.as_json
-def check(golden: Path, record: Path, tolerance: tuple[str, ...], junit: Path | None, as_json: bool) -> int:
-    """Compare RECORD with GOLDEN; exit code 1 if anything differs beyond the tolerance."""
+def check(
+    golden: Path, record: Path, tolerance: tuple[str, ...], allow_silent: bool, junit: Path | None, as_json: bool
+) -> int:
+    """Compare RECORD with GOLDEN; exit code 1 if anything differs beyond the tolerance, or if nothing spiked."""
     from nirdeploy import SpikeRecord
     from nirdeploy.proof import regress
     from nirdeploy.proof.report import junit as xml
     from nirdeploy.proof.report import tables
 
-    regression = regress.check(golden, SpikeRecord.load(record), tolerance=_tolerance(tolerance))
+    run = SpikeRecord.load(record)
+    regression = regress.check(golden, run, tolerance=_tolerance(tolerance), allow_silent=allow_silent)
     if junit is not None:
         xml.write(junit, [regression.verdict], failed=regression.failed)
     if as_json:

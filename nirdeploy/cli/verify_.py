@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @options.target_again
 @options.port
 @options.probe
+@options.allow_silent
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as one HTML page.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @options.as_json
@@ -34,6 +35,7 @@ def command(
     port: str | None,
     baud: int | None,
     probe: str,
+    allow_silent: bool,
     html: Path | None,
     junit: Path | None,
     as_json: bool,
@@ -45,7 +47,8 @@ def command(
     verify BUILD -x STIMULUS -p PORT         float, integer simulator and device
 
     Exit code 1 if integer simulator and device (or the two records) differ in a single spike or value of
-    a read-out, or if nothing was compared. Float against integer is quantization: it is explained, not
+    a read-out, or if nothing was compared, or if no population spiked: silence proves nothing, unless
+    --allow-silent asks for it. Float against integer is quantization: it is explained, not
     judged.
     """
     from nirdeploy import pipeline
@@ -57,14 +60,14 @@ def command(
         if stimulus is None or measured is not None:
             raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {what} -x STIMULUS.npz [-p PORT]")
         built = pipeline.Build.load(what, target)
-        report, judged = _witnesses(built, stimulus, port, baud, options.probes(probe), as_json)
+        report, judged = _witnesses(built, stimulus, port, baud, options.probes(probe), as_json, allow_silent)
     else:
         if measured is None or stimulus is not None or target is not None:
             raise UsageProblem(
                 "verify takes two records, or a build folder and a stimulus",
                 hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
             )
-        report = _records(what, measured, probe)
+        report = _records(what, measured, probe, allow_silent)
         judged = report.verdicts[0]
     if html is not None:
         page.write(html, report)
@@ -86,19 +89,25 @@ def command(
     return 0 if judged else ui.NOT_EQUAL
 
 
-def _records(expected: Path, measured: Path, probe: str) -> Any:
+def _records(expected: Path, measured: Path, probe: str, allow_silent: bool) -> Any:
     from nirdeploy import SpikeRecord, verify
     from nirdeploy.proof.report import html
 
     a, b = SpikeRecord.load(expected), SpikeRecord.load(measured)
     chosen = None if probe == "all" else options.probes(probe)
     names = sorted(set(a.outputs.values())) if chosen == "outputs" else chosen
-    verdict = verify(a, b, populations=names)
+    verdict = verify(a, b, populations=names, allow_silent=allow_silent)
     return html.Report(f"{measured.name} against {expected.name}", [verdict], records=(a, b))
 
 
 def _witnesses(
-    built: Build, stimulus: Path, port: str | None, baud: int | None, probe: str | list[str], quiet: bool
+    built: Build,
+    stimulus: Path,
+    port: str | None,
+    baud: int | None,
+    probe: str | list[str],
+    quiet: bool,
+    allow_silent: bool,
 ) -> tuple[Any, Any]:
     from dataclasses import replace
 
@@ -118,7 +127,7 @@ def _witnesses(
             flash(built.image, device)
             with ui.progress("running", quiet) as bar:
                 measured = run(device, x, probe, bar, image=built.image)
-    judged = verify(quantized, measured)
+    judged = verify(quantized, measured, allow_silent=allow_silent)
     facts: dict[str, Any] = {}
     if labels is not None:
         for record in (reference, quantized, measured):

@@ -11,12 +11,13 @@ import nir
 import numpy as np
 
 from nirdeploy.exchange.placing import Placing, Sources, without_sums
-from nirdeploy.exchange.signals import Node, Shape
+from nirdeploy.exchange.signals import ANY, Node, Shape
 from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics import neuron as equations
 from nirdeploy.semantics.dialect import Dialect
 
+_MEMBRANES: dict[type[Any], type[nir.NIRNode]] = {nir.IF: nir.I, nir.LIF: nir.LI, nir.CubaLIF: nir.CubaLI}
 _WEIGHTS = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d)
 
 
@@ -49,6 +50,14 @@ def emit(placing: Placing, inputs: Sequence[Node], endings: Sequence[Ending], di
             marked.metadata = {dialects.METADATA_KEY: str(node.dialect)}
     metadata = {dialects.METADATA_KEY: str(dialect)}
     return nir.NIRGraph(nodes=graph.nodes, edges=graph.edges, metadata=metadata, type_check=False)
+
+
+def read_out(node: Node) -> None:
+    """Make a neuron of which only the membrane is read a node that never spikes, where no reset tells the two apart."""
+    made, kind = node.made, _MEMBRANES.get(type(node.made))
+    if kind is not None and node.dialect is not None and node.dialect.reset == "none" and node.feedback is None:
+        node.made = kind(**{key: getattr(made, key) for key in equations.PARAMETERS[kind.__name__]})
+        node.marked, node.nature = None, ANY
 
 
 def commonest(nodes: Sequence[Node], otherwise: Dialect) -> Dialect:

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange import ops
 from nirdeploy.exchange.calls import Calls
-from nirdeploy.exchange.emit import Ending
+from nirdeploy.exchange.emit import Ending, read_out
 from nirdeploy.exchange.placing import Sources, only_late_added, without_sums
 from nirdeploy.exchange.reading import Reading, Unreadable, Unwritten
 from nirdeploy.exchange.run import Run
@@ -270,14 +270,23 @@ class Observer:
                 sources, shape = self._read_at_end(tensor)
                 found.setdefault(tuple((id(n), late) for n, late in sources), (sources, shape))
         self.run.problems.check()
+        last = self._membranes_read_out(membranes, [node for sources, _ in found.values() for node, _ in sources])
         if not found:
             last = list(dict.fromkeys(membranes)) or self._unread_nodes()
-            found = {(id(node), 0): ([(node, 0)], node.shape) for node in last}
+        found |= {(id(node), 0): ([(node, 0)], node.shape) for node in last}
         several = len(found) > 1
         return [
             Ending(self.placing.names.end(f"{self.table.output}_{index}" if several else self.table.output), *one)
             for index, one in enumerate(found.values())
         ]
+
+    def _membranes_read_out(self, membranes: Sequence[Node], ended: Sequence[Node]) -> list[Node]:
+        """The neurons whose membrane the net gives and whose spikes nothing reads, made read-outs where they can be."""
+        unread = self._unread_nodes()
+        found = [node for node in dict.fromkeys(membranes) if node in unread and node not in ended]
+        for node in found:
+            read_out(node)
+        return found
 
     def _read_at_end(self, tensor: torch.Tensor) -> tuple[Sources, tuple[int, ...]]:
         try:

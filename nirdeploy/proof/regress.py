@@ -31,8 +31,10 @@ class Regression:
 
     @property
     def passed(self) -> bool:
-        """No population differs by more than its tolerance, and none is missing or could not be judged."""
-        return not self.verdict.missing and not self.failed
+        """No population differs by more than its tolerance, none is missing or could not be judged, and there was
+        something to judge: a population spiked, or silence is allowed."""
+        shown = self.verdict.allow_silent or not self.verdict.vacuous
+        return shown and not self.verdict.missing and not self.failed
 
     def __bool__(self) -> bool:
         return self.passed
@@ -59,6 +61,8 @@ class Regression:
         """One line."""
         if not self.passed:
             names = dict.fromkeys([*(p.population for p in self.failed), *self.verdict.missing])
+            if not names:
+                return f"no regression was looked for: {self.verdict.summary()}"
             return f"regression in {', '.join(names)}: {self.verdict.summary()}"
         text = f"within tolerance: {self.verdict.mismatches:,} of {self.verdict.cells:,} cells differ"
         if self.verdict.equal:
@@ -76,17 +80,24 @@ def record(golden: Path | str, run: SpikeRecord, *, manifest: Mapping[str, Any] 
     _keep(golden, run, manifest, [])
 
 
-def check(golden: Path | str, run: SpikeRecord, *, tolerance: float | Mapping[str, float] = 0.0) -> Regression:
+def check(
+    golden: Path | str,
+    run: SpikeRecord,
+    *,
+    tolerance: float | Mapping[str, float] = 0.0,
+    allow_silent: bool = False,
+) -> Regression:
     """Compare ``run`` with a golden.
 
     Args:
         tolerance: allowed fraction of differing cells: one for all populations, or by population.
+        allow_silent: pass though no population spiked in either.
 
     Raises:
         CorruptFile: the golden is missing or damaged. InputShapeError: it is of another stimulus.
     """
     kept = load(golden)
-    verdict = verify(kept, run)
+    verdict = verify(kept, run, allow_silent=allow_silent)
     names = list(dict.fromkeys(p.population for p in verdict.populations))
     if isinstance(tolerance, Mapping):
         unknown = sorted(set(tolerance) - set(names))

@@ -44,7 +44,7 @@ class PopulationVerdict:
     ``decides``: False where values of different kinds (float against integer membranes) are only measured.
     ``max_error``, ``rms_error``: of membrane potentials, in the graph's units.
     ``unlike``: what of the two records' form does not agree (type, scale), or that there is no cell to compare;
-    where it decides, such a population is not equal, whatever its values.
+    where it decides, such a population is not equal, whatever its values. ``silent``: nothing but zeros in either.
     """
 
     population: str
@@ -60,6 +60,7 @@ class PopulationVerdict:
     max_error: float = 0.0
     rms_error: float = 0.0
     unlike: str = ""
+    silent: bool = False
 
     @property
     def equal(self) -> bool:
@@ -76,6 +77,7 @@ class Verdict:
 
     ``missing``: populations of which only one of the two records holds the spikes, or anything. ``left_out``: what of
     which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
+    ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
     """
 
     expected: str
@@ -86,12 +88,36 @@ class Verdict:
     missing: tuple[str, ...] = ()
     manifests: Mapping[str, Any] | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    allow_silent: bool = False
 
     @property
     def equal(self) -> bool:
-        """Something was compared, all of it agrees, and neither record lacks a population of the other."""
+        """Something was compared, all of it agrees, neither record lacks a population of the other, and (unless that is
+        allowed) there was something to agree on."""
         judged = [p for p in self.populations if p.decides]
-        return self.cells > 0 and all(p.equal for p in judged) and not self.missing
+        agree = self.cells > 0 and all(p.equal for p in judged) and not self.missing
+        return agree and (self.allow_silent or not self.vacuous)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The populations that never spiked, and the read-outs whose membrane was never but 0, in either record."""
+        spiking = {p.population for p in self.populations if p.kind == "spikes"}
+        judged = [p for p in self.populations if p.cells and p.decides]
+        return tuple(p.population for p in judged if p.silent and (p.kind == "spikes" or p.population not in spiking))
+
+    @property
+    def vacuous(self) -> bool:
+        """Nothing that was compared spiked in either record: that they agree shows nothing."""
+        return bool(self.silent) and {p.population for p in self.populations if p.cells and p.decides} <= {*self.silent}
+
+    @property
+    def silence(self) -> str:
+        """That no population, or no output, spiked in either record; nothing where one did."""
+        if self.vacuous:
+            return "nothing spiked in either record"
+        outputs = {p.population for p in self.populations if p.cells and p.decides}.intersection(self.outputs)
+        return "no output spiked in either record" if outputs and outputs <= {*self.silent} else ""
 
     def __bool__(self) -> bool:
         return self.equal
@@ -121,16 +147,22 @@ class Verdict:
         else:
             compared = f"{self.cells:,} cells compared, 0 differ" if self.cells else "nothing was compared"
             text = f"{self.measured} is not shown to equal {self.expected}: {compared}"
+            if self.vacuous and not self.allow_silent:
+                remedy = "give a stimulus that makes it spike, or allow silence (--allow-silent, allow_silent=True)"
+                text += f", but {self.silence}, so nothing is shown: {remedy}"
         return "; ".join([text, *self.remarks()])
 
     def remarks(self) -> list[str]:
-        """What was not compared, or could not be as it is."""
+        """What was not compared, or could not be as it is, and what was silent."""
+        never = f"never spiked: {', '.join(map(repr, self.silent))}" if self.silent else ""
+        if self.silence and (self.allow_silent or self.mismatches or not self.vacuous):
+            never = f"{self.silence} ({never})"
         said = [
             f"{p.kind} of {p.population!r} {'cannot be equal' if p.decides else 'measured, not judged'}: {p.unlike}"
             for p in self.populations
             if p.unlike
         ]
-        return [*said, *self.left_out.values()]
+        return [*said, *self.left_out.values(), *([never] if never else [])]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -144,21 +176,33 @@ class Verdict:
             "mismatches": self.mismatches,
             "missing": list(self.missing),
             "left_out": dict(self.left_out),
+            "silent": list(self.silent),
+            "silence": self.silence,
+            "vacuous": self.vacuous,
+            "allow_silent": self.allow_silent,
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
             "populations": [asdict(p) for p in self.populations],
         }
 
 
-def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequence[str] | None = None) -> Verdict:
+def verify(
+    expected: SpikeRecord,
+    measured: SpikeRecord,
+    *,
+    populations: Sequence[str] | None = None,
+    allow_silent: bool = False,
+) -> Verdict:
     """Compare two records cell by cell.
 
     Where populations of one lag behind the graph (its ``latency``) and those of the other do not, they are compared
     step by step of the graph. Spikes must be equal, and so must membranes that both records hold, in value and in
     form: whole numbers or not, and the scale. Only the float reference's membranes (floats, without a scale) against
-    integers of a scale are measured and decide nothing.
+    integers of a scale are measured and decide nothing. Records in which no population spikes show nothing, however
+    equal they are; that no output spikes, or some population never, is said.
 
     Args:
         populations: only these; by default all that either record holds.
+        allow_silent: call such records equal all the same.
 
     Raises:
         InputShapeError: the records are of different stimuli (steps, samples, shapes).
@@ -189,6 +233,8 @@ def verify(expected: SpikeRecord, measured: SpikeRecord, *, populations: Sequenc
         missing=tuple(missing),
         manifests={expected.source: dict(expected.manifest), measured.source: dict(measured.manifest)},
         left_out=left_out,
+        outputs=tuple(dict.fromkeys([*expected.outputs.values(), *measured.outputs.values()])),
+        allow_silent=allow_silent,
     )
 
 
@@ -368,4 +414,5 @@ def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> Population
         worst_neuron=worst,
         first=first,
         unlike="" if differs.size else f"there are no cells in {expected.shape}",
+        silent=not expected.any() and not measured.any(),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.targets import registry
+from nirdeploy.targets import losses, registry
 from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.fitting import fit
 from nirdeploy.targets.placement import ChipUse, CoreUse
@@ -18,7 +18,7 @@ class Estimate:
     """One target; true where it fits. ``problems``: what keeps the network or the hardware from it.
 
     ``cores``: those that hold it, of ``cores_there``; ``figures``: its backend's, per step; ``chip``: what the
-    hardware takes of its chip, about.
+    hardware takes of its chip, about; ``warnings``: what rounding takes (:func:`nirdeploy.targets.losses.warnings`).
     """
 
     target: str
@@ -28,6 +28,7 @@ class Estimate:
     cores_there: int = 0
     figures: Mapping[str, float | str] = field(default_factory=dict)
     chip: tuple[ChipUse, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -77,7 +78,8 @@ def estimate(graph: CheckedGraph, target: Target, activity: float = 0.1) -> Esti
     if problems or found.network is None or found.placement is None:
         return Estimate(target.name, target.title, tuple(problems), chip=chip)
     figures = backend.estimate(found.network, found.placement, found.plan, target, activity)
-    return Estimate(target.name, target.title, (), found.placement.cores, backend.cores(target), figures, chip)
+    warnings, cores = losses.warnings(graph, found.network), found.placement.cores
+    return Estimate(target.name, target.title, (), cores, backend.cores(target), figures, chip, warnings)
 
 
 def _excess(use: ChipUse) -> str:

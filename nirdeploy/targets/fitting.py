@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.targets import registry
+from nirdeploy.targets import losses, registry
 from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.tables import Target
 
@@ -46,6 +46,10 @@ def fit(
         found = backend.fit(source, chosen)
     except DoesNotFit as error:
         return Fit(error.problems or (Problem("", error.message, remedy=error.hint),))
+    if found.network is not None:
+        known = {problem.node for problem in found.problems}
+        if lost := [problem for problem in losses.problems(source, found.network) if problem.node not in known]:
+            return Fit((*found.problems, *lost))
     if found.placement is not None and found.network is not None:
         backend.validate(found.placement, found.network, chosen)
     return found

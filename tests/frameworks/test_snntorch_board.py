@@ -17,10 +17,11 @@ from nirdeploy.device.client import Device
 from nirdeploy.exchange.frontends import export_from
 from nirdeploy.targets import registry as targets
 from tests.frameworks.networks import in_float64, weighted
-from tests.frameworks.test_snntorch import VARIANTS, sequential
+from tests.frameworks.test_snntorch import RESETS, VARIANTS, sequential
 
 pytestmark = pytest.mark.xdist_group("default-board")
 STEPS, SAMPLES, SIZES = 50, 2, (12, 10, 6)
+LAPICQUE = [("Lapicque", reset, True) for reset in RESETS]  # snnTorch's own always resets one step late
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +38,13 @@ def network(rng: np.random.Generator, kind: str, reset: str, delay: bool) -> nn.
         if "Synaptic" in kind:
             options["alpha"] = torch.tensor(rng.uniform(0.2, 0.9, after))
         options |= {"linear_features": after} if kind.startswith("R") else {}
+        if kind == "Lapicque":  # resistance and capacitance, one of a layer, are its decay and scale the current
+            options |= {"R": float(rng.uniform(2, 6)), "C": float(rng.uniform(0.8, 2)), "time_step": 0.9}
+        else:
+            options |= {"beta": torch.tensor(rng.uniform(0.3, 0.98, after)), "reset_delay": delay}
         neuron = getattr(snntorch, kind)(
-            beta=torch.tensor(rng.uniform(0.3, 0.98, after)),
             threshold=torch.tensor(rng.uniform(0.4, 1.3, after)),
             reset_mechanism=reset,
-            reset_delay=delay,
             init_hidden=True,
             **options,
         )
@@ -51,7 +54,7 @@ def network(rng: np.random.Generator, kind: str, reset: str, delay: bool) -> nn.
     return in_float64(sequential(layers)[0])
 
 
-@pytest.mark.parametrize(("kind", "reset", "delay"), VARIANTS)
+@pytest.mark.parametrize(("kind", "reset", "delay"), [*VARIANTS, *LAPICQUE])
 def test_the_board_spikes_as_the_integers(kind: str, reset: str, delay: bool, board: Device) -> None:
     rng = np.random.default_rng(len(kind) + 10 * delay)
     graph = export_from("snntorch", network(rng, kind, reset, delay), torch.zeros(1, SIZES[0]).double())

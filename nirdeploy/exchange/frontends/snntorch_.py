@@ -89,10 +89,12 @@ def _reset(call: Call) -> Any:
     module = call.module
     reset = _RESETS[module.state_function.__name__]
     if module.reset_dict[reset] != int(module.reset_mechanism_val):
+        now = next(name for name, value in module.reset_dict.items() if value == int(module.reset_mechanism_val))
         raise common.refused(
             call,
-            "its reset_mechanism was changed after it was built, which snnTorch carries out by half",
-            hint=f"build it with reset_mechanism={module.reset_mechanism!r}",
+            f"its reset_mechanism was changed after it was built, from {reset!r} to {now!r} (loading a state does that "
+            "too), which snnTorch carries out by half",
+            hint=f"build it with reset_mechanism={now!r}, then load the state",
         )
     return reset
 

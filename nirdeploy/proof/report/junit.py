@@ -30,6 +30,8 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict]
             for key, value in manifest.items():
                 text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
                 ET.SubElement(properties, "property", name=f"{source}.{key}", value=text)
+        if verdict.silent:
+            ET.SubElement(properties, "property", name="silent", value=", ".join(verdict.silent))
         for population in verdict.populations:
             case = ET.SubElement(suite, "testcase", classname=population.kind, name=population.population)
             fails = population in failed if failed is not None else population.decides and not population.equal
@@ -43,7 +45,12 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict]
             failures += name in verdict.missing
             case = ET.SubElement(suite, "testcase", classname="missing", name=name)
             ET.SubElement(case, "failure" if name in verdict.missing else "skipped", message=why)
-        suite.set("tests", str(len(verdict.populations) + len(verdict.left_out)))
+        if verdict.silence:
+            case = ET.SubElement(suite, "testcase", classname="silence", name="spikes")
+            fails = verdict.vacuous and not verdict.allow_silent
+            failures += fails
+            ET.SubElement(case, "failure" if fails else "skipped", message=verdict.silence)
+        suite.set("tests", str(len(verdict.populations) + len(verdict.left_out) + bool(verdict.silence)))
         suite.set("failures", str(failures))
     ET.indent(root)
     rendered: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)

@@ -21,6 +21,8 @@ def verdict_table(verdict: Verdict) -> Table:
             first = f"error rms {p.rms_error:.3g}, max {p.max_error:.3g}"
         elif p.unlike:
             first = f"{first}; {p.unlike}" if first else p.unlike
+        elif p.population in verdict.silent:
+            first = "silent in both"
         table.add_row(
             p.population,
             p.kind,
