@@ -121,7 +121,7 @@ def grids(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
         operator, pool = draw(_passages(source.shape, rng)) if grid else (Dense(_weights(rng, 9, source)), None)
         shape = operator.out_shape if isinstance(operator, Convolution) else (operator.outputs,)
         if isinstance(operator, Elementwise):
-            shape = source.shape
+            shape = source.shape if pool is None else pool.out_shape
         size = int(np.prod(shape))
         if not 1 <= size <= most:
             continue
@@ -167,8 +167,11 @@ def _passages(draw: st.DrawFn, shape: tuple[int, ...], rng: np.random.Generator)
     kind = draw(st.sampled_from(["conv", "conv", "conv", "dense", "elementwise"]))
     if height < 1 or width < 1:
         pool, (channels, height, width) = None, shape
-    if kind == "elementwise" and pool is None:
-        return Elementwise(rng.normal(0.6, 0.3, channels * height * width)), None
+    if kind == "elementwise":
+        factors = rng.normal(0.6, 0.3, (channels, height * width))
+        if draw(st.booleans()):  # a pool alone, as a spiking max pool has it, or one factor for each channel
+            factors = np.repeat(factors[:, :1], height * width, axis=1)
+        return Elementwise(factors.ravel()), pool
     if kind != "conv":
         inputs = channels * height * width
         return Dense(rng.normal(0.2, 1, (draw(st.integers(1, 20)), inputs)) / np.sqrt(inputs)), pool

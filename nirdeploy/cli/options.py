@@ -126,6 +126,8 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
     """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file."""
     import numpy as np
 
+    from nirdeploy.proof.verify import class_numbers
+
     if not path.is_file():
         raise UsageProblem("there is no such stimulus file", where=str(path))
     try:
@@ -140,6 +142,9 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
     labels = arrays.pop("labels", None)
     if not arrays:
         raise UsageProblem("the stimulus file holds no array", where=str(path), hint="save it as 'x'")
+    first = arrays.get("x", next(iter(arrays.values())))
+    if labels is not None and first.ndim > 1:
+        labels = class_numbers(labels, samples=first.shape[1], steps=first.shape[0])
     if "x" in arrays:
         return arrays["x"], labels
     return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), labels

@@ -127,7 +127,7 @@ def _subtract(run: Run, a: Any, b: Any, result: torch.Tensor) -> None:
         return
     constant = _number(run, a)
     if (constant != 1).any() or any(part.node.nature != SPIKES for part in second.parts):
-        raise Unreadable("it is subtracted from a constant")
+        raise Unreadable("only spikes (0 or 1, not a sum of them) can be subtracted, and from 1")
     _complement(run, second, result)
 
 
@@ -164,7 +164,7 @@ def _multiply(run: Run, a: Any, b: Any, result: torch.Tensor) -> None:
         return
     readings = [_reading(run, one, result) for one in (a, b)]
     if any(part.node.nature != SPIKES for reading in readings for part in reading.parts):
-        raise Unreadable("signals are multiplied, of which one is not of spikes")
+        raise Unreadable("only spikes (0 or 1, not a sum of them) can be multiplied by each other")
     _both(run, readings, result)
 
 

@@ -54,7 +54,7 @@ class Observer:
     # --- the run ----------------------------------------------------------------------
 
     def _inputs(self, examples: Sequence[torch.Tensor]) -> list[Value]:
-        weight = next((p for p in self.net.parameters() if p.is_floating_point()), None)
+        weight = next((p for _, p in self.net.named_parameters() if p.is_floating_point()), None)
         found, paths = [], {name for name, _ in self.net.named_modules()}
         for example, name in zip(examples, self.table.input_names(self.net, len(examples)), strict=True):
             moved = example if weight is None else example.to(weight.device, weight.dtype)
@@ -92,7 +92,7 @@ class Observer:
                 continue
             leaf = self.table.is_leaf(module)
             if leaf:
-                within |= set(module.modules())
+                within |= {inner for _, inner in module.named_modules()}
             yield name or type(module).__name__.lower(), module, leaf
 
     def _passing(self, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -319,7 +319,7 @@ class _Mode(TorchFunctionMode):
 @contextmanager
 def untouched(net: nn.Module) -> Iterator[None]:
     """Run in eval mode; afterwards modes, buffers, attributes and random numbers are as before."""
-    modules: list[Any] = list(net.modules())
+    modules: list[Any] = [module for _, module in net.named_modules()]
     modes = {module: module.training for module in modules}
     buffers = {module: dict(module._buffers) for module in modules}
     memories = {m: dict(m._memories) for m in modules if isinstance(getattr(m, "_memories", None), dict)}

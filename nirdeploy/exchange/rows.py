@@ -26,7 +26,7 @@ SUPPORTED = (
     "nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d, "
     "sum, average, maximum and adaptive pooling in one and two dimensions, nn.ZeroPad1d, nn.ZeroPad2d, nn.Upsample, "
     "nn.Flatten, nn.Unflatten, nn.Identity, every nn.Dropout, sums, products and concatenations of branches, the "
-    "modules of nirdeploy.exchange, and the neurons of snnTorch, SpikingJelly, Norse and sinabs"
+    "modules of nirdeploy.exchange, and the neurons of snnTorch, SpikingJelly, Norse, sinabs and Rockpool"
 )
 
 

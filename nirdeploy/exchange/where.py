@@ -18,6 +18,8 @@ _PLUMBING = (
     "norse/torch/module",
     "sinabs/layers",
     "snntorch/_neurons",
+    "rockpool/nn/",
+    "rockpool/utilities",
 )
 
 

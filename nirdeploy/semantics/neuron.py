@@ -103,7 +103,7 @@ def rules(model: str, dialect: Dialect, *, recurrent: bool = False) -> Rules:
         reset_before=before,
         reset_guard=dialect.reset_guard and not dialect.reset_delay and dialect.reset == "subtract" and resets,
         synapse_order=dialect.synapse_order,
-        multi=dialect.spikes == "multi" and resets,
+        multi=dialect.spikes == "multi" and dialect.max_spikes != 1 and resets,
         max_spikes=dialect.max_spikes,
         spike_delay=dialect.spike_delay and resets,
         bounded=dialect.v_min == "-threshold" and resets,

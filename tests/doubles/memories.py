@@ -34,8 +34,8 @@ def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
         return masks & np.uint32((1 << (target.hardware.out_words - 1).bit_length()) - 1)
     words = np.arange(count) + (at & 0xFFFFF)
     if at >> 20 & 0xF == memory.CONTROL:
-        bits = np.array([target.hardware.groups, (target.hardware.jobs - 1).bit_length() + 1], dtype=np.uint64)
-        masks = ((1 << bits[words]) - 1).astype(np.uint32)
+        widths = np.array([target.hardware.groups, (target.hardware.jobs - 1).bit_length() + 1], dtype=np.uint64)
+        masks = ((1 << widths[words]) - 1).astype(np.uint32)
     elif at >> 20 & 0xF == memory.PARAMETERS:
         bits = sum(memory.parameter_fields(target.formats.of_network(), target.hardware).values())
         left = np.clip(bits - 32 * (words % memory.parameter_words(target)), 0, 32)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nirdeploy.backends.common.quality import largest
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
-from nirdeploy.semantics import neuron
+from nirdeploy.semantics import neuron, options
+from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.tables import Target
 
@@ -36,15 +38,6 @@ def of_the_model(population: Population, target: Target, allowed: str, remedy: s
         yield Problem(population.name, f"node {population.name!r} is a {population.model}", allowed, remedy)
 
 
-def of_the_reset(
-    graph: CheckedGraph, population: Population, target: Target, allowed: str, remedy: str
-) -> Iterator[Problem]:
-    """The target file's model has another reset."""
-    reset = graph.rules(population.name).reset
-    if reset not in target.models[population.model].reset:
-        yield Problem(population.name, f"node {population.name!r} resets by {reset!r}", allowed, remedy)
-
-
 def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
     """What of the rules is more than a binary spike at once, a reset in its own step, and the new current."""
     beyond = {
@@ -58,19 +51,53 @@ def beyond_plain(rules: neuron.Rules, model: str) -> list[str]:
     return [text for text, there in beyond.items() if there]
 
 
-def of_the_dialect(
+@dataclass(frozen=True)
+class Whose:
+    """How a target speaks of its neurons. ``resets``: "the chip's neuron only by 'zero'"; ``neurons``: "the chip's
+    neuron"."""
+
+    resets: str
+    neurons: str
+
+
+def of_the_rules(
     graph: CheckedGraph,
     population: Population,
-    whose: str,
-    remedy: str,
+    target: Target,
+    whose: Whose,
     apart: Sequence[str] = (),
     beyond: Callable[[neuron.Rules, str], list[str]] = beyond_plain,
 ) -> Iterator[Problem]:
-    """More than the neurons do, by ``beyond`` (but what is set ``apart``). ``whose``: "the chip's neuron"."""
-    name = population.name
-    if odd := [text for text in beyond(graph.rules(name), population.model) if text not in apart]:
-        found = f"node {name!r} follows the dialect {graph.dialect_of(name)}"
-        yield Problem(name, found, f"of which {whose} cannot do {', '.join(odd)}", remedy)
+    """Another reset than the target file's model has, or more than the neurons do, by ``beyond`` (but what is set
+    ``apart``). The remedy of both is what the network's framework calls all that has to be set."""
+    name, model = population.name, population.model
+    resets, recurrent = target.models[model].reset, any(p.source == name for p in graph.into(name))
+
+    def odd(rules: neuron.Rules) -> list[str]:
+        return [text for text in beyond(rules, model) if text not in apart]
+
+    def fits(dialect: Dialect) -> bool:
+        changed = neuron.rules(model, dialect, recurrent=recurrent)
+        return (changed.reset in resets or model not in neuron.RESETS) and not odd(changed)
+
+    rules, dialect = graph.rules(name), graph.dialect_of(name)
+    if model in neuron.RESETS and rules.reset not in resets:
+        found, remedy = f"node {name!r} resets by {rules.reset!r}", _remedy(dialect, fits, "train with that reset")
+        yield Problem(name, found, whose.resets, remedy)
+    if beyond_it := odd(rules):
+        found, remedy = f"node {name!r} follows the dialect {dialect}", _remedy(dialect, fits, "train it without")
+        yield Problem(name, found, f"of which {whose.neurons} cannot do {', '.join(beyond_it)}", remedy)
+
+
+def _remedy(dialect: Dialect, fits: Callable[[Dialect], bool], plain: str) -> str:
+    """In the words of the framework that the dialect is of; ``plain`` where it is none's."""
+    framework = options.FRAMEWORKS.get(dialect.preset)
+    if framework is None:
+        return f"{plain}, or choose another target"
+    chosen = options.that_make(dialect, fits)
+    if chosen is None:
+        return f"{framework.title} has no neuron of this model without it: choose another target"
+    return f"train it with {', '.join(chosen)} in {framework.title}, or choose another target"
 
 
 def of_the_late_bias(population: Population) -> Iterator[Problem]:

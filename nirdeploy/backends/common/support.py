@@ -46,12 +46,8 @@ def _of_population(
         has = f"which the target does not compute (it has {', '.join(target.models)})"
         yield from limits.of_the_model(population, target, has, "replace it or choose another target")
         return
-    if model in neuron.RESETS:
-        allowed = f"the target's {model} only by {' or '.join(support.reset)}"
-        remedy = "train with that reset or choose another target"
-        yield from limits.of_the_reset(graph, population, target, allowed, remedy)
-    remedy = "train without it or choose another target"
-    yield from limits.of_the_dialect(graph, population, "the target's neurons", remedy, beyond=beyond)
+    whose = limits.Whose(f"the target's {model} only by {' or '.join(support.reset)}", "the target's neurons")
+    yield from limits.of_the_rules(graph, population, target, whose, beyond=beyond)
     if model not in neuron.SPIKING and any(p.source == name for p in graph.projections):
         yield Problem(
             name,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.semantics.operators import Convolution, Passage, Pool
+from nirdeploy.semantics.operators import Convolution, Elementwise, Passage, Pool
 
 Grid = tuple[int, int, int]
 WORD = 32  # spikes per bitmap word
@@ -94,12 +94,20 @@ def input_layout(size: int, grid: Grid | None) -> Layout:
 
 
 def grids(projections: Iterable[tuple[str, str, Passage]]) -> dict[str, Grid]:
-    """The grid of every population that a convolution or a pool touches: the first that is asked of it."""
+    """The grid of every population that a convolution or a pool touches: the first that is asked of it.
+
+    Populations that meet neuron by neuron stand alike, if nothing else is asked of one of them.
+    """
     found: dict[str, Grid] = {}
+    alike: list[tuple[str, str]] = []
     for source, target, passage in projections:
         for name, grid in ((source, source_grid(passage)), (target, target_grid(passage))):
             if grid is not None:
                 found.setdefault(name, grid)
+        if passage.pool is None and isinstance(passage.operator, Elementwise):
+            alike += [(source, target), (target, source)]
+    while spread := {to: found[by] for by, to in alike if by in found and to not in found}:
+        found |= spread
     return found
 
 

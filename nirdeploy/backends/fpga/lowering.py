@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 
 from nirdeploy.backends.fpga.dialects import most_spikes
-from nirdeploy.backends.fpga.layout import grids, source_grid, target_grid
+from nirdeploy.backends.fpga.layout import Grid, grids, source_grid, target_grid
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import expressible
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Dense, Elementwise
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 from nirdeploy.targets.fit import Problem
 
 
@@ -23,9 +23,12 @@ def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[P
     """The same graph, with every projection one that the cores can walk, and relays where spikes come later; and all
     projections for which there is none."""
     problems = list(_late_numbers(graph))
-    graph = with_relays(graph)
-    known = grids((p.source, p.target, p) for p in graph.projections) if target.hardware.spatial else {}
-    walked = [_walked(p, known, bool(target.hardware.spatial)) for p in graph.projections]
+    graph, spatial = with_relays(graph), bool(target.hardware.spatial)
+    projections = list(graph.projections)
+    known = _grids(projections) if spatial else {}
+    if spatial:
+        projections = [_by_channel(p, known) for p in projections]
+    walked = [_walked(p, known, spatial) for p in projections]
     problems += [found for found in walked if isinstance(found, Problem)]
     return replace(graph, projections=tuple(p for p in walked if isinstance(p, Projection))), problems
 
@@ -96,7 +99,24 @@ def _relay(graph: CheckedGraph, source: str, number: int, taken: set[str]) -> Po
     return Population(name, "Threshold", shape, {"threshold": np.full(shape, 0.5)}, np.zeros(shape))
 
 
-def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool) -> Projection | Problem:
+def _grids(projections: list[Projection]) -> dict[str, Grid]:
+    """As :func:`~nirdeploy.backends.fpga.layout.grids` of what :func:`_by_channel` will make of them."""
+    pooled = [_by_channel(p, {}) for p in projections]
+    return grids((p.source, p.target, p) for p in pooled)
+
+
+def _by_channel(p: Projection, known: dict[str, Grid]) -> Projection:
+    """One factor for each channel of a grid is a convolution, by a kernel of one pixel for each."""
+    grid = known.get(p.source) if p.pool is None else p.pool.out_shape
+    if not isinstance(p.operator, Elementwise) or grid is None or (p.pool is None and known.get(p.target) != grid):
+        return p
+    factors = p.operator.weight.reshape(grid[0], -1)
+    if (factors != factors[:, :1]).any():
+        return p
+    return replace(p, operator=Convolution(factors[:, :1, None, None], grid, groups=grid[0]))
+
+
+def _walked(p: Projection, known: dict[str, Grid], spatial: bool) -> Projection | Problem:
     """As it is where segments can say what it sees, else written out as a matrix, if that is not too large."""
     if isinstance(p.operator, Dense) and p.pool is None:
         return p
@@ -104,7 +124,7 @@ def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool
     fits = spatial and expressible(p)
     fits = fits and (seen is None or known.get(p.source) == seen) and (made is None or known.get(p.target) == made)
     if isinstance(p.operator, Elementwise):
-        fits = p.pool is None and known.get(p.source) == known.get(p.target)
+        fits = fits and known.get(p.source) == known.get(p.target)
     if fits:
         return p
     if p.inputs * p.operator.outputs > MAX_WEIGHTS:

@@ -203,15 +203,26 @@ class Reading:
     def _source_grid(self) -> tuple[int, int, int]:
         return self._source.grid or (1, 1, self._source.size)
 
+    def _seen(self) -> list[Block]:
+        """The blocks of the source with a channel that the block reads."""
+        operator = self._passage.operator
+        if not isinstance(operator, Convolution):
+            return list(self._source.blocks)
+        group_in, group_out = self._source_grid()[0] // operator.groups, operator.weight.shape[0] // operator.groups
+        own = self._target.channels(self._block)
+        first, end = own.start // group_out * group_in, ((own.stop - 1) // group_out + 1) * group_in
+        channels = [(block, self._source.channels(block)) for block in self._source.blocks]
+        return [block for block, there in channels if there.start < end and first < there.stop]
+
     def _kernel_rows(self) -> int:
         height, width = axes(self._passage)
-        return sum(height.kernel * width.kernel * width.window * block.pitch for block in self._source.blocks)
+        return sum(height.kernel * width.kernel * width.window * block.pitch for block in self._seen())
 
     def _kernel(self, kernel: np.ndarray) -> np.ndarray:
         """(neurons, channels in, height, width) to weight rows: source block, line, column, window, channel."""
         height, width = axes(self._passage)
         rows = []
-        for block in self._source.blocks:
+        for block in self._seen():
             of_block = kernel[:, self._source.channels(block)]
             wide = np.zeros((len(kernel), height.kernel, width.kernel, width.window, block.pitch), dtype=np.int64)
             wide[..., : block.width] = of_block.transpose(0, 2, 3, 1)[:, :, :, None, :]
@@ -222,7 +233,7 @@ class Reading:
         height, width = axes(self._passage)
         moves = not isinstance(self._passage.operator, Convolution)
         found, row = [], 0
-        for block in self._source.blocks:
+        for block in self._seen():
             parts = [(number, part) for number, part in enumerate(self._parts) if part.block.first == block.first]
             per_line = width.kernel * width.window * block.pitch
             for k, inside in height.seen(0 if moves else line):

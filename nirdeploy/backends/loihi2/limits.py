@@ -31,10 +31,7 @@ def of_the_neuron(graph: CheckedGraph, population: Population, target: Target) -
         return
     resets = " or ".join(map(repr, target.models[population.model].reset))
     allowed = f"the chip's neuron only by {resets} (no fixed-point neuron of lava does otherwise)"
-    yield from limits.of_the_reset(
-        graph, population, target, allowed, "train with that reset, or choose another target"
-    )
-    yield from limits.of_the_dialect(graph, population, "the chip's neuron", "train without, or choose another target")
+    yield from limits.of_the_rules(graph, population, target, limits.Whose(allowed, "the chip's neuron"))
     yield from limits.of_the_late_bias(population)
     yield from limits.of_the_threshold(population)
     if worst := limits.furthest_reset(population):

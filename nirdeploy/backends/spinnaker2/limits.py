@@ -36,8 +36,7 @@ def of_the_neuron(graph: CheckedGraph, population: Population, target: Target) -
         yield from limits.of_the_model(population, target, has, remedy)
         return
     resets = f"the chip by {' or '.join(target.models[population.model].reset)}"
-    yield from limits.of_the_reset(graph, population, target, resets, "train it with one of these")
-    yield from limits.of_the_dialect(graph, population, "the chip's neurons", "train it without")
+    yield from limits.of_the_rules(graph, population, target, limits.Whose(resets, "the chip's neurons"))
     yield from limits.of_the_late_bias(population)
     v_reset = abs(limits.furthest_reset(population))
     if reset == "subtract" and v_reset:

@@ -33,10 +33,9 @@ def of_the_neuron(graph: CheckedGraph, population: Population, target: Target) -
         yield from limits.of_the_model(population, target, has, "replace it by a CubaLIF, or choose another target")
         return
     resets = f"the chip's neuron only by {' or '.join(map(repr, target.models[population.model].reset))}"
-    yield from limits.of_the_reset(graph, population, target, resets, "train with that reset, or choose another target")
     # How many spikes a step holds is the chip's own, and reported.
-    remedy = "train without, or choose another target"
-    yield from limits.of_the_dialect(graph, population, "the chip's neuron", remedy, apart=["spikes=multi"])
+    whose = limits.Whose(resets, "the chip's neuron")
+    yield from limits.of_the_rules(graph, population, target, whose, apart=["spikes=multi"])
     yield from limits.of_the_late_bias(population)
     yield from limits.of_the_threshold(population)
     if worst := limits.furthest_reset(population):

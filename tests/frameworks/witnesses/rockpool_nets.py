@@ -18,10 +18,13 @@ from rockpool.nn.modules import (
     LIFTorch,
     LinearTorch,
     RateTorch,
+    TimeStepDropout,
     TorchModule,
     from_nir,
     to_nir,
 )
+from rockpool.nn.modules.torch.lowpass import LowPass
+from rockpool.nn.networks import SynNet
 
 from tests.frameworks.witnesses.plumbing import (
     frontend,
@@ -35,7 +38,7 @@ from tests.frameworks.witnesses.plumbing import (
 
 warnings.filterwarnings("ignore")
 DT = 1e-3
-KINDS = ("LIFTorch", "recurrent", "LIFNeuronTorch", "decays", "bitshifts", "mixed")
+KINDS = ("LIFTorch", "recurrent", "LIFNeuronTorch", "decays", "bitshifts", "mixed", "residual", "SynNet", "own")
 torch.set_default_dtype(torch.float64)  # the reference's; Rockpool makes float32 of many things all the same
 
 
@@ -89,13 +92,51 @@ def network(seed: int) -> Any:
     rng = np.random.default_rng(seed)
     kind, dt = KINDS[seed % len(KINDS)], float(rng.choice([1e-3, 1e-2, 3.3e-4]))
     sizes = [int(size) for size in rng.integers(3, 14, int(rng.integers(2, 4)) + 1)]
+    if kind == "SynNet":
+        return synnet(rng, sizes)
+    if kind == "own":
+        return Branches(rng, sizes[0], dt).double()
     layers: list[Any] = []
     for inputs, outputs in pairwise(sizes):
         own = KINDS[int(rng.integers(5))] if kind == "mixed" else kind
         layers += [linear(rng, inputs, outputs), neuron(rng, own, outputs, dt)]
+        if kind == "residual":
+            inner = [
+                linear(rng, outputs, outputs),
+                TimeStepDropout(outputs, p=0.5),
+                neuron(rng, "LIFTorch", outputs, dt),
+            ]
+            layers.append(Residual(*inner))
     if rng.random() < 0.3:
         layers += [linear(rng, sizes[-1], 4), ExpSynTorch(4, tau=dt * rng.uniform(1, 30, 4), dt=dt)]
     return Sequential(*layers).double()
+
+
+def synnet(rng: np.random.Generator, sizes: list[int]) -> Any:
+    """Rockpool's own, spikes with the rule that leaves them in float64."""
+    return SynNet(
+        n_channels=sizes[0],
+        n_classes=sizes[-1],
+        size_hidden_layers=sizes[1:-1],
+        time_constants_per_layer=[2] * (len(sizes) - 2),
+        p_dropout=float(rng.choice([0.0, 0.2])),
+        neuron_kwargs={"spike_generation_fn": Spikes},
+    ).double()
+
+
+class Branches(TorchModule):
+    """A network of a user's own: two branches, added; the second reads the input too."""
+
+    def __init__(self, rng: np.random.Generator, size: int, dt: float) -> None:
+        super().__init__(shape=(size, size))
+        self.first, self.one = linear(rng, size, size), neuron(rng, "LIFTorch", size, dt)
+        self.second, self.two = linear(rng, size, size), neuron(rng, "LIFNeuronTorch", size, dt)
+        self.third, self.three = linear(rng, size, size), neuron(rng, "recurrent", size, dt)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        one, _, _ = self.one(self.first(x)[0])
+        two, _, _ = self.two(self.second(one)[0] + self.first(x)[0])
+        return self.three(self.third(one + two)[0])[0]
 
 
 def run(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -112,6 +153,7 @@ def run(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
     for name, module in net.named_modules():
         if type(module) in (LIFTorch, LIFNeuronTorch):
             module.register_forward_hook(watch(name))
+    net.eval()
     net(torch.from_numpy(x.transpose(1, 0, 2).copy()))
     return found
 
@@ -152,17 +194,6 @@ def importer(graph: nir.NIRGraph, x: np.ndarray, dt: float) -> np.ndarray:
     return np.asarray(out.detach().numpy().transpose(1, 0, 2))
 
 
-class Summing(TorchModule):
-    """A network of a user's own, with a branch."""
-
-    def __init__(self) -> None:
-        super().__init__(shape=(4, 4))
-        self.layer = LIFTorch(4)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.layer(x)[0]
-
-
 def refused() -> None:
     make, x = frontend("rockpool").export, np.zeros((1, 1, 4))
     refusals(
@@ -171,8 +202,7 @@ def refused() -> None:
             "half": lambda: make(LIFTorch(4, max_spikes_per_dt=1.5), x),
             "times": lambda: make(Sequential(LIFTorch(4, dt=1e-3), LIFTorch(4, dt=1e-2)), x),
             "time": lambda: make(LIFTorch(4, dt=1e-3), x, 1e-4),
-            "residual": lambda: make(Residual(LIFTorch(4)), x),
-            "own": lambda: make(Summing(), x),
+            "lowpass": lambda: make(Sequential(LinearTorch((4, 4)), LowPass(4, dt=1e-3, tau_mem=0.1)), x),
             "synapses": lambda: make(LIFTorch((4, 2)), x),
             "rate": lambda: make(RateTorch(4), x),
         }

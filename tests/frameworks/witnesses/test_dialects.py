@@ -71,14 +71,13 @@ def test_in_nirs_own_dialect_it_does_not(testimony: Path) -> None:
         (
             "rockpool",
             {
-                "noisy": "module 'layer' is noisy; set its noise_std to 0",
+                "noisy": "liftorch (LIFTorch): it is noisy (in tests/frameworks/witnesses/rockpool_nets.py:",
                 "half": "max_spikes_per_dt = 1.5 is not a whole number",
                 "times": "several time steps: 0.001 s, 0.01 s",
                 "time": "several time steps: 0.0001 s, 0.001 s",
-                "residual": "the network (TorchResidual) is not a Sequential of modules",
-                "own": "the network (Summing) is not a Sequential of modules",
-                "synapses": "Rockpool cannot export the network: Multiple synaptc states",
-                "rate": "(RateTorch) of the Rockpool network has no NIR form",
+                "lowpass": "1_LowPass (LowPass): rockpool's LowPass: it steps by time constants of its own",
+                "synapses": "its 2 neurons have 2 synapses each, with time constants of their own",
+                "rate": "ratetorch (RateTorch): rockpool's RateTorch: it does not spike",
             },
         ),
     ],

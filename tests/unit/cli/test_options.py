@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nirdeploy.cli import options
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem
 from tests.unit.cli.conftest import Cli
 
 X = (np.arange(24) % 2).astype(np.uint8).reshape(2, 3, 4)
@@ -37,6 +37,22 @@ def test_an_archive_with_several_inputs(tmp_path: Path) -> None:
     x, _ = options.stimulus(tmp_path / "x.npz")
     assert set(x) == {"left", "right"}
     assert np.array_equal(x["right"], 1 - X)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([0, 1], r"labels have the shape \(2,\), .* 3 samples of 2 steps.*np.swapaxes"),
+        ([0, 1, 2, 3], r"labels have the shape \(4,\).*one for each sample"),
+        ([[1, 0], [0, 1], [0, 1]], "one for each sample"),
+        (["a", "b", "c"], "no whole numbers"),
+        ([0.5, 1.0, 2.0], "no whole numbers"),
+    ],
+)
+def test_labels_that_belong_to_no_stimulus(tmp_path: Path, labels: list[Any], said: str) -> None:
+    np.savez(tmp_path / "x.npz", x=X, labels=np.array(labels))
+    with pytest.raises(InputShapeError, match=said):
+        options.stimulus(tmp_path / "x.npz")
 
 
 def test_no_such_stimulus(tmp_path: Path) -> None:

@@ -24,10 +24,12 @@ FILES = sorted(path for path in ROOM.rglob("*.py") if refusals(path))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOM)))
 def test_every_refusal_has_a_remedy(path: Path) -> None:
-    without = [ast.unparse(call) for call in refusals(path) if "hint" not in {key.arg for key in call.keywords}]
-    assert not without
-    empty = [ast.unparse(key.value) for call in refusals(path) for key in call.keywords if key.arg == "hint"]
-    assert "''" not in empty
+    for call in refusals(path):
+        by_name = [key.value for key in call.keywords if key.arg == "hint"]
+        in_place = call.args[2:] if getattr(call.func, "attr", "") == "refused" else []
+        remedies = [ast.unparse(given) for given in (*by_name, *in_place)]
+        assert len(remedies) == 1, ast.unparse(call)
+        assert remedies != ["''"], ast.unparse(call)
 
 
 def test_the_refusals_are_seen() -> None:

@@ -289,6 +289,10 @@ def test_accuracy_counts_spikes_or_sums_membranes() -> None:
     assert accuracy(counted, np.array([2, 0]), output="o") == 0.5
     membrane = SpikeRecord({}, {"o": spikes.astype(np.int32)}, {"o": np.array([1.0, 9.0, 1.0])}, "integer", 1e-4)
     assert accuracy(membrane, np.array([2, 1]), output="o") == 1.0
+    with pytest.raises(InputShapeError, match=r"labels go from 1 to 3, the output 'o' has 3 neurons"):
+        accuracy(counted, np.array([3, 1]), output="o")
+    with pytest.raises(InputShapeError, match="3 labels|shape .3,."):
+        accuracy(counted, np.array([0, 1, 2]))
 
 
 def test_json_and_junit(tmp_path: Path) -> None:

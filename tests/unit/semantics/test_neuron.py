@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nirdeploy.exchange.modules import NEURONS
 from nirdeploy.semantics import neuron
-from nirdeploy.semantics.dialect import PRESETS, Dialect
+from nirdeploy.semantics.dialect import PRESETS, Dialect, parse
 from tests.conftest import examples
 from tests.networks import dialects
 
@@ -162,3 +162,14 @@ def test_presets_step(preset: str) -> None:
         params |= {key: values * dialect.dt / 1e-3 for key, values in params.items() if key.startswith("tau")}
         spikes, _ = _steps(model, rng.uniform(0, 2, (20, 2, 4)), params, dialect)
         assert (spikes >= 0).all()
+
+
+@pytest.mark.parametrize("threshold", [">", ">="])
+def test_at_most_one_spike_a_step_is_a_binary_spike(threshold: str) -> None:
+    params, v = {"v_threshold": np.full(33, 0.75)}, np.linspace(-3, 3, 33)
+    once, twice = (neuron.rules("LIF", parse(f"rockpool,threshold={threshold},max_spikes={most}")) for most in (1, 2))
+    assert not once.multi
+    assert twice.multi
+    spikes = [neuron.fires(neuron.overdrive("LIF", v, params, rules), rules) for rules in (once, twice)]
+    assert spikes[1].max() == 2
+    np.testing.assert_array_equal(spikes[0], np.minimum(spikes[1], 1))

@@ -10,6 +10,7 @@ import pytest
 from nirdeploy.backends.common.support import late_projections, unsupported
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import Projection, check
+from nirdeploy.semantics import options
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.fit import Problem, refusal
@@ -53,3 +54,45 @@ def test_a_projection_is_named_by_its_ends() -> None:
         "train with a shorter delay or choose another target",
     )
     assert list(late_projections(graph, TARGET)) == []
+
+
+# --- remedies in the words of the network's framework ---------------------------------------------
+
+
+def _of_the_rules(dialect: str, target: str) -> list[Problem]:
+    graph = check(networks.two_layers(dialect=dialect))
+    found = targets.backend_of(chosen := targets.load(target)).fit(graph, chosen).problems
+    return [p for p in found if "resets by" in p.found or "cannot do" in p.allowed]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "target", "remedy"),
+    [
+        ("snntorch", "loihi2", 'train it with reset_delay=False, reset_mechanism="zero" in snnTorch'),
+        ("snntorch,reset=zero", "loihi2", "train it with reset_delay=False in snnTorch"),
+        ("snntorch,reset_delay=false", "spinnaker2", 'train it with reset_mechanism="zero" in snnTorch'),
+        ("sinabs,v_min=-threshold", "fpga-icebreaker", "train it with spike_fn=SingleSpike, min_v_mem=None in sinabs"),
+        ("rockpool", "spinnaker2", "train it with max_spikes_per_dt=1 in Rockpool"),
+        ("spikingjelly,reset=subtract", "loihi2", "train it with v_reset=0. in SpikingJelly"),
+        ("rockpool", "loihi2", "Rockpool has no neuron of this model without it"),
+        ("spyx", "loihi2", "Spyx has no neuron of this model without it"),
+        ("nir,reset_delay=true", "loihi2", "train it without"),
+        ("nir,reset=subtract", "loihi2", "train with that reset"),
+    ],
+)
+def test_a_remedy_names_all_options_at_once(dialect: str, target: str, remedy: str) -> None:
+    problems = _of_the_rules(dialect, target)
+    assert {p.node for p in problems} == {"lif1", "lif2"}
+    assert {p.remedy for p in problems} <= {f"{remedy}{end} choose another target" for end in (", or", ":")}
+
+
+@pytest.mark.parametrize("preset", sorted(options.FRAMEWORKS))
+@pytest.mark.parametrize("target", ["loihi2", "spinnaker2", "fpga-icebreaker"])
+def test_the_options_of_a_remedy_are_enough(preset: str, target: str) -> None:
+    for setting in ("", ",reset=subtract", ",reset=zero", ",reset=none"):
+        for problem in _of_the_rules(preset + setting, target):
+            known = options.FRAMEWORKS[preset].options
+            chosen = [option for option in known if option in problem.remedy]
+            assert bool(chosen) == problem.remedy.startswith("train it with")
+            asked = [f"{name}={str(v).lower()}" for option in chosen for name, v in known[option].items()]
+            assert not chosen or _of_the_rules(",".join([preset + setting, *asked]), target) == []
