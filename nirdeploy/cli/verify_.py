@@ -13,7 +13,7 @@ from nirdeploy.errors import UsageProblem
 if TYPE_CHECKING:
     from nirdeploy.pipeline import Build
     from nirdeploy.proof.report.html import Report
-    from nirdeploy.proof.verify import Verdict
+    from nirdeploy.proof.verdict import Verdict
 
 
 @click.command("verify")
