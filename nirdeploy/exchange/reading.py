@@ -84,7 +84,7 @@ class Reader:
         sizes = ", ".join(["1"] * self.declared)
         return ExportError(
             f"the example input has shape {given.shape}, the net takes ({form}, ...)",
-            hint=f"for 64 inputs give {sizes}, 64",
+            hint=f"for 64 inputs give {sizes}, 64; where its forward goes through the steps, a dimension more in front",
         )
 
     def source(self, value: Value) -> str:
