@@ -26,7 +26,7 @@ import nirdeploy as nd
 from benchmarks import mnist, mnist_board
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.pipeline import Build
-from nirdeploy.proof.verify import Verdict
+from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records import cache, store
 
 CHUNK = 100  # images between two writes of the counts

@@ -302,7 +302,7 @@ NETWORKS: dict[str, Entry] = {
         for name in ("spiking_resnet18", "spiking_resnet34", "sew_resnet18", "sew_resnet34")
     },
     "densenet_like": Entry("spikingjelly", _jelly_of(Dense, 6, 24), _at((3, 16, 16), (3, 32, 32))),
-    "unet_like": Entry("spikingjelly", _jelly_of(UNet, 4, 8), _at((2, 16, 16))),
+    "unet_like": Entry("spikingjelly", _jelly_of(UNet, 4, 32), _at((2, 16, 16), (2, 64, 64))),
     "snntorch_tutorial5": Entry("snntorch", _of(Tutorial5, 50, 1000), _at((784,)), "held"),
     "snntorch_tutorial6": Entry("snntorch", _of(Tutorial6, 4, 12), _at((1, 28, 28)), "held"),
     "snntorch_tutorial7": Entry("snntorch", _tutorial7, _at((2, 34, 34)), "each"),

@@ -9,7 +9,7 @@ import nir
 import numpy as np
 from hypothesis import strategies as st
 
-from nirdeploy.graph.extension import MaxPool2d
+from nirdeploy.graph.extension import ConvTranspose2d, MaxPool2d
 from nirdeploy.semantics import dialect as dialect_module
 from nirdeploy.semantics.dialect import Dialect
 
@@ -49,12 +49,16 @@ def neuron(kind: str, shape: tuple[int, ...], dt: float, rng: np.random.Generato
     return nir.CubaLI(**both) if kind == "CubaLI" else nir.CubaLIF(**both, **membrane)
 
 
-def layer(shape: tuple[int, ...], dt: float, rng: np.random.Generator, draw: Any) -> nir.NIRNode:
-    """Any linear node that takes ``shape``."""
+def layer(
+    shape: tuple[int, ...], dt: float, rng: np.random.Generator, draw: Any, extended: bool = False
+) -> nir.NIRNode:
+    """Any linear node that takes ``shape``; ``extended``: NIR's or ours."""
     kinds = ["Scale", "Delay", *(["Linear", "Affine"] if len(shape) == 1 else ["Flatten"])]
     kinds += ["Conv1d"] if len(shape) == 2 else []
     if len(shape) == 3 and min(shape[1:]) >= 2:
         kinds += ["Conv2d", "Conv2d", "SumPool2d", "AvgPool2d"]
+    if extended and len(shape) == 3 and max(shape[1:]) < 9:
+        kinds += ["ConvTranspose2d", "ConvTranspose2d"]
     kind = draw(st.sampled_from(kinds))
     if kind == "Scale":
         return nir.Scale(rng.choice([0.5, 1.0, -1.5], shape))
@@ -68,6 +72,8 @@ def layer(shape: tuple[int, ...], dt: float, rng: np.random.Generator, draw: Any
         return nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
     if kind.endswith("Pool2d"):
         return windows(kind, shape, rng)
+    if kind == "ConvTranspose2d":
+        return transposed(shape, rng)
     spatial = len(shape) - 1
     groups = int(rng.choice([g for g in (1, 2) if shape[0] % g == 0]))
     out = groups * int(rng.integers(1, 3))
@@ -83,6 +89,20 @@ def layer(shape: tuple[int, ...], dt: float, rng: np.random.Generator, draw: Any
     return nir.Conv2d(shape[1:], weight, tuple(stride), padding, tuple(dilation), groups, bias)
 
 
+def transposed(shape: tuple[int, ...], rng: np.random.Generator) -> ConvTranspose2d:
+    """A transposed convolution; now and then one that upsamples to the nearest."""
+    if rng.random() < 0.3:
+        by, none = rng.integers(1, 4, 2), np.zeros(2, dtype=int)
+        return ConvTranspose2d(np.ones((shape[0], 1, *by)), by, none, none, none + 1, shape[0], np.zeros(shape[0]))
+    groups = int(rng.choice([g for g in (1, 2) if shape[0] % g == 0]))
+    kernel, stride, dilation = (rng.integers(1, 4, 2), rng.integers(1, 3, 2), rng.integers(1, 3, 2))
+    padding = rng.integers(0, dilation * (kernel - 1) // 2 + 1)
+    more = rng.integers(0, np.maximum(stride, dilation))
+    weight = rng.normal(0.2, 1.0, (shape[0], int(rng.integers(1, 3)), *kernel)) / np.sqrt(shape[0])
+    bias = rng.normal(0, 0.2, weight.shape[1] * groups)
+    return ConvTranspose2d(weight, stride, padding, more, dilation, groups, bias)
+
+
 def windows(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> nir.NIRNode:
     """A pooling node."""
     kernel = rng.integers(1, np.minimum(shape[1:], 3) + 1)
@@ -96,6 +116,7 @@ def _even_biases(nodes: dict[str, nir.NIRNode], inside: list[str]) -> bool:
     kinds = [type(nodes[name]) for name in inside]
     return (
         kinds.count(nir.Conv2d) <= 1
+        and ConvTranspose2d not in kinds
         and all(kind in (nir.Conv2d, nir.SumPool2d) for kind in kinds[-1:])
         and (nir.Delay not in kinds and kinds[:-1].count(nir.Conv2d) == 0)
     )
@@ -109,7 +130,7 @@ def out_shape(node: nir.NIRNode, shape: tuple[int, ...]) -> tuple[int, ...]:
 def drawn(draw: st.DrawFn, kinds: tuple[str, ...] = NEURONS, recurrent: bool = True, maxima: bool = False) -> Drawn:
     """A chain of blocks (linear nodes, then neurons) with skips, recurrences, subgraphs and several outputs.
 
-    ``maxima``: images, where a block's linear nodes may end in a maximum over windows.
+    ``maxima``: images, where a block may have transposed convolutions and end in a maximum over windows.
     """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     dt = 1e-3
@@ -123,7 +144,7 @@ def drawn(draw: st.DrawFn, kinds: tuple[str, ...] = NEURONS, recurrent: bool = T
     for block in range(draw(st.integers(1, 3))):
         inside: list[str] = []
         for i in range(draw(st.integers(0, 3))):
-            name, node = f"l{block}.{i}", layer(shape, dt, rng, draw)
+            name, node = f"l{block}.{i}", layer(shape, dt, rng, draw, extended=maxima)
             nodes[name], shape = node, out_shape(node, shape)
             edges.append((last, name))
             last = name
@@ -196,6 +217,8 @@ def apply(node: nir.NIRNode, x: np.ndarray) -> np.ndarray:
         one.stride, one.dilation = (1, node.stride), (1, node.dilation)
         one.padding = node.padding if isinstance(node.padding, str) else (0, node.padding)
         return apply(one, x[:, :, None])[:, :, 0]
+    if isinstance(node, ConvTranspose2d):
+        return _scattered(node, x)
     assert isinstance(node, nir.Conv2d)
     (kh, kw), stride, dilation = node.weight.shape[2:], node.stride, node.dilation
     if node.padding == "same":
@@ -217,6 +240,23 @@ def apply(node: nir.NIRNode, x: np.ndarray) -> np.ndarray:
                 seen = seen[:, :, :, left : left + dilation[1] * (kw - 1) + 1 : dilation[1]]
                 result[:, o, r, c] = (seen * node.weight[o]).sum(axis=(1, 2, 3)) + node.bias[o]
     return result
+
+
+def _scattered(node: ConvTranspose2d, x: np.ndarray) -> np.ndarray:
+    """Each value of the input times the kernel, added where it stands."""
+    (kh, kw), (sh, sw), (dh, dw) = node.weight.shape[2:], node.stride, node.dilation
+    ins, outs = node.weight.shape[0] // node.groups, node.weight.shape[1]
+    (ph, pw), (mh, mw) = node.padding, node.output_padding
+    size = ((x.shape[2] - 1) * sh + dh * (kh - 1) + 1 + mh, (x.shape[3] - 1) * sw + dw * (kw - 1) + 1 + mw)
+    whole = np.zeros((len(x), outs * node.groups, *size))
+    for i in range(x.shape[1]):
+        mine = slice(i // ins * outs, (i // ins + 1) * outs)
+        for r in range(x.shape[2]):
+            for c in range(x.shape[3]):
+                rows = slice(r * sh, r * sh + dh * (kh - 1) + 1, dh)
+                columns = slice(c * sw, c * sw + dw * (kw - 1) + 1, dw)
+                whole[:, mine, rows, columns] += x[:, i, r, c, None, None, None] * node.weight[i]
+    return whole[:, :, ph : size[0] - ph, pw : size[1] - pw] + node.bias[:, None, None]
 
 
 class Evaluation:

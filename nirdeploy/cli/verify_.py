@@ -12,6 +12,8 @@ from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
     from nirdeploy.pipeline import Build
+    from nirdeploy.proof.report.html import Report
+    from nirdeploy.proof.verdict import Verdict
 
 
 @click.command("verify")
@@ -54,7 +56,6 @@ def command(
     from nirdeploy import pipeline
     from nirdeploy.proof.report import html as page
     from nirdeploy.proof.report import junit as xml
-    from nirdeploy.proof.report import tables
 
     if what.is_dir():
         if stimulus is None or measured is not None:
@@ -73,6 +74,13 @@ def command(
         page.write(html, report)
     if junit is not None:
         xml.write(junit, [judged])
+    _show(report, judged, as_json)
+    return 0 if judged else ui.NOT_EQUAL
+
+
+def _show(report: Report, judged: Verdict, as_json: bool) -> None:
+    from nirdeploy.proof.report import tables
+
     if as_json:
         explanation = report.explanation.as_dict() if report.explanation else None
         verdicts = [verdict.as_dict() for verdict in report.verdicts]
@@ -86,7 +94,6 @@ def command(
         for name, value in report.facts.items():
             ui.say(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
         ui.say(judged.summary())
-    return 0 if judged else ui.NOT_EQUAL
 
 
 def _records(expected: Path, measured: Path, probe: str, allow_silent: bool) -> Any:

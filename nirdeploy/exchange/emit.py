@@ -12,13 +12,13 @@ import numpy as np
 
 from nirdeploy.exchange.placing import Placing, Sources, without_sums
 from nirdeploy.exchange.signals import ANY, Node, Shape
-from nirdeploy.graph.extension import MaxPool2d
+from nirdeploy.graph.extension import ConvTranspose2d, MaxPool2d
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics import neuron as equations
 from nirdeploy.semantics.dialect import Dialect
 
 _MEMBRANES: dict[type[Any], type[nir.NIRNode]] = {nir.IF: nir.I, nir.LIF: nir.LI, nir.CubaLIF: nir.CubaLI}
-_WEIGHTS = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d)
+_WEIGHTS = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d, ConvTranspose2d)
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,10 @@ def _commutes(made: nir.NIRNode | None, scale: np.ndarray) -> bool:
 
 
 def _folded(made: Any, scale: np.ndarray, shift: np.ndarray) -> nir.NIRNode:
+    if isinstance(made, ConvTranspose2d):  # its channels out stand second, group by group
+        by_group = made.weight.astype(np.float64).reshape(made.groups, -1, *made.weight.shape[1:])
+        whole = by_group * scale.reshape(made.groups, 1, -1, 1, 1)
+        return replace(made, weight=whole.reshape(made.weight.shape), bias=scale * made.bias + shift)
     weight = made.weight.astype(np.float64) * scale.reshape(-1, *[1] * (made.weight.ndim - 1))
     before = getattr(made, "bias", None)
     bias = shift if before is None else scale * np.asarray(before, dtype=np.float64) + shift

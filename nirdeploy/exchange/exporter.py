@@ -42,7 +42,7 @@ def export_to_nir(
         ExportError: lists every module and call that NIR has no node for, with the lines that call them.
     """
     if not (dt > 0 and np.isfinite(dt)):
-        raise ExportError(f"dt must be a positive number of seconds, not {dt!r}")
+        raise ExportError(f"dt must be a positive number of seconds, not {dt!r}", hint="leave it out for the default")
     origin = getattr(net, ORIGIN, None)
     if isinstance(origin, Origin):
         graph = _given_back(net, origin, origin.graph, "")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nirdeploy.exchange.modules import NEURONS, Delay, Neuron, Scale, SumPool2d
-from nirdeploy.graph.extension import MaxPool2d
+from nirdeploy.graph.extension import ConvTranspose2d, MaxPool2d
 from nirdeploy.graph.shapes import whole
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.neuron import PARAMETERS, ignores_v_reset
@@ -39,6 +39,8 @@ def to_module(
         return _filled(nn.Linear(weight.shape[1], weight.shape[0], isinstance(node, nir.Affine)), weight, node, dtype)
     if isinstance(node, (nir.Conv1d, nir.Conv2d)):
         return _convolution(node, dtype)
+    if isinstance(node, ConvTranspose2d):
+        return _transposed(node, dtype)
     if isinstance(node, nir.Flatten):
         start, end = (dim + 1 if dim >= 0 else dim for dim in (int(node.start_dim), int(node.end_dim)))
         return nn.Flatten(start, end)
@@ -71,6 +73,22 @@ def _convolution(node: Any, dtype: torch.dtype) -> nn.Module:
         node.bias is not None,
     )
     return _filled(made, weight, node, dtype)
+
+
+def _transposed(node: ConvTranspose2d, dtype: torch.dtype) -> nn.Module:
+    weight = _tensor(node.weight, dtype, None)
+    stride, padding, more, dilation = (
+        tuple(whole(getattr(node, key), key, "ConvTranspose2d", 2, least=0))
+        for key in ("stride", "padding", "output_padding", "dilation")
+    )
+    channels, groups = int(weight.shape[1]) * int(node.groups), int(node.groups)
+    kind: Any = nn.ConvTranspose2d
+    made: nn.Module = kind(
+        weight.shape[0], channels, tuple(weight.shape[2:]), stride, padding, more, groups, True, dilation
+    )
+    made.weight = nn.Parameter(weight)
+    made.bias = nn.Parameter(_tensor(node.bias, dtype, None).expand(channels).clone())
+    return made
 
 
 def _filled(module: Any, weight: torch.Tensor, node: Any, dtype: torch.dtype) -> nn.Module:

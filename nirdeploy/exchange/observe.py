@@ -113,7 +113,10 @@ class Observer:
                 args = (args[0][0], *args[1:])
             tensor = next((value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)), None)
             if tensor is None:
-                raise ExportError(f"{name} ({type(module).__name__}) is called without a tensor")
+                raise ExportError(
+                    f"{name} ({type(module).__name__}) is called without a tensor",
+                    hint="hand it the signal, which a tensor holds, as an argument of its own",
+                )
             self._entered.append(tensor)
             return args, kwargs
 

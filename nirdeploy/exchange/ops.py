@@ -19,6 +19,10 @@ from torch.nn import functional
 
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange.signals import Shape
+from nirdeploy.graph.extension import ConvTranspose2d
+
+#: A matrix of so many weights says what NIR has no node for, to every reader; a larger one would be out of proportion.
+WRITTEN_OUT = 1 << 16
 
 Array = Callable[[torch.Tensor], np.ndarray]
 
@@ -116,6 +120,44 @@ class Conv(Op):
                 if at >= 0:
                     whole[rows, at] += weight[rows, index]
         return replace(self, weight=whole, groups=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Transposed(Op):
+    """A transposed convolution of two dimensions; ``weight`` as torch has it."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    @property
+    def own(self) -> int | None:
+        return 3
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        bias = None if self.bias is None else _double(self.bias)
+        more = (self.output_padding, self.groups, self.dilation)
+        run: Any = functional.conv_transpose2d
+        result: torch.Tensor = run(x, _double(self.weight), bias, self.stride, self.padding, *more)
+        return result
+
+    def node(self, shape: Shape, array: Array) -> nir.NIRNode | None:
+        """Where it is too large to be written out as a matrix, which other readers know; else None."""
+        if len(shape) != 3:
+            return None
+        reach = [d * (k - 1) for d, k in zip(self.dilation, self.weight.shape[2:], strict=True)]
+        outputs = self.apply(torch.zeros(1, *shape, dtype=torch.float64)).numel()
+        small = math.prod(shape) * outputs <= WRITTEN_OUT
+        if small or any(pad > most for pad, most in zip(self.padding, reach, strict=True)):
+            return None
+        weight = array(self.weight)
+        bias = np.zeros(weight.shape[1] * self.groups) if self.bias is None else array(self.bias)
+        sizes = (np.array(v) for v in (self.stride, self.padding, self.output_padding, self.dilation))
+        return ConvTranspose2d(weight, *sizes, self.groups, bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,14 +313,27 @@ def normalization_of(module: Any) -> Channelwise:
     return Channelwise(scale.cpu().numpy(), shift.cpu().numpy())
 
 
-def transposed(module: Any) -> Written:
-    """A transposed convolution, written out."""
-    dims = module.weight.ndim - 1
+def transposed(module: Any) -> Op:
+    """A transposed convolution; of one dimension written out."""
+    if module.weight.ndim == 4:
+        names = ("stride", "padding", "output_padding", "dilation")
+        stride, padding, more, dilation = (sizes(getattr(module, name), 2) for name in names)
+        return Transposed(module.weight, module.bias, stride, padding, more, dilation, module.groups)
     weight = _double(module.weight)
     bias = None if module.bias is None else _double(module.bias)
-    run: Any = functional.conv_transpose1d if dims == 2 else functional.conv_transpose2d
     options = (bias, module.stride, module.padding, module.output_padding, module.groups, module.dilation)
-    return Written("transposed convolution", lambda x: run(x, weight, *options), dims)
+    return Written("transposed convolution", lambda x: functional.conv_transpose1d(x, weight, *options), 2)
+
+
+def upsampled(shape: Shape, out: Shape) -> Transposed | None:
+    """Upsampling to the nearest by whole factors, where a matrix would be large; else None."""
+    if len(shape) != 3 or any(to % n for n, to in zip(shape[1:], out[1:], strict=True)):
+        return None
+    if math.prod(shape) * math.prod(out) <= WRITTEN_OUT:
+        return None
+    by = tuple(to // n for n, to in zip(shape[1:], out[1:], strict=True))
+    ones = torch.ones(shape[0], 1, *by, dtype=torch.float64)
+    return Transposed(ones, None, by, (0, 0), (0, 0), (1, 1), shape[0])
 
 
 def adaptive_mean(size: Any, dims: int, who: str) -> Callable[[Shape], Op]:

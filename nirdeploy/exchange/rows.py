@@ -99,8 +99,12 @@ def _upsample(module: Any, who: str) -> Given:
         )
         return result
 
+    def nearest(shape: tuple[int, ...]) -> ops.Op:
+        large = None if len(shape) != 3 else ops.upsampled(shape, tuple(run(torch.zeros(1, *shape)).shape[1:]))
+        return large or ops.Rearranged(run)
+
     if module.mode in ("nearest", "nearest-exact"):
-        return ops.Rearranged(run)
+        return nearest
     return ops.Written(f"{module.mode} upsampling", run, 3 if module.mode in ("bilinear", "bicubic") else 2)
 
 
@@ -156,7 +160,8 @@ _ROWS: tuple[Row, ...] = (
 
 _BY_SAMPLE = (
     "it normalizes each sample by the sample's own mean and variance, which no weights can say",
-    "train with BatchNorm1d or BatchNorm2d, which are fixed numbers at inference",
+    "train with BatchNorm1d or BatchNorm2d, which are fixed numbers at inference; one in front of the whole net can be "
+    "left out, and the stimulus normalized",
 )
 _THREE = ("NIR and the chips have maps of one and two dimensions", "use the layer of two dimensions")
 _CURVE = (

@@ -88,6 +88,9 @@ class Chain:
                 weight = convolution.weight.reshape(convolution.groups, -1, *convolution.weight.shape[1:]) * per_input
                 folded = replace(convolution, weight=weight.reshape(convolution.weight.shape))
                 return self._onward(folded, shape, node)
+        if isinstance(self.operator, Convolution) and _is_open(self.operator) and convolution.spread == (1, 1):
+            self._room(convolution.weight.size * math.prod(self.operator.weight.shape[2:]) * 4, node)
+            return self._onward(_composed(self.operator, convolution), shape, node)
         self._room(convolution.outputs * self.operator.inputs, node)
         return self._onward(Dense(convolution.apply(self._matrix(node).T).T), shape, node)
 
@@ -167,6 +170,34 @@ def _same_geometry(a: Chain, b: Chain) -> bool:
     assert b.operator is not None
     alike = a.operator.weight.shape == b.operator.weight.shape
     return alike and a.pool == b.pool and to_meta(a.operator) == to_meta(b.operator)
+
+
+def _is_open(convolution: Convolution) -> bool:
+    """Whether it is one kernel for each channel, and gives nothing but zeros beyond its output: upsampling is such."""
+    reach = [step * (size - 1) for step, size in zip(convolution.dilation, convolution.weight.shape[2:], strict=True)]
+    whole = all(min(pair) >= most for pair, most in zip(convolution.padding, reach, strict=True))
+    each = convolution.groups == convolution.shape[0] == convolution.weight.shape[0]
+    return whole and each and convolution.stride == (1, 1)
+
+
+def _composed(first: Convolution, second: Convolution) -> Convolution:
+    """One convolution for two, where the first is open (:func:`_is_open`)."""
+    (high, wide), channels = first.weight.shape[2:], second.weight.shape[1]
+    steps = [step * (size - 1) + 1 for step, size in zip(first.dilation, (high, wide), strict=True)]
+    sizes = [step * (size - 1) + 1 for step, size in zip(second.dilation, second.weight.shape[2:], strict=True)]
+    weight = np.zeros((len(second.weight), channels, sizes[0] + steps[0] - 1, sizes[1] + steps[1] - 1))
+    of_output = np.arange(len(second.weight)) * second.groups // len(second.weight)
+    kernels = first.weight[of_output[:, None] * channels + np.arange(channels), 0]  # of each input of each output
+    for i in range(second.weight.shape[2]):
+        for j in range(second.weight.shape[3]):
+            top, left = i * second.dilation[0], j * second.dilation[1]
+            rows = slice(top, top + steps[0], first.dilation[0])
+            columns = slice(left, left + steps[1], first.dilation[1])
+            weight[:, :, rows, columns] += second.weight[:, :, i, j, None, None] * kernels
+    around = tuple((a[0] + b[0], a[1] + b[1]) for a, b in zip(first.padding, second.padding, strict=True))
+    return replace(
+        second, weight=weight, shape=first.shape, padding=(around[0], around[1]), dilation=(1, 1), spread=first.spread
+    )
 
 
 def _pooled_convolution(convolution: Convolution, pool: Pool, factor: float) -> Convolution:

@@ -43,6 +43,27 @@ class MaxPool2d(_Extension):
         self.output_type = {"output": None}
 
 
+@dataclass(eq=False)
+class ConvTranspose2d(_Extension):
+    """A transposed convolution, as torch has it: ``weight`` (channels in, channels out / groups, height, width).
+
+    ``stride``, ``padding``, ``output_padding`` and ``dilation`` (height, width); ``bias`` (channels out,). Upsampling
+    to the nearest is one of ones, channel by channel, whose stride is its kernel.
+    """
+
+    weight: np.ndarray
+    stride: np.ndarray
+    padding: np.ndarray
+    output_padding: np.ndarray
+    dilation: np.ndarray
+    groups: int
+    bias: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.input_type = {"input": None}
+        self.output_type = {"output": None}
+
+
 def file_type(kind: type[nir.NIRNode]) -> str:
     """What a file calls a kind of node."""
     return (_PREFIX if issubclass(kind, _Extension) else "") + str(kind.__name__)

@@ -12,6 +12,7 @@ import numpy as np
 from nirdeploy.errors import GraphError
 from nirdeploy.graph.chain import Chain
 from nirdeploy.graph.shapes import Shape, finite, geometry, per_neuron, pooling
+from nirdeploy.graph.shapes import transposed as transposed_geometry
 from nirdeploy.semantics.operators import Convolution, Maximum, Pair, Pool
 
 #: ``through(chain, name, node, shape, dt)``: the chain continued through a node that gives ``shape``; several where
@@ -48,6 +49,24 @@ def convolved(chain: Chain, name: str, node: Any, shape: Shape, dt: float) -> li
         (padding[0], padding[1]),
         (dilation[0], dilation[1]),
         int(np.asarray(node.groups).item()),
+    )
+    return [chain.convolved(made, shape, name)]
+
+
+def transposed(chain: Chain, name: str, node: Any, shape: Shape, dt: float) -> list[Chain]:
+    """As a convolution, its kernels turned around, of an input that stands ``stride`` apart."""
+    weight = finite(node.weight, "weight", name)
+    stride, around, dilation = transposed_geometry(node, name)
+    groups = int(np.asarray(node.groups).item())
+    channels, per_group, *kernel = weight.shape
+    swapped = weight.reshape(groups, channels // groups, per_group, *kernel).swapaxes(1, 2)
+    made = Convolution(
+        np.ascontiguousarray(swapped[..., ::-1, ::-1]).reshape(-1, channels // groups, *kernel),
+        (chain.shape[0], chain.shape[1], chain.shape[2]),
+        padding=(around[0], around[1]),
+        dilation=(dilation[0], dilation[1]),
+        groups=groups,
+        spread=(stride[0], stride[1]),
     )
     return [chain.convolved(made, shape, name)]
 

@@ -110,6 +110,12 @@ _ROWS = (
     _linear(nir.Affine, shapes.Dense(), linear.dense, ("weight", "bias")),
     _linear(nir.Conv1d, shapes.Convolution(1), linear.convolved, _KERNEL, ("input_shape",), made=_convolution),
     _linear(nir.Conv2d, shapes.Convolution(2), linear.convolved, _KERNEL, ("input_shape",), made=_convolution),
+    _linear(
+        extension.ConvTranspose2d,
+        shapes.Transposed(),
+        linear.transposed,
+        ("weight", "stride", "padding", "output_padding", "dilation", "groups", "bias"),
+    ),
     _linear(nir.SumPool2d, shapes.Pooling(), linear.summed, _WINDOW),
     _linear(nir.AvgPool2d, shapes.Pooling(), linear.averaged, _WINDOW),
     _linear(extension.MaxPool2d, shapes.Pooling(), linear.maximized, _WINDOW),

@@ -13,6 +13,8 @@ from nirdeploy.errors import GraphError
 
 Shape = tuple[int, ...]
 
+_MOST = 1 << 26  # values that a node may make of fewer: a file of a few bytes can ask for more than any memory holds
+
 
 class Rule:
     """How a kind of node treats shapes."""
@@ -111,6 +113,36 @@ class Convolution(Rule):
         if size is None or len(size) != self.spatial:
             return None
         return (channels, *size)
+
+
+class Transposed(Rule):
+    """A transposed convolution over (channels, height, width)."""
+
+    def gives(self, node: Any, shape: Shape, name: str, before: str) -> Shape:
+        kind, weight = f"node {name!r} ({type(node).__name__})", np.shape(node.weight)
+        if len(weight) != 4 or not math.prod(weight):
+            raise GraphError(
+                f"{kind}: weight has shape {weight}, expected (channels in, channels out / groups, kernel height, "
+                "kernel width)"
+            )
+        if len(shape) != 3:
+            raise GraphError(f"{kind} takes (channels, height, width), {before!r} gives shape {shape}")
+        groups = whole(node.groups, "groups", name, 1)[0]
+        if shape[0] != weight[0] or weight[0] % groups:
+            raise GraphError(
+                f"{kind}: {weight[0]} channels in {groups} group(s) do not fit the {shape[0]} that {before!r} gives"
+            )
+        stride, padding, dilation = transposed(node, name)
+        size = tuple(
+            (n - 1) * by + sum(pad) - step * (k - 1) + 1
+            for n, by, pad, step, k in zip(shape[1:], stride, padding, dilation, weight[2:], strict=True)
+        )
+        if min(size) < 1:
+            raise GraphError(f"{kind}: nothing is left of its input of shape {shape}", hint="use a smaller padding")
+        made = (int(weight[1]) * groups, *size)
+        if math.prod(made) > _MOST:
+            raise GraphError(f"{kind}: it would give {math.prod(made):,} values, at most {_MOST:,} are held")
+        return made
 
 
 class Pooling(Rule):
@@ -229,6 +261,26 @@ def geometry(node: Any, name: str) -> tuple[list[int], list[tuple[int, int]], li
     stride = whole(node.stride, "stride", name, len(kernel))
     dilation = whole(node.dilation, "dilation", name, len(kernel))
     return stride, _padding(node.padding, kernel, stride, dilation, name), dilation
+
+
+def transposed(node: Any, name: str) -> tuple[list[int], list[tuple[int, int]], list[int]]:
+    """A transposed convolution's stride and dilation, and the zeros around the input that it is a convolution of."""
+    kernel = np.shape(node.weight)[2:]
+    stride, dilation = (whole(getattr(node, key), key, name, 2) for key in ("stride", "dilation"))
+    taken = whole(node.padding, "padding", name, 2, least=0)
+    more = whole(node.output_padding, "output_padding", name, 2, least=0)
+    around = [
+        (reach - pad, reach - pad + extra)
+        for reach, pad, extra in zip(
+            (step * (size - 1) for step, size in zip(dilation, kernel, strict=True)), taken, more, strict=True
+        )
+    ]
+    if min(min(pair) for pair in around) < 0:
+        raise GraphError(
+            f"node {name!r}: padding {taken} takes more away than a kernel of {kernel} reaches",
+            hint="use a smaller padding",
+        )
+    return stride, around, dilation
 
 
 def _padding(value: Any, kernel: Shape, stride: list[int], dilation: list[int], name: str) -> list[tuple[int, int]]:

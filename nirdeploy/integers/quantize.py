@@ -222,8 +222,9 @@ class _Rounding:
             projections.append(IntegerProjection(p.source, p.target, *way))
         if power and not any(p.weight.any() for p in projections):
             raise DoesNotFit(
-                f"all weights into node {population.name!r} round to zero: its threshold, reset and bias are too large "
-                f"beside them for a membrane of {self.formats.state_bits} bits",
+                f"all weights into node {population.name!r} round to zero: the largest is {self._largest():.3g}, where "
+                f"one unit of a weight is {unit.min():.3g}, as its threshold, reset and bias are too large beside them "
+                f"for a membrane of {self.formats.state_bits} bits",
                 hint="train with larger weights (or a smaller threshold), or take a target with more state bits",
             )
         row: dict[str, float | str] = {
@@ -237,6 +238,10 @@ class _Rounding:
             "saturation_margin_bits": float(np.nan_to_num(margin - shift, posinf=99.0, neginf=-99.0)),
         }
         return integer, projections, row
+
+    def _largest(self) -> float:
+        """The largest weight of all that arrive."""
+        return max(float(np.abs(arriving.operator.weight).max()) for arriving in self.incoming)
 
     def _reset_value(self) -> np.ndarray:
         if self.population.model not in neuron.RESETS or self.rules.reset == "none":

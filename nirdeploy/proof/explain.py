@@ -16,7 +16,8 @@ from nirdeploy.graph.check import CheckedGraph, Projection
 from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.evaluate import accuracy
-from nirdeploy.proof.verify import Divergence, Verdict, verify
+from nirdeploy.proof.verdict import Divergence, Verdict
+from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense, matrix

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nirdeploy.errors import CorruptFile, UsageProblem
-from nirdeploy.proof.verify import PopulationVerdict, Verdict, verify
+from nirdeploy.proof.verdict import PopulationVerdict, Verdict
+from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
 
 _HISTORY = "history"

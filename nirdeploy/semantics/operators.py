@@ -75,6 +75,7 @@ class Convolution:
         weight: (channels out, channels in / groups, kernel height, kernel width).
         shape: (channels, height, width) of the input.
         padding: zeros before and after, for each direction.
+        spread: how far apart the inputs stand, zeros between them: the stride of a transposed convolution.
     """
 
     weight: np.ndarray
@@ -83,6 +84,7 @@ class Convolution:
     padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
     dilation: Pair = (1, 1)
     groups: int = 1
+    spread: Pair = (1, 1)
 
     @property
     def inputs(self) -> int:
@@ -94,9 +96,15 @@ class Convolution:
 
     def _out_space(self) -> Pair:
         height, width = (
-            (size + sum(pad) - step * (kernel - 1) - 1) // stride + 1
-            for size, pad, step, kernel, stride in zip(
-                self.shape[1:], self.padding, self.dilation, self.weight.shape[2:], self.stride, strict=True
+            ((size - 1) * apart + sum(pad) - step * (kernel - 1)) // stride + 1
+            for size, apart, pad, step, kernel, stride in zip(
+                self.shape[1:],
+                self.spread,
+                self.padding,
+                self.dilation,
+                self.weight.shape[2:],
+                self.stride,
+                strict=True,
             )
         )
         return height, width
@@ -111,7 +119,7 @@ class Convolution:
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         lead = x.shape[:-1]
-        image = x.reshape(-1, *self.shape)
+        image = self._spread_out(x.reshape(-1, *self.shape))
         padded = np.pad(image, ((0, 0), (0, 0), *self.padding))
         (rows, columns), (high, wide) = self._out_space(), self.weight.shape[2:]
         group_in, group_out = self.shape[0] // self.groups, self.weight.shape[0] // self.groups
@@ -128,6 +136,15 @@ class Convolution:
             seen = seen.reshape(len(image), self.groups, group_in, rows * columns)
             out += (weight[..., k] @ seen).reshape(out.shape)
         return out.reshape(*lead, self.outputs)
+
+    def _spread_out(self, image: np.ndarray) -> np.ndarray:
+        """The images (B, channels, height, width) with zeros between their values."""
+        if self.spread == (1, 1):
+            return image
+        height, width = ((size - 1) * apart + 1 for size, apart in zip(self.shape[1:], self.spread, strict=True))
+        wide = np.zeros((len(image), self.shape[0], height, width), dtype=image.dtype)
+        wide[:, :, :: self.spread[0], :: self.spread[1]] = image
+        return wide
 
     def reach(self, largest: np.ndarray) -> np.ndarray:
         return replace(self, weight=np.abs(self.weight).astype(np.float64)).apply(largest.astype(np.float64))
@@ -235,6 +252,8 @@ def to_meta(operator: Operator | Windows | None) -> dict[str, Any] | None:
     if operator is None:
         return None
     values = {field.name: getattr(operator, field.name) for field in fields(operator) if field.name != "weight"}
+    if values.get("spread") == (1, 1):  # digests are older than transposed convolutions
+        del values["spread"]
     return {"kind": type(operator).__name__, **values}
 
 

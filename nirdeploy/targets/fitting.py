@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import losses, registry
 from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.tables import Target
@@ -40,10 +43,11 @@ def fit(
         source = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
     chosen = registry.load(target)
     backend = registry.backend_of(chosen)
-    if not backend.maxima and (problems := tuple(_maxima(source))):
+    walked, wide = _without_spread(source)
+    if problems := (*([] if backend.maxima else _maxima(source)), *wide):
         return Fit(problems)
     try:
-        found = backend.fit(source, chosen)
+        found = backend.fit(walked, chosen)
     except DoesNotFit as error:
         return Fit(error.problems or (Problem("", error.message, remedy=error.hint),))
     if found.network is not None:
@@ -53,6 +57,29 @@ def fit(
     if found.placement is not None and found.network is not None:
         backend.validate(found.placement, found.network, chosen)
     return found
+
+
+def _without_spread(graph: CheckedGraph) -> tuple[CheckedGraph, list[Problem]]:
+    """The graph with transposed convolutions as matrices, which every target has; and those that are too large."""
+    projections, problems = [], []
+    for p in graph.projections:
+        spread, weights = getattr(p.operator, "spread", (1, 1)) != (1, 1), p.inputs * p.operator.outputs
+        if spread and weights > MAX_WEIGHTS:
+            problems.append(
+                Problem(
+                    f"{p.source} -> {p.target}",
+                    f"the projection {p.source!r} -> {p.target!r} is a transposed convolution ({', '.join(p.nodes)}) "
+                    f"of {weights:,} weights written out as a matrix",
+                    f"{MAX_WEIGHTS:,} at most",
+                    "use smaller layers",
+                )
+            )
+        elif spread:
+            p = replace(p, operator=Dense(p.matrix()), pool=None)
+        projections.append(p)
+    if all(a is b for a, b in zip(projections, graph.projections, strict=True)):
+        return graph, problems
+    return replace(graph, projections=tuple(projections)), problems
 
 
 def _maxima(graph: CheckedGraph) -> Iterator[Problem]:

@@ -23,7 +23,6 @@ BY_STRING = {
     "__init__.py": "public names load when they are used",
     "cli/__init__.py": "a command loads when it is called",
     "exchange/frontends/__init__.py": "the framework that the user names",
-    "exchange/frontends/rockpool_.py": "the framework of the network at hand, which may not be installed",
     "exchange/frontends/spyx_.py": "the framework of the network at hand, which may not be installed",
     "targets/registry.py": "the backend that a target file names",
     "backends/fpga/simulated/board.py": "starts itself as a process",

@@ -18,7 +18,7 @@ from nirdeploy.device.client import Progress
 from nirdeploy.proof import regress
 from nirdeploy.proof.explain import Explanation
 from nirdeploy.proof.report import html
-from nirdeploy.proof.verify import Verdict
+from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets import registry as targets
 

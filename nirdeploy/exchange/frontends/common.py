@@ -41,7 +41,7 @@ def with_dt(preset: str, dt: float | None, otherwise: float) -> Dialect:
     """A preset with its seconds per step. Raises :class:`ExportError` on a dt that is no time."""
     step = otherwise if dt is None else float(dt)
     if not (step > 0 and math.isfinite(step)):
-        raise ExportError(f"dt must be a positive number of seconds, not {dt!r}")
+        raise ExportError(f"dt must be a positive number of seconds, not {dt!r}", hint="leave it out for the default")
     return replace(dialects.PRESETS[preset], dt=step)
 
 
@@ -54,12 +54,13 @@ def per_neuron(value: object, key: str, call: Call) -> np.ndarray:
         return np.broadcast_to(values, call.leaving).copy()
     except ValueError as error:
         raise ExportError(
-            f"{call.name} ({type(call.module).__name__}): {key} has shape {values.shape}, the neurons {call.leaving}"
+            f"{call.name} ({type(call.module).__name__}): {key} has shape {values.shape}, the neurons {call.leaving}",
+            hint="give one value, or one per neuron",
         ) from error
 
 
-def refused(call: Call, reason: str, hint: str = "") -> ExportError:
-    """The error for a module that does what no dialect does."""
+def refused(call: Call, reason: str, hint: str) -> ExportError:
+    """The error for a module that does what no dialect does; ``hint``: what would come in instead."""
     return ExportError(f"{call.name} ({type(call.module).__name__}): {reason}", hint=hint)
 
 

@@ -191,7 +191,10 @@ def parameters(module: Any, dt: float, name: str) -> tuple[str, dict[str, torch.
     if kind == "CUBALIFNode":
         for decay in (module.c_decay, module.v_decay):
             if not 0.0 <= float(decay) < 1.0:
-                raise ExportError(f"{name}: a decay of {float(decay):g} per step has no time constant")
+                raise ExportError(
+                    f"{name}: a decay of {float(decay):g} per step has no time constant",
+                    hint="give c_decay and v_decay values from 0 to below 1",
+                )
         tau_syn, tau_mem = dt / (1.0 - module.c_decay), dt / (1.0 - module.v_decay)
         synapse = {"tau_syn": tau_syn, "tau_mem": tau_mem, "r": tau_mem / dt, "w_in": tau_syn / dt, "v_leak": 0.0}
         return "CubaLIF", _tensors({**synapse, **values})

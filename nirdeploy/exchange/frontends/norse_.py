@@ -128,5 +128,7 @@ def _reset(call: Call) -> Any:
     method = getattr(call.module.p, "reset_method", None)
     name = getattr(method, "__name__", "reset_value")
     if name not in _RESETS:
-        raise common.refused(call, f"the reset_method {name} is none of {', '.join(_RESETS)}")
+        raise common.refused(
+            call, f"the reset_method {name} is none of {', '.join(_RESETS)}", hint="train it with one of these"
+        )
     return _RESETS[name]

@@ -140,7 +140,11 @@ def _most_spikes(call: Call) -> int:
     if most >= _UNLIMITED:
         return 0
     if most < 1 or most % 1:
-        raise common.refused(call, f"max_spikes_per_dt = {most:g} is not a whole number of at least one")
+        raise common.refused(
+            call,
+            f"max_spikes_per_dt = {most:g} is not a whole number of at least one",
+            "give it one, or leave it out",
+        )
     return int(most)
 
 

@@ -120,7 +120,11 @@ def _decay(which: str, call: Call) -> np.ndarray:
     alpha = getattr(call.module, key) if call.module.train_alphas else np.exp(-1.0 / array(tau))
     decay = common.per_neuron(alpha, f"tau_{which}", call)
     if not ((decay > 0) & (decay < 1)).all():
-        raise common.refused(call, f"tau_{which} gives a decay of {decay.min():g} per step, which no time constant has")
+        raise common.refused(
+            call,
+            f"tau_{which} gives a decay of {decay.min():g} per step, which no time constant has",
+            hint=f"give tau_{which} a positive number of steps",
+        )
     return decay
 
 
@@ -139,9 +143,13 @@ def _rules(call: Call, threshold: np.ndarray, preset: Dialect) -> tuple[Dialect,
     spikes = getattr(module.spike_fn, "__name__", type(module.spike_fn).__name__)
     reset = type(module.reset_fn).__name__
     if spikes not in _SPIKES:
-        raise common.refused(call, f"the spike_fn {spikes} is none of {', '.join(_SPIKES)}")
+        raise common.refused(
+            call, f"the spike_fn {spikes} is none of {', '.join(_SPIKES)}", hint="build it with one of these"
+        )
     if reset not in ("MembraneSubtract", "MembraneReset"):
-        raise common.refused(call, f"the reset_fn {reset} is none of MembraneSubtract, MembraneReset")
+        raise common.refused(
+            call, f"the reset_fn {reset} is none of MembraneSubtract, MembraneReset", hint="build it with one of these"
+        )
     v_reset, own = np.zeros_like(threshold), getattr(module.reset_fn, "subtract_value", None) is not None
     if reset == "MembraneSubtract" and module.reset_fn.subtract_value is not None:
         v_reset = threshold - common.per_neuron(module.reset_fn.subtract_value, "subtract_value", call)

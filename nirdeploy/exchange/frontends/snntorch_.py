@@ -68,7 +68,9 @@ def _neuron(call: Call, preset: Dialect) -> Part:
     module, kind, dt = call.module, class_of(call.module, "snntorch", _NEURONS), preset.dt
     reset = _reset(call)
     if kind == "RSynaptic" and not module.reset_delay:
-        raise common.refused(call, "snnTorch itself does not carry out its reset_delay=False")
+        raise common.refused(
+            call, "snnTorch itself does not carry out its reset_delay=False", hint="build it with reset_delay=True"
+        )
     _look_at_spikes(call)
     threshold = common.per_neuron(module.threshold, "threshold", call)
     tau = _rc(call, dt) if kind == "Lapicque" else _time_constant(common.per_neuron(module.beta, "beta", call), dt)
@@ -102,9 +104,17 @@ def _reset(call: Call) -> Any:
 def _look_at_spikes(call: Call) -> None:
     module = call.module
     if module.inhibition:
-        raise common.refused(call, "inhibition=True lets one neuron of the layer spike: NIR has nothing like it")
+        raise common.refused(
+            call,
+            "inhibition=True lets one neuron of the layer spike: NIR has nothing like it",
+            hint="train it with inhibition=False, and weights from the layer to itself that inhibit",
+        )
     if module.state_quant:
-        raise common.refused(call, "state_quant rounds its state: export the net without it, 'build' quantizes")
+        raise common.refused(
+            call,
+            "state_quant rounds its state",
+            hint="export the net without it (state_quant=False), 'build' quantizes",
+        )
     if (array(getattr(module, "graded_spikes_factor", 1.0)) != 1).any():
         raise common.refused(
             call, "graded_spikes_factor is not 1, spikes have no size", hint="multiply the next layer's weights by it"
@@ -112,7 +122,9 @@ def _look_at_spikes(call: Call) -> None:
     with torch.no_grad():
         spikes = module.spike_grad(torch.tensor([-1.0, 0.0, 1.0]))
     if spikes.tolist() != [0.0, 0.0, 1.0]:
-        raise common.refused(call, "its spike_grad is not a step at the threshold")
+        raise common.refused(
+            call, "its spike_grad is not a step at the threshold", hint="use one of snntorch.surrogate, which are"
+        )
 
 
 def _rc(call: Call, dt: float) -> np.ndarray:

@@ -19,5 +19,5 @@ def export(net: nn.Module, example_input: torch.Tensor, dt: float | None) -> nir
     """
     step = 1e-4 if dt is None else dt
     if not (step > 0 and np.isfinite(step)):
-        raise ExportError(f"dt must be a positive number of seconds, not {dt!r}")
+        raise ExportError(f"dt must be a positive number of seconds, not {dt!r}", hint="leave it out for the default")
     return torch_.export(net, (example_input,), step)

@@ -22,6 +22,7 @@ _RECURRENT = ("RIF", "RLIF", "RCuBaLIF")
 _NEURONS = ("IF", "LIF", "CuBaLIF", "PSU_LIF", "LI", *_RECURRENT)
 _PASSING = ("ActivityRegularization", "Dropout")  # what comes in goes out, once trained
 _LOPSIDED = "SAME pads one side more than the other, which NIR cannot say"
+_EVEN = "choose a kernel and a stride that pad both sides alike, or pad VALID"
 _SLOWEST = 2.0**-60  # leak of a neuron whose decay is 1: the decay of this one rounds to it
 
 
@@ -80,7 +81,10 @@ def _exported(net: Any, layers: list[Any], shape: tuple[int, ...], dt: float) ->
     exporter, jnp = import_module("spyx.nir"), import_module("jax.numpy")
     for index, layer in enumerate(layers):
         if _kind(layer) not in (*_NEURONS, *_PASSING, "Linear", "Conv", "SumPool", "Flatten"):
-            raise ExportError(f"layer {index} ({_kind(layer)}) of the Spyx network has no NIR form")
+            raise ExportError(
+                f"layer {index} ({_kind(layer)}) of the Spyx network has no NIR form",
+                hint=f"there are Linear, Conv, SumPool, Flatten, {', '.join(_NEURONS)}",
+            )
         if _kind(layer) == "Conv":
             _plain_convolution(layer, index)
     exportable, kept = [], []
@@ -99,7 +103,10 @@ def _exported(net: Any, layers: list[Any], shape: tuple[int, ...], dt: float) ->
         made = exporter.to_nir(exporter.Sequential(*exportable), *sizes, dt=dt)
     except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"Spyx cannot export the network: {reason[:200]}") from error
+        raise ExportError(
+            f"Spyx cannot export the network: {reason[:200]}",
+            hint="give the example the shape (batch, ...) that a step of the network takes",
+        ) from error
     # The exporter counts what it was given; the names here count the network's own layers.
     names = {f"layer_{i}": f"layer_{index}" for i, index in enumerate(kept)}
     made.nodes = {names.get(name, name): node for name, node in made.nodes.items()}
@@ -169,9 +176,14 @@ def _plain_convolution(layer: Any, index: int) -> None:
     """Refuse what the exporter would write as if it were not there."""
     for option in ("kernel_dilation", "input_dilation", "feature_group_count"):
         if np.any(np.asarray(getattr(layer, option)) != 1):
-            raise ExportError(f"layer {index} (Conv): {option} does not pass through Spyx's exporter")
+            raise ExportError(
+                f"layer {index} (Conv): {option} does not pass through Spyx's exporter", hint="train it with 1"
+            )
     if len(layer.kernel.shape) != 4 or (isinstance(layer.padding, str) and layer.padding not in ("SAME", "VALID")):
-        raise ExportError(f"layer {index} (Conv): only convolutions in two dimensions, padded SAME or VALID, pass")
+        raise ExportError(
+            f"layer {index} (Conv): only convolutions in two dimensions, padded SAME or VALID, pass",
+            hint="train it as one of these",
+        )
 
 
 def _padded(layer: Any, size: tuple[int, ...], index: int) -> Any:
@@ -182,7 +194,7 @@ def _padded(layer: Any, size: tuple[int, ...], index: int) -> Any:
     sides = zip(size[1:3], layer.kernel.shape[:2], strides, strict=True)
     total = [max((-(-n // s) - 1) * s + int(k) - n, 0) for n, k, s in sides]
     if any(pad % 2 for pad in total):
-        raise ExportError(f"layer {index} (Conv): {_LOPSIDED}")
+        raise ExportError(f"layer {index} (Conv): {_LOPSIDED}", hint=_EVEN)
     padded = import_module("flax.nnx").clone(layer)
     padded.padding = tuple((pad // 2, pad // 2) for pad in total)
     return padded
@@ -204,10 +216,13 @@ def _pool(layer: Any, node: nir.SumPool2d, index: int) -> nir.SumPool2d:
     padding = np.asarray(node.padding)
     if padding.any():  # the exporter writes the sum of both sides
         if (padding % 2).any():
-            raise ExportError(f"layer {index} (SumPool): {_LOPSIDED}")
+            raise ExportError(f"layer {index} (SumPool): {_LOPSIDED}", hint=_EVEN)
         padding = padding // 2
     if layer.channel_axis not in (-1, 3):
-        raise ExportError(f"layer {index} (SumPool): channels must be the last axis, as everywhere in Spyx")
+        raise ExportError(
+            f"layer {index} (SumPool): channels must be the last axis, as everywhere in Spyx",
+            hint="set channel_axis=-1",
+        )
     return nir.SumPool2d(kernel_size=np.asarray(node.kernel_size), stride=np.asarray(node.stride), padding=padding)
 
 

@@ -121,7 +121,8 @@ class _Table(Table):
                 values[key] = np.broadcast_to(_array(value), call.leaving).copy()
             except ValueError as error:
                 raise ExportError(
-                    f"{call.name}: {key} has shape {tuple(value.shape)}, the neurons {call.leaving}"
+                    f"{call.name}: {key} has shape {tuple(value.shape)}, the neurons {call.leaving}",
+                    hint="give one value, or one per neuron",
                 ) from error
         return Part(getattr(nir, module.model)(**values), module.dialect)
 

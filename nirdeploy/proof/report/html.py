@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from nirdeploy.proof.explain import Explanation
 from nirdeploy.proof.report import raster
-from nirdeploy.proof.verify import Verdict
+from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records import store
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets.resources import templates_dir

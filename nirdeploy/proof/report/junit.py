@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from nirdeploy.proof.verify import PopulationVerdict, Verdict
+from nirdeploy.proof.verdict import PopulationVerdict, Verdict
 from nirdeploy.records import store
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from nirdeploy.proof.verify import Verdict
+from nirdeploy.proof.verdict import Verdict
 
 
 def verdict_table(verdict: Verdict) -> Table:

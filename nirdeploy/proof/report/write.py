@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nirdeploy.errors import UsageProblem
 from nirdeploy.proof.report import html, junit
-from nirdeploy.proof.verify import Verdict
+from nirdeploy.proof.verdict import Verdict
 
 
 def report(verdict: Verdict, path: Path | str) -> None:

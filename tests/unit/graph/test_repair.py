@@ -16,7 +16,7 @@ from nirdeploy.errors import GraphError, ModelFileError
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
-from nirdeploy.graph.extension import MaxPool2d, file_type
+from nirdeploy.graph.extension import ConvTranspose2d, MaxPool2d, file_type
 from tests.unit.graph.test_file import assert_same_values
 
 DATA = Path(os.environ.get("NIRDEPLOY_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -77,6 +77,13 @@ PRIMITIVES: dict[str, nir.NIRGraph] = {
         i=inp(4, 6, 8),
         n=nir.Conv2d((6, 8), np.ones((4, 2, 3, 5)), (1, 2), (1, 2), (1, 1), 2, np.zeros(4)),
         o=out(4, 6, 4),
+    ),
+    "ConvTranspose2d": graph(
+        i=inp(2, 3, 3),
+        n=ConvTranspose2d(
+            np.ones((2, 4, 2, 2)), IMAGE[1:] // 3, 0 * PAIR[0], 0 * PAIR[0], PAIR[0] // 2, 1, np.zeros(4)
+        ),
+        o=out(4, 6, 6),
     ),
     "CubaLI": graph(i=inp(3), n=nir.CubaLI(tau_syn=N, tau_mem=N, r=N, v_leak=N, w_in=N), o=out(3)),
     "CubaLIF": graph(

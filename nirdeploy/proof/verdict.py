@@ -1,0 +1,180 @@
+"""verdict: what the comparison of two records found, population by population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where two records part: the earliest step, there the first population in the network's order.
+
+    ``neuron``: index in the population's shape; ``expected`` and ``measured``: spike counts, or membrane
+    values in the records' own units.
+    """
+
+    population: str
+    neuron: tuple[int, ...]
+    step: int
+    sample: int
+    expected: float
+    measured: float
+
+    def __str__(self) -> str:
+        index = self.neuron[0] if len(self.neuron) == 1 else self.neuron
+        return (
+            f"population {self.population!r}, neuron {index}, step {self.step}, sample {self.sample}: "
+            f"expected {self.expected:g}, measured {self.measured:g}"
+        )
+
+
+@dataclass(frozen=True)
+class PopulationVerdict:
+    """One population compared; true where it was judged and is equal.
+
+    ``kind``: "spikes" or "membrane"; ``cells``: step x sample x neuron.
+    ``neurons``: how many neurons differ anywhere. ``worst_neuron``: the one with the most differences.
+    ``decides``: False where values of different kinds (float against integer membranes) are only measured.
+    ``max_error``, ``rms_error``: of membrane potentials, in the graph's units.
+    ``unlike``: what of the two records' form does not agree (type, scale), or that there is no cell to compare;
+    where it decides, such a population is not equal, whatever its values. ``silent``: nothing but zeros in either.
+    """
+
+    population: str
+    kind: str
+    cells: int
+    spikes_expected: int
+    spikes_measured: int
+    mismatches: int
+    neurons: int
+    worst_neuron: tuple[int, ...] | None
+    first: Divergence | None
+    decides: bool = True
+    max_error: float = 0.0
+    rms_error: float = 0.0
+    unlike: str = ""
+    silent: bool = False
+
+    @property
+    def equal(self) -> bool:
+        """Judged, alike in form, and every cell agrees."""
+        return self.decides and not self.unlike and not self.mismatches
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The comparison as data; true where it is equal.
+
+    ``missing``: populations of which only one of the two records holds the spikes, or anything. ``left_out``: what of
+    which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
+    ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
+    """
+
+    expected: str
+    measured: str
+    steps: int
+    samples: int
+    populations: tuple[PopulationVerdict, ...]
+    missing: tuple[str, ...] = ()
+    manifests: Mapping[str, Any] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    allow_silent: bool = False
+
+    @property
+    def equal(self) -> bool:
+        """Something was compared, all of it agrees, neither record lacks a population of the other, and (unless that is
+        allowed) there was something to agree on."""
+        judged = [p for p in self.populations if p.decides]
+        agree = self.cells > 0 and all(p.equal for p in judged) and not self.missing
+        return agree and (self.allow_silent or not self.vacuous)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The populations that never spiked, and the read-outs whose membrane was never but 0, in either record."""
+        spiking = {p.population for p in self.populations if p.kind == "spikes"}
+        judged = [p for p in self.populations if p.cells and p.decides]
+        return tuple(p.population for p in judged if p.silent and (p.kind == "spikes" or p.population not in spiking))
+
+    @property
+    def vacuous(self) -> bool:
+        """Nothing that was compared spiked in either record: that they agree shows nothing."""
+        return bool(self.silent) and {p.population for p in self.populations if p.cells and p.decides} <= {*self.silent}
+
+    @property
+    def silence(self) -> str:
+        """That no population, or no output, spiked in either record; nothing where one did."""
+        if self.vacuous:
+            return "nothing spiked in either record"
+        outputs = {p.population for p in self.populations if p.cells and p.decides}.intersection(self.outputs)
+        return "no output spiked in either record" if outputs and outputs <= {*self.silent} else ""
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+    @property
+    def mismatches(self) -> int:
+        return sum(p.mismatches for p in self.populations if p.decides)
+
+    @property
+    def cells(self) -> int:
+        """Compared cells: population x step x sample x neuron."""
+        return sum(p.cells for p in self.populations if p.decides)
+
+    @property
+    def first_divergence(self) -> Divergence | None:
+        """Of all populations the earliest step; within a step the network's order."""
+        firsts = [p.first for p in self.populations if p.first is not None and p.decides]
+        return min(firsts, key=lambda d: d.step) if firsts else None
+
+    def summary(self) -> str:
+        """One line."""
+        if self.equal:
+            text = f"{self.measured} equals {self.expected}: {self.cells:,} cells compared, 0 differ"
+        elif self.mismatches:
+            text = f"{self.measured} differs from {self.expected} in {self.mismatches:,} of {self.cells:,} cells"
+            text += f"; first at {self.first_divergence}"
+        else:
+            compared = f"{self.cells:,} cells compared, 0 differ" if self.cells else "nothing was compared"
+            text = f"{self.measured} is not shown to equal {self.expected}: {compared}"
+            if self.vacuous and not self.allow_silent:
+                remedy = "give a stimulus that makes it spike, or allow silence (--allow-silent, allow_silent=True)"
+                text += f", but {self.silence}, so nothing is shown: {remedy}"
+        return "; ".join([text, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """What was not compared, or could not be as it is, and what was silent."""
+        never = f"never spiked: {', '.join(map(repr, self.silent))}" if self.silent else ""
+        if self.silence and (self.allow_silent or self.mismatches or not self.vacuous):
+            never = f"{self.silence} ({never})"
+        said = [
+            f"{p.kind} of {p.population!r} {'cannot be equal' if p.decides else 'measured, not judged'}: {p.unlike}"
+            for p in self.populations
+            if p.unlike
+        ]
+        return [*said, *self.left_out.values(), *([never] if never else [])]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "equal": self.equal,
+            "expected": self.expected,
+            "measured": self.measured,
+            "steps": self.steps,
+            "samples": self.samples,
+            "cells": self.cells,
+            "mismatches": self.mismatches,
+            "missing": list(self.missing),
+            "left_out": dict(self.left_out),
+            "silent": list(self.silent),
+            "silence": self.silence,
+            "vacuous": self.vacuous,
+            "allow_silent": self.allow_silent,
+            "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
+            "populations": [asdict(p) for p in self.populations],
+        }
