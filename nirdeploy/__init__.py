@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from nirdeploy.integers.network import Formats
     from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
+    from nirdeploy.proof.evaluate import accuracy, evaluate
     from nirdeploy.proof.explain import explain
     from nirdeploy.proof.report.write import report
-    from nirdeploy.proof.verify import accuracy, verify
+    from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
     from nirdeploy.targets.fitting import fit
@@ -44,6 +45,7 @@ __all__ = [
     "accuracy",
     "build",
     "check",
+    "evaluate",
     "explain",
     "export_from",
     "export_to_nir",
@@ -64,9 +66,10 @@ _HOMES = {
     "Build": "pipeline",
     "Formats": "integers.network",
     "SpikeRecord": "records.spikes",
-    "accuracy": "proof.verify",
+    "accuracy": "proof.evaluate",
     "build": "pipeline",
     "check": "graph.check",
+    "evaluate": "proof.evaluate",
     "explain": "proof.explain",
     "export_from": "exchange.frontends",
     "export_to_nir": "exchange.exporter",

@@ -30,6 +30,7 @@ _COMMANDS = {
     "flash": "Write a build's image into a device, or a bitstream into a board.",
     "run": "Run a stimulus on a device and record its spikes.",
     "verify": "Compare float model, integer simulator and device, spike for spike.",
+    "evaluate": "The accuracy of float model, integers and device, and what finding a class took.",
     "regress": "Compare with a golden record (record, check, update).",
     "board": "Virtual boards in the background (start, stop, list).",
     "info": "What a device, image, record or build says of itself.",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nirdeploy.device.client import Device
     from nirdeploy.integers.network import Formats
+    from nirdeploy.pipeline import Build
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.targets.tables import Target
 
@@ -122,11 +123,28 @@ def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> D
     return device.open_device(port, chosen, baud)
 
 
+def measured(
+    built: Build, x: Any, probe: str | list[str], port: str | None, baud: int | None, quiet: bool
+) -> SpikeRecord:
+    """A stimulus run on a build's device, which is flashed first; on :data:`SIM` by the integer simulator."""
+    from dataclasses import replace
+
+    from nirdeploy import flash, run, simulate
+
+    port = port_of(port, built.target)
+    if port == SIM:
+        return replace(simulate(built, x, probe), source="port sim")
+    with connect(port, built.target, baud, quiet) as device:
+        flash(built.image, device)
+        with ui.progress("running", quiet) as bar:
+            return run(device, x, probe, bar, image=built.image)
+
+
 def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
     """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file."""
     import numpy as np
 
-    from nirdeploy.proof.verify import class_numbers
+    from nirdeploy.proof.evaluate import class_numbers
 
     if not path.is_file():
         raise UsageProblem("there is no such stimulus file", where=str(path))
@@ -142,7 +160,7 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
     labels = arrays.pop("labels", None)
     if not arrays:
         raise UsageProblem("the stimulus file holds no array", where=str(path), hint="save it as 'x'")
-    first = arrays.get("x", next(iter(arrays.values())))
+    first: Any = arrays.get("x", next(iter(arrays.values())))
     if labels is not None and first.ndim > 1:
         labels = class_numbers(labels, samples=first.shape[1], steps=first.shape[0])
     if "x" in arrays:

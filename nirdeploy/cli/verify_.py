@@ -116,9 +116,7 @@ def _witnesses(
     quiet: bool,
     allow_silent: bool,
 ) -> tuple[Any, Any]:
-    from dataclasses import replace
-
-    from nirdeploy import accuracy, explain, flash, run, simulate, verify
+    from nirdeploy import accuracy, explain, simulate, verify
     from nirdeploy.proof.report import html
 
     x, labels = options.stimulus(stimulus)
@@ -126,14 +124,7 @@ def _witnesses(
         reference = simulate(built.graph, x, probe)
         quantized = simulate(built, x, probe)
         explanation = explain(built.graph, built.network, x, labels)
-    port = options.port_of(port, built.target)
-    if port == options.SIM:
-        measured = replace(simulate(built, x, probe), source="port sim")
-    else:
-        with options.connect(port, built.target, baud, quiet) as device:
-            flash(built.image, device)
-            with ui.progress("running", quiet) as bar:
-                measured = run(device, x, probe, bar, image=built.image)
+    measured = options.measured(built, x, probe, port, baud, quiet)
     judged = verify(quantized, measured, allow_silent=allow_silent)
     facts: dict[str, Any] = {}
     if labels is not None:

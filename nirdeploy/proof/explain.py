@@ -15,8 +15,9 @@ import numpy as np
 from nirdeploy.graph.check import CheckedGraph, Projection
 from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
+from nirdeploy.proof.evaluate import accuracy
 from nirdeploy.proof.verdict import Divergence, Verdict
-from nirdeploy.proof.verify import accuracy, verify
+from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense, matrix

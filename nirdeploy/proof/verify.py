@@ -65,42 +65,6 @@ def verify(
     )
 
 
-def accuracy(record: SpikeRecord, labels: np.ndarray, output: str | None = None) -> float:
-    """Task accuracy: the class is the output neuron with the most spikes (or the highest summed membrane).
-
-    Args:
-        labels: int (B,), numbers of neurons of the output.
-        output: population or Output name; by default the graph's first output.
-
-    Raises :class:`InputShapeError` for labels that are not that.
-    """
-    name = output or next(iter(record.outputs.values()))
-    name = record.outputs.get(name, name)
-    values = record.spikes[name] if name in record.spikes else record.volts(name)
-    score = values.reshape(record.steps, record.samples, -1).sum(axis=0, dtype=np.float64)
-    labels = class_numbers(labels, record.samples, record.steps)
-    if labels.size and not 0 <= labels.min() <= labels.max() < score.shape[1]:
-        raise InputShapeError(
-            f"the labels go from {labels.min()} to {labels.max()}, the output {name!r} has {score.shape[1]} neurons",
-            hint="a label is the number of a neuron of the output, from 0",
-        )
-    return float((score.argmax(axis=1) == labels).mean())
-
-
-def class_numbers(labels: np.ndarray, samples: int, steps: int) -> np.ndarray:
-    """Labels (samples,) of a stimulus of so many samples and steps. Raises :class:`InputShapeError` for others."""
-    labels = np.asarray(labels)
-    if labels.shape != (samples,):
-        swapped = labels.shape == (steps,)
-        raise InputShapeError(
-            f"the labels have the shape {labels.shape}, the stimulus holds {samples} samples of {steps} steps",
-            hint="the stimulus is (T, B, ...), steps first: np.swapaxes(x, 0, 1)" if swapped else "one for each sample",
-        )
-    if labels.dtype.kind not in "iuf" or (labels % 1 != 0).any():
-        raise InputShapeError("the labels are no whole numbers", hint="save the class of each sample as one")
-    return labels.astype(np.int64)
-
-
 _BOTH = "both"
 
 

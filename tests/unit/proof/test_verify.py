@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation
 from nirdeploy.proof.report.write import report
-from nirdeploy.proof.verify import accuracy, verify
+from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
 
 
@@ -278,21 +278,6 @@ def test_a_missing_population_is_no_agreement() -> None:
 def test_records_of_different_things_are_not_compared(measured: SpikeRecord, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         verify(record(), measured)
-
-
-def test_accuracy_counts_spikes_or_sums_membranes() -> None:
-    spikes = np.zeros((3, 2, 3), np.uint8)
-    spikes[:, 0, 2] = 1
-    spikes[0, 1, 1] = 1
-    counted = SpikeRecord({"o": spikes}, {}, {}, "integer", 1e-4, {"output": "o"})
-    assert accuracy(counted, np.array([2, 1])) == 1.0
-    assert accuracy(counted, np.array([2, 0]), output="o") == 0.5
-    membrane = SpikeRecord({}, {"o": spikes.astype(np.int32)}, {"o": np.array([1.0, 9.0, 1.0])}, "integer", 1e-4)
-    assert accuracy(membrane, np.array([2, 1]), output="o") == 1.0
-    with pytest.raises(InputShapeError, match=r"labels go from 1 to 3, the output 'o' has 3 neurons"):
-        accuracy(counted, np.array([3, 1]), output="o")
-    with pytest.raises(InputShapeError, match="3 labels|shape .3,."):
-        accuracy(counted, np.array([0, 1, 2]))
 
 
 def test_json_and_junit(tmp_path: Path) -> None:

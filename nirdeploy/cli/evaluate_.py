@@ -1,0 +1,132 @@
+"""nirdeploy evaluate: how often the class is right, on every witness, and what finding it took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nirdeploy.cli import options, ui
+from nirdeploy.errors import UsageProblem
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nirdeploy.proof.evaluate import Evaluation
+
+_SHOWN_STEPS = 10
+_SHOWN_CLASSES = 12
+
+
+@click.command("evaluate")
+@click.argument("what", type=click.Path(path_type=Path))
+@click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
+@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help=".npy of class numbers (B,).")
+@options.target_again
+@options.port
+@click.option(
+    "--reader",
+    help="How a class is read: 'count' (most spikes), 'first' (spike), 'sum', 'last' or 'largest' (membrane); by "
+    "default 'count', or 'sum' where the output has no spikes.",
+)
+@click.option("--output", help="The population or Output to read, if not the first.")
+@click.option("--top", type=click.IntRange(min=1), default=1, help="Also how often the label is among the K first.")
+@options.as_json
+def command(
+    what: Path,
+    stimulus: Path | None,
+    labels_file: Path | None,
+    target: str | None,
+    port: str | None,
+    baud: int | None,
+    reader: str | None,
+    output: str | None,
+    top: int,
+    as_json: bool,
+) -> None:
+    """Accuracy, confusion and cost of a classification.
+
+    \b
+    evaluate BUILD -x STIMULUS -p PORT        float model, integer simulator and device
+    evaluate RECORD.nird --labels LABELS.npy  a record
+
+    Labels stand in the stimulus' .npz as 'labels', or in a file of their own. The interval is Wilson's, at 95 %.
+    A synaptic operation is a weight taken for a spike (or number) that arrived.
+    """
+    from nirdeploy import SpikeRecord, evaluate, pipeline, simulate
+
+    if what.is_dir():
+        if stimulus is None:
+            raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {what} -x STIMULUS.npz [-p PORT]")
+        built = pipeline.Build.load(what, target)
+        x, labels = options.stimulus(stimulus)
+        labels = _labels(labels, labels_file)
+        with ui.spinner("simulating", as_json):
+            records = [simulate(built.graph, x), simulate(built, x)]
+        records.append(options.measured(built, x, "all", port, baud, as_json))
+        rounded: dict[str, Any] = {"network": built.network, "x": x}
+    elif not what.exists():
+        raise UsageProblem("there is no such build folder or record", where=str(what))
+    else:
+        if stimulus is not None:
+            raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {what} --labels LABELS.npy")
+        records, labels, rounded = [SpikeRecord.load(what)], _labels(None, labels_file), {}
+    found = [
+        evaluate(record, labels, reader, output, **({} if record.source == "float" else rounded)) for record in records
+    ]
+    if as_json:
+        ui.result("evaluate", {"witnesses": [one.as_dict(top) for one in found]})
+    else:
+        _show(found, top)
+
+
+def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
+    if file is not None:
+        found: np.ndarray = options.stimulus(file)[0]
+        return found
+    if beside is None:
+        raise UsageProblem(
+            "there are no labels to evaluate against",
+            hint="save them as 'labels' in the stimulus' .npz, or name a file with --labels",
+        )
+    return beside
+
+
+def _show(found: list[Evaluation], top: int) -> None:
+    import numpy as np
+
+    from nirdeploy.proof.report.tables import rows_table
+
+    ui.show(rows_table(f"accuracy by {found[0].reader} of {found[0].output}", [_row(one, top) for one in found]))
+    steps = found[-1].over_steps.size
+    shown = np.unique(np.linspace(0, steps - 1, min(steps, _SHOWN_STEPS)).astype(int))
+    rows = [{"after step": str(t + 1), **{one.source: _percent(one.over_steps[t]) for one in found}} for t in shown]
+    ui.show(rows_table("accuracy over steps", rows))
+    last = found[-1]
+    if last.classes > _SHOWN_CLASSES:
+        ui.say(f"per class and confusion, {last.classes} classes: with --json")
+        return
+    rows = []
+    for label, (read, right) in enumerate(zip(last.confusion, last.per_class, strict=True)):
+        counts = {str(one): str(count) for one, count in enumerate(read)}
+        rows.append({"label": str(label), **counts, "right": "no sample" if np.isnan(right) else _percent(right)})
+    ui.show(rows_table(f"{last.source}: samples of a label (row) read as (column)", rows))
+
+
+def _row(one: Evaluation, top: int) -> dict[str, object]:
+    low, high = one.interval
+    return {
+        "witness": one.source,
+        "samples": len(one.labels),
+        "accuracy": _percent(one.accuracy),
+        "95 % interval": f"{_percent(low)} to {_percent(high)}",
+        **({f"top {top}": _percent(one.top(top))} if top > 1 else {}),
+        "steps needed": one.steps_needed,
+        "spikes per sample": f"{sum(one.spikes.values()):,.1f}",
+        "operations per sample": "" if one.operations is None else f"{one.operations:,.0f}",
+    }
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.2f} %"

@@ -1,0 +1,217 @@
+"""evaluate: what a record says of a task: the class that is read out of each sample, and what finding it took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records.spikes import SpikeRecord
+
+
+def _by_first_spike(spikes: np.ndarray) -> np.ndarray:
+    """Who spiked first is above the others, who has not spiked yet below all."""
+    steps = np.arange(len(spikes))[:, None, None]
+    first = np.where(spikes.any(axis=0), (spikes > 0).argmax(axis=0), len(spikes))
+    return np.where(steps >= first, -first.astype(np.float64), -np.inf)
+
+
+#: Scores (T, B, classes) after each step, of spike counts or membranes (T, B, classes): the largest is the class.
+_OF_SPIKES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "count": lambda spikes: np.cumsum(spikes, axis=0, dtype=np.float64),
+    "first": _by_first_spike,
+}
+_OF_MEMBRANES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sum": lambda v: np.cumsum(v, axis=0),
+    "last": lambda v: v,
+    "largest": lambda v: np.maximum.accumulate(v, axis=0),
+}
+#: How a class is read: by most spikes, first spike, largest sum of membranes, last or largest membrane.
+READERS = (*_OF_SPIKES, *_OF_MEMBRANES)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A record against labels.
+
+    ``labels``: int (B,). ``scores``: float64 (T, B, classes), after each step. ``spikes``: of each population, per
+    sample. ``operations``: weights taken for a spike (or number) that arrived, per sample; None where no network was
+    given.
+    """
+
+    source: str
+    output: str
+    reader: str
+    labels: np.ndarray
+    scores: np.ndarray
+    spikes: Mapping[str, float] = field(default_factory=dict)
+    operations: float | None = None
+
+    @property
+    def classes(self) -> int:
+        return int(self.scores.shape[2])
+
+    @property
+    def decisions(self) -> np.ndarray:
+        """The class after each step: int64 (T, B); of equal scores the first."""
+        return np.asarray(self.scores.argmax(axis=2))
+
+    @property
+    def accuracy(self) -> float:
+        return self.top(1)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the accuracy lies with 95 % confidence (Wilson's score interval, 1927)."""
+        n, z = len(self.labels), 1.959964
+        middle = (self.accuracy + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(self.accuracy * (1 - self.accuracy) / n + z * z / (4 * n * n))
+        return max(middle - half, 0.0), min(middle + half, 1.0)
+
+    def top(self, k: int) -> float:
+        """How often the label is among the ``k`` largest scores; of equal scores the first classes are larger."""
+        last = self.scores[-1]
+        own = last[np.arange(len(self.labels)), self.labels][:, None]
+        before = np.arange(self.classes) < self.labels[:, None]
+        ahead = ((last > own) | ((last == own) & before)).sum(axis=1)
+        return float((ahead < k).mean())
+
+    @property
+    def over_steps(self) -> np.ndarray:
+        """The accuracy after each step: float64 (T,)."""
+        return np.asarray((self.decisions == self.labels).mean(axis=1))
+
+    @property
+    def steps_needed(self) -> int:
+        """After how many steps no later decision is better or worse, by half a point and more, than the last."""
+        away = np.flatnonzero(np.abs(self.over_steps - self.over_steps[-1]) >= 0.005)
+        return int(away[-1]) + 2 if len(away) else 1
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """int64 (classes, classes): samples of each label (row), by what was read (column)."""
+        found = np.zeros((self.classes, self.classes), dtype=np.int64)
+        np.add.at(found, (self.labels, self.decisions[-1]), 1)
+        return found
+
+    @property
+    def per_class(self) -> np.ndarray:
+        """The accuracy on the samples of each label: float64 (classes,); NaN where there is none."""
+        total = self.confusion.sum(axis=1)
+        return np.where(total > 0, self.confusion.diagonal() / np.maximum(total, 1), np.nan)
+
+    def as_dict(self, top: int = 1) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "output": self.output,
+            "reader": self.reader,
+            "samples": len(self.labels),
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            **({f"top{top}": self.top(top)} if top > 1 else {}),
+            "over_steps": self.over_steps.tolist(),
+            "steps_needed": self.steps_needed,
+            "per_class": self.per_class.tolist(),
+            "confusion": self.confusion.tolist(),
+            "spikes_per_sample": dict(self.spikes),
+            "operations_per_sample": self.operations,
+        }
+
+
+def evaluate(
+    record: SpikeRecord,
+    labels: np.ndarray,
+    reader: str | None = None,
+    output: str | None = None,
+    network: IntegerNetwork | None = None,
+    x: Any = None,
+) -> Evaluation:
+    """Read the class of each sample, and compare it with the label.
+
+    Args:
+        labels: int (B,), numbers of neurons of the output.
+        reader: one of :data:`READERS`; else by spike count, or by the sum of membranes where the output has no spikes.
+        output: population or Output name; by default the graph's first output.
+        network, x: what was run on which stimulus (T, B, ...), for the synaptic operations that it took.
+
+    Raises:
+        UsageProblem: no such reader, or the record does not hold what it reads.
+        InputShapeError: labels that are none, or no samples. UnknownPopulation: no such output.
+    """
+    name = output or next(iter(record.outputs.values()))
+    name = record.outputs.get(name, name)
+    if name not in record.spikes and name not in record.membrane:
+        raise UnknownPopulation(
+            f"the record holds no population {name!r}", hint=f"it holds {', '.join([*record.spikes, *record.membrane])}"
+        )
+    labels = class_numbers(labels, record.samples, record.steps)
+    aligned = record.aligned()
+    if not (labels.size and aligned.steps):
+        raise InputShapeError("there is nothing to read: the record has no samples or no steps")
+    chosen = reader or ("count" if name in record.spikes else "sum")
+    scores = _scores(aligned, name, chosen)
+    if not 0 <= labels.min() <= labels.max() < scores.shape[2]:
+        raise InputShapeError(
+            f"the labels go from {labels.min()} to {labels.max()}, the output {name!r} has {scores.shape[2]} neurons",
+            hint="a label is the number of a neuron of the output, from 0",
+        )
+    spikes = {population: float(values.sum()) / len(labels) for population, values in record.spikes.items()}
+    took = None if network is None else _operations(network, record, x) / len(labels)
+    return Evaluation(record.source, name, chosen, labels, scores, spikes, took)
+
+
+def accuracy(record: SpikeRecord, labels: np.ndarray, output: str | None = None) -> float:
+    """Task accuracy: the class is the output neuron with the most spikes (or the largest sum of its membrane).
+
+    Args, errors: as :func:`evaluate`.
+    """
+    return evaluate(record, labels, output=output).accuracy
+
+
+def class_numbers(labels: np.ndarray, samples: int, steps: int) -> np.ndarray:
+    """Labels as int64 (samples,), for a stimulus of so many samples and steps. Raises :class:`InputShapeError`."""
+    labels = np.asarray(labels)
+    if labels.shape != (samples,):
+        swapped = labels.shape == (steps,)
+        raise InputShapeError(
+            f"the labels have the shape {labels.shape}, the stimulus holds {samples} samples of {steps} steps",
+            hint="the stimulus is (T, B, ...), steps first: np.swapaxes(x, 0, 1)" if swapped else "one for each sample",
+        )
+    if labels.dtype.kind not in "iuf" or (labels % 1 != 0).any():
+        raise InputShapeError("the labels are no whole numbers", hint="save the class of each sample as one")
+    return labels.astype(np.int64)
+
+
+def _scores(record: SpikeRecord, name: str, reader: str) -> np.ndarray:
+    if reader not in READERS:
+        raise UsageProblem(f"there is no reader {reader!r}", hint=f"readers: {', '.join(READERS)}")
+    of_spikes = reader in _OF_SPIKES
+    if name not in (record.spikes if of_spikes else record.membrane):
+        held = ", ".join(_OF_SPIKES if name in record.spikes else _OF_MEMBRANES)
+        what = "spikes" if of_spikes else "membrane"
+        raise UsageProblem(f"the record holds no {what} of {name!r}, which {reader!r} reads", hint=f"read it by {held}")
+    values = record.spikes[name] if of_spikes else record.volts(name)
+    flat = values.reshape(record.steps, record.samples, -1)
+    return (_OF_SPIKES | _OF_MEMBRANES)[reader](flat)
+
+
+def _operations(network: IntegerNetwork, record: SpikeRecord, x: Any) -> float:
+    """Weights other than 0 taken for what arrived: of every spike, or number other than 0, each time it is sent."""
+    given = dict(x) if isinstance(x, Mapping) else {network.inputs[0][0]: x}
+    total = 0.0
+    for p in network.projections:
+        sent = given[p.source] if p.source in given else record.spikes.get(p.source)
+        if sent is None:
+            raise UsageProblem(
+                f"the record holds no spikes of {p.source!r}, so what it sends cannot be counted",
+                hint="record all populations",
+            )
+        often = (np.asarray(sent) != 0).sum(axis=(0, 1), dtype=np.float64).ravel()
+        there = replace(p.operator, weight=(p.weight != 0).astype(np.float64))
+        total += float(there.reach(often if p.pool is None else p.pool.apply(often)).sum())
+    return total

@@ -1,0 +1,69 @@
+"""nirdeploy evaluate: a build on every witness, a record, and what it says of what it is not given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nirdeploy as nd
+from tests import networks
+from tests.unit.cli.conftest import Cli
+
+STEPS, SAMPLES = 6, 4
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("built") / "build"
+    nd.build(networks.two_layers(sizes=(12, 10, 4)), out=out)
+    return out
+
+
+@pytest.fixture
+def stimulus(tmp_path: Path) -> Path:
+    path = tmp_path / "x.npz"
+    np.savez(path, x=networks.spikes(1, (STEPS, SAMPLES, 12), 0.4), labels=np.arange(SAMPLES))
+    return path
+
+
+def test_a_build(cli: Cli, build: Path, stimulus: Path) -> None:
+    found = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--top", "2", "--json").json["witnesses"]
+    assert [one["source"] for one in found] == ["float", "integer", "port sim"]
+    for one in found:
+        assert one["samples"] == SAMPLES
+        assert one["interval"][0] <= one["accuracy"] <= one["interval"][1]
+        assert one["accuracy"] <= one["top2"]
+        assert len(one["over_steps"]) == STEPS
+        assert np.sum(one["confusion"]) == SAMPLES
+    assert found[0]["operations_per_sample"] is None
+    assert found[1]["operations_per_sample"] > 0
+    shown = cli("evaluate", build, "-x", stimulus, "-p", "sim")
+    assert shown.code == 0
+    assert "accuracy by count of lif2" in shown.out
+    assert "95 % interval" in shown.out
+
+
+def test_a_record_and_labels_of_their_own(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
+    record, labels = tmp_path / "r.nird", tmp_path / "labels.npy"
+    assert cli("simulate", build, stimulus, "-o", record).code == 0
+    np.save(labels, np.arange(SAMPLES))
+    [alone] = cli("evaluate", record, "--labels", labels, "--json").json["witnesses"]
+    whole = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--json").json["witnesses"][1]
+    assert alone["accuracy"] == whole["accuracy"]
+    assert alone["confusion"] == whole["confusion"]
+
+
+def test_what_is_missing_is_said(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.load(stimulus)["x"])
+    for arguments, said in (
+        ((build,), "needs a stimulus"),
+        ((build, "-x", tmp_path / "x.npy"), "no labels to evaluate against"),
+        ((tmp_path / "nothing",), "no such build folder or record"),
+        ((stimulus, "-x", stimulus), "a record has its stimulus behind it"),
+        ((build, "-x", stimulus, "-p", "sim", "--reader", "best"), "there is no reader 'best'"),
+    ):
+        outcome = cli("evaluate", *arguments)
+        assert outcome.code == 2
+        assert said in outcome.err

@@ -1,0 +1,139 @@
+"""Reading classes out of records: each figure against its definition, written out plainly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nirdeploy as nd
+from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.proof.evaluate import READERS, accuracy, evaluate
+from nirdeploy.records.spikes import SpikeRecord
+from tests import networks
+from tests.conftest import examples
+
+
+def _record(spikes: np.ndarray | None = None, v: np.ndarray | None = None) -> SpikeRecord:
+    spiking = {} if spikes is None else {"o": spikes}
+    return SpikeRecord(spiking, {} if v is None else {"o": v}, {}, "float", 1e-4, {"output": "o"})
+
+
+def _score(reader: str, values: np.ndarray, t: int, b: int, c: int) -> float:
+    """Of one class, after step ``t``."""
+    seen = [float(values[s, b, c]) for s in range(t + 1)]
+    if reader in ("count", "sum"):
+        return sum(seen)
+    if reader == "first":
+        return next((-float(s) for s, value in enumerate(seen) if value), -np.inf)
+    return seen[-1] if reader == "last" else max(seen)
+
+
+@pytest.mark.law
+@settings(max_examples=examples(40))
+@given(seed=st.integers(0, 2**32 - 1), reader=st.sampled_from(READERS))
+def test_scores_are_as_defined(seed: int, reader: str) -> None:
+    rng = np.random.default_rng(seed)
+    steps, samples, classes = rng.integers(1, 6, 3)
+    spikes = reader in ("count", "first")
+    values = rng.integers(0, 3, (steps, samples, classes)) if spikes else rng.normal(size=(steps, samples, classes))
+    labels = rng.integers(0, classes, samples)
+    record = _record(values.astype(np.uint8)) if spikes else _record(v=values)
+    found = evaluate(record, labels, reader)
+    right = []
+    for t in range(steps):
+        hits = 0
+        for b in range(samples):
+            scores = [_score(reader, values, t, b, c) for c in range(classes)]
+            np.testing.assert_allclose(found.scores[t, b], scores)
+            hits += scores.index(max(scores)) == labels[b]
+        right.append(hits / samples)
+    assert found.over_steps.tolist() == right
+    assert found.accuracy == found.top(1) == right[-1]
+    assert found.top(int(classes)) == 1.0
+    ranks = [sorted(range(classes), key=lambda c: -found.scores[-1, b, c]).index(labels[b]) for b in range(samples)]
+    assert [found.top(k) for k in range(1, classes + 1)] == [
+        np.mean([rank < k for rank in ranks]) for k in range(1, classes + 1)
+    ]
+
+
+def test_confusion_and_classes() -> None:
+    spikes = np.zeros((2, 4, 3), np.uint8)
+    for sample, read in enumerate((0, 2, 2, 1)):
+        spikes[1, sample, read] = 1
+    found = evaluate(_record(spikes), np.array([0, 1, 2, 1]))
+    assert found.confusion.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    assert found.per_class.tolist() == [1.0, 0.5, 1.0]
+    assert np.isnan(evaluate(_record(spikes), np.array([0, 1, 1, 1])).per_class[2])
+    assert found.over_steps.tolist() == [0.25, 0.75]
+    assert found.steps_needed == 2
+    assert found.spikes == {"o": 1.0}
+
+
+def test_the_interval_is_wilsons() -> None:
+    spikes = np.zeros((1, 10, 2), np.uint8)
+    spikes[0, :8, 1] = 1
+    low, high = evaluate(_record(spikes), np.ones(10, int)).interval
+    assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)  # 8 of 10; Brown, Cai and DasGupta 2001
+    assert evaluate(_record(spikes), np.concatenate([np.ones(8, int), np.zeros(2, int)])).interval[1] == pytest.approx(
+        1.0
+    )
+
+
+@pytest.mark.law
+@settings(max_examples=examples(25))
+@given(graph=networks.grids(), seed=st.integers(0, 1000))
+def test_operations_are_the_weights_that_are_taken(graph: CheckedGraph, seed: int) -> None:
+    network = nd.quantize(graph, nd.Formats(8, 24, 24, 12))
+    x = networks.stimulus(graph, seed)
+    record = nd.simulate(network, x)
+    counted = 0
+    for p in network.projections:
+        sent = np.asarray(x if p.source == "in0" else record.spikes[p.source])
+        there = replace(p, operator=replace(p.operator, weight=(p.weight != 0).astype(np.float64)))
+        for step in sent.reshape(-1, p.inputs):
+            counted += int(there.matrix()[:, step != 0].sum())
+    output = next(iter(record.spikes))
+    found = evaluate(record, np.zeros(record.samples, int), output=output, network=network, x=x)
+    assert found.operations is not None
+    assert found.operations * record.samples == pytest.approx(counted)
+
+
+def test_accuracy_counts_spikes_or_sums_membranes() -> None:
+    spikes = np.zeros((3, 2, 3), np.uint8)
+    spikes[:, 0, 2] = 1
+    spikes[0, 1, 1] = 1
+    counted = SpikeRecord({"o": spikes}, {}, {}, "integer", 1e-4, {"output": "o"})
+    assert accuracy(counted, np.array([2, 1])) == 1.0
+    assert accuracy(counted, np.array([2, 0]), output="o") == 0.5
+    membrane = SpikeRecord({}, {"o": spikes.astype(np.int32)}, {"o": np.array([1.0, 9.0, 1.0])}, "integer", 1e-4)
+    assert accuracy(membrane, np.array([2, 1]), output="o") == 1.0
+    with pytest.raises(InputShapeError, match=r"labels go from 1 to 3, the output 'o' has 3 neurons"):
+        accuracy(counted, np.array([3, 1]), output="o")
+    with pytest.raises(InputShapeError, match=r"labels have the shape \(3,\), .* steps first"):
+        accuracy(counted, np.array([0, 1, 2]))
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    spikes = np.ones((2, 3, 4), np.uint8)
+    with pytest.raises(UsageProblem, match="no membrane of 'o', which 'last' reads; read it by count, first"):
+        evaluate(_record(spikes), np.zeros(3, int), "last")
+    with pytest.raises(UsageProblem, match="no spikes of 'o', which 'first' reads; read it by sum, last, largest"):
+        evaluate(_record(v=spikes * 1.0), np.zeros(3, int), "first")
+    with pytest.raises(UsageProblem, match="no reader 'best'; readers: count, first"):
+        evaluate(_record(spikes), np.zeros(3, int), "best")
+    with pytest.raises(UnknownPopulation, match="no population 'q'; it holds o"):
+        evaluate(_record(spikes), np.zeros(3, int), output="q")
+    with pytest.raises(InputShapeError, match="no samples or no steps"):
+        evaluate(_record(spikes[:, :0]), np.zeros(0, int))
+
+
+def test_a_target_that_lags_is_read_in_the_graphs_steps() -> None:
+    spikes = np.zeros((3, 1, 2), np.uint8)
+    spikes[2, 0, 1] = 1
+    late = SpikeRecord({"o": spikes}, {}, {}, "device", 1e-4, {"output": "o"}, latency={"o": 2})
+    assert evaluate(late, np.array([1])).over_steps.tolist() == [1.0]
