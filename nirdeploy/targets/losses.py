@@ -21,6 +21,7 @@ from nirdeploy.targets.fit import Problem
 
 #: A leak that takes longer (in steps) counts as none: whoever writes an IF as a LIF means no leak.
 _LEAKS = 1e6
+_COUNTED = 255  # spikes of a neuron in a step: no record holds more
 
 
 def problems(graph: CheckedGraph, network: IntegerNetwork) -> Iterator[Problem]:
@@ -157,7 +158,8 @@ def _silence(graph: CheckedGraph, network: IntegerNetwork, pairs: list[_Both]) -
     able: dict[str, np.ndarray] = {}
     for both in pairs:
         if both.rounded.spiking:
-            able[both.exact.name] = reaches = _highest(both, graph, able) >= both.effective.threshold
+            reaches, rules = _highest(both, graph, able) >= both.effective.threshold, both.rounded.rules
+            able[both.exact.name] = reaches * (float(rules.max_spikes or _COUNTED) if rules.multi else 1.0)
             if not reaches.any() and both.exact.name not in dead:
                 yield (
                     f"no neuron of {both.exact.name!r} can reach its threshold after rounding, whatever the input: "
@@ -173,9 +175,13 @@ def _highest(both: _Both, graph: CheckedGraph, able: Mapping[str, np.ndarray]) -
         unit = p.unit if p.maximum is None else p.maximum.in_front(p.unit)
         sign = np.where(both.gain == 0, 1.0, np.sign(both.gain))
         scaled = with_sign(replace(p.operator, weight=p.weight * per_weight(p.operator, unit)), sign)
-        most = _most(both, graph, source, p, able)
-        pooled = most if p.pool is None else p.pool.apply(most)
-        up = replace(scaled, weight=np.maximum(scaled.weight, 0.0)).reach(pooled)
+        parts = [
+            replace(scaled, weight=np.maximum(side * scaled.weight, 0.0)).reach(
+                most if p.pool is None else p.pool.apply(most)
+            )
+            for side, most in zip((1, -1), _furthest(graph, source, p, able), strict=True)
+        ]
+        up = parts[0] + parts[1]
         drive += gain * (up if p.maximum is None else p.maximum.apply(up))
     late = sum((np.maximum(-values, 0.0) for values in effective.late_offset.values()), start=np.zeros(drive.shape))
     scale = both.rounded.scale  # a state's own rounding is at most one of its units a step
@@ -187,13 +193,12 @@ def _highest(both: _Both, graph: CheckedGraph, able: Mapping[str, np.ndarray]) -
     return np.asarray(np.maximum(ends, effective.v_reset))
 
 
-def _most(
-    both: _Both, graph: CheckedGraph, source: str, p: IntegerProjection, able: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """The most spikes of each neuron of a source in a step."""
+def _furthest(
+    graph: CheckedGraph, source: str, p: IntegerProjection, able: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far each value of a source goes above 0, and below, in a step."""
     if source in graph.inputs:
-        return np.full(p.inputs, 2.0**graph.input_bits - 1)
-    rules = graph.rules(source)
-    often = float(rules.max_spikes or np.inf) if rules.multi else 1.0
-    often = min(often, 255.0)
-    return np.asarray(often * able.get(source, np.ones(p.inputs, dtype=bool)))
+        lowest, highest = 0.0, 2.0**graph.input_bits - 1
+        return np.full(p.inputs, highest), np.full(p.inputs, -lowest)
+    most = able.get(source, np.full(p.inputs, float(_COUNTED)))  # of one that comes back from behind
+    return most, 0.0 * most
