@@ -9,7 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
@@ -21,6 +21,7 @@ from nirdeploy.integers.quantize import quantize
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting, losses
 from tests import networks
+from tests.conftest import examples
 from tests.unit.cli.conftest import Cli, cli
 
 __all__ = ["cli"]
@@ -134,6 +135,7 @@ def test_a_threshold_that_is_out_of_reach_after_rounding() -> None:
 
 
 @pytest.mark.law
+@settings(max_examples=examples(60))
 @given(networks.graphs(beyond=True, max_size=12), st.integers(0, 2**32 - 1), st.integers(4, 8))
 def test_what_is_called_out_of_reach_never_spikes(source: CheckedGraph, seed: int, bits: int) -> None:
     try:
