@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
+from nirdeploy.records.inputs import InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
 from nirdeploy.semantics.operators import (
     Maximum,
@@ -187,38 +188,15 @@ class IntegerProjection(Passage):
         return int(there.reach(once if self.pool is None else self.pool.apply(once)).sum())
 
 
-class Dynamics(Protocol):
-    """How a population of a target steps, where it is not as :func:`nirdeploy.sim.integer.step` defines."""
-
-    def start(self, population: ChipPopulation, batch: int) -> Any:
-        """The state before the first step; ``v``: int64 (B, size), ``compared``: v as held against the threshold."""
-
-    def step(
-        self,
-        state: Any,
-        arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: ChipPopulation,
-        formats: Formats,
-    ) -> tuple[np.ndarray, Any, np.ndarray]:
-        """One step.
-
-        Args:
-            arriving: the projections into the population and what leaves their sources, int64 (B, source size).
-
-        Returns:
-            what leaves (spike counts, or the membrane; int64 (B, size)), the state after, who saturated (bool).
-        """
-
-
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
     """Everything the device needs and nothing else.
 
     Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where
     a membrane value is the input: that accumulator is a simulator's 64 bits).
-    ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes);
-    ``report``: one dict of figures per population. ``dynamics``: the backend whose neurons step it, by name ("": that
-    of :mod:`nirdeploy.sim.integer`).
+    ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes), but
+    for those of ``encodings``, whose zero points stand in the biases; ``report``: one dict of figures per population.
+    ``dynamics``: the backend whose neurons step it, by name ("": that of :mod:`nirdeploy.sim.integer`).
     """
 
     FILE: ClassVar[str] = "network.npz"  # in a build's folder
@@ -233,6 +211,12 @@ class IntegerNetwork:
     report: tuple[Mapping[str, float | str], ...]
     input_bits: int = 1
     dynamics: str = ""
+    encodings: Mapping[str, InputEncoding] = field(default_factory=dict)
+
+    @property
+    def takes(self) -> dict[str, InputEncoding]:
+        """What each input may hold."""
+        return {name: self.encodings.get(name, InputEncoding(self.input_bits)) for name, _ in self.inputs}
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
@@ -304,6 +288,7 @@ class IntegerNetwork:
             "outputs": dict(self.outputs),
             "dt": self.dt,
             "input_bits": self.input_bits,
+            **encodings_to(self.encodings),
             "dynamics": self.dynamics,
             "report": [dict(row) for row in self.report],
         }
@@ -341,6 +326,7 @@ class IntegerNetwork:
                 dt=meta["dt"],
                 report=tuple(meta["report"]),
                 input_bits=meta["input_bits"],
+                encodings=encodings_from(meta),
                 dynamics=_stepped_by(meta, str(path)),
             )
         except (KeyError, TypeError) as error:

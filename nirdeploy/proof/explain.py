@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.graph.check import CheckedGraph, Projection
-from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
+from nirdeploy.integers import zero_point
+from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerPopulation, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.verify import Divergence, Verdict, accuracy, verify
+from nirdeploy.records.inputs import stimulus
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense, matrix
 from nirdeploy.sim import float_, integer
 
-ROUNDINGS = ("weight", "bias", "decay", "threshold")
+ROUNDINGS = ("weight", "bias", "decay", "threshold")  # of parameters; "input" and "state" are those of signals
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,15 @@ def explain(
         return None if labels is None else accuracy(record, labels)
 
     causes = []
+    read = x
+    if network.encodings:
+        read = {name: network.takes[name].numbers(q) for name, q in stimulus(x, network.inputs, network.takes).items()}
+        record = float_.simulate(graph, read)
+        causes.append(Cause("input", _differing(reference, record), score(record)))
     for rounding in ROUNDINGS:
         record = _simulate(graph, network, x, {rounding})
         causes.append(Cause(rounding, _differing(reference, record), score(record)))
-    rounded = _simulate(graph, network, x, set(ROUNDINGS))
+    rounded = _simulate(graph, network, read, set(ROUNDINGS))
     causes.append(Cause("state", _differing(rounded, quantized), None))
     verdict = verify(reference, quantized)
     first = verdict.first_divergence
@@ -164,6 +171,8 @@ def _parts(graph: CheckedGraph, network: IntegerNetwork, integers: Population, r
         arriving = (_past_relays(graph, network, p) for p in network.into(name))
         incoming = tuple(_stands_for(network, p, sign) for p in arriving)
         made_of = replace(made_of, incoming=incoming)
+    if isinstance(integers, IntegerPopulation):
+        integers = zero_point.unfolded(network, integers)
     effective = integers.effective(network.formats)
     if "bias" in rounded:
         # What is late is no part of a constant offset.
@@ -194,6 +203,8 @@ def _stands_for(network: IntegerNetwork, p: IntegerProjection, sign: np.ndarray)
             if even
             else Dense(matrix(operator) / source.scale)
         )
+    if p.source in network.encodings:
+        operator = replace(operator, weight=operator.weight / network.encodings[p.source].step)
     late = network.latencies
     delay = p.delay - late.get(p.target, 0) + late.get(p.source, 0)
     return Projection(p.source, p.target, operator, (), p.pool, delay, p.maximum)

@@ -1,0 +1,118 @@
+"""Zero points: taken from the biases, they leave nothing, whatever stands between an input and its neurons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nirdeploy as nd
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.checked import Population, Projection
+from nirdeploy.integers import zero_point
+from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.quantize import quantize
+from nirdeploy.records.inputs import InputEncoding
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution, Maximum
+from nirdeploy.sim import integer
+from tests import networks
+from tests.conftest import examples
+
+ENCODINGS = st.builds(
+    InputEncoding, st.integers(2, 8), st.floats(0.01, 3), st.integers(1, 3)
+) | st.builds(InputEncoding.of_range, st.integers(2, 8), st.floats(-4, -0.1), st.floats(0.1, 4))  # fmt: skip
+FORMATS = st.sampled_from([Formats(8, 20, 24, 16), Formats(8, 24, 24, 12), Formats(4, 16, 16, 8)])
+
+
+@st.composite
+def encoded(draw: st.DrawFn) -> CheckedGraph:
+    graph = draw(networks.grids(most=90) | networks.graphs(max_size=20, max_layers=3))
+    return replace(graph, encodings={name: draw(ENCODINGS) for name in graph.inputs})
+
+
+def biases(network: IntegerNetwork, name: str) -> np.ndarray:
+    population = network.neurons(name)
+    return population.synapse_bias if population.synaptic else population.bias
+
+
+@pytest.mark.law
+@settings(max_examples=examples(60), deadline=None)
+@given(graph=encoded(), formats=FORMATS, seed=st.integers(0, 2**32 - 1))
+def test_integers_less_their_zero_point_are_the_numbers(graph: CheckedGraph, formats: Formats, seed: int) -> None:
+    """What enters each population of q, with its bias, is what enters it of q - zero, with the graph's own bias."""
+    network = quantize(graph, formats)
+    rng, steps = np.random.default_rng(seed), 5
+    sizes = {name: graph.population(name).size for name in graph.inputs}
+    held = {name: rng.integers(0, network.takes[name].top + 1, (steps, 2, size)) for name, size in sizes.items()}
+    for population in network.populations:
+        own = zero_point.unfolded(network, population)  # type: ignore[arg-type]
+        incoming = [p for p in network.into(population.name) if p.source in held]
+        if not incoming:
+            continue
+        centred = {name: q - network.takes[name].zero for name, q in held.items()}
+        found = integer.entering(network.neurons(population.name), incoming, held) + biases(network, population.name)
+        bias = own.synapse_bias if own.synaptic else own.bias
+        np.testing.assert_array_equal(found, integer.entering(own, incoming, centred) + bias)
+
+
+@pytest.mark.law
+@settings(max_examples=examples(60), deadline=None)
+@given(graph=encoded(), formats=FORMATS)
+def test_biases_and_sums_fit_their_registers(graph: CheckedGraph, formats: Formats) -> None:
+    network = quantize(graph, formats)
+    for population in network.populations:
+        own, sums = network.neurons(population.name), np.zeros((2, population.size), dtype=np.int64)
+        assert (np.abs(biases(network, population.name)) <= formats.state_max).all()
+        for p in network.into(population.name):
+            if p.source in network.takes:
+                top = np.full(p.inputs, network.takes[p.source].top, dtype=np.int64)
+            else:
+                top = np.full(p.inputs, max(own.rules.max_spikes, 1), dtype=np.int64)
+            for sign in (0, 1):
+                weight = np.maximum(p.operator.weight if sign else -p.operator.weight, 0)
+                sums[sign] += replace(p, operator=replace(p.operator, weight=weight)).apply(top)
+        if all(not source.rules.multi for source in network.populations):
+            assert (sums <= formats.accumulator_max).all()
+
+
+def pooled_maximum(padding: int, zero: int) -> CheckedGraph:
+    """An input through a convolution and a maximum over windows of two."""
+    pads = ((padding, padding),) * 2
+    convolution = Convolution(np.random.default_rng(0).normal(0, 1, (2, 1, 3, 3)), (1, 6, 6), padding=pads)
+    maximum = Maximum(convolution.out_shape, (2, 2), (2, 2))
+    shape = maximum.out_shape
+    params = {"r": np.full(shape, 1e3), "v_threshold": np.ones(shape), "v_reset": np.zeros(shape)}
+    image = Population("in", "Input", (1, 6, 6), {}, np.zeros((1, 6, 6)))
+    populations = image, Population("n", "IF", shape, params, np.zeros(shape))
+    projection = Projection("in", "n", convolution, ("conv", "pool"), maximum=maximum)
+    dialect = Dialect(dt=1e-3)
+    encodings = {"in": InputEncoding(8, 0.01, zero)}
+    return CheckedGraph(populations, (projection,), ("in",), {"out": "n"}, dialect, "argument", encodings=encodings)
+
+
+def test_a_maximum_over_even_sums_is_made_up_for() -> None:
+    graph = pooled_maximum(0, 100)
+    network = quantize(graph, Formats(8, 24, 24, 12))
+    x = np.random.default_rng(1).uniform(-1, 1.5, (6, 2, 1, 6, 6))
+    expected, found = nd.simulate(graph, x, membrane=["n"]), nd.simulate(network, x, membrane=["n"])
+    assert found["n"].any()
+    assert (expected["n"] != found["n"]).mean() < 0.05
+
+
+def test_a_maximum_over_padded_sums_is_refused_unless_the_range_begins_at_0() -> None:
+    with pytest.raises(DoesNotFit, match=r"zero point of the input 'in' is 100.*no bias makes up.*--input-range 0:HI"):
+        quantize(pooled_maximum(1, 100), Formats(8, 24, 24, 12))
+    assert quantize(pooled_maximum(1, 0), Formats(8, 24, 24, 12)).takes["in"].zero == 0
+
+
+def test_a_network_keeps_its_encodings(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    network = nd.build(networks.two_layers(), "fpga", input_range=(-1, 1)).network
+    network.save(tmp_path / "network.npz")
+    again = IntegerNetwork.load(tmp_path / "network.npz")
+    assert again.takes == {"input": InputEncoding(8, 1 / 127, 128)}
+    assert again.digest() == network.digest()
