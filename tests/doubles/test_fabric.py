@@ -25,7 +25,8 @@ from tests.doubles.fabric import GatherFabric
 @given(
     graph=networks.graphs(max_size=40, max_layers=3)
     | networks.graphs(max_size=40, max_layers=3, beyond=True)
-    | networks.grids(most=90),
+    | networks.grids(most=90)
+    | networks.encoded(most=90),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:

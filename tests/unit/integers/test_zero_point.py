@@ -23,16 +23,7 @@ from nirdeploy.sim import integer
 from tests import networks
 from tests.conftest import examples
 
-ENCODINGS = st.builds(
-    InputEncoding, st.integers(2, 8), st.floats(0.01, 3), st.integers(1, 3)
-) | st.builds(InputEncoding.of_range, st.integers(2, 8), st.floats(-4, -0.1), st.floats(0.1, 4))  # fmt: skip
 FORMATS = st.sampled_from([Formats(8, 20, 24, 16), Formats(8, 24, 24, 12), Formats(4, 16, 16, 8)])
-
-
-@st.composite
-def encoded(draw: st.DrawFn) -> CheckedGraph:
-    graph = draw(networks.grids(most=90) | networks.graphs(max_size=20, max_layers=3))
-    return replace(graph, encodings={name: draw(ENCODINGS) for name in graph.inputs})
 
 
 def biases(network: IntegerNetwork, name: str) -> np.ndarray:
@@ -42,7 +33,7 @@ def biases(network: IntegerNetwork, name: str) -> np.ndarray:
 
 @pytest.mark.law
 @settings(max_examples=examples(60), deadline=None)
-@given(graph=encoded(), formats=FORMATS, seed=st.integers(0, 2**32 - 1))
+@given(graph=networks.encoded(most=90), formats=FORMATS, seed=st.integers(0, 2**32 - 1))
 def test_integers_less_their_zero_point_are_the_numbers(graph: CheckedGraph, formats: Formats, seed: int) -> None:
     """What enters each population of q, with its bias, is what enters it of q - zero, with the graph's own bias."""
     network = quantize(graph, formats)
@@ -62,7 +53,7 @@ def test_integers_less_their_zero_point_are_the_numbers(graph: CheckedGraph, for
 
 @pytest.mark.law
 @settings(max_examples=examples(60), deadline=None)
-@given(graph=encoded(), formats=FORMATS)
+@given(graph=networks.encoded(most=90), formats=FORMATS)
 def test_biases_and_sums_fit_their_registers(graph: CheckedGraph, formats: Formats) -> None:
     network = quantize(graph, formats)
     for population in network.populations:
