@@ -109,10 +109,6 @@ class _Incoming:
         ways = (replace(self.operator, weight=np.maximum(sign * self.operator.weight, 0.0)) for sign in (1, -1))
         return self._behind(np.maximum(*(way.reach(self._pooled(self.largest)) for way in ways)))
 
-    def constant(self) -> np.ndarray:
-        """The largest current (size of the target) that the zero point can stand for."""
-        return self._behind(self.operator.reach(self._pooled(np.full(self.largest.shape, float(self.zero)))))
-
     def largest_weight(self) -> np.ndarray:
         """Of what each neuron of the target shares its unit with."""
         return self._behind(_largest_weight(self.operator))
@@ -277,8 +273,9 @@ class _Rounding:
         needed, must_hold = self._unit_for(together), np.maximum(self._must_hold(), _TINY)
         unit = needed
         if not together[0].analog:  # a membrane's LSBs are finer than the state needs: there the shift is negative
-            # Room for the roundings.
-            held = must_hold / self.gain / max(self.formats.state_max - self.rounded / 2, 1.0) * 1.0001
+            # Room for the roundings; what is rounded up at most doubles.
+            top = self.formats.state_max
+            held = must_hold / self.gain / max(top - self.rounded / 2, top / 2) * 1.0001
             unit = _shared(np.maximum(needed, held), self.incoming)
         # A neuron without weights takes as many units for what it must hold as the coarsest of the others does; where
         # there are no others, so many that both the shift and the bound on the membrane find room.
@@ -304,7 +301,8 @@ class _Rounding:
             count += arriving.most_inputs()
         wanted = most / formats.weight_max
         if not any(arriving.analog for arriving in incoming):
-            wanted = np.maximum(wanted, total / max(formats.accumulator_max - count / 2, 1.0))
+            top = formats.accumulator_max
+            wanted = np.maximum(wanted, total / max(top - count / 2, top / 2 if self.rounded else 1.0))
         return _shared(np.maximum(wanted, _TINY), incoming)
 
     def _reach(self) -> np.ndarray:
@@ -320,15 +318,14 @@ class _Rounding:
         spiking = self.population.model in neuron.SPIKING
         threshold = np.abs(neuron.threshold_of(self.population.model, self.params)) if spiking else zeros
         reset = np.abs(self.params.get("v_reset", zeros))
-        most = np.maximum.reduce([threshold, np.abs(self._reset_value()), reset, self._reach()])
-        constants = sum((i.constant() * self.gain for i in self.incoming if i.zero), start=zeros)
-        return np.asarray(np.maximum(most, np.abs(self.synapse_bias if self.synaptic else self.bias) + constants))
+        # What can arrive is never less than what a zero point takes from the bias.
+        return np.asarray(np.maximum.reduce([threshold, np.abs(self._reset_value()), reset, self._reach()]))
 
     def _shift(self, unit: np.ndarray) -> tuple[int, float]:
         """How many fractional bits the membrane gets, and how many the bound on it would allow."""
         top, reach, must_hold = self.formats.state_max, self._reach(), self._must_hold()
         unit = unit * self.gain
-        must_hold = must_hold + self.rounded / 2 * unit
+        must_hold = must_hold + np.minimum(self.rounded / 2 * unit, must_hold)
         with np.errstate(divide="ignore", invalid="ignore"):
             settles = np.where(reach > 0, reach / (1.0 - np.abs(self.decay)), 0.0)  # infinite if decay = 1
             settles = np.maximum(np.maximum(settles, must_hold), _TINY)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
@@ -18,12 +18,19 @@ from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Convolution, Maximum
+from nirdeploy.semantics.operators import Convolution, Dense, Maximum
 from nirdeploy.sim import integer
 from tests import networks
 from tests.conftest import examples
 
 FORMATS = st.sampled_from([Formats(8, 20, 24, 16), Formats(8, 24, 24, 12), Formats(4, 16, 16, 8)])
+
+
+def rounded(graph: CheckedGraph, formats: Formats) -> IntegerNetwork:
+    try:
+        return quantize(graph, formats)
+    except DoesNotFit:  # narrow formats, of which all weights round to zero
+        reject()
 
 
 def biases(network: IntegerNetwork, name: str) -> np.ndarray:
@@ -36,7 +43,7 @@ def biases(network: IntegerNetwork, name: str) -> np.ndarray:
 @given(graph=networks.encoded(most=90), formats=FORMATS, seed=st.integers(0, 2**32 - 1))
 def test_integers_less_their_zero_point_are_the_numbers(graph: CheckedGraph, formats: Formats, seed: int) -> None:
     """What enters each population of q, with its bias, is what enters it of q - zero, with the graph's own bias."""
-    network = quantize(graph, formats)
+    network = rounded(graph, formats)
     rng, steps = np.random.default_rng(seed), 5
     sizes = {name: graph.population(name).size for name in graph.inputs}
     held = {name: rng.integers(0, network.takes[name].top + 1, (steps, 2, size)) for name, size in sizes.items()}
@@ -55,7 +62,7 @@ def test_integers_less_their_zero_point_are_the_numbers(graph: CheckedGraph, for
 @settings(max_examples=examples(60), deadline=None)
 @given(graph=networks.encoded(most=90), formats=FORMATS)
 def test_biases_and_sums_fit_their_registers(graph: CheckedGraph, formats: Formats) -> None:
-    network = quantize(graph, formats)
+    network = rounded(graph, formats)
     for population in network.populations:
         own, sums = network.neurons(population.name), np.zeros((2, population.size), dtype=np.int64)
         assert (np.abs(biases(network, population.name)) <= formats.state_max).all()
@@ -69,6 +76,26 @@ def test_biases_and_sums_fit_their_registers(graph: CheckedGraph, formats: Forma
                 sums[sign] += replace(p, operator=replace(p.operator, weight=weight)).apply(top)
         if all(not source.rules.multi for source in network.populations):
             assert (sums <= formats.accumulator_max).all()
+
+
+@pytest.mark.parametrize("formats", [Formats(8, 24, 16, 12), Formats(8, 16, 24, 12)])
+@pytest.mark.parametrize(("model", "inputs"), [("LIF", 600), ("CubaLIF", 600), ("LIF", 100)])
+def test_registers_hold_what_rounding_adds(model: str, inputs: int, formats: Formats) -> None:
+    """One large weight, and many that are all rounded up, or all down: what their zero points add is no small thing."""
+    params = {"v_threshold": 0.5, "v_reset": 0.0, "v_leak": 0.0, "r": 2.0, "tau": 5e-3}
+    if model == "CubaLIF":
+        params |= {"tau_mem": params.pop("tau"), "tau_syn": 2e-3, "w_in": 2.0}
+    image = Population("in", "Input", (inputs,), {}, np.zeros(inputs))
+    neuron = Population("n", model, (1,), {key: np.full(1, value) for key, value in params.items()}, np.zeros(1))
+    for small in np.linspace(0.1, 3.0, 200) / 127:
+        weight = np.full((1, inputs), small)
+        weight[0, 0] = 1.0
+        projection = Projection("in", "n", Dense(weight))
+        graph = CheckedGraph((image, neuron), (projection,), ("in",), {"out": "n"}, Dialect(dt=1e-3), "argument")
+        graph = replace(graph, encodings={"in": InputEncoding.of_range(8, -1, 1)})
+        network = quantize(graph, formats)
+        assert np.abs(biases(network, "n")).max() <= formats.state_max
+        assert network.projections[0].weight.sum() * 255 <= formats.accumulator_max
 
 
 def pooled_maximum(padding: int, zero: int) -> CheckedGraph:

@@ -63,6 +63,13 @@ def test_halfway_goes_to_the_even_integer() -> None:
     assert stimulus(x, [("in", (1,))], {"in": InputEncoding(8, 1.0)})["in"].ravel().tolist() == [0, 2, 2, 254]
 
 
+@given(held=st.builds(InputEncoding.of_range, st.integers(2, 8), st.floats(-4, -0.1), st.floats(0.1, 4)))
+def test_beyond_the_range_is_refused_but_for_what_float32_does(held: InputEncoding) -> None:
+    for end, side in ((held.highest, 1), (held.lowest, -1)):
+        assert not held.refused(np.array([np.float32(end)])).any()
+        assert held.refused(np.array([end + side * 0.01 * held.step])).all()
+
+
 WRONG = st.sampled_from([np.nan, np.inf, -0.25, 0.5, 2.0, 3.75, 16.0, 255.0, 256.0, -1.0, 1e9])
 HELD = st.sampled_from(
     [
