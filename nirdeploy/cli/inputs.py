@@ -62,7 +62,8 @@ def _by_input(text: str | None, option: str, read: Callable[[str], Any], what: s
     try:
         if "=" not in text:
             return read(text)
-        return {name.strip(): read(value) for name, _, value in (one.rpartition("=") for one in text.split(","))}
+        pairs = (one.rsplit("=", 1) for one in text.split(","))
+        return {name.strip(): read(value) for name, value in pairs}
     except ValueError as error:
         raise UsageProblem(
             f"{option} {text!r} does not say what the inputs hold", hint=f"{what}; or NAME=... by input, with commas"

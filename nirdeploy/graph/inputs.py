@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import UsageProblem
-from nirdeploy.records.inputs import MAX_BITS, InputEncoding
+from nirdeploy.records.inputs import MAX_BITS, InputEncoding, outward
 
 Range = tuple[float, float]
 Bits = int | Mapping[str, int] | None
@@ -78,11 +78,11 @@ def _declared(name: str, bits: int, within: Range | None, scale: float | None) -
         return InputEncoding(bits, scale)
     made = InputEncoding(bits, scale, 1 << (bits - 1) if low < 0 else 0)
     if made.refused(np.array(within)).any():
-        finest = InputEncoding.of_range(bits, *within).scale
+        finest = max(-low / made.zero if made.zero else 0.0, high / (made.top - made.zero))
         raise UsageProblem(
             f"an input range of {low:g} to {high:g} in steps of {scale:g} is more than {bits} bits hold "
             f"({made.lowest:g} to {made.highest:g})",
             where=where,
-            hint=f"a scale of {finest:.4g} or more, or no scale: the range alone says it",
+            hint=f"a scale of {outward(finest)} or more, or no scale: the range alone says it",
         )
     return made

@@ -59,7 +59,7 @@ class InputEncoding:
 
     @property
     def lowest(self) -> float:
-        return -self.step * self.zero
+        return self.step * (0 - self.zero)
 
     @property
     def highest(self) -> float:
@@ -203,7 +203,7 @@ def _remedy(prefix: str, values: np.ndarray, encoding: InputEncoding) -> str:
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     if encoding.scale is not None:
         low, high = min(low, encoding.lowest), max(high, encoding.highest)
-    ways = f"--input-range {prefix}{_outward(low, -1)}:{_outward(high, 1)}"
+    ways = f"--input-range {prefix}{outward(low)}:{outward(high)}"
     whole = values.dtype.kind != "f" or bool((values == np.floor(values)).all())
     if encoding.scale is None and whole and low == 0 and high < 1 << MAX_BITS:
         ways = f"--input-bits {prefix}{int(high).bit_length()} (or {ways})"
@@ -211,9 +211,9 @@ def _remedy(prefix: str, values: np.ndarray, encoding: InputEncoding) -> str:
     return f"{encode}build with {ways}"
 
 
-def _outward(value: float, side: int) -> str:
+def outward(value: float) -> str:
     """A number in four digits that is not nearer to 0."""
     if value == 0:
         return "0"
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
-    return f"{side * math.ceil(round(abs(value) / unit, 6)) * unit:.4g}"
+    return f"{math.copysign(math.ceil(round(abs(value) / unit, 6)) * unit, value):.4g}"

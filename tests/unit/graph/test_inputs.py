@@ -43,12 +43,23 @@ def test_declared(said: dict[str, Any], bits: int, encodings: dict[str, InputEnc
         ({"ranges": (0, np.inf)}, "an input range of 0 to inf"),
         ({"ranges": (-1, 1), "bits": 1}, "one bit holds no numbers on both sides of 0"),
         ({"scales": 0.0}, "an input scale of 0"),
-        ({"scales": 0.001, "ranges": (-1, 1)}, r"more than 8 bits hold \(-0.128 to 0.127\).*0.007874 or more"),
+        ({"scales": 0.001, "ranges": (-1, 1)}, r"more than 8 bits hold \(-0.128 to 0.127\).*0.007875 or more"),
     ],
 )
 def test_what_cannot_be_is_said(said: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageProblem, match=says):
         declared(["a", "b"], **said)
+
+
+@pytest.mark.parametrize("within", [(-1.0, 2.0), (-2.0, 1.0), (0.0, 3.0), (-5.0, 0.5)])
+def test_the_scale_that_is_offered_holds_the_range(within: tuple[float, float]) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        declared(["a"], ranges=within, scales=0.001)
+    offered = float(caught.value.hint.split()[3])
+    _, found = declared(["a"], ranges=within, scales=offered)
+    assert not found["a"].refused(np.array(within)).any()
+    with pytest.raises(UsageProblem):
+        declared(["a"], ranges=within, scales=offered * 0.99)
 
 
 def test_a_declared_range_is_part_of_the_graph(tmp_path: Any) -> None:
