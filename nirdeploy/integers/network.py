@@ -120,7 +120,8 @@ class IntegerPopulation(Population):
     A synaptic current (CubaLIF, CubaLI) has the membrane's unit, ``synapse_decay`` and ``synapse_bias``.
     ``spike_size`` is what one spike of several takes of v where ``rules.multi``. round is to nearest, ties away
     from zero. ``initial`` is v at the start of a sample. ``late_bias``:
-    what of the bias is missing before a step, by that step.
+    what of the bias is missing before a step, by that step. ``zeros``: what the zero points of inputs took from the
+    bias (the synaptic current's, if there is one), by the step in which they begin.
     """
 
     shift: int
@@ -132,20 +133,23 @@ class IntegerPopulation(Population):
     spike_size: np.ndarray
     initial: np.ndarray
     late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
+    zeros: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     def effective(self, formats: Formats) -> Effective:
         bits, scale = 2.0**formats.decay_bits, self.scale
         # An integer membrane above `threshold` is at least threshold + 1: the border lies halfway.
         border = self.spike_size if self.rules.multi else self.threshold + 0.5
         threshold, reset = border * scale, self.reset_value * scale
+        taken = sum(self.zeros.values(), start=np.zeros(self.size, dtype=np.int64))
+        bias, synapse_bias = self.bias + (0 if self.synaptic else taken), self.synapse_bias + taken
         return Effective(
             decay=self.decay / bits,
-            offset=self.bias * scale,
+            offset=bias * scale,
             threshold=threshold,
             v_reset=threshold - reset if self.reset == "subtract" else reset,
             synapse_decay=self.synapse_decay / bits if self.synaptic else None,
-            synapse_offset=self.synapse_bias * scale if self.synaptic else None,
-            late_offset={step: values * scale for step, values in self.late_bias.items()},
+            synapse_offset=synapse_bias * scale if self.synaptic else None,
+            late_offset={step: (late + self.zeros.get(step, 0)) * scale for step, late in self.late_bias.items()},
         )
 
 
@@ -168,8 +172,8 @@ class IntegerProjection(Passage):
     """``operator`` holds int32 weights, within ``weight_bits``, in units of 2^``shift`` weight units.
 
     The signal passes ``pool`` (if any), the operator and ``maximum`` (if any), and arrives ``delay`` steps later.
-    ``unit`` (float64, size of the target): the current of one weight unit, shift included; one for each channel that
-    a maximum is taken over.
+    ``unit`` (float64, size of the target): the current of one weight unit, shift included, for a spike or 1 of an
+    input's numbers; one for each channel that a maximum is taken over.
     """
 
     source: str
@@ -355,6 +359,7 @@ def _arrays(population: Population) -> dict[str, np.ndarray]:
     if isinstance(population, IntegerPopulation):
         found |= {name: getattr(population, name) for name in _OF_THE_REFERENCE}
         found |= {f"late_bias.{step}": late for step, late in population.late_bias.items()}
+        found |= {f"zeros.{step}": taken for step, taken in population.zeros.items()}
     elif isinstance(population, ChipPopulation):
         found |= {f"registers.{name}": values for name, values in population.registers.items()}
         known = vars(population.stands_for).items()
@@ -364,7 +369,8 @@ def _arrays(population: Population) -> dict[str, np.ndarray]:
 
 def _own_meta(population: Population) -> dict[str, Any]:
     if isinstance(population, IntegerPopulation):
-        return {"shift": population.shift, "late_bias": sorted(population.late_bias)}
+        zeros = {"zeros": sorted(population.zeros)} if population.zeros else {}
+        return {"shift": population.shift, "late_bias": sorted(population.late_bias), **zeros}
     return {"registers": sorted(population.registers)} if isinstance(population, ChipPopulation) else {}
 
 
@@ -377,7 +383,8 @@ def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> Population:
         stands_for: dict[str, Any] = _below(arrays, "stands_for.")
         return ChipPopulation(**{**common, "registers": registers, "stands_for": Effective(**stands_for)})
     late = {step: arrays[f"late_bias.{step}"] for step in entry["late_bias"]}
-    return IntegerPopulation(**{**common, **{name: arrays[name] for name in _OF_THE_REFERENCE}, "late_bias": late})
+    own = {"late_bias": late, "zeros": {step: arrays[f"zeros.{step}"] for step in entry.get("zeros", ())}}
+    return IntegerPopulation(**{**common, **{name: arrays[name] for name in _OF_THE_REFERENCE}, **own})
 
 
 def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:

@@ -240,7 +240,8 @@ class _Rounding:
             noise += float(((integers * per_unit - arriving.operator.weight) ** 2).sum())
             power += float((arriving.operator.weight**2).sum())
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
-            way = (operator, unit * 2.0**own, p.pool, p.delay, own, p.maximum)
+            step = self.encodings[p.source].step if p.source in self.encodings else 1.0
+            way = (operator, unit * 2.0**own / step, p.pool, p.delay, own, p.maximum)
             projections.append(IntegerProjection(p.source, p.target, *way))
         integer = zero_point.folded(integer, projections, self.encodings)
         if power and not any(p.weight.any() for p in projections):

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
 from nirdeploy.records.inputs import InputEncoding
 
 
@@ -41,27 +41,14 @@ def folded(
     population: IntegerPopulation, incoming: Iterable[IntegerProjection], encodings: Mapping[str, InputEncoding]
 ) -> IntegerPopulation:
     """The population with what zero points add taken from its bias, from the step in which they arrive."""
-    return _less(population, incoming, encodings, 1)
-
-
-def unfolded(network: IntegerNetwork, population: IntegerPopulation) -> IntegerPopulation:
-    """A population of a network as if its inputs had their zero points at 0: the bias is the graph's alone."""
-    return _less(population, network.into(population.name), network.encodings, -1)
-
-
-def _less(
-    population: IntegerPopulation,
-    incoming: Iterable[IntegerProjection],
-    encodings: Mapping[str, InputEncoding],
-    times: int,
-) -> IntegerPopulation:
-    name = "synapse_bias" if population.synaptic else "bias"
-    bias, late = getattr(population, name), dict(population.late_bias)
+    zeros: dict[int, np.ndarray] = {}
     for p in incoming:
-        if p.source not in encodings or not (zero := encodings[p.source].zero):
-            continue
-        added = times * constant(p, zero) << (population.shift + p.shift)
-        bias = bias - added
-        if p.delay:
-            late[p.delay] = late.get(p.delay, np.zeros_like(added)) - added
-    return replace(population, late_bias=late, **{name: bias})
+        if p.source in encodings and (zero := encodings[p.source].zero):
+            added = constant(p, zero) << (population.shift + p.shift)
+            zeros[p.delay] = zeros.get(p.delay, np.zeros_like(added)) + added
+    if not zeros:
+        return population
+    late = {step: population.late_bias.get(step, 0) - added for step, added in zeros.items() if step}
+    name = "synapse_bias" if population.synaptic else "bias"
+    bias = getattr(population, name) - sum(zeros.values())
+    return replace(population, late_bias={**population.late_bias, **late}, zeros=zeros, **{name: bias})

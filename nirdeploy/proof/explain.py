@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.graph.check import CheckedGraph, Projection
-from nirdeploy.integers import zero_point
-from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerPopulation, IntegerProjection, Population
+from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.verify import Divergence, Verdict, accuracy, verify
 from nirdeploy.records.inputs import stimulus
@@ -171,8 +170,6 @@ def _parts(graph: CheckedGraph, network: IntegerNetwork, integers: Population, r
         arriving = (_past_relays(graph, network, p) for p in network.into(name))
         incoming = tuple(_stands_for(network, p, sign) for p in arriving)
         made_of = replace(made_of, incoming=incoming)
-    if isinstance(integers, IntegerPopulation):
-        integers = zero_point.unfolded(network, integers)
     effective = integers.effective(network.formats)
     if "bias" in rounded:
         # What is late is no part of a constant offset.
@@ -203,8 +200,6 @@ def _stands_for(network: IntegerNetwork, p: IntegerProjection, sign: np.ndarray)
             if even
             else Dense(matrix(operator) / source.scale)
         )
-    if p.source in network.encodings:
-        operator = replace(operator, weight=operator.weight / network.encodings[p.source].step)
     late = network.latencies
     delay = p.delay - late.get(p.target, 0) + late.get(p.source, 0)
     return Projection(p.source, p.target, operator, (), p.pool, delay, p.maximum)

@@ -13,8 +13,7 @@ import nirdeploy as nd
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.graph.checked import Population, Projection
-from nirdeploy.integers import zero_point
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect
@@ -33,6 +32,14 @@ def rounded(graph: CheckedGraph, formats: Formats) -> IntegerNetwork:
         reject()
 
 
+def unfolded(folded: IntegerPopulation) -> IntegerPopulation:
+    """With the bias of the graph alone."""
+    taken = sum(folded.zeros.values(), start=np.zeros(folded.size, dtype=np.int64))
+    late = {step: part + folded.zeros.get(step, 0) for step, part in folded.late_bias.items()}
+    name = "synapse_bias" if folded.synaptic else "bias"
+    return replace(folded, late_bias=late, zeros={}, **{name: getattr(folded, name) + taken})
+
+
 def biases(network: IntegerNetwork, name: str) -> np.ndarray:
     population = network.neurons(name)
     return population.synapse_bias if population.synaptic else population.bias
@@ -48,7 +55,7 @@ def test_integers_less_their_zero_point_are_the_numbers(graph: CheckedGraph, for
     sizes = {name: graph.population(name).size for name in graph.inputs}
     held = {name: rng.integers(0, network.takes[name].top + 1, (steps, 2, size)) for name, size in sizes.items()}
     for population in network.populations:
-        own = zero_point.unfolded(network, population)  # type: ignore[arg-type]
+        own = unfolded(network.neurons(population.name))
         incoming = [p for p in network.into(population.name) if p.source in held]
         if not incoming:
             continue
@@ -134,3 +141,11 @@ def test_a_network_keeps_its_encodings(tmp_path) -> None:  # type: ignore[no-unt
     again = IntegerNetwork.load(tmp_path / "network.npz")
     assert again.takes == {"input": InputEncoding(8, 1 / 127, 128)}
     assert again.digest() == network.digest()
+    kept, own = again.neurons("lif1"), network.neurons("lif1")
+    assert np.array_equal(kept.zeros[0], own.zeros[0])
+    assert kept.zeros[0].any()
+    # In the graph's terms the zero point is no part of the bias, nor the step of the input one of a weight.
+    graph, formats = nd.check(networks.two_layers(), input_range=(-1, 1)), network.formats
+    assert np.abs(kept.effective(formats).offset - 0.5 * graph.population("lif1").bias).max() < 1e-3
+    weights = again.projections[0].weight * again.projections[0].unit[:, None]
+    assert np.abs(weights - graph.projections[0].weight).max() < 0.01
