@@ -48,6 +48,7 @@ class Floorplan:
         self._at: dict[str, tuple[Resident, ...]] = {}
         self._slices = tuple(self._blocks() if slices is None else slices)
         self._planes = {p.name: dialects.most_spikes(p.rules).bit_length() for p in network.populations if p.spiking}
+        self._planes |= {name: held.bits for name, held in network.takes.items()}
         word = value = 0
         for name, _ in network.inputs:
             made = self.layouts[name]
@@ -77,7 +78,7 @@ class Floorplan:
 
     def planes(self, name: str) -> int:
         """Bit planes of what an input or a spiking population sends."""
-        return self._planes.get(name, self.network.input_bits)
+        return self._planes[name]
 
     def residents(self, name: str) -> tuple[Resident, ...]:
         """The pieces of an input or a population, in device order."""
