@@ -161,7 +161,8 @@ ENCODINGS = st.builds(InputEncoding.of_range, st.integers(2, 8), st.floats(-4, -
 @st.composite
 def encoded(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
     """Such networks with numbers of a range for inputs; at most a step late."""
-    graph = draw(grids(most) | graphs(max_size=min(most, 60), max_layers=3))
+    size = min(most, 60)
+    graph = draw(grids(most) | graphs(max_size=size, max_layers=3) | graphs(max_size=size, max_layers=3, beyond=True))
     late = {p.source for p in graph.projections if p.delay > 1}
     return replace(graph, encodings={name: draw(ENCODINGS) for name in graph.inputs if name not in late})
 

@@ -10,7 +10,7 @@ as the state can hold under a static bound on the membrane potential.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers import zero_point
+from nirdeploy.integers.incoming import Incoming
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.integers.network import Population as RoundedPopulation
 from nirdeploy.semantics import neuron
@@ -80,61 +81,6 @@ def _most_spikes(graph: CheckedGraph, name: str) -> int:
     return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
 
 
-@dataclass(frozen=True, eq=False)
-class _Incoming:
-    """A projection on its way to integers: ``operator`` in current per LSB (or spike) of the source.
-
-    ``zero``: the LSBs that stand for 0, where the source is an input.
-    """
-
-    projection: Projection
-    operator: Operator
-    analog: bool
-    largest: np.ndarray  # of the source, per neuron
-    zero: int = 0
-
-    def _pooled(self, values: np.ndarray) -> np.ndarray:
-        return values if self.projection.pool is None else self.projection.pool.apply(values)
-
-    def current(self) -> np.ndarray:
-        """The largest current (size of the target) that can arrive, the zero point's apart."""
-        furthest = np.maximum(self.largest - self.zero, self.zero)
-        return self._behind(self.operator.reach(self._pooled(furthest)))
-
-    def sums(self) -> np.ndarray:
-        """The largest sum (size of the target) of weights, as a current."""
-        if not self.zero:
-            return self.current()
-        # Exact where zero points make sums large: what adds and what takes away, each by itself.
-        ways = (replace(self.operator, weight=np.maximum(sign * self.operator.weight, 0.0)) for sign in (1, -1))
-        return self._behind(np.maximum(*(way.reach(self._pooled(self.largest)) for way in ways)))
-
-    def largest_weight(self) -> np.ndarray:
-        """Of what each neuron of the target shares its unit with."""
-        return self._behind(_largest_weight(self.operator))
-
-    def _behind(self, values: np.ndarray) -> np.ndarray:
-        """The largest of what a maximum is taken over, in the size of the target."""
-        maximum = self.projection.maximum
-        return values if maximum is None else maximum.apply(values)
-
-    def groups(self) -> np.ndarray | None:
-        """Which neurons of the target share a unit: those of a channel, where weights or a maximum are shared."""
-        if self.projection.maximum is not None:
-            return self.projection.maximum.channels_behind
-        return self.operator.groups_of_outputs if isinstance(self.operator, Convolution) else None
-
-    def per_output(self, unit: np.ndarray) -> np.ndarray:
-        """The target's units (its size) as the operator's, in front of a maximum."""
-        maximum = self.projection.maximum
-        return unit if maximum is None else maximum.in_front(unit)
-
-    def most_inputs(self) -> float:
-        """The most that can arrive where every weight is one: how often a weight's rounding counts."""
-        ones = np.ones(self.operator.weight.shape)
-        return float(replace(self.operator, weight=ones).reach(self._pooled(self.largest)).max())
-
-
 class _Rounding:
     """One population and the projections into it."""
 
@@ -174,7 +120,7 @@ class _Rounding:
 
     def _incoming(
         self, p: Projection, known: Mapping[str, IntegerPopulation], largest: Mapping[str, np.ndarray]
-    ) -> _Incoming:
+    ) -> Incoming:
         operator, source = p.operator, known.get(p.source)
         analog = source is not None and not source.spiking
         bound = largest[p.source]
@@ -202,7 +148,7 @@ class _Rounding:
         if p.source in self.encodings:
             zero, step = self.encodings[p.source].zero, self.encodings[p.source].step
             operator = replace(operator, weight=operator.weight * step)
-        return _Incoming(replace(p, pool=pool), operator, analog, bound, zero)
+        return Incoming(replace(p, pool=pool), operator, analog, bound, zero)
 
     def result(self) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
         unit, shifts = self._units()
@@ -275,6 +221,7 @@ class _Rounding:
 
     def _units(self) -> tuple[np.ndarray, list[int]]:
         """The current of one weight unit (size,), and for each projection the power of two it stands on it."""
+        self.incoming = self._lifted()
         together = [i for i in self.incoming if not i.analog] or self.incoming
         needed, must_hold = self._unit_for(together), np.maximum(self._must_hold(), _TINY)
         unit = needed
@@ -290,13 +237,31 @@ class _Rounding:
         unit = np.where(live, unit, np.maximum(coarsest * must_hold / self.gain * 1.0001, _TINY))
         shifts = []
         for arriving in self.incoming:
-            own = 0
+            own = arriving.lift
             if arriving not in together and arriving.operator.weight.any():
                 own = max(int(np.ceil(np.log2(self._unit_for([arriving]) / unit)).max()), -40)
             shifts.append(own)
         return unit, shifts
 
-    def _unit_for(self, incoming: list[_Incoming]) -> np.ndarray:
+    def _lifted(self) -> list[Incoming]:
+        """What arrives, lifted where numbers in fine steps meet spikes.
+
+        The step of a number makes its weights small beside those of spikes. A spike that counts as one of the number's
+        higher bits is worth 2^lift: then both have their bits of a weight.
+        """
+        numbers = [i for i in self.incoming if i.projection.source in self.encodings]
+        if not numbers or any(i.analog or i.projection.maximum is not None for i in self.incoming):
+            return self.incoming
+        fine = self._unit_for(numbers)
+        live, highest = fine > 2 * _TINY, max(i.bits for i in numbers)
+        lifted = []
+        for arriving in self.incoming:
+            larger = (self._unit_for([arriving]) / fine)[live].max(initial=1.0)
+            lift = max(min(int(np.floor(np.log2(larger))), highest - arriving.bits), 0)
+            lifted.append(replace(arriving, lift=lift))
+        return lifted
+
+    def _unit_for(self, incoming: list[Incoming]) -> np.ndarray:
         """The finest unit (size,) in which these weights fit their bits, and their sums the accumulator."""
         formats = self.formats
         most = np.zeros(self.size)
@@ -355,21 +320,13 @@ def with_sign(operator: Operator, sign: np.ndarray) -> Operator:
     return Dense(matrix(operator) * sign[:, None])
 
 
-def _largest_weight(operator: Operator) -> np.ndarray:
-    """Per output."""
-    if isinstance(operator, Elementwise):
-        return np.asarray(np.abs(operator.weight))
-    rows = np.abs(operator.weight).reshape(operator.weight.shape[0], -1).max(axis=1)
-    return np.asarray(rows[operator.groups_of_outputs])
-
-
 def _fan_in(operator: Operator) -> int:
     if isinstance(operator, Elementwise):
         return 1
     return int(np.prod(operator.weight.shape[1:]))
 
 
-def _shared(unit: np.ndarray, incoming: list[_Incoming]) -> np.ndarray:
+def _shared(unit: np.ndarray, incoming: list[Incoming]) -> np.ndarray:
     """Outputs that share weights share their unit: the coarsest of them."""
     for arriving in incoming:
         groups = arriving.groups()

@@ -29,13 +29,14 @@ class Resident:
 @dataclass(frozen=True)
 class Reader:
     """A projection as one block of its target reads it, and where its source's pieces stand; ``late``: those of the
-    step before."""
+    step before; ``lift``: its lowest bit plane is read with the others' plane of that number."""
 
     projection: IntegerProjection
     reading: Reading
     sources: tuple[Resident, ...]
     planes: int
     late: bool
+    lift: int = 0
 
 
 class Floorplan:
@@ -96,7 +97,7 @@ class Floorplan:
             parts = tuple(resident.part for resident in sources)
             reading = Reading(p, self.layouts[p.source], parts, self.layouts[name], block)
             late = bool(p.delay + dialects.delay(self.network, p.source))
-            readers.append(Reader(p, reading, sources, self.planes(p.source), late))
+            readers.append(Reader(p, reading, sources, self.planes(p.source), late, p.shift))
         return sorted(readers, key=lambda reader: -reader.planes)
 
 

@@ -80,7 +80,7 @@ def test_biases_and_sums_fit_their_registers(graph: CheckedGraph, formats: Forma
                 top = np.full(p.inputs, max(own.rules.max_spikes, 1), dtype=np.int64)
             for sign in (0, 1):
                 weight = np.maximum(p.operator.weight if sign else -p.operator.weight, 0)
-                sums[sign] += replace(p, operator=replace(p.operator, weight=weight)).apply(top)
+                sums[sign] += replace(p, operator=replace(p.operator, weight=weight)).apply(top) << p.shift
         if all(not source.rules.multi for source in network.populations):
             assert (sums <= formats.accumulator_max).all()
 
@@ -103,6 +103,32 @@ def test_registers_hold_what_rounding_adds(model: str, inputs: int, formats: For
         network = quantize(graph, formats)
         assert np.abs(biases(network, "n")).max() <= formats.state_max
         assert network.projections[0].weight.sum() * 255 <= formats.accumulator_max
+
+
+def test_spikes_beside_numbers_in_fine_steps_leave_both_their_bits() -> None:
+    """Without a shift of their own the numbers' weights would be a 127th of the spikes'."""
+    rng = np.random.default_rng(0)
+    shape = (20,)
+    params = {"tau": 5e-3, "r": 5.0, "v_threshold": 0.7, "v_leak": 0.0, "v_reset": 0.0}
+    populations = (
+        *(Population(name, "Input", shape, {}, np.zeros(shape)) for name in ("spikes", "numbers")),
+        Population("n", "LIF", shape, {key: np.full(shape, value) for key, value in params.items()}, np.zeros(shape)),
+    )
+    ways = {name: Dense(rng.normal(0, 0.4, (20, 20))) for name in ("spikes", "numbers")}
+    projections = tuple(Projection(name, "n", way) for name, way in ways.items())
+    encodings = {"numbers": InputEncoding.of_range(8, -1, 1)}
+    graph = CheckedGraph(
+        *(populations, projections, ("spikes", "numbers"), {"out": "n"}, Dialect(dt=1e-3), "argument"),
+        encodings=encodings,
+    )
+    network = quantize(graph, Formats(8, 20, 24, 16))
+    assert [p.shift for p in network.projections] == [7, 0]
+    for p in network.projections:
+        assert np.abs(p.weight).max() > 50
+        assert np.abs(p.weight * p.unit[:, None] - ways[p.source].weight).max() < 0.02
+    x = {"spikes": rng.random((60, 8, 20)) < 0.3, "numbers": rng.uniform(-1, 1, (60, 8, 20))}
+    expected, found = nd.simulate(graph, x), nd.simulate(network, x)
+    assert (expected["n"] != found["n"]).mean() < 0.01
 
 
 def pooled_maximum(padding: int, zero: int) -> CheckedGraph:
