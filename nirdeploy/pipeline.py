@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store
 from nirdeploy.semantics.dialect import Dialect
@@ -148,9 +149,11 @@ class Build:
     def manifest(self) -> dict[str, Any]:
         """Digests of all products, options and versions."""
         made = {Path(stage.file).stem: self.products[stage.name] for stage in TABLE if stage.name in self.products}
-        options = {"target": self.target.name, "signature": self.target.signature.hex()}
+        options: dict[str, Any] = {"target": self.target.name, "signature": self.target.signature.hex()}
         if "check" in self.products:
             options["dialect"] = str(self.graph.dialect)
+            if self.graph.encodings:
+                options["inputs"] = {name: own.as_dict() for name, own in self.graph.encodings.items()}
         return manifest.manifest({name: product.digest() for name, product in made.items()}, options)
 
     def save(self, stages: tuple[Stage, ...]) -> None:
@@ -197,7 +200,9 @@ def build(
     *,
     dialect: str | Dialect | None = None,
     dt: float | None = None,
-    input_bits: int = 1,
+    input_bits: Bits = None,
+    input_range: Ranges = None,
+    input_scale: Scales = None,
     start: str = "check",
     stop: str = "image",
     on_stage: Callable[[str], None] | None = None,
@@ -210,7 +215,7 @@ def build(
         target: name, TOML file or Target; the default target if none is named. When resuming, only where the templates
             came with the file, as :meth:`Build.load`.
         out: folder to keep the products in; resuming reads them from there.
-        dialect, dt, input_bits: as :func:`nirdeploy.graph.check.check`.
+        dialect, dt, input_bits, input_range, input_scale: as :func:`nirdeploy.graph.check.check`.
         on_stage: called with each stage's name before it runs.
 
     Raises:
@@ -229,7 +234,9 @@ def build(
         if isinstance(source, CheckedGraph):
             built.source = lambda: source
         elif source is not None:
-            built.source = lambda: check(source, dialect=dialect, dt=dt, input_bits=input_bits)
+            built.source = lambda: check(
+                source, dialect=dialect, dt=dt, input_bits=input_bits, input_range=input_range, input_scale=input_scale
+            )
     elif folder is None:
         raise UsageProblem(f"resuming from {start!r} needs the folder of the earlier build", hint="pass out=")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import nir
@@ -10,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics import dialect as dialect_module
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool
@@ -150,6 +152,21 @@ def grids(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
     )
 
 
+#: Of two bits and more, zero points near an end and in the middle.
+ENCODINGS = st.builds(InputEncoding.of_range, st.integers(2, 8), st.floats(-4, -0.1), st.floats(0.1, 4)) | st.builds(
+    InputEncoding, st.integers(2, 8), st.floats(0.01, 1.0), st.integers(0, 3)
+)
+
+
+@st.composite
+def encoded(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
+    """Such networks with numbers of a range for inputs; at most a step late."""
+    size = min(most, 60)
+    graph = draw(grids(most) | graphs(max_size=size, max_layers=3) | graphs(max_size=size, max_layers=3, beyond=True))
+    late = {p.source for p in graph.projections if p.delay > 1}
+    return replace(graph, encodings={name: draw(ENCODINGS) for name in graph.inputs if name not in late})
+
+
 def _weights(rng: np.random.Generator, size: int, source: Population) -> np.ndarray:
     return rng.normal(0.2, 1.0, (size, source.size)) / np.sqrt(source.size)
 
@@ -209,13 +226,15 @@ def _parameters(model: str, size: int, dialect: Dialect, rng: np.random.Generato
 
 
 def stimulus(graph: CheckedGraph, seed: int, steps: int = 12, batch: int = 2) -> Any:
-    """Random spikes (T, B, size) at a random rate, for each input."""
+    """Random spikes (T, B, size) at a random rate, for each input; numbers where it holds some, zero elsewhere."""
     rng = np.random.default_rng(seed)
     rate = rng.choice([0.0, 0.05, 0.3, 0.9])
     shapes = {n: (steps, batch, *graph.population(n).shape) for n in graph.inputs}
     x = {n: (rng.random(shape) < rate).astype(np.uint8) for n, shape in shapes.items()}
     if graph.input_bits > 1:
         x = {n: values * rng.integers(0, 2**graph.input_bits, values.shape).astype(np.uint8) for n, values in x.items()}
+    for name, held in graph.encodings.items():
+        x[name] = (x[name] > 0) * held.numbers(rng.integers(0, held.top + 1, x[name].shape))
     return x if len(x) > 1 else next(iter(x.values()))
 
 

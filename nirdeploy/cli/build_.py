@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import inputs, options, ui
 
 
 @click.command("build")
@@ -14,13 +14,7 @@ from nirdeploy.cli import options, ui
 @options.target
 @options.out(default="build", text="Folder of the products.")
 @options.dialect
-@click.option(
-    "--input-bits",
-    type=click.IntRange(1, 8),
-    default=1,
-    show_default=True,
-    help="Bits of the numbers that the inputs hold; 1: spikes.",
-)
+@inputs.asked
 @click.option("--from", "start", default="check", help="Resume from this stage, with what is in the folder.")
 @click.option("--to", "stop", default="image", help="Stop after this stage: check, quantize, place, emit, image.")
 @options.as_json
@@ -30,10 +24,10 @@ def command(
     out: Path,
     dialect: str | None,
     dt: float | None,
-    input_bits: int,
     start: str,
     stop: str,
     as_json: bool,
+    **said: str | None,
 ) -> None:
     """Check, quantize, place and pack MODEL.NIR for a target."""
     from dataclasses import asdict
@@ -41,10 +35,9 @@ def command(
     from nirdeploy import pipeline
     from nirdeploy.proof.report import tables
 
+    held = inputs.held(**said)
     with ui.spinner("building", as_json):
-        built = pipeline.build(
-            model, target, out, dialect=dialect, dt=dt, input_bits=input_bits, start=start, stop=stop
-        )
+        built = pipeline.build(model, target, out, dialect=dialect, dt=dt, start=start, stop=stop, **held)
     manifest = built.manifest()
     done = pipeline.STAGES[: pipeline.STAGES.index(stop) + 1]
     if as_json:
@@ -58,6 +51,7 @@ def command(
         ui.result("build", data)
         return
     ui.warn(built.warnings)
+    inputs.tell(built.graph)
     if "quantize" in done:
         ui.show(tables.rows_table("quantization", built.network.report))
     if "place" in done:

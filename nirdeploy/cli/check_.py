@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import inputs, options, ui
 
 if TYPE_CHECKING:
     from nirdeploy.semantics.dialect import Dialect
@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-t", "--target", shell_complete=options.complete_targets, help="Also check that this target takes it.")
 @options.dialect
+@inputs.asked
 @options.as_json
-def command(model: Path, target: str | None, dialect: str | None, dt: float | None, as_json: bool) -> None:
+def command(
+    model: Path, target: str | None, dialect: str | None, dt: float | None, as_json: bool, **said: str | None
+) -> None:
     """Validate MODEL.NIR; with a target, quantize and place it as well."""
     from nirdeploy import check as check_verb
     from nirdeploy import pipeline
     from nirdeploy.proof.report import tables
+    from nirdeploy.records.inputs import encodings_to
 
-    graph = check_verb(model, dialect=dialect, dt=dt)
+    graph = check_verb(model, dialect=dialect, dt=dt, **inputs.held(**said))
     if target is not None:
         pipeline.build(graph, target, stop="place")
     populations = [
@@ -57,6 +61,7 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
                 "warnings": list(graph.warnings),
                 "target": target,
                 "digest": graph.digest(),
+                **encodings_to(graph.encodings),
             },
         )
         return
@@ -65,6 +70,7 @@ def command(model: Path, target: str | None, dialect: str | None, dt: float | No
     ui.say(f"dialect: {graph.dialect} ({graph.dialect_source}): {_in_words(graph.dialect)}")
     for name, text in own.items():
         ui.say(f"dialect of {name}: {text}")
+    inputs.tell(graph)
     for repair in graph.repairs:
         ui.say(f"repaired: {repair}")
     ui.warn(graph.warnings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import inputs, options, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--cores", type=click.IntRange(min=1), help="What if there were so many cores.")
 @click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="What if the clock had so many MHz.")
 @options.dialect
-@click.option("--input-bits", type=int, default=1, show_default=True, help="Bits of the numbers that inputs hold.")
+@inputs.asked
 @options.as_json
 def command(
     model: Path,
@@ -37,8 +37,8 @@ def command(
     clock: float | None,
     dialect: str | None,
     dt: float | None,
-    input_bits: int,
     as_json: bool,
+    **said: str | None,
 ) -> None:
     """Say where MODEL.NIR fits, and what a step costs there."""
     from nirdeploy import check
@@ -52,7 +52,7 @@ def command(
         raise UsageProblem(
             "what if of which target? --lanes, --cores and --clock change one", hint="name it with --target"
         )
-    graph = check(model, dialect=dialect, dt=dt, input_bits=input_bits)
+    graph = check(model, dialect=dialect, dt=dt, **inputs.held(**said))
     with ui.spinner("estimating", as_json):
         if targets:
             chosen = [target_files.load(name).with_hardware(**asked) for name in targets]

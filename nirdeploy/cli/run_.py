@@ -27,7 +27,9 @@ def command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...) of 0 and 1) on the flashed BUILD.
+    """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...)) on the flashed BUILD.
+
+    The stimulus holds what the inputs of BUILD take: 0 and 1, or numbers of the range or bits that it was built with.
 
     A virtual board that was started for this command is flashed first.
     """

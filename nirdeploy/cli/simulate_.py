@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import inputs, options, ui
 from nirdeploy.errors import UsageProblem
 
 
@@ -20,6 +20,7 @@ from nirdeploy.errors import UsageProblem
 )
 @click.option("--exact", is_flag=True, help="Solve the equations exactly, spikes within steps (LIF, IF, LI, I).")
 @options.dialect
+@inputs.asked
 @options.probe
 @click.option("--membrane", help="Populations whose membrane to record too, with commas.")
 @options.out(required=True, text="The record to write (.nird).")
@@ -35,6 +36,7 @@ def command(
     membrane: str | None,
     out: Path,
     as_json: bool,
+    **said: str | None,
 ) -> None:
     """Simulate WHAT on STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...)) and record it.
 
@@ -49,10 +51,16 @@ def command(
         raise UsageProblem("a build has its integers and its dialect already", hint="simulate the .nir file instead")
     if integer and exact:
         raise UsageProblem("--integer and --exact exclude each other")
+    held = inputs.held(**said)
+    if any(value is not None for value in held.values()) and not integer:
+        raise UsageProblem(
+            "the inputs of a build are as it was built, and a float network takes any number",
+            hint="--input-range and the like go with --integer",
+        )
     x, labels = options.stimulus(stimulus)
     names = [] if membrane is None else [name.strip() for name in membrane.split(",")]
     chosen = options.probes(probe)
-    graph = None if what.is_dir() else check(what, dialect=dialect, dt=dt)
+    graph = None if what.is_dir() else check(what, dialect=dialect, dt=dt, **held)
     with ui.spinner("simulating", as_json):
         if exact and graph is not None:
             record = solution.simulate(graph, x, chosen, membrane=names)

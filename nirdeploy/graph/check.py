@@ -9,7 +9,7 @@ from pathlib import Path
 import nir
 import numpy as np
 
-from nirdeploy.errors import GraphError, UsageProblem
+from nirdeploy.errors import GraphError
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
@@ -18,15 +18,15 @@ from nirdeploy.graph.checked import CheckedGraph, Population, Projection
 from nirdeploy.graph.doubts import doubts
 from nirdeploy.graph.flatten import FlatGraph, flatten
 from nirdeploy.graph.folding import Folding
+from nirdeploy.graph.inputs import Bits, Ranges, Scales, declared
 from nirdeploy.graph.shapes import per_neuron
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.semantics.dialect import Dialect
 
-__all__ = ["MAX_INPUT_BITS", "CheckedGraph", "Population", "Projection", "check"]
+__all__ = ["CheckedGraph", "Population", "Projection", "check"]
 
-MAX_INPUT_BITS = 8
 _NORSE = 1e-3  # seconds of the dt that Norse's exporter takes for granted
 _MAX_INPUT = 1 << 24  # neurons of one input: a file of a few bytes can declare more than any memory holds
 
@@ -36,7 +36,9 @@ def check(
     *,
     dialect: str | Dialect | None = None,
     dt: float | None = None,
-    input_bits: int = 1,
+    input_bits: Bits = None,
+    input_range: Ranges = None,
+    input_scale: Scales = None,
 ) -> CheckedGraph:
     """Validate a graph and bring it into normal form.
 
@@ -44,13 +46,12 @@ def check(
         source: a NIR graph or the path of a ``.nir`` file.
         dialect: preset string or Dialect; else the graph's metadata, else "nir".
         dt: seconds per step; overrides the dialect's.
-        input_bits: of the numbers that the inputs will hold on hardware, 1 to 8; 1: spikes.
+        input_bits, input_range, input_scale: what the inputs will hold on hardware, by default spikes: see
+            :func:`nirdeploy.graph.inputs.declared`.
 
     Raises:
-        ModelFileError, GraphError, DialectError: what is wrong, at which node or edge.
+        ModelFileError, GraphError, DialectError: what is wrong, at which node or edge. UsageProblem: the inputs.
     """
-    if not 1 <= input_bits <= MAX_INPUT_BITS:
-        raise UsageProblem(f"input_bits = {input_bits}", hint=f"1 (spikes) to {MAX_INPUT_BITS}")
     where = "" if isinstance(source, nir.NIRGraph) else str(source)
     graph = source if isinstance(source, nir.NIRGraph) else nirfile.read(source)
     chosen, origin = _dialect(graph, dialect, dt, where)
@@ -67,7 +68,9 @@ def check(
     except GraphError as error:
         error.where = error.where or where
         raise
-    checked = replace(checked, repairs=(*nirrepair.recorded(graph), *unit), input_bits=input_bits)
+    bits, encodings = declared(checked.inputs, input_bits, input_range, input_scale)
+    repairs = (*nirrepair.recorded(graph), *unit)
+    checked = replace(checked, repairs=repairs, input_bits=bits, encodings=encodings)
     return replace(checked, warnings=doubts(checked))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
+from nirdeploy.records.inputs import InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import (
@@ -77,7 +78,8 @@ class CheckedGraph:
     ``inputs`` are the Input populations' names in the graph's order; ``outputs`` maps each Output
     node's name to the population it reads. ``dialect_source`` says where the dialect came from
     ("argument", "metadata" or "default"); ``repairs`` what had to be put right in the file; ``warnings`` what is
-    valid and can hardly be meant; ``input_bits`` of the numbers that the inputs may hold on hardware (1: spikes).
+    valid and can hardly be meant; ``input_bits`` of the numbers that the inputs may hold on hardware (1: spikes), but
+    for those of ``encodings``.
     """
 
     FILE: ClassVar[str] = "graph.npz"  # in a build's folder
@@ -91,6 +93,7 @@ class CheckedGraph:
     repairs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     input_bits: int = 1
+    encodings: Mapping[str, InputEncoding] = field(default_factory=dict)
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
@@ -98,6 +101,10 @@ class CheckedGraph:
     def into(self, name: str) -> list[Projection]:
         """The projections that end on a population."""
         return [p for p in self.projections if p.target == name]
+
+    def encoding(self, name: str) -> InputEncoding:
+        """What an input may hold on hardware."""
+        return self.encodings.get(name, InputEncoding(self.input_bits))
 
     def rules(self, name: str) -> neuron.Rules:
         """The dialect's rules for one population."""
@@ -136,6 +143,7 @@ class CheckedGraph:
             "repairs": list(self.repairs),
             "warnings": list(self.warnings),
             "input_bits": self.input_bits,
+            **encodings_to(self.encodings),
         }
         return meta, arrays
 
@@ -184,6 +192,7 @@ class CheckedGraph:
                 repairs=tuple(meta["repairs"]),
                 warnings=tuple(meta["warnings"]),
                 input_bits=meta["input_bits"],
+                encodings=encodings_from(meta),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error

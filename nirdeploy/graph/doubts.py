@@ -37,8 +37,8 @@ def silent(graph: CheckedGraph, steps: int = STEPS) -> list[str]:
     found = []
     for population in graph.populations:
         if population.model == "Input":
-            most = np.full(population.size, 2.0**graph.input_bits - 1)
-            left[population.name] = (0 * most, most)
+            held = graph.encoding(population.name)
+            left[population.name] = np.full(population.size, held.lowest), np.full(population.size, held.highest)
             continue
         with np.errstate(all="ignore"):
             left[population.name], fires = _leaving(graph, population, left, steps)
@@ -53,10 +53,12 @@ def _silence(graph: CheckedGraph) -> Iterator[str]:
         return
     many = f"populations {', '.join(map(repr, names))}" if len(names) > 1 else f"population {names[0]!r}"
     meant = _suggestion(graph)
+    held = [graph.encoding(name) for name in graph.inputs]
+    low, high = min(one.lowest for one in held), max(one.highest for one in held)
+    inputs = f"of up to {high:.6g}" if low == 0 else f"from {low:.6g} to {high:.6g}"
     yield (
-        f"no neuron of {many} can reach its threshold in {STEPS} steps, with inputs of up to "
-        f"{2**graph.input_bits - 1} in every step, under the dialect {graph.dialect}: nothing there will spike"
-        + (f"; did you mean {meant}?" if meant else "")
+        f"no neuron of {many} can reach its threshold in {STEPS} steps, with inputs {inputs} in every step, under the "
+        f"dialect {graph.dialect}: nothing there will spike" + (f"; did you mean {meant}?" if meant else "")
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
+from nirdeploy.records.inputs import InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
 from nirdeploy.semantics.operators import (
     Maximum,
@@ -119,7 +120,8 @@ class IntegerPopulation(Population):
     A synaptic current (CubaLIF, CubaLI) has the membrane's unit, ``synapse_decay`` and ``synapse_bias``.
     ``spike_size`` is what one spike of several takes of v where ``rules.multi``. round is to nearest, ties away
     from zero. ``initial`` is v at the start of a sample. ``late_bias``:
-    what of the bias is missing before a step, by that step.
+    what of the bias is missing before a step, by that step. ``zeros``: what the zero points of inputs took from the
+    bias (the synaptic current's, if there is one), by the step in which they begin.
     """
 
     shift: int
@@ -131,20 +133,23 @@ class IntegerPopulation(Population):
     spike_size: np.ndarray
     initial: np.ndarray
     late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
+    zeros: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     def effective(self, formats: Formats) -> Effective:
         bits, scale = 2.0**formats.decay_bits, self.scale
         # An integer membrane above `threshold` is at least threshold + 1: the border lies halfway.
         border = self.spike_size if self.rules.multi else self.threshold + 0.5
         threshold, reset = border * scale, self.reset_value * scale
+        taken = sum(self.zeros.values(), start=np.zeros(self.size, dtype=np.int64))
+        bias, synapse_bias = self.bias + (0 if self.synaptic else taken), self.synapse_bias + taken
         return Effective(
             decay=self.decay / bits,
-            offset=self.bias * scale,
+            offset=bias * scale,
             threshold=threshold,
             v_reset=threshold - reset if self.reset == "subtract" else reset,
             synapse_decay=self.synapse_decay / bits if self.synaptic else None,
-            synapse_offset=self.synapse_bias * scale if self.synaptic else None,
-            late_offset={step: values * scale for step, values in self.late_bias.items()},
+            synapse_offset=synapse_bias * scale if self.synaptic else None,
+            late_offset={step: (late + self.zeros.get(step, 0)) * scale for step, late in self.late_bias.items()},
         )
 
 
@@ -167,8 +172,8 @@ class IntegerProjection(Passage):
     """``operator`` holds int32 weights, within ``weight_bits``, in units of 2^``shift`` weight units.
 
     The signal passes ``pool`` (if any), the operator and ``maximum`` (if any), and arrives ``delay`` steps later.
-    ``unit`` (float64, size of the target): the current of one weight unit, shift included; one for each channel that
-    a maximum is taken over.
+    ``unit`` (float64, size of the target): the current of one weight unit, shift included, for a spike or 1 of an
+    input's numbers; one for each channel that a maximum is taken over.
     """
 
     source: str
@@ -187,38 +192,15 @@ class IntegerProjection(Passage):
         return int(there.reach(once if self.pool is None else self.pool.apply(once)).sum())
 
 
-class Dynamics(Protocol):
-    """How a population of a target steps, where it is not as :func:`nirdeploy.sim.integer.step` defines."""
-
-    def start(self, population: ChipPopulation, batch: int) -> Any:
-        """The state before the first step; ``v``: int64 (B, size), ``compared``: v as held against the threshold."""
-
-    def step(
-        self,
-        state: Any,
-        arriving: Sequence[tuple[IntegerProjection, np.ndarray]],
-        population: ChipPopulation,
-        formats: Formats,
-    ) -> tuple[np.ndarray, Any, np.ndarray]:
-        """One step.
-
-        Args:
-            arriving: the projections into the population and what leaves their sources, int64 (B, source size).
-
-        Returns:
-            what leaves (spike counts, or the membrane; int64 (B, size)), the state after, who saturated (bool).
-        """
-
-
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
     """Everything the device needs and nothing else.
 
     Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where
     a membrane value is the input: that accumulator is a simulator's 64 bits).
-    ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes);
-    ``report``: one dict of figures per population. ``dynamics``: the backend whose neurons step it, by name ("": that
-    of :mod:`nirdeploy.sim.integer`).
+    ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes), but
+    for those of ``encodings``, whose zero points stand in the biases; ``report``: one dict of figures per population.
+    ``dynamics``: the backend whose neurons step it, by name ("": that of :mod:`nirdeploy.sim.integer`).
     """
 
     FILE: ClassVar[str] = "network.npz"  # in a build's folder
@@ -233,6 +215,12 @@ class IntegerNetwork:
     report: tuple[Mapping[str, float | str], ...]
     input_bits: int = 1
     dynamics: str = ""
+    encodings: Mapping[str, InputEncoding] = field(default_factory=dict)
+
+    @property
+    def takes(self) -> dict[str, InputEncoding]:
+        """What each input may hold."""
+        return {name: self.encodings.get(name, InputEncoding(self.input_bits)) for name, _ in self.inputs}
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
@@ -304,6 +292,7 @@ class IntegerNetwork:
             "outputs": dict(self.outputs),
             "dt": self.dt,
             "input_bits": self.input_bits,
+            **encodings_to(self.encodings),
             "dynamics": self.dynamics,
             "report": [dict(row) for row in self.report],
         }
@@ -341,6 +330,7 @@ class IntegerNetwork:
                 dt=meta["dt"],
                 report=tuple(meta["report"]),
                 input_bits=meta["input_bits"],
+                encodings=encodings_from(meta),
                 dynamics=_stepped_by(meta, str(path)),
             )
         except (KeyError, TypeError) as error:
@@ -369,6 +359,7 @@ def _arrays(population: Population) -> dict[str, np.ndarray]:
     if isinstance(population, IntegerPopulation):
         found |= {name: getattr(population, name) for name in _OF_THE_REFERENCE}
         found |= {f"late_bias.{step}": late for step, late in population.late_bias.items()}
+        found |= {f"zeros.{step}": taken for step, taken in population.zeros.items()}
     elif isinstance(population, ChipPopulation):
         found |= {f"registers.{name}": values for name, values in population.registers.items()}
         known = vars(population.stands_for).items()
@@ -378,7 +369,8 @@ def _arrays(population: Population) -> dict[str, np.ndarray]:
 
 def _own_meta(population: Population) -> dict[str, Any]:
     if isinstance(population, IntegerPopulation):
-        return {"shift": population.shift, "late_bias": sorted(population.late_bias)}
+        zeros = {"zeros": sorted(population.zeros)} if population.zeros else {}
+        return {"shift": population.shift, "late_bias": sorted(population.late_bias), **zeros}
     return {"registers": sorted(population.registers)} if isinstance(population, ChipPopulation) else {}
 
 
@@ -391,7 +383,8 @@ def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> Population:
         stands_for: dict[str, Any] = _below(arrays, "stands_for.")
         return ChipPopulation(**{**common, "registers": registers, "stands_for": Effective(**stands_for)})
     late = {step: arrays[f"late_bias.{step}"] for step in entry["late_bias"]}
-    return IntegerPopulation(**{**common, **{name: arrays[name] for name in _OF_THE_REFERENCE}, "late_bias": late})
+    own = {"late_bias": late, "zeros": {step: arrays[f"zeros.{step}"] for step in entry.get("zeros", ())}}
+    return IntegerPopulation(**{**common, **{name: arrays[name] for name in _OF_THE_REFERENCE}, **own})
 
 
 def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:

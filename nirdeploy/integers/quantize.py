@@ -10,13 +10,15 @@ as the state can hold under a static bound on the membrane potential.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers import zero_point
+from nirdeploy.integers.incoming import Incoming
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.integers.network import Population as RoundedPopulation
 from nirdeploy.semantics import neuron
@@ -33,7 +35,7 @@ def quantize(graph: CheckedGraph, formats: Formats) -> IntegerNetwork:
     """Round a checked graph to integers of these formats, every population once.
 
     Raises:
-        DoesNotFit: a membrane feeds back into a cycle.
+        DoesNotFit: a membrane feeds back into a cycle; a zero point that no bias makes up for.
     """
     populations: dict[str, IntegerPopulation] = {}
     rounded = []
@@ -68,56 +70,15 @@ def assembled(
         report=tuple(row for _, _, row in made),
         input_bits=graph.input_bits,
         dynamics=dynamics,
+        encodings=graph.encodings,
     )
 
 
 def _most_spikes(graph: CheckedGraph, name: str) -> int:
     if name in graph.inputs:
-        return int(2**graph.input_bits) - 1
+        return graph.encoding(name).top
     rules = graph.rules(name)
     return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
-
-
-@dataclass(frozen=True, eq=False)
-class _Incoming:
-    """A projection on its way to integers: ``operator`` in current per LSB (or spike) of the source."""
-
-    projection: Projection
-    operator: Operator
-    analog: bool
-    largest: np.ndarray  # of the source, per neuron
-
-    def _bound(self) -> np.ndarray:
-        return self.largest if self.projection.pool is None else self.projection.pool.apply(self.largest)
-
-    def current(self) -> np.ndarray:
-        """The largest current (size of the target) that can arrive."""
-        return self._behind(self.operator.reach(self._bound()))
-
-    def largest_weight(self) -> np.ndarray:
-        """Of what each neuron of the target shares its unit with."""
-        return self._behind(_largest_weight(self.operator))
-
-    def _behind(self, values: np.ndarray) -> np.ndarray:
-        """The largest of what a maximum is taken over, in the size of the target."""
-        maximum = self.projection.maximum
-        return values if maximum is None else maximum.apply(values)
-
-    def groups(self) -> np.ndarray | None:
-        """Which neurons of the target share a unit: those of a channel, where weights or a maximum are shared."""
-        if self.projection.maximum is not None:
-            return self.projection.maximum.channels_behind
-        return self.operator.groups_of_outputs if isinstance(self.operator, Convolution) else None
-
-    def per_output(self, unit: np.ndarray) -> np.ndarray:
-        """The target's units (its size) as the operator's, in front of a maximum."""
-        maximum = self.projection.maximum
-        return unit if maximum is None else maximum.in_front(unit)
-
-    def most_inputs(self) -> float:
-        """The most that can arrive where every weight is one: how often a weight's rounding counts."""
-        ones = np.ones(self.operator.weight.shape)
-        return float(replace(self.operator, weight=ones).reach(self._bound()).max())
 
 
 class _Rounding:
@@ -149,14 +110,17 @@ class _Rounding:
         self.bias = self.offset if self.synaptic else bias + self.offset
         self.synapse_bias = bias if self.synaptic else np.zeros(self.size)
         self.late = {step: late.ravel() * self.gain * self.sign for step, late in population.late_bias.items()}
+        self.encodings = graph.encodings
         self.incoming = [self._incoming(p, known, largest) for p in graph.into(population.name)]
+        # How often the rounding of a weight counts in what zero points take from the bias: once is half an LSB.
+        self.rounded = sum(i.most_inputs() * i.zero / i.largest.max() for i in self.incoming if i.zero)
 
     def _whole(self, value: Any) -> np.ndarray:
         return np.broadcast_to(np.asarray(value, dtype=np.float64), self.size)
 
     def _incoming(
         self, p: Projection, known: Mapping[str, IntegerPopulation], largest: Mapping[str, np.ndarray]
-    ) -> _Incoming:
+    ) -> Incoming:
         operator, source = p.operator, known.get(p.source)
         analog = source is not None and not source.spiking
         bound = largest[p.source]
@@ -180,7 +144,11 @@ class _Rounding:
                 f"node {p.target!r} multiplies the maximum over windows of {', '.join(p.nodes)} by a negative r",
                 hint="make r positive, and the weights in front of the maximum negative",
             )
-        return _Incoming(replace(p, pool=pool), operator, analog, bound)
+        zero = 0
+        if p.source in self.encodings:
+            zero, step = self.encodings[p.source].zero, self.encodings[p.source].step
+            operator = replace(operator, weight=operator.weight * step)
+        return Incoming(replace(p, pool=pool), operator, analog, bound, zero)
 
     def result(self) -> tuple[IntegerPopulation, list[IntegerProjection], dict[str, float | str]]:
         unit, shifts = self._units()
@@ -218,8 +186,10 @@ class _Rounding:
             noise += float(((integers * per_unit - arriving.operator.weight) ** 2).sum())
             power += float((arriving.operator.weight**2).sum())
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
-            way = (operator, unit * 2.0**own, p.pool, p.delay, own, p.maximum)
+            step = self.encodings[p.source].step if p.source in self.encodings else 1.0
+            way = (operator, unit * 2.0**own / step, p.pool, p.delay, own, p.maximum)
             projections.append(IntegerProjection(p.source, p.target, *way))
+        integer = zero_point.folded(integer, projections, self.encodings)
         if power and not any(p.weight.any() for p in projections):
             raise DoesNotFit(
                 f"all weights into node {population.name!r} round to zero: the largest is {self._largest():.3g}, where "
@@ -251,11 +221,14 @@ class _Rounding:
 
     def _units(self) -> tuple[np.ndarray, list[int]]:
         """The current of one weight unit (size,), and for each projection the power of two it stands on it."""
+        self.incoming = self._lifted()
         together = [i for i in self.incoming if not i.analog] or self.incoming
         needed, must_hold = self._unit_for(together), np.maximum(self._must_hold(), _TINY)
         unit = needed
         if not together[0].analog:  # a membrane's LSBs are finer than the state needs: there the shift is negative
-            held = must_hold / self.gain / self.formats.state_max * 1.0001  # room for the roundings
+            # Room for the roundings; what is rounded up at most doubles.
+            top = self.formats.state_max
+            held = must_hold / self.gain / max(top - self.rounded / 2, top / 2) * 1.0001
             unit = _shared(np.maximum(needed, held), self.incoming)
         # A neuron without weights takes as many units for what it must hold as the coarsest of the others does; where
         # there are no others, so many that both the shift and the bound on the membrane find room.
@@ -264,24 +237,43 @@ class _Rounding:
         unit = np.where(live, unit, np.maximum(coarsest * must_hold / self.gain * 1.0001, _TINY))
         shifts = []
         for arriving in self.incoming:
-            own = 0
+            own = arriving.lift
             if arriving not in together and arriving.operator.weight.any():
                 own = max(int(np.ceil(np.log2(self._unit_for([arriving]) / unit)).max()), -40)
             shifts.append(own)
         return unit, shifts
 
-    def _unit_for(self, incoming: list[_Incoming]) -> np.ndarray:
+    def _lifted(self) -> list[Incoming]:
+        """What arrives, lifted where numbers in fine steps meet spikes.
+
+        The step of a number makes its weights small beside those of spikes. A spike that counts as one of the number's
+        higher bits is worth 2^lift: then both have their bits of a weight.
+        """
+        numbers = [i for i in self.incoming if i.projection.source in self.encodings]
+        if not numbers or any(i.analog or i.projection.maximum is not None for i in self.incoming):
+            return self.incoming
+        fine = self._unit_for(numbers)
+        live, highest = fine > 2 * _TINY, max(i.bits for i in numbers)
+        lifted = []
+        for arriving in self.incoming:
+            larger = (self._unit_for([arriving]) / fine)[live].max(initial=1.0)
+            lift = max(min(int(np.floor(np.log2(larger))), highest - arriving.bits), 0)
+            lifted.append(replace(arriving, lift=lift))
+        return lifted
+
+    def _unit_for(self, incoming: list[Incoming]) -> np.ndarray:
         """The finest unit (size,) in which these weights fit their bits, and their sums the accumulator."""
         formats = self.formats
         most = np.zeros(self.size)
         total, count = np.zeros(self.size), 0.0
         for arriving in incoming:
             most = np.maximum(most, arriving.largest_weight())
-            total += arriving.current()
+            total += arriving.sums()
             count += arriving.most_inputs()
         wanted = most / formats.weight_max
         if not any(arriving.analog for arriving in incoming):
-            wanted = np.maximum(wanted, total / max(formats.accumulator_max - count / 2, 1.0))
+            top = formats.accumulator_max
+            wanted = np.maximum(wanted, total / max(top - count / 2, top / 2 if self.rounded else 1.0))
         return _shared(np.maximum(wanted, _TINY), incoming)
 
     def _reach(self) -> np.ndarray:
@@ -297,12 +289,14 @@ class _Rounding:
         spiking = self.population.model in neuron.SPIKING
         threshold = np.abs(neuron.threshold_of(self.population.model, self.params)) if spiking else zeros
         reset = np.abs(self.params.get("v_reset", zeros))
+        # What can arrive is never less than what a zero point takes from the bias.
         return np.asarray(np.maximum.reduce([threshold, np.abs(self._reset_value()), reset, self._reach()]))
 
     def _shift(self, unit: np.ndarray) -> tuple[int, float]:
         """How many fractional bits the membrane gets, and how many the bound on it would allow."""
         top, reach, must_hold = self.formats.state_max, self._reach(), self._must_hold()
         unit = unit * self.gain
+        must_hold = must_hold + np.minimum(self.rounded / 2 * unit, must_hold)
         with np.errstate(divide="ignore", invalid="ignore"):
             settles = np.where(reach > 0, reach / (1.0 - np.abs(self.decay)), 0.0)  # infinite if decay = 1
             settles = np.maximum(np.maximum(settles, must_hold), _TINY)
@@ -326,21 +320,13 @@ def with_sign(operator: Operator, sign: np.ndarray) -> Operator:
     return Dense(matrix(operator) * sign[:, None])
 
 
-def _largest_weight(operator: Operator) -> np.ndarray:
-    """Per output."""
-    if isinstance(operator, Elementwise):
-        return np.asarray(np.abs(operator.weight))
-    rows = np.abs(operator.weight).reshape(operator.weight.shape[0], -1).max(axis=1)
-    return np.asarray(rows[operator.groups_of_outputs])
-
-
 def _fan_in(operator: Operator) -> int:
     if isinstance(operator, Elementwise):
         return 1
     return int(np.prod(operator.weight.shape[1:]))
 
 
-def _shared(unit: np.ndarray, incoming: list[_Incoming]) -> np.ndarray:
+def _shared(unit: np.ndarray, incoming: list[Incoming]) -> np.ndarray:
     """Outputs that share weights share their unit: the coarsest of them."""
     for arriving in incoming:
         groups = arriving.groups()

@@ -18,12 +18,13 @@ from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.evaluate import accuracy
 from nirdeploy.proof.verdict import Divergence, Verdict
 from nirdeploy.proof.verify import verify
+from nirdeploy.records.inputs import stimulus
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense, matrix
 from nirdeploy.sim import float_, integer
 
-ROUNDINGS = ("weight", "bias", "decay", "threshold")
+ROUNDINGS = ("weight", "bias", "decay", "threshold")  # of parameters; "input" and "state" are those of signals
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,15 @@ def explain(
         return None if labels is None else accuracy(record, labels)
 
     causes = []
+    read = x
+    if network.encodings:
+        read = {name: network.takes[name].numbers(q) for name, q in stimulus(x, network.inputs, network.takes).items()}
+        record = float_.simulate(graph, read)
+        causes.append(Cause("input", _differing(reference, record), score(record)))
     for rounding in ROUNDINGS:
         record = _simulate(graph, network, x, {rounding})
         causes.append(Cause(rounding, _differing(reference, record), score(record)))
-    rounded = _simulate(graph, network, x, set(ROUNDINGS))
+    rounded = _simulate(graph, network, read, set(ROUNDINGS))
     causes.append(Cause("state", _differing(rounded, quantized), None))
     verdict = verify(reference, quantized)
     first = verdict.first_divergence

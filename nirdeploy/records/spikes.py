@@ -1,18 +1,16 @@
-"""SpikeRecord: what a network did, from any simulator or device; and what goes into one."""
+"""SpikeRecord: what a network did, from any simulator or device."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import CorruptFile, InputShapeError, UnknownPopulation
+from nirdeploy.errors import CorruptFile, UnknownPopulation
 from nirdeploy.records import nirdata
-
-Values = Literal["spikes", "counts", "analog"]
 
 
 @dataclass(frozen=True)
@@ -139,64 +137,6 @@ def _flat(values: np.ndarray) -> np.ndarray:
     """(T, B, *shape) to NIRData's (samples, steps, neurons)."""
     time, batch = values.shape[:2]
     return np.ascontiguousarray(values.reshape(time, batch, -1).swapaxes(0, 1))
-
-
-def stimulus(x: Any, inputs: Sequence[tuple[str, tuple[int, ...]]], values: Values = "spikes") -> dict[str, np.ndarray]:
-    """Check a stimulus and return it per input population, (T, B, *shape).
-
-    Args:
-        x: array of any numeric type, (T, B, *input shape); or a dict of such arrays by the name of the
-            input population where there are several.
-        inputs: (name, shape) of the network's inputs.
-        values: what it may hold. "spikes": 0 and 1, returned as uint8; "counts": whole numbers from 0 to
-            255, uint8; "analog": any finite number, float64.
-
-    Raises:
-        InputShapeError: says which shape was expected and what came.
-    """
-    if not isinstance(x, Mapping):
-        if len(inputs) != 1:
-            raise InputShapeError(
-                f"the network has {len(inputs)} inputs",
-                hint=f"give a dict of arrays with the keys {', '.join(name for name, _ in inputs)}",
-            )
-        x = {inputs[0][0]: x}
-    missing = [name for name, _ in inputs if name not in x]
-    unknown = sorted(set(x) - {name for name, _ in inputs})
-    if missing or unknown:
-        raise InputShapeError(f"inputs missing: {missing}; unknown: {unknown}")
-    checked = {name: _one_stimulus(x[name], name, shape, values) for name, shape in inputs}
-    if len({values.shape[:2] for values in checked.values()}) > 1:
-        raise InputShapeError(f"the inputs differ in steps or batch: { {n: v.shape for n, v in checked.items()} }")
-    return checked
-
-
-def _one_stimulus(x: Any, name: str, shape: tuple[int, ...], allowed: Values) -> np.ndarray:
-    values = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-    expected = f"(T, B, {', '.join(str(size) for size in shape)})"
-    if values.shape[1:] == shape:
-        raise InputShapeError(
-            f"the stimulus has shape {values.shape}, expected {expected}: the batch dimension is missing",
-            where=f"input {name!r}",
-            hint="add it with x[:, None]",
-        )
-    if values.ndim != 2 + len(shape) or values.shape[2:] != shape:
-        raise InputShapeError(f"the stimulus has shape {values.shape}, expected {expected}", where=f"input {name!r}")
-    if 0 in values.shape:
-        raise InputShapeError(f"the stimulus is empty: shape {values.shape}", where=f"input {name!r}")
-    if values.dtype.kind not in "biuf" or (values.dtype.kind == "f" and not np.isfinite(values).all()):
-        raise InputShapeError("the stimulus must hold finite numbers", where=f"input {name!r}")
-    if allowed == "analog":
-        return values.astype(np.float64)
-    top = 1 if allowed == "spikes" else 255
-    whole = values.dtype.kind != "f" or bool((values == np.floor(values)).all())
-    if not whole or values.min() < 0 or values.max() > top:
-        raise InputShapeError(
-            "the stimulus must hold only 0 and 1 (spikes)" if top == 1 else "the stimulus must hold counts, 0 to 255",
-            where=f"input {name!r}",
-            hint="encode analog values as spike trains first, or build with more input bits (--input-bits)",
-        )
-    return values.astype(np.uint8, copy=False)
 
 
 def counts(spikes: np.ndarray) -> np.ndarray:

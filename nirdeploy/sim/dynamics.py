@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nirdeploy.errors import CorruptFile
-from nirdeploy.integers.network import Dynamics, IntegerNetwork
+from nirdeploy.integers.dynamics import Dynamics
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets import registry
 
 

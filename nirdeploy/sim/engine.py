@@ -79,6 +79,7 @@ def _is_plain(network: IntegerNetwork, name: str) -> bool:
         and population.decay.min(initial=0) >= 0
         and not population.late_bias
         and all(_is_spiking(network, p.source) for p in incoming)
+        and not any(p.source in network.encodings for p in incoming)  # a zero point is many events
         and len({p.delay for p in incoming if p.source == name}) <= 1
         and _no_overflow(incoming)
         and network.formats.state_bits + network.formats.decay_bits <= 52

@@ -15,7 +15,7 @@ import numpy as np
 
 from nirdeploy.errors import GraphError
 from nirdeploy.graph.check import CheckedGraph, Population
-from nirdeploy.records import spikes
+from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import neuron
 from nirdeploy.sim.float_ import delayed
 
@@ -53,7 +53,7 @@ def solve(
     names = [p.name for p in graph.populations if p.model != "Input"]
     _check(graph, names)
     probed, wanted = spikes.select(probe, names, graph.outputs), spikes.select(list(membrane), names, graph.outputs)
-    stimulus = spikes.stimulus(x, [(name, graph.population(name).shape) for name in graph.inputs], "analog")
+    stimulus = inputs.analog(x, [(name, graph.population(name).shape) for name in graph.inputs])
     time, batch = next(iter(stimulus.values())).shape[:2]
     signals = {name: values.reshape(time, batch, -1) for name, values in stimulus.items()}
     traces: dict[str, np.ndarray] = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from nirdeploy.errors import GraphError
 from nirdeploy.graph.check import CheckedGraph, Projection
-from nirdeploy.records import spikes
+from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
 
@@ -98,7 +98,7 @@ def run(
     compared: frozenset[str] | set[str] = frozenset(),
 ) -> Trace:
     """Simulate the graph's populations, each made of the given parts."""
-    stimulus = spikes.stimulus(x, [(name, graph.population(name).shape) for name in graph.inputs], "analog")
+    stimulus = inputs.analog(x, [(name, graph.population(name).shape) for name in graph.inputs])
     time, batch = next(iter(stimulus.values())).shape[:2]
     signals = {name: values.reshape(time, batch, -1) for name, values in stimulus.items()}
 

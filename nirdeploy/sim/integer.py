@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nirdeploy.integers.network import Dynamics, Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.dynamics import Dynamics
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.integers.rounding import decayed, shifted
-from nirdeploy.records import spikes
+from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.sim.dynamics import dynamics_of
 
@@ -100,14 +101,15 @@ def simulate(
     membrane: Sequence[str] = (),
     engine: Literal["compiled", "plain"] = "compiled",
 ) -> spikes.SpikeRecord:
-    """Run the network on ``x`` (T, B, *input shape), 0 and 1 or counts up to 255; record the probed populations.
+    """Run the network on ``x`` (T, B, *input shape), what its inputs take; record the probed populations.
 
     Spiking populations give spikes; read-outs, and any population named in ``membrane``, give their
     membrane as int32 in units of ``scale``. ``stats["saturations"]`` counts saturated updates.
     ``engine="plain"`` keeps to the definition.
 
     Raises:
-        TargetFileError: the backend whose neurons step the network is not installed.
+        InputShapeError: the stimulus is not what the inputs take. TargetFileError: the backend whose neurons step the
+            network is not installed.
     """
     names = [p.name for p in network.populations]
     probed = spikes.select(probe, names, network.outputs)
@@ -153,7 +155,7 @@ def _run(
     watch: str | None = None,
 ) -> _Trace:
     dynamics = dynamics_of(network)
-    stimulus = spikes.stimulus(x, network.inputs, "counts")
+    stimulus = inputs.stimulus(x, network.inputs, network.takes)
     time, batch = next(iter(stimulus.values())).shape[:2]
     trace = _Trace({name: values.reshape(time, batch, -1) for name, values in stimulus.items()}, {}, [])
     sources = {p.name: [q.source for q in network.into(p.name)] for p in network.populations}

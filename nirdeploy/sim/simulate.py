@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from nirdeploy.errors import UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.spikes import SpikeRecord
@@ -32,6 +33,9 @@ def simulate(
     dialect: str | Dialect | None = None,
     dt: float | None = None,
     formats: Formats | None = None,
+    input_bits: Bits = None,
+    input_range: Ranges = None,
+    input_scale: Scales = None,
 ) -> SpikeRecord:
     """Simulate on ``x`` (T, B, *input shape).
 
@@ -42,6 +46,7 @@ def simulate(
         membrane: populations whose membrane to record too.
         dialect, dt: for graphs; else the graph's own.
         formats: quantize the graph to these integers first, whatever targets there are (then integer too).
+        input_bits, input_range, input_scale: what its inputs take then, as :func:`nirdeploy.graph.check.check`.
 
     Raises:
         ModelFileError, GraphError: the model. UsageProblem: no build folder, or a build without a network.
@@ -53,7 +58,11 @@ def simulate(
         what = what.network
     if isinstance(what, IntegerNetwork):
         return integer.simulate(what, x, probe, membrane=membrane)
-    graph = what if isinstance(what, CheckedGraph) else check(what, dialect=dialect, dt=dt)
+    graph = what
+    if not isinstance(what, CheckedGraph):
+        graph = check(
+            what, dialect=dialect, dt=dt, input_bits=input_bits, input_range=input_range, input_scale=input_scale
+        )
     if formats is not None:
         return integer.simulate(quantize(graph, formats), x, probe, membrane=membrane)
     return float_.simulate(graph, x, probe, membrane=membrane)

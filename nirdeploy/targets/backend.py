@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.integers.network import Dynamics, IntegerNetwork
+from nirdeploy.integers.dynamics import Dynamics
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
@@ -31,13 +32,15 @@ class Backend(Generic[FormatsT, HardwareT]):
 
     ``Formats`` and ``Hardware`` are the schemas of a target file's tables; ``dynamics`` is how a population steps
     (None: the neuron of :mod:`nirdeploy.sim.integer`), of networks that name the backend as theirs; ``maxima``:
-    whether a projection may end in a maximum over windows.
+    whether a projection may end in a maximum over windows; ``encodings``: whether inputs may hold numbers of a scale
+    and a zero point, each of bits of its own.
     """
 
     Formats: ClassVar[type[BaseModel]] = Formats
     Hardware: ClassVar[type[BaseModel]]
     dynamics: Dynamics | None = None
     maxima: ClassVar[bool] = False
+    encodings: ClassVar[bool] = False
 
     def misfits(self, target: Target[FormatsT, HardwareT]) -> list[str]:
         """What in a target file does not go together, beyond what the schemas say."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import losses, registry
@@ -26,25 +27,33 @@ def fit(
     *,
     dialect: str | Dialect | None = None,
     dt: float | None = None,
-    input_bits: int = 1,
+    input_bits: Bits = None,
+    input_range: Ranges = None,
+    input_scale: Scales = None,
 ) -> Fit:
     """What the target's backend makes of a network, in one pass; a placement is checked again.
 
     Args:
         source: a graph that is checked already, a NIR graph or a ``.nir`` file.
         target: name, TOML file or Target; the default target if none is named.
-        dialect, dt, input_bits: as :func:`nirdeploy.graph.check.check`, where the graph is not checked yet.
+        dialect, dt, input_bits, input_range, input_scale: as :func:`nirdeploy.graph.check.check`, where the graph is
+            not checked yet.
 
     Raises:
         ModelFileError, GraphError: the model. UnknownTarget, TargetFileError: the target. What does not fit is no
         error here: it stands in ``problems``.
     """
     if not isinstance(source, CheckedGraph):
-        source = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
+        source = check(
+            source, dialect=dialect, dt=dt, input_bits=input_bits, input_range=input_range, input_scale=input_scale
+        )
     chosen = registry.load(target)
     backend = registry.backend_of(chosen)
     walked, wide = _without_spread(source)
-    if problems := (*([] if backend.maxima else _maxima(source)), *wide):
+    problems = tuple(wide)
+    problems += () if backend.maxima else tuple(_maxima(source))
+    problems += () if backend.encodings else tuple(_encodings(source))
+    if problems:
         return Fit(problems)
     try:
         found = backend.fit(walked, chosen)
@@ -80,6 +89,16 @@ def _without_spread(graph: CheckedGraph) -> tuple[CheckedGraph, list[Problem]]:
     if all(a is b for a, b in zip(projections, graph.projections, strict=True)):
         return graph, problems
     return replace(graph, projections=tuple(projections)), problems
+
+
+def _encodings(graph: CheckedGraph) -> Iterator[Problem]:
+    for name, encoding in graph.encodings.items():
+        yield Problem(
+            name,
+            f"the input {name!r} is to hold {encoding}",
+            "the target takes spikes, or events that are counted, as they are",
+            "encode it as spike trains, or build without a range and a scale, with whole numbers from 0 (--input-bits)",
+        )
 
 
 def _maxima(graph: CheckedGraph) -> Iterator[Problem]:

@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nirdeploy.errors import CorruptFile, InputShapeError
-from nirdeploy.records import spikes, store
+from nirdeploy.errors import CorruptFile
+from nirdeploy.records import inputs, spikes, store
+from nirdeploy.records.inputs import InputEncoding
 
 MAGIC = b"NIRDIMG1"
 _HASH_BYTES = 32
@@ -47,7 +48,8 @@ class InputSlot:
     """An input population: neuron i is bit ``first_bit + i`` of the input bitmap.
 
     ``grid``: (channels, height, width) where the channels stand innermost instead. ``planes`` of them, the lowest bits
-    of the numbers first, ``plane_bits`` apart.
+    of the numbers first, ``plane_bits`` apart. ``input_scale`` and ``input_zero``: of its
+    :class:`~nirdeploy.records.inputs.InputEncoding`.
     """
 
     name: str
@@ -56,6 +58,20 @@ class InputSlot:
     grid: tuple[int, ...] = ()
     planes: int = 1
     plane_bits: int = 0
+    input_scale: float | None = None
+    input_zero: int = 0
+
+    @property
+    def encoding(self) -> InputEncoding:
+        """What it takes."""
+        return InputEncoding(self.planes, self.input_scale, self.input_zero)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a header; without the scale where there is none."""
+        values = asdict(self)
+        if self.input_scale is None:
+            del values["input_scale"], values["input_zero"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,7 @@ class Image:
                 }
                 for s in self.sections
             ],
-            "inputs": [asdict(slot) for slot in self.inputs],
+            "inputs": [slot.as_dict() for slot in self.inputs],
             "input_words": self.input_words,
             "readouts": [asdict(readout) for readout in self.readouts],
             "outputs": dict(self.outputs),
@@ -251,27 +267,17 @@ class Image:
 
 
 def stimulus_of(image: Image, x: Any) -> dict[str, np.ndarray]:
-    """A stimulus for the image's inputs (see :func:`nirdeploy.records.spikes.stimulus`): spikes, or counts."""
-    counts = any(slot.planes > 1 for slot in image.inputs)
-    return spikes.stimulus(x, [(slot.name, slot.shape) for slot in image.inputs], "counts" if counts else "spikes")
+    """A stimulus as the image's inputs take it (see :func:`nirdeploy.records.inputs.stimulus`)."""
+    shapes = [(slot.name, slot.shape) for slot in image.inputs]
+    return inputs.stimulus(x, shapes, {slot.name: slot.encoding for slot in image.inputs})
 
 
 def input_bitmap(image: Image, stimulus: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The bits of the inputs (T, B, *shape), whole numbers: uint8 (B, T, 32 input words).
-
-    Raises:
-        InputShapeError: a number is larger than the image was built for.
-    """
+    """The bits of what :func:`stimulus_of` gives, (T, B, *shape) by input: uint8 (B, T, 32 input words)."""
     time, batch = next(iter(stimulus.values())).shape[:2]
     bits = np.zeros((batch, time, image.input_words * 32), dtype=np.uint8)
     for slot in image.inputs:
         values = stimulus[slot.name]
-        if values.max(initial=0) >= 1 << slot.planes:
-            raise InputShapeError(
-                f"the stimulus holds {int(values.max())}, this build takes 0 to {(1 << slot.planes) - 1}",
-                where=f"input {slot.name!r}",
-                hint="encode it as spikes, or build with more input bits (--input-bits)",
-            )
         if slot.grid:
             values = np.moveaxis(values.reshape(time, batch, *slot.grid), 2, -1)
         flat = values.reshape(time, batch, -1).swapaxes(0, 1)

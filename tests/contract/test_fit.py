@@ -47,6 +47,19 @@ def refused(target: Target) -> list[nir.NIRGraph]:
 
 
 @pytest.mark.parametrize("name", targets.names())
+def test_inputs_of_a_range_fit_or_are_a_problem(name: str) -> None:
+    target = targets.load(name)
+    model, dialect = legal(target)
+    graph = check(network(model, dialect), input_range=(-1, 1))
+    found = nd.fit(graph, target)
+    if found.network is not None and not found.problems:
+        assert found.network.encodings == graph.encodings
+        return
+    assert all(problem.remedy for problem in found.problems)
+    assert any("--input" in problem.remedy for problem in found.problems)
+
+
+@pytest.mark.parametrize("name", targets.names())
 def test_check_build_and_estimate_find_the_same(name: str) -> None:
     target = targets.load(name)
     for graph in refused(target):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.records.spikes import stimulus
+from nirdeploy.records.inputs import stimulus
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
@@ -25,7 +25,8 @@ from tests.doubles.fabric import GatherFabric
 @given(
     graph=networks.graphs(max_size=40, max_layers=3)
     | networks.graphs(max_size=40, max_layers=3, beyond=True)
-    | networks.grids(most=90),
+    | networks.grids(most=90)
+    | networks.encoded(most=90),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
@@ -39,7 +40,7 @@ def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) ->
         memories.read(section.address, len(section.words))[:] = section.words
     fabric = GatherFabric(target, lambda a, n: memories.read(a, n) if n else np.zeros(0, dtype=np.uint32))
     x = networks.stimulus(graph, seed, steps=6, batch=2)
-    bitmaps = _bitmaps(image, stimulus(x, network.inputs, "counts"))
+    bitmaps = _bitmaps(image, stimulus(x, network.inputs, network.takes))
     out = np.stack([fabric.step(words, t % 6 == 0) for t, words in enumerate(bitmaps)])
     expected = integer.simulate(network, x)
     record = record_of(image, _read(image.readouts, out, 6, 2), "plain Python", {})

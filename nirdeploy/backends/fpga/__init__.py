@@ -28,6 +28,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
     """Packs jobs, weights and neuron parameters of every core."""
 
     Hardware = Hardware
+    encodings = True
 
     def misfits(self, target: FpgaTarget) -> list[str]:
         problems = []
@@ -46,7 +47,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
         """Lowered, rounded and placed, each once."""
         hardware = target.hardware
         beyond, late = partial(dialects.beyond, hardware=hardware), partial(dialects.late, hardware=hardware)
-        if problems := unsupported(graph, target, beyond, late):
+        if problems := [*unsupported(graph, target, beyond, late), *dialects.late_zeros(graph, hardware)]:
             return Fit(tuple(problems))
         lowered, problems = lower(graph, target)
         if problems:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from nirdeploy.backends.common.limits import of_the_late_bias
 from nirdeploy.backends.fpga import jobs, memory
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
-from nirdeploy.graph.check import Population
+from nirdeploy.graph.check import CheckedGraph, Population
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
 from nirdeploy.integers.quantize import MAX_SPIKES
 from nirdeploy.semantics import neuron
@@ -60,6 +60,19 @@ def late(population: Population, hardware: Hardware) -> Iterator[Problem]:
     """The problem of a bias that begins later than the cores can have it begin, if there is one."""
     if max(population.late_bias, default=0) > hardware.dialects:
         yield from of_the_late_bias(population)
+
+
+def late_zeros(graph: CheckedGraph, hardware: Hardware) -> Iterator[Problem]:
+    """Zero points of inputs, which biases make up for, that begin later than the cores can have a bias begin."""
+    for p in graph.projections:
+        if p.source in graph.encodings and graph.encodings[p.source].zero and p.delay > hardware.dialects:
+            yield Problem(
+                f"{p.source} -> {p.target}",
+                f"the numbers of the input {p.source!r} reach {p.target!r} {p.delay} step(s) late, and their zero "
+                "point with them",
+                f"biases begin in step {hardware.dialects} at the latest",
+                "delay them in the stimulus, or give them a range from 0 (--input-range 0:HI)",
+            )
 
 
 def odd(network: IntegerNetwork, target: FpgaTarget) -> Iterator[Problem]:

@@ -29,13 +29,14 @@ class Resident:
 @dataclass(frozen=True)
 class Reader:
     """A projection as one block of its target reads it, and where its source's pieces stand; ``late``: those of the
-    step before."""
+    step before; ``lift``: its lowest bit plane is read with the others' plane of that number."""
 
     projection: IntegerProjection
     reading: Reading
     sources: tuple[Resident, ...]
     planes: int
     late: bool
+    lift: int = 0
 
 
 class Floorplan:
@@ -48,6 +49,7 @@ class Floorplan:
         self._at: dict[str, tuple[Resident, ...]] = {}
         self._slices = tuple(self._blocks() if slices is None else slices)
         self._planes = {p.name: dialects.most_spikes(p.rules).bit_length() for p in network.populations if p.spiking}
+        self._planes |= {name: held.bits for name, held in network.takes.items()}
         word = value = 0
         for name, _ in network.inputs:
             made = self.layouts[name]
@@ -77,7 +79,7 @@ class Floorplan:
 
     def planes(self, name: str) -> int:
         """Bit planes of what an input or a spiking population sends."""
-        return self._planes.get(name, self.network.input_bits)
+        return self._planes[name]
 
     def residents(self, name: str) -> tuple[Resident, ...]:
         """The pieces of an input or a population, in device order."""
@@ -95,7 +97,7 @@ class Floorplan:
             parts = tuple(resident.part for resident in sources)
             reading = Reading(p, self.layouts[p.source], parts, self.layouts[name], block)
             late = bool(p.delay + dialects.delay(self.network, p.source))
-            readers.append(Reader(p, reading, sources, self.planes(p.source), late))
+            readers.append(Reader(p, reading, sources, self.planes(p.source), late, p.shift))
         return sorted(readers, key=lambda reader: -reader.planes)
 
 

@@ -14,6 +14,7 @@ from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import expressible
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 from nirdeploy.targets.fit import Problem
@@ -36,7 +37,7 @@ def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[P
 def _late_numbers(graph: CheckedGraph) -> Iterator[Problem]:
     for p in graph.projections:
         where, late = f"{p.source} -> {p.target}", p.delay + _own_delay(graph, p.source)
-        if late > 1 and graph.input_bits > 1 and p.source in graph.inputs:
+        if late > 1 and p.source in graph.inputs and graph.encoding(p.source) != InputEncoding():
             yield Problem(
                 where,
                 f"the numbers of the input {p.source!r} reach {p.target!r} {late} steps late",

@@ -46,11 +46,12 @@ def _of_core(program: Program, target: FpgaTarget, core: int) -> list[Section]:
 
 def inputs(floorplan: Floorplan) -> tuple[tuple[InputSlot, ...], int]:
     """Where the inputs' bits stand, and how many words they are together."""
-    slots = []
+    slots, takes = [], floorplan.network.takes
     for name, shape in floorplan.network.inputs:
         (resident,) = floorplan.residents(name)
         grid, planes = floorplan.layouts[name].grid, floorplan.planes(name)
-        slots.append(InputSlot(name, shape, 32 * resident.word, grid or (), planes, 32 * resident.plane_words))
+        numbers = (planes, 32 * resident.plane_words, takes[name].scale, takes[name].zero)
+        slots.append(InputSlot(name, shape, 32 * resident.word, grid or (), *numbers))
     return tuple(slots), floorplan.input_words
 
 

@@ -190,7 +190,7 @@ def _beyond_cores(used: Mapping[int, Mapping[str, int]], limits: Mapping[str, in
 
 def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> list[Problem]:
     """Everything that cannot fit however it is cut."""
-    hardware, bits = target.hardware, plan.network.input_bits
+    hardware, bits = target.hardware, max(one.bits for one in plan.network.takes.values())
     totals: list[tuple[str, Mapping[str, int], int]] = [
         ("neurons", _sum(needs, lambda n: n.neurons * n.block.lines), hardware.cores * hardware.neurons),
         ("parameters", _sum(needs, lambda n: n.parameters_on(n.block.lines)), hardware.cores * hardware.parameters),

@@ -212,16 +212,16 @@ class Program:
 
 
 def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[PlacedSegment, ...]:
-    most = max((reader.planes for reader, own in reads if own), default=1)
+    most = max((reader.lift + reader.planes for reader, own in reads if own), default=1)
     placed: list[PlacedSegment] = []
     for plane in range(most - 1, -1, -1):
+        here: list[PlacedSegment] = []
         for reader, own in reads:
-            if reader.planes > plane:
-                placed += [replace(segment, address=segment.address + plane * bits) for segment, bits in own]
-        if plane and placed:
-            placed[-1] = replace(placed[-1], ends_plane=True)
-    if not placed:  # nothing of the image is seen: a run of no bits
-        placed = [PlacedSegment(0, False, False, False, 0, 0, 0, 0, 0)]
+            if 0 <= (of_source := plane - reader.lift) < reader.planes:
+                here += [replace(segment, address=segment.address + of_source * bits) for segment, bits in own]
+        # Nothing of the image is seen, or nothing of this plane read: a run of no bits.
+        here = here or [PlacedSegment(0, False, False, False, 0, 0, 0, 0, 0)]
+        placed += [*here[:-1], replace(here[-1], ends_plane=plane > 0)]
     return tuple(placed)
 
 

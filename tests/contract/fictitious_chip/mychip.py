@@ -59,7 +59,7 @@ class State:
 
 
 class Counters:
-    """The neurons of the chip as a :class:`nirdeploy.integers.network.Dynamics`."""
+    """The neurons of the chip as a :class:`nirdeploy.integers.dynamics.Dynamics`."""
 
     def start(self, population: ChipPopulation, batch: int) -> State:
         zeros = np.zeros((batch, population.size), dtype=np.int64)

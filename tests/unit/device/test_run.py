@@ -76,7 +76,9 @@ def test_a_run_over_a_pseudo_terminal_equals_the_simulator() -> None:
 
 @pytest.mark.law
 @given(
-    graph=networks.graphs(max_size=50, max_layers=3) | networks.graphs(max_size=50, max_layers=3, beyond=True),
+    graph=networks.graphs(max_size=50, max_layers=3)
+    | networks.graphs(max_size=50, max_layers=3, beyond=True)
+    | networks.encoded(most=50),
     seed=st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=examples(30))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.graph.check import CheckedGraph, check
-from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.explain import ROUNDINGS, _simulate, explain
 from nirdeploy.sim import float_
@@ -104,3 +104,29 @@ def test_relays_of_a_delay_are_no_populations_to_explain() -> None:
     exact, unrounded = float_.simulate(graph, x), _simulate(graph, found.network, x, set(ROUNDINGS))
     assert set(exact.spikes) == set(unrounded.spikes)
     assert (exact.spikes["lif2"] != unrounded.spikes["lif2"]).mean() < 0.1
+
+
+def test_the_rounding_of_an_input_is_a_cause_of_its_own() -> None:
+    graph = check(networks.two_layers(), input_range=(-1, 1), input_bits=4)
+    network = quantize(graph, Formats(16, 32, 32, 20))
+    rng, held = np.random.default_rng(0), network.takes["input"]
+    x = rng.uniform(-1, 1, (60, 6, 20))
+
+    def alone(x: np.ndarray) -> dict[str, int]:
+        return {cause.rounding: sum(cause.differing.values()) for cause in explain(graph, network, x).causes}
+
+    found = alone(x)
+    assert found["input"] > 20 * max(cells for rounding, cells in found.items() if rounding != "input")
+    assert alone(held.numbers(held.integers(x)))["input"] == 0
+    plain = check(networks.two_layers())
+    assert "input" not in {c.rounding for c in explain(plain, quantize(plain, network.formats), x > 0).causes}
+
+
+def test_the_weights_of_an_input_are_told_from_its_zero_point() -> None:
+    """Weights of three bits change many spikes, and what the zero point adds to them none that they do not explain."""
+    graph = check(networks.two_layers(), input_range=(-3, 1))
+    network = quantize(graph, Formats(3, 24, 24, 16))
+    x = np.random.default_rng(0).uniform(-3, 1, (60, 6, 20))
+    found = {cause.rounding: sum(cause.differing.values()) for cause in explain(graph, network, x).causes}
+    assert found["weight"] > 100
+    assert max(found["bias"], found["state"], found["input"]) < found["weight"] / 5

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nirdeploy.errors import CorruptFile, InputShapeError, UnknownPopulation
+from nirdeploy.errors import CorruptFile, UnknownPopulation
 from nirdeploy.records import spikes
 from nirdeploy.records.spikes import SpikeRecord
 from tests.unit.proof.test_verify import record
@@ -82,33 +82,6 @@ def test_look_up_by_node_or_output() -> None:
         found["r"]
     with pytest.raises(UnknownPopulation, match="it holds a, b, r"):
         found["nope"]
-
-
-@pytest.mark.parametrize(
-    ("x", "text"),
-    [
-        (np.zeros((5, 4)), r"shape \(5, 4\), expected \(T, B, 4\): the batch dimension is missing.*x\[:, None\]"),
-        (np.zeros((5, 2, 3)), r"expected \(T, B, 4\)"),
-        (np.full((5, 2, 4), 0.5), "only 0 and 1"),
-        (np.full((5, 2, 4), np.nan), "finite numbers"),
-        (np.zeros((0, 2, 4)), "is empty"),
-        (np.zeros((5, 2, 4), dtype="U1"), "finite numbers"),
-        ({"other": np.zeros((5, 2, 4))}, r"inputs missing: \['in'\]; unknown: \['other'\]"),
-    ],
-)
-def test_a_wrong_stimulus_is_explained(x: object, text: str) -> None:
-    with pytest.raises(InputShapeError, match=text):
-        spikes.stimulus(x, [("in", (4,))])
-
-
-def test_several_inputs_come_in_a_dict() -> None:
-    inputs = [("a", (2,)), ("b", (3,))]
-    found = spikes.stimulus({"a": np.zeros((4, 1, 2)), "b": np.ones((4, 1, 3), bool)}, inputs)
-    assert found["b"].dtype == np.uint8
-    with pytest.raises(InputShapeError, match="the network has 2 inputs.*keys a, b"):
-        spikes.stimulus(np.zeros((4, 1, 2)), inputs)
-    with pytest.raises(InputShapeError, match="differ in steps or batch"):
-        spikes.stimulus({"a": np.zeros((4, 1, 2)), "b": np.zeros((4, 2, 3))}, inputs)
 
 
 def test_select() -> None:

@@ -14,7 +14,8 @@ from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers import rounding
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
 from nirdeploy.integers.quantize import quantize
-from nirdeploy.records.spikes import SpikeRecord, stimulus
+from nirdeploy.records.inputs import stimulus
+from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Maximum, matrix
 from nirdeploy.sim import integer
@@ -155,10 +156,10 @@ def test_simulator_equals_the_equations_on_a_target(graph: CheckedGraph, seed: i
 def test_simulator_equals_the_equations_of_every_primitive(
     drawn: primitives.Drawn, dialect: Dialect, bits: Formats, counts: bool, seed: int
 ) -> None:
-    network = quantize(check(drawn.graph, dialect=dialect), bits)
+    network = quantize(check(drawn.graph, dialect=dialect, input_bits=3 if counts else 1), bits)
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 5 if counts else 2, (6, 1, *drawn.shape))
-    expected = _by_hand(network, stimulus(x, network.inputs, "counts"))
+    expected = _by_hand(network, stimulus(x, network.inputs, network.takes))
     for name, values in _left(integer.simulate(network, x)).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
@@ -174,9 +175,9 @@ def test_simulator_equals_the_equations_of_every_primitive(
 def test_maxima_over_windows_of_accumulators(
     drawn: primitives.Drawn, dialect: Dialect, bits: Formats, seed: int
 ) -> None:
-    network = quantize(check(drawn.graph, dialect=dialect), bits)
+    network = quantize(check(drawn.graph, dialect=dialect, input_bits=2), bits)
     x = np.random.default_rng(seed).integers(0, 3, (5, 1, *drawn.shape))
-    expected = _by_hand(network, stimulus(x, network.inputs, "counts"))
+    expected = _by_hand(network, stimulus(x, network.inputs, network.takes))
     for name, values in _left(integer.simulate(network, x)).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 

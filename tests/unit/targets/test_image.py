@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy.errors import CorruptFile
+from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.targets.image import Image
 from tests import networks
 
@@ -25,6 +26,14 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [s.crc32 for s in again.sections] == [zlib.crc32(s.data) for s in IMAGE.sections]
     assert again.inputs == IMAGE.inputs
     assert again.readouts == IMAGE.readouts
+
+
+def test_inputs_of_a_range_keep_it() -> None:
+    ranged = nd.build(networks.two_layers(), input_range=(-1, 1)).image
+    (slot,) = Image.parse(ranged.blob).inputs
+    assert slot.encoding == InputEncoding(8, 1 / 127, 128)
+    assert b"input_zero" in ranged.blob
+    assert b"input_zero" not in IMAGE.blob
 
 
 def test_equal_inputs_give_equal_bytes() -> None:

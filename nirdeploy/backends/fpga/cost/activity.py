@@ -51,11 +51,11 @@ def drawn(plan: Floorplan, activity: float | Mapping[str, float], steps: int) ->
     network = plan.network
     sizes = {name: int(np.prod(shape)) for name, shape in network.inputs}
     sizes |= {population.name: population.size for population in network.populations}
-    top = 1 << network.input_bits
+    takes = network.takes
     signals = {}
     for name, size in sizes.items():
         rate = activity if isinstance(activity, float) else activity.get(name, 0.0)
         signals[name] = (rng.random((steps, size)) < rate).astype(np.uint8)
-        if name in dict(network.inputs) and top > 2:
-            signals[name] *= rng.integers(1, top, (steps, size), dtype=np.uint8)
+        if name in takes and takes[name].bits > 1:
+            signals[name] *= rng.integers(1, takes[name].top + 1, (steps, size), dtype=np.uint8)
     return bitmaps(plan, signals)

@@ -40,7 +40,7 @@ def _image(network: IntegerNetwork, target: Target) -> Image:
 @pytest.mark.soak
 @settings(max_examples=campaign(70, 2_500))
 @given(
-    graph=networks.graphs() | networks.graphs(beyond=True) | networks.grids(),
+    graph=networks.graphs() | networks.graphs(beyond=True) | networks.grids() | networks.encoded(),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:

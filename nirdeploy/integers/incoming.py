@@ -1,0 +1,79 @@
+"""incoming: a projection on its way to integers: what can arrive by it, and how fine its weights must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nirdeploy.graph.check import Projection
+from nirdeploy.semantics.operators import Convolution, Elementwise, Operator
+
+
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """A projection on its way to integers: ``operator`` in current per LSB (or spike) of the source.
+
+    ``zero``: the LSBs that stand for 0, where the source is an input. ``lift``: its weights are in units of 2^lift.
+    """
+
+    projection: Projection
+    operator: Operator
+    analog: bool
+    largest: np.ndarray  # of the source, per neuron
+    zero: int = 0
+    lift: int = 0
+
+    @property
+    def bits(self) -> int:
+        """Of what the source sends, where that is no membrane."""
+        return int(self.largest.max()).bit_length()
+
+    def _pooled(self, values: np.ndarray) -> np.ndarray:
+        return values if self.projection.pool is None else self.projection.pool.apply(values)
+
+    def current(self) -> np.ndarray:
+        """The largest current (size of the target) that can arrive, the zero point's apart."""
+        furthest = np.maximum(self.largest - self.zero, self.zero)
+        return self._behind(self.operator.reach(self._pooled(furthest)))
+
+    def sums(self) -> np.ndarray:
+        """The largest sum (size of the target) of weights, as a current."""
+        if not self.zero:
+            return self.current()
+        # Exact where zero points make sums large: what adds and what takes away, each by itself.
+        ways = (replace(self.operator, weight=np.maximum(sign * self.operator.weight, 0.0)) for sign in (1, -1))
+        return self._behind(np.maximum(*(way.reach(self._pooled(self.largest)) for way in ways)))
+
+    def largest_weight(self) -> np.ndarray:
+        """Of what each neuron of the target shares its unit with."""
+        return self._behind(_largest_weight(self.operator)) / 2.0**self.lift
+
+    def _behind(self, values: np.ndarray) -> np.ndarray:
+        """The largest of what a maximum is taken over, in the size of the target."""
+        maximum = self.projection.maximum
+        return values if maximum is None else maximum.apply(values)
+
+    def groups(self) -> np.ndarray | None:
+        """Which neurons of the target share a unit: those of a channel, where weights or a maximum are shared."""
+        if self.projection.maximum is not None:
+            return self.projection.maximum.channels_behind
+        return self.operator.groups_of_outputs if isinstance(self.operator, Convolution) else None
+
+    def per_output(self, unit: np.ndarray) -> np.ndarray:
+        """The target's units (its size) as the operator's, in front of a maximum."""
+        maximum = self.projection.maximum
+        return unit if maximum is None else maximum.in_front(unit)
+
+    def most_inputs(self) -> float:
+        """The most that can arrive where every weight is one: how often a weight's rounding counts."""
+        ones = np.ones(self.operator.weight.shape)
+        return float(replace(self.operator, weight=ones).reach(self._pooled(self.largest)).max() * 2.0**self.lift)
+
+
+def _largest_weight(operator: Operator) -> np.ndarray:
+    """Per output."""
+    if isinstance(operator, Elementwise):
+        return np.asarray(np.abs(operator.weight))
+    rows = np.abs(operator.weight).reshape(operator.weight.shape[0], -1).max(axis=1)
+    return np.asarray(rows[operator.groups_of_outputs])
