@@ -104,7 +104,7 @@ class Program:
         ]
         slots = math.ceil(block.width / self._hardware.update)
         made = []
-        for first, count in _runs(lines, neurons, block):
+        for first, count in _runs(lines, neurons, block, words.MOST_STEP if self._hardware.spatial else 0):
             done = first * block.columns
             job = self._job(population, part, lines[first : first + count])
             job.neurons = min(block.width, part.count - done * block.width)
@@ -225,18 +225,18 @@ def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[Placed
     return tuple(placed)
 
 
-def _runs(lines: list[_Line], neurons: np.ndarray, block: Block) -> list[tuple[int, int]]:
-    """(first, count) of lines that one job can work off: alike but for addresses that move evenly."""
+def _runs(lines: list[_Line], neurons: np.ndarray, block: Block, most_step: int) -> list[tuple[int, int]]:
+    """(first, count) of lines that one job can work off: alike but for addresses that move evenly, not too far."""
     runs, first = [], 0
     for i in range(1, len(lines) + 1):
         tail = i == len(lines) - 1 and len(neurons) < len(lines) * block.line_neurons
-        if i == len(lines) or tail or i - first == words.MOST_LINES or not _continues(lines, first, i):
+        if i == len(lines) or tail or i - first == words.MOST_LINES or not _continues(lines, first, i, most_step):
             runs.append((first, i - first))
             first = i
     return runs
 
 
-def _continues(lines: list[_Line], first: int, i: int) -> bool:
+def _continues(lines: list[_Line], first: int, i: int, most_step: int) -> bool:
     before, now = lines[i - 1].segments, lines[i].segments
     if len(before) != len(now):
         return False
@@ -244,7 +244,7 @@ def _continues(lines: list[_Line], first: int, i: int) -> bool:
     alike = all(
         replace(b, address=a.address, row=a.row if b.moves else b.row) == a for a, b in zip(before, now, strict=True)
     )
-    if not alike or not all(0 <= step <= words.MOST_STEP for step in steps):
+    if not alike or not all(0 <= step <= most_step for step in steps):
         return False
     if i - first == 1:
         return True
