@@ -40,7 +40,7 @@ def fit(
         source = check(source, dialect=dialect, dt=dt, input_bits=input_bits)
     chosen = registry.load(target)
     backend = registry.backend_of(chosen)
-    if not backend.maxima and (problems := tuple(_maxima(source))):
+    if not backend.maxima(chosen) and (problems := tuple(_maxima(source))):
         return Fit(problems)
     try:
         found = backend.fit(source, chosen)
@@ -59,5 +59,6 @@ def _maxima(graph: CheckedGraph) -> Iterator[Problem]:
                 f"the projection {p.source!r} -> {p.target!r} takes the maximum over windows of currents "
                 f"({', '.join(p.nodes)})",
                 "which the target does not compute",
-                "pool the spikes behind the neurons instead, or average the currents",
+                "use average pooling, pool the spikes (put the pool behind the neurons), or take a target that does "
+                "(nirdeploy estimate tells which)",
             )

@@ -111,4 +111,6 @@ def source_grid(passage: Passage) -> Grid | None:
 
 def target_grid(passage: Passage) -> Grid | None:
     """The grid in which a projection's outputs stand, if they do."""
-    return passage.operator.out_shape if isinstance(passage.operator, Convolution) else None
+    if not isinstance(passage.operator, Convolution):
+        return None
+    return passage.operator.out_shape if passage.maximum is None else passage.maximum.out_shape

@@ -15,7 +15,7 @@ from nirdeploy.backends.fpga.segments import expressible
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Dense, Elementwise
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 from nirdeploy.targets.fit import Problem
 
 
@@ -24,6 +24,7 @@ def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[P
     projections for which there is none."""
     problems = list(_late_numbers(graph))
     graph = with_relays(graph)
+    graph = replace(graph, projections=tuple(_by_channel(p) for p in graph.projections))
     known = grids((p.source, p.target, p) for p in graph.projections) if target.hardware.spatial else {}
     walked = [_walked(p, known, bool(target.hardware.spatial)) for p in graph.projections]
     problems += [found for found in walked if isinstance(found, Problem)]
@@ -96,6 +97,17 @@ def _relay(graph: CheckedGraph, source: str, number: int, taken: set[str]) -> Po
     return Population(name, "Threshold", shape, {"threshold": np.full(shape, 0.5)}, np.zeros(shape))
 
 
+def _by_channel(p: Projection) -> Projection:
+    """Factors in front of a maximum as a convolution of one by one, where each channel has one."""
+    if p.maximum is None or not isinstance(p.operator, Elementwise):
+        return p
+    factors = p.weight.reshape(p.maximum.shape[0], -1)
+    if (factors != factors[:, :1]).any():
+        return p
+    kernel = factors[:, :1].reshape(-1, 1, 1, 1)
+    return replace(p, operator=Convolution(kernel, p.maximum.shape, groups=len(kernel)))
+
+
 def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool) -> Projection | Problem:
     """As it is where segments can say what it sees, else written out as a matrix, if that is not too large."""
     if isinstance(p.operator, Dense) and p.pool is None:
@@ -104,7 +116,7 @@ def _walked(p: Projection, known: dict[str, tuple[int, int, int]], spatial: bool
     fits = spatial and expressible(p)
     fits = fits and (seen is None or known.get(p.source) == seen) and (made is None or known.get(p.target) == made)
     if isinstance(p.operator, Elementwise):
-        fits = p.pool is None and known.get(p.source) == known.get(p.target)
+        fits = p.pool is None and p.maximum is None and known.get(p.source) == known.get(p.target)
     if fits:
         return p
     if p.inputs * p.operator.outputs > MAX_WEIGHTS:

@@ -14,6 +14,7 @@ from nirdeploy.backends.fpga.floorplan import Floorplan, Reader
 from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
 from nirdeploy.backends.fpga.layout import WORD, Block
 from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.backends.fpga.segments import Segment
 from nirdeploy.integers.network import IntegerPopulation
 from nirdeploy.targets.placement import Slice
 
@@ -183,35 +184,51 @@ class Program:
         return shares, at
 
     def _line(self, line: int, offset: int, readers: list[Reader], shared_at: int, moving_at: int) -> _Line:
-        """All segments of one line: bit plane by bit plane, the highest first."""
+        """All segments of one line."""
         wait, wait_before = set[int](), set[int]()
-        reads: list[tuple[Reader, list[_InPlanes]]] = []
+        reads: list[tuple[Reader, list[list[_InPlanes]]]] = []
         shared, moving = shared_at, moving_at + offset
         for reader in readers:
-            own = []
-            for segment in reader.reading.segments(line):
-                source = reader.sources[segment.part]
-                (wait_before if reader.late else wait).add(source.group)
-                row = segment.row + (moving if segment.moves else shared)
-                placed = PlacedSegment(
-                    address=source.word * WORD + segment.at,
-                    before=reader.late,
-                    ends_plane=False,
-                    moves=segment.moves,
-                    row=row,
-                    bits=segment.bits,
-                    first=segment.first,
-                    line_bits=segment.line_bits,
-                    column_step=segment.column_step,
-                )
-                own.append((placed, source.plane_words * WORD))
-            reads.append((reader, own))
+            positions = reader.reading.segments(line)
+            sources = {reader.sources[segment.part].group for segments in positions for segment in segments}
+            (wait_before if reader.late else wait).update(sources)
+            reads.append((reader, [[_placed(reader, s, moving if s.moves else shared) for s in p] for p in positions]))
             shared += reader.reading.shared
             moving += reader.reading.moving
-        return _Line(_plane_by_plane(reads), frozenset(wait), frozenset(wait_before))
+        return _Line(_passes(reads), frozenset(wait), frozenset(wait_before))
 
 
-def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[PlacedSegment, ...]:
+def _placed(reader: Reader, segment: Segment, first_row: int) -> _InPlanes:
+    source = reader.sources[segment.part]
+    placed = PlacedSegment(
+        address=source.word * WORD + segment.at,
+        before=reader.late,
+        ends_plane=False,
+        moves=segment.moves,
+        row=first_row + segment.row,
+        bits=segment.bits,
+        first=segment.first,
+        line_bits=segment.line_bits,
+        column_step=segment.column_step,
+        absent=segment.absent,
+    )
+    return placed, source.plane_words * WORD
+
+
+def _passes(reads: list[tuple[Reader, list[list[_InPlanes]]]]) -> tuple[PlacedSegment, ...]:
+    """In the order in which sums come about: window by window, position by position, then what is summed up only."""
+    placed: list[PlacedSegment] = []
+    for reader, positions in reads:
+        for nth, own in enumerate(positions if reader.reading.windowed else ()):
+            *others, last = _plane_by_plane([(reader, own)])
+            closes = nth == len(positions) - 1
+            placed += [*others, replace(last, ends_position=not closes, ends_window=closes)]
+    placed += _plane_by_plane([(reader, positions[0]) for reader, positions in reads if not reader.reading.windowed])
+    return tuple(placed) or (PlacedSegment(0, False, False, False, 0, 0, 0, 0, 0),)  # nothing is seen: a run of no bits
+
+
+def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> list[PlacedSegment]:
+    """Bit plane by bit plane, the highest first."""
     most = max((reader.planes for reader, own in reads if own), default=1)
     placed: list[PlacedSegment] = []
     for plane in range(most - 1, -1, -1):
@@ -220,9 +237,7 @@ def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[Placed
                 placed += [replace(segment, address=segment.address + plane * bits) for segment, bits in own]
         if plane and placed:
             placed[-1] = replace(placed[-1], ends_plane=True)
-    if not placed:  # nothing of the image is seen: a run of no bits
-        placed = [PlacedSegment(0, False, False, False, 0, 0, 0, 0, 0)]
-    return tuple(placed)
+    return placed
 
 
 def _runs(lines: list[_Line], neurons: np.ndarray, block: Block, most_step: int) -> list[tuple[int, int]]:
