@@ -10,7 +10,7 @@ from nirdeploy.targets.tables import Target
 FABRICS: dict[str, dict[str, int]] = {
     "two small cores": {
         **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
-        **{"dialects": 0, "spike_planes": 1},
+        **{"dialects": 0, "spike_planes": 1, "maxima": 0},
     },
     "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
     "two compact cores": {
@@ -44,6 +44,7 @@ def small_board(name: str, **more: int) -> Target:
         **{
             "dialects": 0,
             "spike_planes": 1,
+            "maxima": 0,
             "out_words": 64,
             "window": 1024,
             "state_bits": 12,

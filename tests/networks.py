@@ -14,7 +14,7 @@ from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics import dialect as dialect_module
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum, Pool
 
 
 def dialects(dt: float = 1e-4) -> st.SearchStrategy[Dialect]:
@@ -110,10 +110,12 @@ def graphs(
 
 
 @st.composite
-def grids(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
-    """Convolutions, pooling, matrices behind either, delays, recurrence, numbers for input: what keeps its grid."""
+def grids(draw: st.DrawFn, most: int = 260, beyond: bool = False) -> CheckedGraph:
+    """Convolutions, pooling, maxima, matrices behind either, delays, recurrence, numbers for input: what keeps its
+    grid. ``beyond``: in any dialect."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    dialect = Dialect(dt=1e-3, reset=draw(st.sampled_from(["zero", "subtract"])))
+    dialect = Dialect(dt=1e-3, reset=draw(st.sampled_from(["zero", "subtract"])), **(_beyond(draw) if beyond else {}))
+    hop = int(dialect.connection_delay)
     shape: tuple[int, ...] = (draw(st.integers(1, 5)), draw(st.sampled_from([1, 5, 8])), draw(st.integers(4, 11)))
     populations = [Population("in0", "Input", shape, {}, np.zeros(shape))]
     projections: list[Projection] = []
@@ -124,6 +126,9 @@ def grids(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
         shape = operator.out_shape if isinstance(operator, Convolution) else (operator.outputs,)
         if isinstance(operator, Elementwise):
             shape = source.shape if pool is None else pool.out_shape
+        maximum = draw(_maxima(shape)) if draw(st.integers(0, 3)) == 0 else None
+        if maximum is not None:
+            shape = maximum.out_shape
         size = int(np.prod(shape))
         if not 1 <= size <= most:
             continue
@@ -131,17 +136,21 @@ def grids(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
         same = draw(st.booleans())  # one set of parameters for all, as a trained network mostly has
         drawn = _parameters(model, size, dialect, rng).items()
         params = {k: np.full(shape, v[0]) if same else v.reshape(shape) for k, v in drawn}
-        projections.append(Projection(source.name, name, operator, (), pool, draw(st.sampled_from([0, 0, 0, 1, 3]))))
+        late = hop + draw(st.sampled_from([0, 0, 0, 1, 3]))
+        projections.append(Projection(source.name, name, operator, (), pool, late, maximum))
         if len(populations) > 1 and len(populations[-2].shape) == 3 and draw(st.booleans()):
             early = populations[-2]
             weight = _weights(rng, size, early)
             if early.name != source.name:
-                projections.append(Projection(early.name, name, Dense(weight)))
+                pairs = Maximum((size, 1, 2), (1, 2), (1, 2)) if draw(st.booleans()) else None
+                wide = weight if pairs is None else _weights(rng, 2 * size, early)
+                projections.append(Projection(early.name, name, Dense(wide), (), None, hop, pairs))
         populations.append(Population(name, model, shape, params, np.full(shape, rng.normal(0, 0.05))))
         if draw(st.booleans()) and size < 80:
-            projections.append(Projection(name, name, Dense(_weights(rng, size, populations[-1])), delay=1))
+            delay = hop + (0 if dialect.spike_delay else 1)
+            projections.append(Projection(name, name, Dense(_weights(rng, size, populations[-1])), delay=delay))
     if len(populations) == 1:
-        projections.append(Projection("in0", "p0", Dense(_weights(rng, 7, populations[0]))))
+        projections.append(Projection("in0", "p0", Dense(_weights(rng, 7, populations[0])), delay=hop))
         populations.append(Population("p0", "LIF", (7,), _parameters("LIF", 7, dialect, rng), np.zeros(7)))
     bits = draw(st.sampled_from([1, 1, 1, 2, 5, 8]))
     if any(p.delay > 1 and p.source == "in0" for p in projections):
@@ -203,6 +212,18 @@ def _passages(draw: st.DrawFn, shape: tuple[int, ...], rng: np.random.Generator)
     if min(operator.out_shape) > 0:
         return operator, pool
     return Dense(rng.normal(0.2, 1, (3, channels * height * width))), pool
+
+
+@st.composite
+def _maxima(draw: st.DrawFn, shape: tuple[int, ...]) -> Maximum | None:
+    """Over windows that no padding fills: of an image, or of values in a row."""
+    grid = shape if len(shape) == 3 else (1, 1, shape[0])
+    kernel, stride = draw(pair := st.tuples(st.integers(1, 3), st.integers(1, 3))), draw(pair)
+    # As in torch: no more than half a window, and behind the image what a last window needs beyond it.
+    high, wide = (draw(st.integers(0, k // 2)) for k in kernel)
+    lower, right = (p + draw(st.integers(0, min(p, k - 1 - p))) for p, k in zip((high, wide), kernel, strict=True))
+    found = Maximum(grid, kernel, stride, ((high, lower), (wide, right)))
+    return found if min(found.out_shape) > 0 else None
 
 
 def _parameters(model: str, size: int, dialect: Dialect, rng: np.random.Generator) -> dict[str, np.ndarray]:

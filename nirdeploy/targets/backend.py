@@ -31,20 +31,22 @@ class Backend(Generic[FormatsT, HardwareT]):
     """Hooks of one family of targets, ``Target[Formats, Hardware]``.
 
     ``Formats`` and ``Hardware`` are the schemas of a target file's tables; ``dynamics`` is how a population steps
-    (None: the neuron of :mod:`nirdeploy.sim.integer`), of networks that name the backend as theirs; ``maxima``:
-    whether a projection may end in a maximum over windows; ``encodings``: whether inputs may hold numbers of a scale
-    and a zero point, each of bits of its own.
+    (None: the neuron of :mod:`nirdeploy.sim.integer`), of networks that name the backend as theirs; ``encodings``:
+    whether inputs may hold numbers of a scale and a zero point, each of bits of its own.
     """
 
     Formats: ClassVar[type[BaseModel]] = Formats
     Hardware: ClassVar[type[BaseModel]]
     dynamics: Dynamics | None = None
-    maxima: ClassVar[bool] = False
     encodings: ClassVar[bool] = False
 
     def misfits(self, target: Target[FormatsT, HardwareT]) -> list[str]:
         """What in a target file does not go together, beyond what the schemas say."""
         return []
+
+    def maxima(self, target: Target[FormatsT, HardwareT]) -> bool:
+        """Whether a projection may end in a maximum over windows."""
+        return False
 
     def fit(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> Fit:
         """The graph in the target's integers on its cores, or everything that keeps it from there, in one pass."""

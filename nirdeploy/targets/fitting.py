@@ -51,7 +51,7 @@ def fit(
     backend = registry.backend_of(chosen)
     walked, wide = _without_spread(source)
     problems = tuple(wide)
-    problems += () if backend.maxima else tuple(_maxima(source))
+    problems += () if backend.maxima(chosen) else tuple(_maxima(source))
     problems += () if backend.encodings else tuple(_encodings(source))
     if problems:
         return Fit(problems)
@@ -109,5 +109,6 @@ def _maxima(graph: CheckedGraph) -> Iterator[Problem]:
                 f"the projection {p.source!r} -> {p.target!r} takes the maximum over windows of currents "
                 f"({', '.join(p.nodes)})",
                 "which the target does not compute",
-                "pool the spikes behind the neurons instead, or average the currents",
+                "use average pooling, pool the spikes (put the pool behind the neurons), or take a target that does "
+                "(nirdeploy estimate tells which)",
             )

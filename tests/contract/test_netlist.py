@@ -13,7 +13,7 @@ from nirdeploy.backends.fpga.synthesis import tools
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.proof.verify import verify
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Convolution, Dense
+from nirdeploy.semantics.operators import Convolution, Dense, Maximum
 from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
@@ -43,7 +43,7 @@ FAMILIES = {
 
 
 def _graph(grid: bool) -> CheckedGraph:
-    """A convolution or a matrix, a recurrent population behind it, membrane values at the end."""
+    """A convolution and a maximum, or a matrix, a recurrent population behind it, membrane values at the end."""
     rng = np.random.default_rng(5)
     shape, hidden = ((1, 6, 6), (2, 4, 4)) if grid else ((36,), (32,))
 
@@ -60,7 +60,7 @@ def _graph(grid: bool) -> CheckedGraph:
         lif("b", (10,)),
     )
     projections = (
-        Projection("in", "a", first),
+        Projection("in", "a", first, maximum=Maximum((2, 4, 4), (1, 2), (1, 1), ((0, 0), (0, 1))) if grid else None),
         Projection("a", "b", Dense(rng.normal(0.3, 1.0, (10, 32)))),
         Projection("b", "b", Dense(rng.normal(0.0, 1.0, (10, 10))), delay=1),
     )

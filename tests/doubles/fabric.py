@@ -16,6 +16,7 @@ from nirdeploy.backends.fpga import memory
 from nirdeploy.integers import rounding
 from nirdeploy.targets.tables import Target
 
+LAST = 2  # position of its window
 Reader = Callable[[int, int], np.ndarray]  # (address, words) -> uint32
 
 
@@ -55,6 +56,8 @@ class _Segment:
     line_bits: int
     column_step: int
     line_step: int
+    position: int
+    absent: tuple[int, int]
 
 
 class GatherFabric:
@@ -152,14 +155,21 @@ class _Core:
     def _sums(self, job: _Job, segments: list[_Segment], row: int, bits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """What arrives at the lanes for one row of neurons: int64 (neurons,)."""
         line, column = divmod(row, job.columns)
-        acc = np.zeros(self._lanes, dtype=np.int64)
+        acc, windows = np.zeros((2, self._lanes), dtype=np.int64)
+        window: list[np.ndarray] = []
         for segment in segments:
-            for bit, weight_row in _walked(segment, line, column):
+            there = segment.absent[0] <= column < job.columns - segment.absent[1]
+            for bit, weight_row in _walked(segment, line, column) if there else ():
                 if bits[segment.before][bit]:
                     acc += self._weights(weight_row + (row * job.row_step if segment.moves else 0))
             if segment.ends_plane:
                 acc = 2 * acc
-        return acc[: job.neurons]
+            if segment.position:
+                window += [acc] if there else []
+                acc = np.zeros_like(acc)
+            if segment.position == LAST:
+                windows, window = windows + np.max(window, axis=0), []
+        return (acc + windows)[: job.neurons]
 
     def _weights(self, row: int) -> np.ndarray:
         bits = self._formats.weight_bits
@@ -269,6 +279,8 @@ def _segment(word: list[int]) -> _Segment:
         line_bits=grid[0] >> 16,
         column_step=grid[1] & 0xFFFF,
         line_step=grid[1] >> 16,
+        position=word[0] >> 23 & 3,
+        absent=(word[0] >> 25 & 7, word[0] >> 28 & 7),
     )
 
 

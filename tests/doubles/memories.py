@@ -27,7 +27,7 @@ def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
 
     The input's words are a number as wide as a bus address. A core's control is a bit per group that it listens to,
     then its number of jobs. A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first
-    word holds an address as wide as the bitmaps are long, and three marks.
+    word holds an address as wide as the bitmaps are long, three marks, and more where there are maxima.
     """
     masks = np.full(count, 0xFFFFFFFF, dtype=np.uint32)
     if at >> 24 == memory.GLOBAL:
@@ -37,9 +37,11 @@ def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
         widths = np.array([target.hardware.groups, (target.hardware.jobs - 1).bit_length() + 1], dtype=np.uint64)
         masks = ((1 << widths[words]) - 1).astype(np.uint32)
     elif at >> 20 & 0xF == memory.PARAMETERS:
-        bits = sum(memory.parameter_fields(target.formats.of_network(), target.hardware).values())
-        left = np.clip(bits - 32 * (words % memory.parameter_words(target)), 0, 32)
+        needed = sum(memory.parameter_fields(target.formats.of_network(), target.hardware).values())
+        left = np.clip(needed - 32 * (words % memory.parameter_words(target)), 0, 32)
         masks = ((1 << left.astype(np.uint64)) - 1).astype(np.uint32)
     elif at >> 20 & 0xF == memory.SEGMENTS:
-        masks[words % memory.segment_words(target) == 0] = 0x700000 | (32 * target.hardware.spike_words - 1)
+        marks = 3 + target.hardware.maxima * (8 if target.hardware.spatial else 2)
+        address = 32 * target.hardware.spike_words - 1
+        masks[words % memory.segment_words(target) == 0] = (1 << 20 + marks) - (1 << 20) | address
     return masks

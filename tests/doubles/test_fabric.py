@@ -14,6 +14,7 @@ from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import record_of
+from nirdeploy.targets.tables import Target
 from tests import fpga, networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
@@ -31,6 +32,19 @@ from tests.doubles.fabric import GatherFabric
 )
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
     target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=32768, neurons=512, segments=1024)
+    _means_the_same(graph, seed, target)
+
+
+@pytest.mark.law
+@settings(max_examples=examples(10))
+@given(graph=networks.grids(most=90), seed=st.integers(0, 2**32 - 1))
+def test_the_same_on_hardware_that_knows_no_grid(graph: CheckedGraph, seed: int) -> None:
+    """Relays there are a job for each of their rows: a segment cannot move with the line."""
+    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=32768, spatial=0, segments=1024)
+    _means_the_same(graph, seed, target)
+
+
+def _means_the_same(graph: CheckedGraph, seed: int, target: Target) -> None:
     fit = fitting.fit(graph, target)
     assume(fit.fits)
     network, image = fit.network, fpga.packed(fit, target)

@@ -30,6 +30,9 @@ class FpgaBackend(Backend[Formats, Hardware]):
     Hardware = Hardware
     encodings = True
 
+    def maxima(self, target: FpgaTarget) -> bool:
+        return bool(target.hardware.maxima)
+
     def misfits(self, target: FpgaTarget) -> list[str]:
         problems = []
         if target.hardware.lanes * target.formats.weight_bits % 32:

@@ -14,7 +14,9 @@ SYNAPTIC, LATE, GUARD, BOUNDED = (1 << bit for bit in range(12, 16))
 OLD = 1 << 21
 
 # Flags of a segment's word 0
-BEFORE, ENDS_PLANE, MOVES = (1 << bit for bit in (20, 21, 22))
+BEFORE, ENDS_PLANE, MOVES, ENDS_POSITION, ENDS_WINDOW = (1 << bit for bit in range(20, 25))
+
+MOST_ABSENT = 7  # columns at either end of a line that have no such position of a window
 
 MOST_LINES = 4095
 MOST_STEP = 65535  # bits from one column or line to the next
@@ -22,7 +24,11 @@ MOST_STEP = 65535  # bits from one column or line to the next
 
 @dataclass(frozen=True)
 class PlacedSegment:
-    """A segment of a job with its addresses, in the order of its fields in memory."""
+    """A segment of a job with its addresses, in the order of its fields in memory.
+
+    ``ends_position``: of a window whose maximum is taken, ``ends_window``: that is its last one; ``absent``: how many
+    columns at the start and at the end of a line have no such position.
+    """
 
     address: int
     before: bool
@@ -34,10 +40,20 @@ class PlacedSegment:
     line_bits: int
     column_step: int
     line_step: int = 0
+    ends_position: bool = False
+    ends_window: bool = False
+    absent: tuple[int, int] = (0, 0)
+
+    @property
+    def ends_pass(self) -> bool:
+        """Whether what was summed up so far moves on."""
+        return self.ends_plane or self.ends_position or self.ends_window
 
     def encode(self, words: int) -> list[int]:
         """``words``: 4, or 2 where the hardware knows no grid."""
         flags = self.before * BEFORE | self.ends_plane * ENDS_PLANE | self.moves * MOVES
+        flags |= self.ends_position * ENDS_POSITION | self.ends_window * ENDS_WINDOW
+        flags |= self.absent[0] << 25 | self.absent[1] << 28
         return [
             self.address | flags,
             self.row | self.bits << 16,

@@ -104,7 +104,7 @@ def grids(projections: Iterable[tuple[str, str, Passage]]) -> dict[str, Grid]:
         for name, grid in ((source, source_grid(passage)), (target, target_grid(passage))):
             if grid is not None:
                 found.setdefault(name, grid)
-        if passage.pool is None and isinstance(passage.operator, Elementwise):
+        if passage.pool is None and passage.maximum is None and isinstance(passage.operator, Elementwise):
             alike += [(source, target), (target, source)]
     while spread := {to: found[by] for by, to in alike if by in found and to not in found}:
         found |= spread
@@ -119,4 +119,6 @@ def source_grid(passage: Passage) -> Grid | None:
 
 def target_grid(passage: Passage) -> Grid | None:
     """The grid in which a projection's outputs stand, if they do."""
-    return passage.operator.out_shape if isinstance(passage.operator, Convolution) else None
+    if not isinstance(passage.operator, Convolution):
+        return None
+    return passage.operator.out_shape if passage.maximum is None else passage.maximum.out_shape

@@ -108,13 +108,22 @@ def _grids(projections: list[Projection]) -> dict[str, Grid]:
 
 def _by_channel(p: Projection, known: dict[str, Grid]) -> Projection:
     """One factor for each channel of a grid is a convolution, by a kernel of one pixel for each."""
-    grid = known.get(p.source) if p.pool is None else p.pool.out_shape
-    if not isinstance(p.operator, Elementwise) or grid is None or (p.pool is None and known.get(p.target) != grid):
+    grid = _made_grid(p, known)
+    if not isinstance(p.operator, Elementwise) or grid is None:
         return p
     factors = p.operator.weight.reshape(grid[0], -1)
     if (factors != factors[:, :1]).any():
         return p
     return replace(p, operator=Convolution(factors[:, :1, None, None], grid, groups=grid[0]))
+
+
+def _made_grid(p: Projection, known: dict[str, Grid]) -> Grid | None:
+    """The grid of what leaves factors: between a pool and a maximum, or that of both populations."""
+    if p.maximum is not None:
+        return p.maximum.shape
+    if p.pool is not None:
+        return p.pool.out_shape
+    return known.get(p.source) if known.get(p.source) == known.get(p.target) else None
 
 
 def _walked(p: Projection, known: dict[str, Grid], spatial: bool) -> Projection | Problem:
@@ -125,7 +134,7 @@ def _walked(p: Projection, known: dict[str, Grid], spatial: bool) -> Projection 
     fits = spatial and expressible(p)
     fits = fits and (seen is None or known.get(p.source) == seen) and (made is None or known.get(p.target) == made)
     if isinstance(p.operator, Elementwise):
-        fits = fits and known.get(p.source) == known.get(p.target)
+        fits = fits and p.maximum is None and known.get(p.source) == known.get(p.target)
     if fits:
         return p
     if p.inputs * p.operator.outputs > MAX_WEIGHTS:

@@ -27,6 +27,11 @@ def segment_words(target: FpgaTarget) -> int:
     return 4 if target.hardware.spatial else 2
 
 
+def segment_marks(hardware: Hardware) -> int:
+    """Bits of a segment's first word above its address."""
+    return 3 + hardware.maxima * (8 if hardware.spatial else 2)
+
+
 def pack_weights(rows: np.ndarray, bits: int) -> np.ndarray:
     """Rows of lanes (int) as little-endian words: lane 0 in the lowest bits of a row's first word."""
     per_word = 32 // bits

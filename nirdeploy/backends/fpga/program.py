@@ -14,6 +14,7 @@ from nirdeploy.backends.fpga.floorplan import Floorplan, Reader
 from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
 from nirdeploy.backends.fpga.layout import WORD, Block
 from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.backends.fpga.segments import Segment
 from nirdeploy.integers.network import IntegerPopulation
 from nirdeploy.targets.placement import Slice
 
@@ -104,7 +105,7 @@ class Program:
         ]
         slots = math.ceil(block.width / self._hardware.update)
         made = []
-        for first, count in _runs(lines, neurons, block):
+        for first, count in _runs(lines, neurons, block, words.MOST_STEP if self._hardware.spatial else 0):
             done = first * block.columns
             job = self._job(population, part, lines[first : first + count])
             job.neurons = min(block.width, part.count - done * block.width)
@@ -183,35 +184,53 @@ class Program:
         return shares, at
 
     def _line(self, line: int, offset: int, readers: list[Reader], shared_at: int, moving_at: int) -> _Line:
-        """All segments of one line: bit plane by bit plane, the highest first."""
+        """All segments of one line."""
         wait, wait_before = set[int](), set[int]()
-        reads: list[tuple[Reader, list[_InPlanes]]] = []
+        reads: list[tuple[Reader, list[list[_InPlanes]]]] = []
         shared, moving = shared_at, moving_at + offset
         for reader in readers:
-            own = []
-            for segment in reader.reading.segments(line):
-                source = reader.sources[segment.part]
-                (wait_before if reader.late else wait).add(source.group)
-                row = segment.row + (moving if segment.moves else shared)
-                placed = PlacedSegment(
-                    address=source.word * WORD + segment.at,
-                    before=reader.late,
-                    ends_plane=False,
-                    moves=segment.moves,
-                    row=row,
-                    bits=segment.bits,
-                    first=segment.first,
-                    line_bits=segment.line_bits,
-                    column_step=segment.column_step,
-                )
-                own.append((placed, source.plane_words * WORD))
-            reads.append((reader, own))
+            positions = reader.reading.segments(line)
+            sources = {reader.sources[segment.part].group for segments in positions for segment in segments}
+            (wait_before if reader.late else wait).update(sources)
+            reads.append((reader, [[_placed(reader, s, moving if s.moves else shared) for s in p] for p in positions]))
             shared += reader.reading.shared
             moving += reader.reading.moving
-        return _Line(_plane_by_plane(reads), frozenset(wait), frozenset(wait_before))
+        return _Line(_passes(reads), frozenset(wait), frozenset(wait_before))
 
 
-def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[PlacedSegment, ...]:
+def _placed(reader: Reader, segment: Segment, first_row: int) -> _InPlanes:
+    source = reader.sources[segment.part]
+    placed = PlacedSegment(
+        address=source.word * WORD + segment.at,
+        before=reader.late,
+        ends_plane=False,
+        moves=segment.moves,
+        row=first_row + segment.row,
+        bits=segment.bits,
+        first=segment.first,
+        line_bits=segment.line_bits,
+        column_step=segment.column_step,
+        absent=segment.absent,
+    )
+    return placed, source.plane_words * WORD
+
+
+def _passes(reads: list[tuple[Reader, list[list[_InPlanes]]]]) -> tuple[PlacedSegment, ...]:
+    """In the order in which sums come about: window by window, position by position, then what is summed up only."""
+    placed: list[PlacedSegment] = []
+    for reader, positions in reads:
+        for nth, own in enumerate(positions if reader.reading.windowed else ()):
+            *others, last = _plane_by_plane([(reader, own)])
+            closes = nth == len(positions) - 1
+            placed += [*others, replace(last, ends_position=not closes, ends_window=closes)]
+    summed = [(reader, positions[0]) for reader, positions in reads if not reader.reading.windowed]
+    if summed or not placed:
+        placed += _plane_by_plane(summed)
+    return tuple(placed)
+
+
+def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> list[PlacedSegment]:
+    """Bit plane by bit plane, the highest first."""
     most = max((reader.lift + reader.planes for reader, own in reads if own), default=1)
     placed: list[PlacedSegment] = []
     for plane in range(most - 1, -1, -1):
@@ -222,21 +241,21 @@ def _plane_by_plane(reads: list[tuple[Reader, list[_InPlanes]]]) -> tuple[Placed
         # Nothing of the image is seen, or nothing of this plane read: a run of no bits.
         here = here or [PlacedSegment(0, False, False, False, 0, 0, 0, 0, 0)]
         placed += [*here[:-1], replace(here[-1], ends_plane=plane > 0)]
-    return tuple(placed)
+    return placed
 
 
-def _runs(lines: list[_Line], neurons: np.ndarray, block: Block) -> list[tuple[int, int]]:
-    """(first, count) of lines that one job can work off: alike but for addresses that move evenly."""
+def _runs(lines: list[_Line], neurons: np.ndarray, block: Block, most_step: int) -> list[tuple[int, int]]:
+    """(first, count) of lines that one job can work off: alike but for addresses that move evenly, not too far."""
     runs, first = [], 0
     for i in range(1, len(lines) + 1):
         tail = i == len(lines) - 1 and len(neurons) < len(lines) * block.line_neurons
-        if i == len(lines) or tail or i - first == words.MOST_LINES or not _continues(lines, first, i):
+        if i == len(lines) or tail or i - first == words.MOST_LINES or not _continues(lines, first, i, most_step):
             runs.append((first, i - first))
             first = i
     return runs
 
 
-def _continues(lines: list[_Line], first: int, i: int) -> bool:
+def _continues(lines: list[_Line], first: int, i: int, most_step: int) -> bool:
     before, now = lines[i - 1].segments, lines[i].segments
     if len(before) != len(now):
         return False
@@ -244,7 +263,7 @@ def _continues(lines: list[_Line], first: int, i: int) -> bool:
     alike = all(
         replace(b, address=a.address, row=a.row if b.moves else b.row) == a for a, b in zip(before, now, strict=True)
     )
-    if not alike or not all(0 <= step <= words.MOST_STEP for step in steps):
+    if not alike or not all(0 <= step <= most_step for step in steps):
         return False
     if i - first == 1:
         return True

@@ -24,6 +24,7 @@ class Hardware(Table):
     spike_planes: Annotated[int, Field(ge=1, le=5)] = 1
     spatial: Literal[0, 1]
     planes: Annotated[int, Field(ge=1, le=8)]
+    maxima: Literal[0, 1] = 0
     compact: Literal[0, 1]
     jobs: Annotated[int, Field(ge=2, le=1024)]
     segments: Annotated[int, Field(ge=4, le=4096)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nirdeploy.backends.fpga import windows
 from nirdeploy.backends.fpga.layout import Block, Layout
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Passage
 
@@ -24,7 +25,8 @@ class Segment:
     """Of one row, the one in the first column of its line.
 
     ``part``: which slice of the source; ``at``: where the line that it runs in starts, in bits from the slice's start;
-    ``row``: first weight row, counted from the start of its kind; ``moves``: the weights are the row's own.
+    ``row``: first weight row, counted from the start of its kind; ``moves``: the weights are the row's own; ``absent``:
+    at how many columns at the line's start and end it is left out.
     """
 
     part: int
@@ -35,6 +37,7 @@ class Segment:
     line_bits: int
     column_step: int
     moves: bool
+    absent: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def axes(passage: Passage) -> tuple[_Axis, _Axis]:
 def expressible(passage: Passage) -> bool:
     """Whether segments can say what a projection between grids sees; else it is written out as a matrix."""
     operator, pool = passage.operator, passage.pool
+    if passage.maximum is not None and not (isinstance(operator, Convolution) and windows.known(passage.maximum)):
+        return pool is None and isinstance(operator, Dense)
     if isinstance(operator, Elementwise):
         return pool is None
     if pool is None and isinstance(operator, Dense):
@@ -106,7 +111,7 @@ class Reading:
     """One projection as a block of its target reads it.
 
     Args:
-        passage: dense, elementwise or convolution, perhaps behind a pool.
+        passage: dense, elementwise or convolution, perhaps behind a pool; dense or convolution in front of a maximum.
         source: how the source stands; ``parts``: its pieces, in device order.
         target, block: how the target stands, and the block of it that reads.
     """
@@ -116,17 +121,41 @@ class Reading:
         self._target, self._block = target, block
         self._kind = _kind(passage)
 
-    def segments(self, line: int) -> list[Segment]:
-        """Of the rows of one line of the block; rows are counted from 0, in the shared or the moving weights."""
+    @property
+    def windowed(self) -> bool:
+        """Whether it ends in a maximum over windows."""
+        return self._passage.maximum is not None
+
+    def segments(self, line: int) -> list[list[Segment]]:
+        """Of the rows of one line of the block, for each position of its windows (where there is no maximum, for the
+        only one); rows are counted from 0, in the shared or the moving weights."""
+        maximum = self._passage.maximum
         if self._kind == "dense":
-            return self._dense()
-        return self._rows(line) if self._kind == "rows" else self._grid(line)
+            each, rows = self._dense(), self._dense_rows()
+            return [[replace(s, row=s.row + nth * rows) for s in each] for nth in range(self._positions())]
+        if maximum is None:
+            return [self._rows(line) if self._kind == "rows" else self._grid(line)]
+        height, width = windows.axes(maximum)
+        return [
+            self._grid(at, beside - width.padding, width.stride, width.absent(beside))
+            or [Segment(0, 0, 0, 0, 0, 0, 0, False, width.absent(beside))]
+            for at in height.within(line)
+            for beside in windows.across(width)
+        ]
+
+    def _positions(self) -> int:
+        """Of a window."""
+        maximum = self._passage.maximum
+        return 1 if maximum is None else maximum.kernel[0] * maximum.kernel[1]
+
+    def _dense_rows(self) -> int:
+        return sum(part.lines * part.block.line_bits for part in self._parts)
 
     @property
     def moving(self) -> int:
         """Weight rows that each row of neurons has of its own."""
         if self._kind == "dense":
-            return sum(part.lines * part.block.line_bits for part in self._parts)
+            return self._positions() * self._dense_rows()
         if self._kind == "rows":
             return self._block.width
         return 0 if isinstance(self._passage.operator, Convolution) else self._kernel_rows()
@@ -158,9 +187,13 @@ class Reading:
         if self._kind == "grid":
             shape = (len(neurons), *axes_shape(self._passage))
             return self._kernel(weight[neurons].astype(np.int64).reshape(shape))
-        rows = np.zeros((self.moving, len(neurons)), dtype=np.int64)
-        rows[self._bit_positions()] = weight[np.ix_(neurons, self._source.order())].T
-        return rows
+        maximum = self._passage.maximum
+        rows = np.zeros((self._positions(), self._dense_rows(), len(neurons)), dtype=np.int64)
+        for of_position, seen in zip(
+            rows, [neurons] if maximum is None else windows.seen(maximum, neurons), strict=True
+        ):
+            of_position[self._bit_positions()] = weight[np.ix_(seen, self._source.order())].T
+        return rows.reshape(self.moving, len(neurons))
 
     def _bit_positions(self) -> np.ndarray:
         """The bit of every neuron of the source, in device order, all parts one behind the other."""
@@ -229,7 +262,8 @@ class Reading:
             rows.append(wide.reshape(len(kernel), -1).T)
         return np.concatenate(rows)
 
-    def _grid(self, line: int) -> list[Segment]:
+    def _grid(self, line: int, column: int = 0, step: int = 1, absent: tuple[int, int] = (0, 0)) -> list[Segment]:
+        """What the operator's outputs of one line see: those at ``column``, and ``step`` more for each row."""
         height, width = axes(self._passage)
         moves = not isinstance(self._passage.operator, Convolution)
         found, row = [], 0
@@ -238,20 +272,20 @@ class Reading:
             per_line = width.kernel * width.window * block.pitch
             for k, inside in height.seen(0 if moves else line):
                 number, part = next(p for p in parts if p[1].first_line <= inside < p[1].first_line + p[1].lines)
-                for along in _along(width, block, row + k * per_line):
+                for along in _along(width, block, row + k * per_line, column, step):
                     at = (inside - part.first_line) * block.line_bits
-                    found.append(replace(along, part=number, at=at, moves=moves))
+                    found.append(replace(along, part=number, at=at, moves=moves, absent=absent))
             row += height.kernel * per_line
         return found
 
 
-def _along(width: _Axis, block: Block, row: int) -> list[Segment]:
+def _along(width: _Axis, block: Block, row: int, column: int, outputs: int) -> list[Segment]:
     """The runs of one line of the source: one if the windows of neighbouring kernel columns touch."""
     pitch = block.pitch
-    edge = width.inputs
+    edge, seen = width.inputs, column * width.stride - width.padding
     if width.window <= width.window_stride:
         edge = min(edge, (width.pooled - 1) * width.window_stride - width.window_padding + width.window)
-    step = width.stride * width.window_stride * pitch
+    step = outputs * width.stride * width.window_stride * pitch
     runs = [(0, width.kernel)] if width.dilation * width.window_stride == width.window else [
         (k, 1) for k in range(width.kernel)
     ]  # fmt: skip
@@ -261,7 +295,7 @@ def _along(width: _Axis, block: Block, row: int) -> list[Segment]:
             at=0,
             row=row + k * width.window * pitch,
             bits=count * width.window * pitch,
-            first=((k * width.dilation - width.padding) * width.window_stride - width.window_padding) * pitch,
+            first=((seen + k * width.dilation) * width.window_stride - width.window_padding) * pitch,
             line_bits=edge * pitch,
             column_step=step,
             moves=False,

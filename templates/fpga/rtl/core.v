@@ -27,6 +27,7 @@ module core #(
     parameter SPIKES      = 1,   // bits of the number of spikes of a neuron in a step
     parameter SPATIAL     = 1,   // 1: rows may stand in a grid (convolutions, pooling)
     parameter PLANES      = 1,   // more: sources may be numbers, in bit planes
+    parameter MAXIMA      = 0,   // 1: rows may sum up maxima over windows
     parameter JOBS        = 64,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,  // bitmap words fetched ahead of the walk, at most
@@ -76,6 +77,7 @@ module core #(
     localparam UW       = $clog2(UPDATE * WORDS);
     localparam PS       = $clog2(PARAMETERS / UPDATE);
     localparam CW       = 104;                   // bits of a job's context
+    localparam MK       = MAXIMA != 0 ? 6 : 4;   // marks of a pass
 
     wire rst = !run;
 
@@ -205,16 +207,19 @@ module core #(
     // in the grid moves and the line's ends cut off, as bitmap words without the bits outside of the run. Words without
     // bits are left out, unless a row ends there. It hears of a job in the cycle of `start`, which comes only while it
     // is `idle`; compact: the job's words stand until it is through. `fetched` pulses when the last word of a job is
-    // being read, or has been. A word is {weight row of its bit 0, ends, more, fresh, last, first, bits}:
-    //   ends: a row, or one of its bit planes, ends with it      more: a plane that is not the row's last one
-    //   fresh: its plane is the row's first one                  last, first: its row is the job's last, first one
+    // being read, or has been. A row takes several passes where it has bit planes, and where there are maxima: one, or
+    // one for each plane, for every position of their windows. A word is {weight row of its bit 0, ends, kind, more,
+    // fresh, last, first, bits}:
+    //   ends: a pass ends with it                                more: it is not the row's last one
+    //   fresh: it is the row's first one                         last, first: its row is the job's last, first one
+    //   kind (only where there are maxima): with that pass a position of a window is whole (`pass_sums`)
     wire          word_read, word_valid, word_ready, walking;
     wire [SW:0]   word_addr;
     wire [31:0]   word_data;
-    wire [RW+36:0] word_out;
+    wire [RW+MK+32:0] word_out;
     wire          token, finish, stall;
     wire [RW-1:0] token_row;
-    wire [3:0]    finish_marks;
+    wire [MK-1:0] finish_marks;
 
     ram #(.WIDTH(32), .DEPTH(2 * SPIKE_WORDS)) bitmaps (
         .clk(clk), .we(bus_valid && listening), .waddr({bus_parity, bus_addr[SW-1:0]}), .wdata(bus_data),
@@ -223,7 +228,7 @@ module core #(
 
     wire [FIELDS*32-1:0] segment_words;
     segments #(
-        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW)
+        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW), .MAXIMA(MAXIMA)
     ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
@@ -234,7 +239,7 @@ module core #(
         .valid(word_valid), .ready(word_ready), .word(word_out)
     );
 
-    walk #(.RW(RW)) walker (
+    walk #(.RW(RW), .MK(MK)) walker (
         .clk(clk), .rst(rst), .enable(!stall), .valid(word_valid), .ready(word_ready), .head(word_out),
         .busy(walking), .token(token), .token_row(token_row), .finish(finish), .finish_marks(finish_marks)
     );
@@ -242,9 +247,9 @@ module core #(
     // ---------------------------------------------------------------- weights and accumulators
     // A token's weights come one cycle later and are registered (compact: not), then summed.
     wire      add, finished;
-    wire [3:0] finished_marks;
+    wire [MK-1:0] finished_marks;
     reg       reads, row_valid;
-    reg [3:0] row_marks;
+    reg [MK-1:0] row_marks;
     wire      take, shift_chain;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
@@ -252,7 +257,7 @@ module core #(
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
-    stage #(.WIDTH(6)) to_sums (
+    stage #(.WIDTH(MK + 2)) to_sums (
         .clk(clk), .enable(!stall || rst), .in({reads && !rst, finish && !rst, finish_marks}),
         .out({add, finished, finished_marks})
     );
@@ -286,16 +291,16 @@ module core #(
     // ---------------------------------------------------------------- update of finished rows
     // `row_update`: takes a row whose sums are complete (`row_valid`, with the marks of its last word) from the lanes
     // into their hold chain, or stalls the walk, and moves it on, UPDATE neurons per cycle, while the next row
-    // accumulates. A row of a bit plane that is not the last one is added to what the planes before it left, doubled;
-    // any other goes through the neurons' update, and its spikes or membrane values leave as bus messages. A job is
-    // taken with its first row.
+    // accumulates. A pass that is not the row's last one leaves its part of the sums (`pass_sums`); with the last one the
+    // row goes through the neurons' update, and its spikes or membrane values leave as bus messages. A job is taken with
+    // its first row.
     wire [UPDATE*WORDS*32-1:0] params;
     wire updating, update_works;
 
     row_update #(
         .LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS),
         .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
-        .PLANES(PLANES), .SHIFT_MAX(SHIFT_MAX), .AW(AW), .GW(GW), .CW(CW)
+        .PLANES(PLANES), .MAXIMA(MAXIMA), .SHIFT_MAX(SHIFT_MAX), .AW(AW), .GW(GW), .CW(CW)
     ) update (
         .clk(clk), .run(run),
         .we(we_params), .cfg_addr(cfg_addr[PS+UW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(params),

@@ -18,6 +18,7 @@ module fabric #(
     parameter SPIKES      = 1,
     parameter SPATIAL     = 1,
     parameter PLANES      = 1,
+    parameter MAXIMA      = 0,
     parameter JOBS        = 64,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,
@@ -87,7 +88,7 @@ module fabric #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
-                .SPATIAL(SPATIAL), .PLANES(PLANES),
+                .SPATIAL(SPATIAL), .PLANES(PLANES), .MAXIMA(MAXIMA),
                 .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS),
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (

@@ -6,7 +6,7 @@ module hold_chain #(
     parameter LW     = 6,                  // bits of a number of lanes
     parameter NW     = 8,                  // bits of a state slot
     parameter PS     = 8,                  // bits of a parameter slot
-    parameter PLANES = 1,
+    parameter PASSES = 0,                  // 1: a row may take several
     parameter CW     = 80
 ) (
     input  wire              clk,
@@ -20,7 +20,7 @@ module hold_chain #(
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
     output wire              holds,        // there are neurons in the chain
-    output reg               more,         // of a bit plane that is not the last one: they are no sums yet
+    output reg               more,         // of a pass that is not the last one: they are no sums yet
     input  wire              moves,        // the next UPDATE of them leave it
     input  wire              next_slot,
     output wire [UPDATE:0]   present,      // {the job's last ones, which of the UPDATE exist}
@@ -52,7 +52,7 @@ module hold_chain #(
         else if (take) left <= {1'b0, neurons} + 1'b1;
         else if (moves) left <= left > UPDATE ? left - UPDATE : {LW{1'b0}};
         if (take) begin
-            more     <= PLANES > 1 && row_marks[3];
+            more     <= PASSES != 0 && row_marks[3];
             last_row <= row_marks[1];
         end
         if (take_job) slot <= first_slot;

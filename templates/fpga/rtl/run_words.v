@@ -2,16 +2,18 @@
 // run. Two stages: the run, and the word read, which is `given`.
 module run_words #(
     parameter BW = 14,                     // bits of a bit address within one parity
-    parameter RW = 11                      // bits of a weight row
+    parameter RW = 11,                     // bits of a weight row
+    parameter PB = 1                       // bits of how a pass ends
 ) (
     input  wire          clk,
     input  wire          run,
     // the run
     input  wire          valid,
     input  wire          load,             // it is taken, if there is one
-    // {first bit, last bit, the first one's weight row, there are none, of the step before, ends a bit plane, marks}
+    // {first bit, last bit, the first one's weight row, there are none, of the step before, how a pass ends, marks}
+    // how a pass ends: {its kind, where there are maxima; as a plane}, all 0: it does not end, or the row ends
     // marks: {job's first row, its last, its last segment, parity, row's last segment}
-    input  wire [2*BW+RW+7:0] place,
+    input  wire [2*BW+RW+PB+6:0] place,
     // its words
     output reg           going,            // there is one to be read
     input  wire          give,             // it is read now
@@ -23,19 +25,21 @@ module run_words #(
     input  wire [31:0]   rdata,
     input  wire          moves,            // it goes, and the next one may come
     output reg           given,            // there is one
-    output wire [RW+36:0] word             // {row of bit 0, ends, more, fresh, last, first, bits}
+    output wire [RW+PB+35:0] word          // {row of bit 0, ends, kind, more, fresh, last, first, bits}
 );
     // ---------------------------------------------------------------- the run
     reg  [BW-6:0] at, stop;                // words
     reg  [4:0]    low, high;               // first and last bit of these
     reg  [RW-1:0] base;                    // weight row of the word's bit 0
-    reg           head, old, plane;
+    reg           head, old;
+    reg  [PB-1:0] pass;
     reg  [4:0]    marks;
     wire [BW-6:0] first_word, last_word;
     wire [4:0]    first_bit, last_bit, place_marks;
     wire [RW-1:0] row;
-    wire          empty, of_before, ends_plane;
-    assign {first_word, first_bit, last_word, last_bit, row, empty, of_before, ends_plane, place_marks} = place;
+    wire          empty, of_before;
+    wire [PB-1:0] pass_ends;
+    assign {first_word, first_bit, last_word, last_bit, row, empty, of_before, pass_ends, place_marks} = place;
 
     wire          at_end = sparse || at == stop;
 
@@ -52,7 +56,7 @@ module run_words #(
             {stop, high} <= {last_word, last_bit};
             base         <= row - {{(RW-5){1'b0}}, first_bit};
             head         <= 1'b1;
-            {sparse, old, plane, marks} <= {empty, of_before, ends_plane, place_marks};
+            {sparse, old, pass, marks} <= {empty, of_before, pass_ends, place_marks};
         end else if (give) begin
             at   <= at + 1'b1;
             base <= base + 32;
@@ -61,16 +65,23 @@ module run_words #(
     end
 
     // ---------------------------------------------------------------- the word, its run's bits only
-    reg           row_ends, plane_ends, first_row, last_row, any, fresh;
+    reg           row_ends, first_row, last_row, any, fresh;
+    reg  [PB-1:0] ending;
     reg  [4:0]    cut_low, cut_high;
     reg  [RW-1:0] word_row;
-    wire          ends = row_ends || plane_ends;
-    wire          more = plane_ends && !row_ends;
+    wire          ends = row_ends || ending != 0;
+    wire          more = ending != 0 && !row_ends;
     wire [31:0]   above = 32'hFFFFFFFF << cut_low;
     wire [31:0]   below = 32'hFFFFFFFF >> (5'd31 - cut_high);
     wire [31:0]   bits = any ? rdata & above & below : 32'd0;
 
-    assign word = {word_row, ends, more, fresh, last_row, first_row, bits};
+    generate
+        if (PB > 1) begin : kinds
+            assign word = {word_row, ends, ending[PB-1:1], more, fresh, last_row, first_row, bits};
+        end else begin : no_kinds
+            assign word = {word_row, ends, more, fresh, last_row, first_row, bits};
+        end
+    endgenerate
 
     always @(posedge clk) begin
         if (!run) begin
@@ -83,7 +94,7 @@ module run_words #(
         if (moves) begin
             any        <= !sparse;
             row_ends   <= at_end && marks[0];
-            plane_ends <= at_end && plane;
+            ending     <= at_end ? pass : {PB{1'b0}};
             first_row  <= marks[4];
             last_row   <= marks[3];
             cut_low    <= head ? low : 5'd0;

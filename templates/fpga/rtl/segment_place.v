@@ -3,18 +3,22 @@
 //
 // A segment is four words (two, and no grid, where SPATIAL = 0):
 //   0 [19:0] bit address of the line, 20 of the step before, 21 ends a bit plane,
-//     22 its weights move with the row
+//     22 its weights move with the row; where there are maxima also
+//     [24:23] 1 ends a position of a window, 2 the window's last one; in a grid,
+//     [27:25], [30:28] so many columns at the line's start and end have no such position
 //   1 [15:0] first weight row, [31:16] bits
 //   2 [15:0] first bit within the line (signed), [31:16] bits of the line
 //   3 [15:0] bits from one column to the next, [31:16] bits from one line to the next
 module segment_place #(
     parameter SEGMENTS = 256,
     parameter SPATIAL  = 1,
+    parameter MAXIMA   = 0,
     parameter BW       = 14,               // bits of a bit address within one parity
     parameter RW       = 11,               // bits of a weight row
     parameter EW       = $clog2(SEGMENTS),
     parameter WORDS    = SPATIAL != 0 ? 4 : 2,
-    parameter FW       = SPATIAL != 0 ? 2 : 1
+    parameter FW       = SPATIAL != 0 ? 2 : 1,
+    parameter PB       = MAXIMA != 0 ? 3 : 1       // bits of how a pass ends: {kind of position, as a plane}
 ) (
     input  wire          clk,
     input  wire          run,
@@ -28,7 +32,8 @@ module segment_place #(
     input  wire          ask,
     input  wire [EW-1:0] segment,
     // verilator lint_off UNUSEDSIGNAL
-    input  wire [11:0]   column,           // without a grid there are none
+    input  wire [11:0]   columns,          // without a grid there are none
+    input  wire [11:0]   column,
     input  wire [11:0]   line,
     // verilator lint_on UNUSEDSIGNAL
     input  wire [RW-1:0] offset,           // one cycle later
@@ -37,18 +42,19 @@ module segment_place #(
     // where it lies
     output wire          valid,
     output wire          busy,
-    output wire [2*BW+RW+7:0] place        // as run_words takes it
+    output wire [2*BW+RW+PB+6:0] place       // as run_words takes it
 );
     // ---------------------------------------------------------------- 1: the segment, out of its memory
+    localparam TB = MAXIMA == 0 ? 3 : SPATIAL == 0 ? 5 : 11; // bits of the first word above the address
     wire [EW-1:0] address = run ? segment : cfg_addr[FW +: EW];
     genvar w;
     generate
-        ram #(.WIDTH(BW + 3), .DEPTH(SEGMENTS)) line_place (
+        ram #(.WIDTH(BW + TB), .DEPTH(SEGMENTS)) line_place (
             .clk(clk), .we(we && cfg_addr[FW-1:0] == 0), .waddr(cfg_addr[FW +: EW]),
-            .wdata({cfg_wdata[22:20], cfg_wdata[BW-1:0]}), .re(ask || !run), .raddr(address),
-            .rdata({cfg_rdata[22:20], cfg_rdata[BW-1:0]})
+            .wdata({cfg_wdata[20 +: TB], cfg_wdata[BW-1:0]}), .re(ask || !run), .raddr(address),
+            .rdata({cfg_rdata[20 +: TB], cfg_rdata[BW-1:0]})
         );
-        assign cfg_rdata[31:23] = 9'd0;
+        assign cfg_rdata[31:20+TB] = {(12-TB){1'b0}};
         assign cfg_rdata[19:BW] = {(20-BW){1'b0}};
         for (w = 1; w < WORDS; w = w + 1) begin : field
             ram #(.WIDTH(32), .DEPTH(SEGMENTS)) memory (
@@ -59,14 +65,15 @@ module segment_place #(
     endgenerate
 
     localparam LB = BW < 15 ? BW + 1 : 16; // bits of a run's length: no longer than all bitmaps
-    localparam HW = 8 + RW;                // what a segment takes along: mute, marks, before, plane, weight row
+    localparam HW = 7 + PB + RW;           // what a segment takes along: mute, marks, before, pass, weight row
     reg           valid1, mute1;
     reg  [4:0]    marks1;
     wire [BW-1:0] line1  = cfg_rdata[0 +: BW];
     wire          moves1 = cfg_rdata[22];
     wire [RW-1:0] row1   = cfg_rdata[32 +: RW] + (moves1 ? offset : {RW{1'b0}});
     wire [LB-1:0] bits1  = cfg_rdata[48 +: LB];
-    wire [HW-1:0] along1 = {mute1, marks1, cfg_rdata[20], cfg_rdata[21], row1};
+    wire [PB-1:0] pass1;
+    wire [HW-1:0] along1 = {mute1, marks1, cfg_rdata[20], pass1, row1};
 
     always @(posedge clk) begin
         if (!run) valid1 <= 1'b0;
@@ -75,7 +82,8 @@ module segment_place #(
     end
 
     // ---------------------------------------------------------------- 2, 3: moved to the row's place, in a grid
-    wire                mute3, before3, plane3;
+    wire                mute3, before3, absent3; // absent: the row has no such position of the window
+    wire [PB-1:0]       pass3, ends3;
     wire [4:0]          marks3;
     wire [RW-1:0]       row3;
     // What is cut off or added is told in 32 bits, whatever the widths of addresses and rows.
@@ -88,11 +96,32 @@ module segment_place #(
     wire [31:0]         skipped3 = from3 - first3;
     // verilator lint_on UNUSEDSIGNAL
 
-    wire                empty3 = end3 <= from3 || (before3 && mute3);
+    wire                empty3 = end3 <= from3 || (before3 && mute3) || absent3;
 
-    assign place = {start3[BW-1:0], last3[BW-1:0], row3 + skipped3[RW-1:0], empty3, before3, plane3, marks3};
+    assign place = {start3[BW-1:0], last3[BW-1:0], row3 + skipped3[RW-1:0], empty3, before3, ends3, marks3};
 
+    // A position that is absent ends no pass, but for the window's last one: that closes it, and adds nothing.
     generate
+        if (MAXIMA != 0) begin : windows
+            assign pass1 = {cfg_rdata[24:23], cfg_rdata[21]};
+            assign ends3 = !absent3 ? pass3 : pass3[2] ? 3'b110 : 3'b000;
+        end else begin : no_windows
+            assign pass1 = cfg_rdata[21];
+            assign ends3 = pass3;
+        end
+        if (MAXIMA != 0 && SPATIAL != 0) begin : edges
+            reg        absent2, absent_then;
+            reg [11:0] on_left, on_right;  // columns of the line beside the row's
+            assign absent3 = absent_then;
+            always @(posedge clk) if (advance) begin
+                on_left     <= column;
+                on_right    <= columns - 1'b1 - column;
+                absent2     <= on_left < {9'd0, cfg_rdata[27:25]} || on_right < {9'd0, cfg_rdata[30:28]};
+                absent_then <= absent2;
+            end
+        end else begin : no_edges
+            assign absent3 = 1'b0;
+        end
         if (SPATIAL != 0) begin : grid
             reg                 valid2, valid3;
             reg  [HW-1:0]       along2, along3;
@@ -107,7 +136,7 @@ module segment_place #(
 
             assign valid  = valid3;
             assign busy   = valid1 || valid2 || valid3;
-            assign {mute3, marks3, before3, plane3, row3} = along3;
+            assign {mute3, marks3, before3, pass3, row3} = along3;
             assign line3  = origin;
             assign first3 = moved;
             assign end3   = upto;
@@ -139,7 +168,7 @@ module segment_place #(
         end else begin : no_grid
             assign valid  = valid1;
             assign busy   = valid1;
-            assign {mute3, marks3, before3, plane3, row3} = along1;
+            assign {mute3, marks3, before3, pass3, row3} = along1;
             assign line3  = {{(32-BW){1'b0}}, line1};
             assign first3 = 0;
             assign end3   = {{(32-LB){1'b0}}, bits1};

@@ -1,24 +1,25 @@
 // Takes the bitmap words of rows apart: the set bits of each, lowest first, one per cycle. Per bit a token
-// with its weight row; behind the last one of a row (or of one of its bit planes) a `finish`.
+// with its weight row; behind the last one of a pass a `finish`.
 module walk #(
-    parameter RW = 11        // bits of a weight row
+    parameter RW = 11,       // bits of a weight row
+    parameter MK = 4         // marks of a pass
 ) (
     input  wire          clk,
     input  wire          rst,
     input  wire          enable,    // 0 freezes
     input  wire          valid,
     output wire          ready,
-    input  wire [RW+36:0] head,     // as `segments` gives it
+    input  wire [RW+MK+32:0] head,  // as `segments` gives it
     output wire          busy,
     // tokens, registered
     output reg           token,
     output reg  [RW-1:0] token_row,
     output reg           finish,
-    output reg  [3:0]    finish_marks // {more, fresh, last, first}
+    output reg  [MK-1:0] finish_marks // {kind, more, fresh, last, first}
 );
     reg [31:0]   word;
     reg          here, ends;
-    reg [3:0]    marks;
+    reg [MK-1:0] marks;
     reg [RW-1:0] base;
     wire [31:0]  lowest = word & (~word + 1'b1);
     wire [31:0]  rest = word & ~lowest;
@@ -48,10 +49,10 @@ module walk #(
 
     assign ready = enable && done;
 
-    localparam BITS = 38 + RW;             // {valid, finish, marks, base, one-hot}
+    localparam BITS = 34 + MK + RW;            // {valid, finish, marks, base, one-hot}
     wire [BITS-1:0] found;
     wire         bit_valid, bit_finish;
-    wire [3:0]   bit_marks;
+    wire [MK-1:0] bit_marks;
     wire [RW-1:0] bit_base;
     wire [31:0]  onehot;
     wire [4:0]   bit_index;

@@ -221,7 +221,8 @@ def test_a_negative_gain_behind_it_is_refused_in_integers() -> None:
 
 @pytest.mark.parametrize("target", registry.names())
 def test_a_target_that_cannot_says_so(target: str) -> None:
-    if registry.backend_of(registry.load(target)).maxima:
+    chosen = registry.load(target)
+    if registry.backend_of(chosen).maxima(chosen):
         assert fit(pooled_currents(), target).fits
         return
     (problem,) = fit(pooled_currents(), target).problems

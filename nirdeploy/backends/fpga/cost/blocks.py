@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nirdeploy.backends.fpga.memory import parameter_fields
+from nirdeploy.backends.fpga.memory import parameter_fields, segment_marks
 from nirdeploy.backends.fpga.schema import Hardware
 from nirdeploy.integers.network import Formats
 
@@ -111,16 +111,16 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     yield Memory(32, 2 * hardware.spike_words)
     yield Memory(32, 16 * hardware.jobs)
     yield Memory(32, hardware.weight_rows, ports=1, count=hardware.lanes * formats.weight_bits // 32)
-    yield Memory((32 * hardware.spike_words - 1).bit_length() + 3, hardware.segments)
+    yield Memory((32 * hardware.spike_words - 1).bit_length() + segment_marks(hardware), hardware.segments)
     yield Memory(32, hardware.segments, count=3 if hardware.spatial else 1)
     yield Memory(slots * formats.state_bits * (2 if hardware.synapse else 1), hardware.neurons // slots)
     bits = sum(parameter_fields(formats, hardware).values())
     for first in range(0, bits, 32):
         yield Memory(min(32, bits - first), hardware.parameters // slots, count=slots)
-    if hardware.bit_planes > 1:
-        yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots))
+    if sums := (hardware.bit_planes > 1) + 2 * hardware.maxima:
+        yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots), count=sums)
     if not hardware.compact:
-        yield Memory(row + 37, hardware.queue)
+        yield Memory(row + 37 + 2 * hardware.maxima, hardware.queue)
         planes = hardware.spike_planes
         several = out_address + 3 if planes > 1 else 0  # how many planes, and how far apart
         yield Memory(group + out_address + 3 + 32 * planes + several, _MESSAGES)

@@ -24,7 +24,7 @@ def job(work: Job, hardware: Hardware, activity: float = ASSUMED_ACTIVITY) -> fl
     walk, rows = Walk(work, hardware), work.columns * work.lines
     bits = float((walk.stop - walk.start).sum()) * activity
     per_row = math.ceil(work.neurons / hardware.update) * hardware.pace(work.plain) + 1
-    slowest = max(walk.length, bits + walk.passes * rows, per_row * rows * walk.passes)
+    slowest = max(walk.length, bits + walk.passes, per_row * walk.passes)
     return slowest + min(per_row, slowest / rows)
 
 

@@ -78,6 +78,7 @@ def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> di
         "spike plane bits": units * state * (hardware.spike_planes if hardware.spike_planes > 1 else 0),
         "grid": cores * hardware.spatial,
         "plane bits": units * sums * (hardware.bit_planes > 1),
+        "maximum bits": units * sums * hardware.maxima,
         "distributed RAM": cells[blocks.DISTRIBUTED],
         "register bits": cells[blocks.REGISTERS],
         "multiplexer bits": cells.muxes,

@@ -31,21 +31,28 @@ _OUT_QUEUE = 16
 
 
 class Walk:
-    """The bitmap words that a job reads, in order: which bits of which bitmap, and where a row's pass ends."""
+    """The bitmap words that a job reads, in order: which bits of which bitmap, and where a pass and a row end."""
 
     def __init__(self, job: Job, hardware: Hardware) -> None:
         line, column = (index.reshape(-1, 1) for index in np.mgrid[: job.lines, : job.columns])
         of = {
             name: np.array([getattr(segment, name) for segment in job.segments])
-            for name in ("address", "line_step", "first", "column_step", "bits", "line_bits", "before", "ends_plane")
+            for name in ("address", "line_step", "first", "column_step", "bits", "line_bits", "before")
         }
+        ends, closes, (left, right) = (
+            np.array([s.ends_pass for s in job.segments]),
+            np.array([s.ends_window for s in job.segments]),
+            np.array([s.absent for s in job.segments]).T,
+        )
+        absent = (column < left) | (job.columns - 1 - column < right)
         first = of["first"] + column * of["column_step"]
         # A run may lie beyond its line altogether, in the padding: it has no bits, wherever it would begin.
         low, high = np.clip(first, 0, of["line_bits"]), np.minimum(first + of["bits"], of["line_bits"])
         base = of["address"] + line * of["line_step"]
-        start, stop = (base + low).ravel(), (base + np.maximum(low, high)).ravel()
-        ends = of["ends_plane"].astype(bool)
+        start, stop = (base + low).ravel(), (base + np.where(absent, low, np.maximum(low, high))).ravel()
         ends[-1] = True
+        passes = ((ends & ~absent) | closes).ravel()  # of a position that is absent only the end of its window is left
+        whole = np.tile(np.arange(len(ends)) == len(ends) - 1, len(line))
         words = np.where(stop > start, (stop - 1) // WORD - start // WORD + 1, 1)
         segment = np.repeat(np.arange(len(words)), words)
         nth = np.arange(len(segment)) - np.repeat(np.cumsum(words) - words, words)
@@ -53,12 +60,13 @@ class Walk:
         self.start = np.maximum(start[segment], word * WORD)
         self.stop = np.maximum(np.minimum(stop[segment], (word + 1) * WORD), self.start)
         self.before = np.tile(of["before"].astype(bool), len(line))[segment]
-        self.ends = np.tile(ends, len(line))[segment] & (nth == words[segment] - 1)
+        last = nth == words[segment] - 1
+        self.ends, self.whole = passes[segment] & last, whole[segment] & last
         self.length = len(segment)
         self.at = np.arange(self.length) + hardware.compact * segment  # when each is read, if nothing holds it up
         ahead = _AHEAD + _GRID * hardware.spatial
         self.ahead = int(words[-ahead:].sum()) if len(words) > ahead else self.length
-        self.passes = int(ends.sum())  # of a row
+        self.passes = int(passes.sum())
 
     def bits(self, now: np.ndarray, before: np.ndarray) -> np.ndarray:
         """Set bits in every word. ``now``, ``before``: set bits up to each one of a step's bitmaps."""
@@ -110,12 +118,12 @@ class Started:
 
 @dataclass(frozen=True)
 class Row:
-    """What stands behind the last word of a row, or of one of its bit planes."""
+    """What stands behind the last word of a pass of a row."""
 
     job: Job
     started: Started
     first: bool  # of the job
-    whole: bool  # all planes are through
+    whole: bool  # all passes are through
     last: bool
 
 
@@ -209,9 +217,8 @@ class Core:
         seen = np.flatnonzero((bits > 0) | walk.ends)
         last, passes = -1, 0
         self._given = max(self._given, self._started + self._first_word - 1)
-        rows = job.lines * job.columns * walk.passes
         self.spent["fetch"] += walk.length
-        self.spent["walk"] += int(bits.sum()) + rows
+        self.spent["walk"] += int(bits.sum()) + walk.passes
         for k, ones, ends in zip(seen.tolist(), bits[seen].tolist(), walk.ends[seen].tolist(), strict=True):
             # Of the word whose place this one takes: those in the queue come before it.
             self._given = max(self._given + int(walk.at[k]) - last, self._popped[len(self._queue)])
@@ -219,8 +226,8 @@ class Core:
             row = None
             if ends:
                 passes += 1
-                row = Row(job, started, passes == 1, passes % walk.passes == 0, passes == rows)
-            if passes == rows:
+                row = Row(job, started, passes == 1, bool(walk.whole[k]), passes == walk.passes)
+            if passes == walk.passes:
                 self._idle = max(self._given - walk.ahead, self._started) + 1
                 self._fetched.append(self._given)
                 started.let_go(self._given + self.to_release)
@@ -247,7 +254,7 @@ class Core:
             row.started.through(self._sent[-1][1] + TO_FULL)
 
     def _move(self, row: Row, taken: int) -> Iterator[int]:
-        """A row through the hold chain: a bit plane into the partial sums, or neurons onto the bus."""
+        """A row through the hold chain: a pass into the partial sums, or neurons onto the bus."""
         job = row.job
         slots = math.ceil(job.neurons / self._update)
         to_push = self.to_push + self._hardware.beyond(job.plain)

@@ -8,9 +8,11 @@ module segments #(
     // verilator lint_on UNUSEDPARAM
     parameter PW       = 10,
     parameter RW       = 11,
+    parameter MAXIMA   = 0,
     parameter EW       = $clog2(SEGMENTS),
     parameter WORDS    = SPATIAL != 0 ? 4 : 2,
-    parameter FW       = SPATIAL != 0 ? 2 : 1
+    parameter FW       = SPATIAL != 0 ? 2 : 1,
+    parameter MK       = MAXIMA != 0 ? 6 : 4
 ) (
     input  wire          clk,
     input  wire          run,
@@ -38,9 +40,10 @@ module segments #(
     // words
     output wire          valid,
     input  wire          ready,
-    output wire [RW+36:0] word
+    output wire [RW+MK+32:0] word
 );
     localparam BW = PW + 4;                // bits of a bit address within one parity
+    localparam PB = MK - 3;                // bits of how a pass ends
 
     // ---------------------------------------------------------------- which segment of which row
     reg           job_parity, job_mute;    // as they were at its start
@@ -62,12 +65,12 @@ module segments #(
     );
 
     wire          placed, placing;
-    wire [2*BW+RW+7:0] place;
+    wire [2*BW+RW+PB+6:0] place;
 
-    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .BW(BW), .RW(RW)) list (
+    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .MAXIMA(MAXIMA), .BW(BW), .RW(RW)) list (
         .clk(clk), .run(run), .advance(advance),
         .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
-        .ask(active && advance), .segment(segment), .column(column), .line(line), .offset(offset), .mute(job_mute),
+        .ask(active && advance), .segment(segment), .columns(columns), .column(column), .line(line), .offset(offset), .mute(job_mute),
         .marks({first_row, last_row, job_ends, job_parity, row_ends}),
         .valid(placed), .busy(placing), .place(place)
     );
@@ -78,13 +81,13 @@ module segments #(
     wire          moves = ready || !valid;
 
     assign advance = !placed || !going;
-    assign valid   = given && (word[31:0] != 0 || word[36]);  // without bits only where a row ends
+    assign valid   = given && (word[31:0] != 0 || word[MK+32]);  // without bits only where a pass ends
     assign read    = moves;                // whether that word is needed or not, which is known later
     assign fetched = left_job;
     assign busy    = active || placing || going || given;
 
     // verilator lint_off PINCONNECTEMPTY
-    run_words #(.BW(BW), .RW(RW)) words (
+    run_words #(.BW(BW), .RW(RW), .PB(PB)) words (
         .clk(clk), .run(run), .valid(placed), .load(!going), .place(place),
         .going(going), .give(going && moves), .sparse(), .leaves(), .leaves_job(leaves_job), .raddr(raddr),
         .rdata(rdata), .moves(moves), .given(given), .word(word)

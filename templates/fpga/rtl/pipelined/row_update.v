@@ -13,12 +13,14 @@ module row_update #(
     parameter DIALECTS    = 0,
     parameter SPIKES      = 1,
     parameter PLANES      = 1,
+    parameter MAXIMA      = 0,
     parameter AW          = 10,
     parameter GW          = 5,
     parameter CW          = 104,
     parameter WORDS       = SYNAPSE != 0 || DIALECTS != 0 ? 8 : 4,
     parameter UW          = $clog2(UPDATE * WORDS),
-    parameter PS          = $clog2(PARAMETERS / UPDATE)
+    parameter PS          = $clog2(PARAMETERS / UPDATE),
+    parameter MK          = MAXIMA != 0 ? 6 : 4
 ) (
     input  wire                       clk,
     input  wire                       run,
@@ -31,7 +33,7 @@ module row_update #(
     input  wire [CW-1:0]              next_job,
     output wire                       job_taken,
     input  wire                       row_valid,
-    input  wire [3:0]                 row_marks,
+    input  wire [MK-1:0]              row_marks,
     output wire                       take,
     output wire                       stall,
     output wire                       shift_chain,
@@ -84,16 +86,16 @@ module row_update #(
     assign stall       = row_valid && !take;
     assign shift_chain = moves;
 
-    hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PLANES(PLANES), .CW(CW)) row (
-        .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_marks(row_marks), .drained(drained),
+    hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .CW(CW)) row (
+        .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );
 
     wire [UPDATE*ACC_BITS-1:0] sums;
-    plane_sums #(.LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .PLANES(PLANES)) planes (
-        .clk(clk), .take(take), .first(row_marks[2]), .moves(moves), .more(more), .enable(1'b1),
-        .chain(chain), .sums(sums)
+    pass_sums #(.LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .PLANES(PLANES), .MAXIMA(MAXIMA)) passes (
+        .clk(clk), .take(take), .first(row_marks[2]), .kind(MAXIMA != 0 ? row_marks[MK-1:MK-2] : 2'd0),
+        .moves(moves), .more(more), .enable(1'b1), .chain(chain), .sums(sums)
     );
 
     // ---------------------------------------------------------------- its neurons

@@ -6,9 +6,11 @@ module segments #(
     parameter QUEUE    = 16,
     parameter PW       = 10,
     parameter RW       = 11,
+    parameter MAXIMA   = 0,
     parameter EW       = $clog2(SEGMENTS),
     parameter WORDS    = SPATIAL != 0 ? 4 : 2,
-    parameter FW       = SPATIAL != 0 ? 2 : 1
+    parameter FW       = SPATIAL != 0 ? 2 : 1,
+    parameter MK       = MAXIMA != 0 ? 6 : 4
 ) (
     input  wire          clk,
     input  wire          run,
@@ -36,9 +38,10 @@ module segments #(
     // words
     output wire          valid,
     input  wire          ready,
-    output wire [RW+36:0] word
+    output wire [RW+MK+32:0] word
 );
     localparam BW = PW + 4;                // bits of a bit address within one parity
+    localparam PB = MK - 3;                // bits of how a pass ends
 
     // ---------------------------------------------------------------- which segment of which row
     // What the job said at its start.
@@ -69,19 +72,19 @@ module segments #(
     );
 
     wire          placed, placing;
-    wire [2*BW+RW+7:0] place;
+    wire [2*BW+RW+PB+6:0] place;
 
-    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .BW(BW), .RW(RW)) list (
+    segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .MAXIMA(MAXIMA), .BW(BW), .RW(RW)) list (
         .clk(clk), .run(run), .advance(advance),
         .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
-        .ask(active && advance), .segment(segment), .column(column), .line(line), .offset(offset), .mute(job_mute),
+        .ask(active && advance), .segment(segment), .columns(job_columns), .column(column), .line(line), .offset(offset), .mute(job_mute),
         .marks({first_row, last_row, job_ends, job_parity, row_ends}),
         .valid(placed), .busy(placing), .place(place)
     );
 
     // ---------------------------------------------------------------- a register, as a place takes long to find
     reg           there;
-    reg  [2*BW+RW+7:0] place_then;
+    reg  [2*BW+RW+PB+6:0] place_then;
     wire          loads;
 
     assign advance = !there || loads;
@@ -96,28 +99,28 @@ module segments #(
     wire          going, sparse, leaves, given;
     wire [$clog2(QUEUE):0] level;
     wire          give = going && level <= QUEUE - 4;  // room for as many words as may be under way here
-    wire [RW+36:0] cut;
-    reg  [RW+36:0] cut_then, queued;
+    wire [RW+MK+32:0] cut;
+    reg  [RW+MK+32:0] cut_then, queued;
     reg           given_then, push;
 
     assign loads = !going || leaves;
     assign read  = give && !sparse;
 
-    run_words #(.BW(BW), .RW(RW)) words (
+    run_words #(.BW(BW), .RW(RW), .PB(PB)) words (
         .clk(clk), .run(run), .valid(there), .load(loads), .place(place_then),
         .going(going), .give(give), .sparse(sparse), .leaves(leaves), .leaves_job(fetched), .raddr(raddr),
         .rdata(rdata), .moves(1'b1), .given(given), .word(cut)
     );
 
-    // Those without bits do not go on, unless a row ends there.
+    // Those without bits do not go on, unless a pass ends there.
     always @(posedge clk) begin
         given_then <= run && given;
-        push       <= run && given_then && (cut_then[31:0] != 0 || cut_then[36]);
+        push       <= run && given_then && (cut_then[31:0] != 0 || cut_then[MK+32]);
         cut_then   <= cut;
         queued     <= cut_then;
     end
 
-    fifo #(.WIDTH(RW + 37), .DEPTH(QUEUE)) queue (
+    fifo #(.WIDTH(RW + MK + 33), .DEPTH(QUEUE)) queue (
         .clk(clk), .rst(!run), .push(push), .din(queued), .valid(valid), .ready(ready), .dout(word), .level(level)
     );
 
