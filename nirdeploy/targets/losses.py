@@ -198,7 +198,7 @@ def _furthest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How far each value of a source goes above 0, and below, in a step."""
     if source in graph.inputs:
-        lowest, highest = 0.0, 2.0**graph.input_bits - 1
-        return np.full(p.inputs, highest), np.full(p.inputs, -lowest)
+        held = graph.encoding(source)
+        return np.full(p.inputs, held.highest), np.full(p.inputs, -held.lowest)
     most = able.get(source, np.full(p.inputs, float(_COUNTED)))  # of one that comes back from behind
     return most, 0.0 * most

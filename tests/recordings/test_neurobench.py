@@ -132,10 +132,9 @@ def board() -> Iterator[Device]:
         yield device
 
 
-def assert_on_the_board(graph: nir.NIRGraph, x: torch.Tensor, board: Device, bits: int) -> None:
+def assert_on_the_board(graph: nir.NIRGraph, stimulus: np.ndarray, board: Device, **inputs: Any) -> None:
     """Every population of the board, spikes and membranes, is the integer simulator's."""
-    built = nd.build(graph, "fpga", input_bits=bits)
-    stimulus = x.numpy().astype(np.uint8)
+    built = nd.build(graph, "fpga", **inputs)
     nd.flash(built, board)
     expected, measured = nd.simulate(built, stimulus), nd.run(board, stimulus)
     verdict = nd.verify(expected, measured)
@@ -144,15 +143,17 @@ def assert_on_the_board(graph: nir.NIRGraph, x: torch.Tensor, board: Device, bit
     assert all(spikes.any() for spikes in measured.spikes.values())
 
 
-# Speech is coded in real numbers: until a build takes these, counts drive the same network.
 def test_speech_commands_on_the_board(neurobench: Path, board: Device) -> None:
-    net = speech(neurobench)
-    assert_on_the_board(export_from("snntorch", net, torch.zeros(1, 20)), counts(4, (60, 20), 2.0), board, bits=3)
+    """Speech is coded in real numbers; counts drive the same network."""
+    graph = export_from("snntorch", speech(neurobench), torch.zeros(1, 20))
+    real = np.random.default_rng(4).normal(0, 1, (100, BATCH, 20)).clip(-4, 4)
+    assert_on_the_board(graph, real, board, input_bits=8, input_range=(-4.0, 4.0))
+    assert_on_the_board(graph, counts(4, (60, 20), 2.0).numpy().astype(np.uint8), board, input_bits=3)
 
 
 def test_reaching_on_the_board(neurobench: Path, board: Device) -> None:
-    net = reaching(neurobench)
-    assert_on_the_board(export_from("snntorch", net, torch.zeros(3, 1, 96)), counts(5, (100, 96), 0.4), board, bits=3)
+    graph = export_from("snntorch", reaching(neurobench), torch.zeros(3, 1, 96))
+    assert_on_the_board(graph, counts(5, (100, 96), 0.4).numpy().astype(np.uint8), board, input_bits=3)
 
 
 def test_a_state_that_was_saved_with_another_reset(neurobench: Path) -> None:

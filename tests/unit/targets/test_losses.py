@@ -134,6 +134,17 @@ def test_a_threshold_that_is_out_of_reach_after_rounding() -> None:
     assert not integer.simulate(quantize(checked, coarse), x).spikes["n"].any()
 
 
+def test_inputs_below_zero_excite_through_negative_weights() -> None:
+    source = graph({"a": -np.full((3, 4), 0.25)}, decay=0.5, v_threshold=0.9)
+    for low, silent in ((-1.0, False), (0.0, True)):
+        checked = check(source, input_bits=8, input_range=(low, 1.0))
+        said = losses.warnings(checked, quantize(checked, FORMATS))
+        assert not said
+        assert bool(checked.warnings) == silent
+        x = np.full((20, 1, 4), low)
+        assert bool(integer.simulate(quantize(checked, FORMATS), x).spikes["n"].any()) != silent
+
+
 @pytest.mark.law
 @settings(max_examples=examples(60))
 @given(networks.graphs(beyond=True, max_size=12), st.integers(0, 2**32 - 1), st.integers(4, 8))
