@@ -12,7 +12,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
-from nirdeploy.records.inputs import InputEncoding, encodings_from, encodings_to
+from nirdeploy.records.inputs import MAX_BITS, InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
 from nirdeploy.semantics.operators import (
     Maximum,
@@ -219,8 +219,9 @@ class IntegerNetwork:
 
     @property
     def takes(self) -> dict[str, InputEncoding]:
-        """What each input may hold."""
-        return {name: self.encodings.get(name, InputEncoding(self.input_bits)) for name, _ in self.inputs}
+        """What each input may hold. Where a chip's own neurons step it, events: they say how many they take."""
+        bits = MAX_BITS if self.dynamics else self.input_bits
+        return {name: self.encodings.get(name, InputEncoding(bits)) for name, _ in self.inputs}
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)

@@ -109,7 +109,9 @@ def encodings_from(meta: Mapping[str, Any]) -> dict[str, InputEncoding]:
 Inputs = Sequence[tuple[str, tuple[int, ...]]]
 
 
-def stimulus(x: Any, inputs: Inputs, encodings: Mapping[str, InputEncoding] | None = None) -> dict[str, np.ndarray]:
+def stimulus(
+    x: Any, inputs: Inputs, encodings: Mapping[str, InputEncoding] | None = None, *, ranged: bool = True
+) -> dict[str, np.ndarray]:
     """Check a stimulus and return what goes into each input: uint8 (T, B, *shape).
 
     Args:
@@ -117,6 +119,7 @@ def stimulus(x: Any, inputs: Inputs, encodings: Mapping[str, InputEncoding] | No
             input population where there are several.
         inputs: (name, shape) of the network's inputs.
         encodings: what each may hold, by name; spikes, where nothing is said.
+        ranged: whether the target can be built for numbers of a range, for the hint.
 
     Raises:
         InputShapeError: says which shape was expected and what came; or the first number that is not held, where it
@@ -128,7 +131,9 @@ def stimulus(x: Any, inputs: Inputs, encodings: Mapping[str, InputEncoding] | No
         encoding = known.get(name, InputEncoding())
         refused = encoding.refused(values)
         if refused.any():
-            raise _not_held(name, values, refused, encoding, alone=len(inputs) == 1)
+            prefix = "" if len(inputs) == 1 else f"{name}="
+            hint = _remedy(prefix, values, encoding) if ranged else "encode it as spike trains"
+            raise _not_held(name, values, refused, encoding, hint)
         found[name] = encoding.integers(values)
     return found
 
@@ -187,14 +192,14 @@ def _first(values: np.ndarray, odd: np.ndarray) -> str:
 
 
 def _not_held(
-    name: str, values: np.ndarray, refused: np.ndarray, encoding: InputEncoding, *, alone: bool
+    name: str, values: np.ndarray, refused: np.ndarray, encoding: InputEncoding, hint: str
 ) -> InputShapeError:
     count = int(refused.sum())
     more = f", and {count - 1:,} more like it" if count > 1 else ""
     return InputShapeError(
         f"the stimulus holds {_first(values, refused)}{more}: this build takes {encoding}",
         where=f"input {name!r}",
-        hint=_remedy("" if alone else f"{name}=", values, encoding),
+        hint=hint,
     )
 
 

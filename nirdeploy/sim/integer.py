@@ -155,7 +155,7 @@ def _run(
     watch: str | None = None,
 ) -> _Trace:
     dynamics = dynamics_of(network)
-    stimulus = inputs.stimulus(x, network.inputs, network.takes)
+    stimulus = inputs.stimulus(x, network.inputs, network.takes, ranged=dynamics is None)
     time, batch = next(iter(stimulus.values())).shape[:2]
     trace = _Trace({name: values.reshape(time, batch, -1) for name, values in stimulus.items()}, {}, [])
     sources = {p.name: [q.source for q in network.into(p.name)] for p in network.populations}

@@ -138,6 +138,12 @@ def test_the_option_names_the_input_where_there_are_several() -> None:
         stimulus(x, [("a", (1,)), ("b", (1,))], {})
 
 
+def test_a_chip_is_not_told_to_take_a_range() -> None:
+    with pytest.raises(InputShapeError) as caught:
+        stimulus(np.full((1, 1, 1), 0.5), [("in", (1,))], {"in": InputEncoding(8)}, ranged=False)
+    assert caught.value.hint == "encode it as spike trains"
+
+
 def test_any_finite_number_is_analog() -> None:
     assert analog(np.full((1, 1, 1), -1e30, "f4"), [("in", (1,))])["in"].dtype == np.float64
     with pytest.raises(InputShapeError, match="finite numbers: inf in sample 0, step 0, index 0"):
