@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from nirdeploy.backends.fpga.simulated.rtl import _bitmaps, _read
-from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.records.inputs import stimulus
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution, Pool
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
@@ -27,7 +29,8 @@ from tests.doubles.fabric import GatherFabric
     graph=networks.graphs(max_size=40, max_layers=3)
     | networks.graphs(max_size=40, max_layers=3, beyond=True)
     | networks.grids(most=90)
-    | networks.encoded(most=90),
+    | networks.encoded(most=90)
+    | networks.grids(most=90, beyond=True),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_image_words_mean_the_integer_network(graph: CheckedGraph, seed: int) -> None:
@@ -44,9 +47,31 @@ def test_the_same_on_hardware_that_knows_no_grid(graph: CheckedGraph, seed: int)
     _means_the_same(graph, seed, target)
 
 
+def test_a_relay_stands_as_what_it_repeats() -> None:
+    """What is written out as a matrix (its windows overlap before a padded convolution) leaves no grid behind."""
+    image = (1, 1, 4)
+    values = {"tau": 5e-3, "r": 5.0, "v_leak": 0.0, "v_threshold": 0.4, "v_reset": 0.0}
+    neurons = {name: np.full(image, value) for name, value in values.items()}
+    one = Convolution(np.full((1, 1, 1, 1), 0.3), (1, 1, 3), padding=((0, 0), (0, 1)))
+    graph = CheckedGraph(
+        (
+            Population("in", "Input", image, {}, np.zeros(image)),
+            Population("a", "LIF", image, neurons, np.zeros(image)),
+            Population("b", "LIF", image, neurons, np.zeros(image)),
+        ),
+        (
+            Projection("in", "a", one, (), Pool(image, (1, 2), (1, 1))),
+            Projection("a", "b", Convolution(np.full((1, 1, 1, 1), 0.4), image), delay=2),
+        ),
+        *(("in",), {"output": "b"}, Dialect(dt=1e-3), "argument"),
+    )
+    _means_the_same(graph, 0, targets.load("fpga").with_hardware(cores=1, lanes=8))
+
+
 def _means_the_same(graph: CheckedGraph, seed: int, target: Target) -> None:
     fit = fitting.fit(graph, target)
-    assume(fit.fits)
+    if not fit.fits:
+        reject()
     network, image = fit.network, fpga.packed(fit, target)
     assert network is not None
     memories = DeviceModel(target)

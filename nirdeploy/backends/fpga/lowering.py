@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
@@ -25,13 +25,16 @@ def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[P
     projections for which there is none."""
     problems = list(_late_numbers(graph))
     graph, spatial = with_relays(graph), bool(target.hardware.spatial)
-    projections = list(graph.projections)
-    known = _grids(projections) if spatial else {}
-    if spatial:
-        projections = [_by_channel(p, known) for p in projections]
-    walked = [_walked(p, known, spatial) for p in projections]
-    problems += [found for found in walked if isinstance(found, Problem)]
-    return replace(graph, projections=tuple(p for p in walked if isinstance(p, Projection))), problems
+    known = _grids(list(graph.projections)) if spatial else {}
+    found: list[Projection | Problem] = [_by_channel(p, known) for p in graph.projections]
+    before: list[Projection | Problem] = []
+    while any(now is not then for now, then in zip_longest(found, before)):
+        before = found  # a projection that is written out asks for no grid any more: others may have relied on it
+        there = [p for p in found if isinstance(p, Projection)]
+        known = grids((p.source, p.target, p) for p in there) if spatial else {}
+        found = [_walked(p, known, spatial) if isinstance(p, Projection) else p for p in found]
+    problems += [one for one in found if isinstance(one, Problem)]
+    return replace(graph, projections=tuple(p for p in found if isinstance(p, Projection))), problems
 
 
 def _late_numbers(graph: CheckedGraph) -> Iterator[Problem]:

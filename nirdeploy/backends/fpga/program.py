@@ -224,7 +224,7 @@ def _passes(reads: list[tuple[Reader, list[list[_InPlanes]]]]) -> tuple[PlacedSe
             closes = nth == len(positions) - 1
             placed += [*others, replace(last, ends_position=not closes, ends_window=closes)]
     summed = [(reader, positions[0]) for reader, positions in reads if not reader.reading.windowed]
-    if summed or not placed:
+    if any(own for _, own in summed) or not placed:
         placed += _plane_by_plane(summed)
     return tuple(placed)
 

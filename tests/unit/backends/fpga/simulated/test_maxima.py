@@ -49,7 +49,7 @@ def test_in_every_dialect(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) ->
     fit = fitting.fit(graph, fabric.target)
     assume(fit.fits)
     expected, measured = _both(fabric, fit, networks.stimulus(graph, seed))
-    verdict = verify(expected, measured)
+    verdict = verify(expected, measured, allow_silent=True)
     assert verdict.equal, verdict.summary()
     assert measured.stats["saturations"] == expected.stats["saturations"]
 
