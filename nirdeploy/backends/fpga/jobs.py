@@ -18,7 +18,7 @@ BEFORE, ENDS_PLANE, MOVES, ENDS_POSITION, ENDS_WINDOW = (1 << bit for bit in ran
 
 MOST_ABSENT = 7  # columns at either end of a line that have no such position of a window
 
-MOST_LINES = 4095
+MOST_COLUMNS = MOST_LINES = 4095
 MOST_STEP = 65535  # bits from one column or line to the next
 
 

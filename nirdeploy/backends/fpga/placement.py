@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from nirdeploy.backends.fpga.cost import cycles
 from nirdeploy.backends.fpga.floorplan import Floorplan
+from nirdeploy.backends.fpga.jobs import MOST_COLUMNS
 from nirdeploy.backends.fpga.layout import Block
 from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
+from nirdeploy.backends.fpga.segments import MOST_BITS
 from nirdeploy.integers.network import IntegerNetwork, Population
 from nirdeploy.targets.fit import Problem, refusal
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
@@ -210,11 +212,24 @@ def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> l
     ):
         if number > have:
             problems.append(Problem("", f"{_TOO_LARGE} {number:,} {what}", f"{have:,} there are", remedy))
+    problems += _beyond_words(plan)
     widest = max(needs, key=lambda need: need.rows_on(1))
     if widest.rows_on(1) > hardware.weight_rows:
         name, rows = widest.population.name, widest.rows_on(1)
         found = f"{_TOO_LARGE} {rows:,} weight rows for one line of {name!r}"
         problems.append(Problem(name, found, f"{hardware.weight_rows:,} a core can hold", _SMALLER))
+    return problems
+
+
+def _beyond_words(plan: Floorplan) -> list[Problem]:
+    """Maps so wide that the words of a job or a segment cannot say it, however large the memories are."""
+    problems = []
+    for name, layout in plan.layouts.items():
+        columns, bits = (max(getattr(block, of) for block in layout.blocks) for of in ("columns", "line_bits"))
+        if layout.grid and (columns > MOST_COLUMNS or bits > MOST_BITS):
+            found = f"the map of {name!r} is {columns:,} columns wide, a line of it {bits:,} bits"
+            have = f"a job reads up to {MOST_COLUMNS:,} columns, and lines of up to {MOST_BITS:,} bits"
+            problems.append(Problem(name, found, have, "use a narrower map, or several in parallel"))
     return problems
 
 

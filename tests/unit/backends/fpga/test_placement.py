@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nirdeploy as nd
 from nirdeploy.backends.fpga import packing
 from nirdeploy.backends.fpga.placement import place
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
 from nirdeploy.integers.quantize import quantize
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Convolution
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.placement import Placement, validate
@@ -67,6 +71,30 @@ def test_too_large_says_by_how_much_and_where() -> None:
     assert "160 neurons ('lif1' alone 128), 64 there are" in text
     assert "384 weight rows ('lif1' alone 256), 64 there are" in text
     assert "128 weight rows for one line of 'lif2', 64 a core can hold" in text
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [((1, 1, 5000), "the map of 'in' is 5,000 columns wide"), ((32, 1, 2100), "a line of it 67,200 bits")],
+)
+def test_a_map_wider_than_the_words_of_a_job(shape: tuple[int, int, int], said: str) -> None:
+    """Whatever the memories hold: it would be read as a narrower one."""
+    hardware = {"neurons": 65536, "spike_words": 16384, "out_words": 32768}
+    target = targets.load("fpga").with_hardware(**hardware)
+    made = (1, 1, 10)
+    kernel = Convolution(np.ones((1, shape[0], 1, 3)), shape, stride=(1, (shape[2] - 3) // 9))
+    params = {"r": np.ones(made), "v_threshold": np.ones(made), "v_reset": np.zeros(made)}
+    graph = CheckedGraph(
+        (
+            Population("in", "Input", shape, {}, np.zeros(shape)),
+            Population("out", "IF", made, params, np.zeros(made)),
+        ),
+        (Projection("in", "out", kernel),),
+        *(("in",), {"output": "out"}, Dialect(dt=1.0), "argument"),
+    )
+    problems = nd.fit(graph, target).problems
+    assert any(said in str(problem) for problem in problems), problems
+    assert "use a narrower map" in str(problems[0])
 
 
 def test_save_and_load(tmp_path: Path) -> None:
