@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nirdeploy.graph.check import Projection
+from nirdeploy.integers import grid
 from nirdeploy.semantics.operators import Convolution, Elementwise, Operator
 
 
@@ -48,6 +49,14 @@ class Incoming:
     def largest_weight(self) -> np.ndarray:
         """Of what each neuron of the target shares its unit with."""
         return self._behind(_largest_weight(self.operator)) / 2.0**self.lift
+
+    def steps(self, most: int) -> np.ndarray:
+        """The step of the grid that the weights of each neuron of the target are on, as :func:`grid.steps` finds it;
+        infinite where all are 0."""
+        weight = self.operator.weight.reshape(self.operator.weight.shape[0], -1)
+        found = np.where(weight.any(axis=1), grid.steps(weight, most), np.inf)[self.operator.groups_of_outputs]
+        maximum = self.projection.maximum
+        return found if maximum is None else maximum.apply(found)
 
     def _behind(self, values: np.ndarray) -> np.ndarray:
         """The largest of what a maximum is taken over, in the size of the target."""

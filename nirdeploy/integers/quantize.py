@@ -17,7 +17,7 @@ import numpy as np
 
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
-from nirdeploy.integers import zero_point
+from nirdeploy.integers import grid, zero_point
 from nirdeploy.integers.incoming import Incoming
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.integers.network import Population as RoundedPopulation
@@ -161,7 +161,8 @@ class _Rounding:
         threshold = neuron.threshold_of(population.model, params) if spiking else zeros
         v_reset = params.get("v_reset", zeros)
         # v > threshold and v >= threshold both become an integer ">": of its floor, or of what lies below its ceiling.
-        compare = np.floor(threshold / scale) if self.rules.threshold == ">" else np.ceil(threshold / scale) - 1
+        border = grid.whole(threshold / scale)
+        compare = np.floor(border) if self.rules.threshold == ">" else np.ceil(border) - 1
         integer = IntegerPopulation(
             name=population.name,
             model=population.model,
@@ -183,7 +184,7 @@ class _Rounding:
         for arriving, own in zip(self.incoming, shifts, strict=True):
             p, per_unit = arriving.projection, per_weight(arriving.operator, arriving.per_output(unit * 2.0**own))
             integers = np.rint(arriving.operator.weight / per_unit)
-            noise += float(((integers * per_unit - arriving.operator.weight) ** 2).sum())
+            noise += grid.noise(integers * per_unit, arriving.operator.weight)
             power += float((arriving.operator.weight**2).sum())
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
             step = self.encodings[p.source].step if p.source in self.encodings else 1.0
@@ -235,6 +236,7 @@ class _Rounding:
         live = needed > 2 * _TINY
         coarsest = (unit * self.gain / must_hold)[live].max() if live.any() else self.formats.state_max**-0.5
         unit = np.where(live, unit, np.maximum(coarsest * must_hold / self.gain * 1.0001, _TINY))
+        unit = self._on_grid(unit, together)
         shifts = []
         for arriving in self.incoming:
             own = arriving.lift
@@ -242,6 +244,14 @@ class _Rounding:
                 own = max(int(np.ceil(np.log2(self._unit_for([arriving]) / unit)).max()), -40)
             shifts.append(own)
         return unit, shifts
+
+    def _on_grid(self, unit: np.ndarray, together: list[Incoming]) -> np.ndarray:
+        """The unit, coarser by so much that weights which are on a grid already stay on it."""
+        if any(arriving.analog or arriving.lift for arriving in together):
+            return unit
+        most = self.formats.weight_max
+        found = grid.common([arriving.steps(most) for arriving in together], most) if together else unit * 0
+        return grid.units(unit, found)
 
     def _lifted(self) -> list[Incoming]:
         """What arrives, lifted where numbers in fine steps meet spikes.
