@@ -132,7 +132,7 @@ def test_such_networks_spike() -> None:
     exact, x = nd.simulate(graph, numbers(graph, 0)), numbers(graph, 0)
     assert 0.2 < exact["n"].mean() < 0.9
     assert (exact["n"] == nd.simulate(nd.build(graph, "fpga"), x)["n"]).all()
-    without = graph_of(IMAGE, 12, replace(way(), operator=replace(way().operator, padding=((0, 1), (1, 2)))))
+    without = graph_of(IMAGE, 12, way(padding=((0, 1), (1, 2))))
     assert (exact["n"] != nd.simulate(without, x)["n"]).any()  # and what is in the padding matters
 
 
@@ -239,7 +239,7 @@ def test_a_wrong_shape_is_told_in_the_shape_that_the_user_gives(shape: tuple[int
     network = nd.build(graph_of(IMAGE, 12, way()), "fpga").network
     with pytest.raises(InputShapeError) as caught:
         nd.simulate(network, np.zeros(shape))
-    assert caught.value.message == f"the stimulus has shape {shape}, expected (T, B, 2, 6, 5)"
+    assert caught.value.message.startswith(f"the stimulus has shape {shape}, expected (T, B, 2, 6, 5)")
 
 
 def test_what_is_counted_and_warned_of_is_of_the_users_input() -> None:
@@ -250,4 +250,5 @@ def test_what_is_counted_and_warned_of_is_of_the_users_input() -> None:
     held = nd.evaluate(nd.simulate(built, x), labels, network=built.network, x=x)
     counts = x / STEP
     spikes = nd.evaluate(nd.simulate(plain, counts), labels, network=plain.network, x=counts)
-    assert held.operations == spikes.operations > 0
+    assert held.operations
+    assert held.operations == spikes.operations
