@@ -32,9 +32,9 @@ def bordered(graph: CheckedGraph) -> CheckedGraph:
 
 
 def _border(shape: tuple[int, ...], reading: Sequence[Projection]) -> Border:
-    """The padding that all projections from an input of that shape have, if a maximum stands behind it."""
+    """The padding that all projections from an input of that shape have, if one of them needs it around the input."""
     ways = [p.operator for p in reading if isinstance(p.operator, Convolution) and p.pool is None]
-    if len(ways) < len(reading) or all(p.maximum is None for p in reading):
+    if len(ways) < len(reading) or not any(map(_uneven, reading)):
         return ()
     padding, seen, apart = ways[0].padding, ways[0].shape, (1, 1)
     if any((way.padding, way.shape, way.spread) != (padding, seen, apart) for way in ways) or not np.any(padding):
@@ -43,6 +43,16 @@ def _border(shape: tuple[int, ...], reading: Sequence[Projection]) -> Border:
         return padding
     lines = shape == (seen[0], seen[2]) and seen[1] == 1 and not any(padding[0])  # of a convolution in one dimension
     return padding[1:] if lines else ()
+
+
+def _uneven(p: Projection) -> bool:
+    """Whether a maximum is taken over sums of different weights where all inputs are one: which they are, their numbers
+    tell, exactly."""
+    if p.maximum is None or not np.any(getattr(p.operator, "padding", 0)):
+        return False
+    numbers = np.random.default_rng(0).integers(1, 1 << 20, p.weight.shape) * (p.weight != 0)
+    sums = replace(p.operator, weight=numbers.astype(np.float64)).apply(np.ones(p.operator.inputs))
+    return bool((p.maximum.apply(sums) != -p.maximum.apply(-sums)).any())
 
 
 def _widened(p: Projection) -> Projection:
