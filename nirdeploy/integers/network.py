@@ -199,7 +199,8 @@ class IntegerNetwork:
     Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where
     a membrane value is the input: that accumulator is a simulator's 64 bits).
     ``inputs``: (name, shape) of the input populations; ``input_bits``: of the numbers they may hold (1: spikes), but
-    for those of ``encodings``, whose zero points stand in the biases; ``report``: one dict of figures per population.
+    for those of ``encodings``, whose zero points stand in the biases, and whose borders stand around what projections
+    read (:meth:`~nirdeploy.records.inputs.InputEncoding.sent`); ``report``: one dict of figures per population.
     ``dynamics``: the backend whose neurons step it, by name ("": that of :mod:`nirdeploy.sim.integer`).
     """
 

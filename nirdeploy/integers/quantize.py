@@ -39,7 +39,7 @@ def quantize(graph: CheckedGraph, formats: Formats) -> IntegerNetwork:
     """
     populations: dict[str, IntegerPopulation] = {}
     rounded = []
-    largest = {p.name: np.full(p.size, float(_most_spikes(graph, p.name))) for p in graph.populations}
+    largest = {p.name: _largest(graph, p) for p in graph.populations}
     for population in graph.populations:
         if population.model == "Input":
             continue
@@ -74,11 +74,13 @@ def assembled(
     )
 
 
-def _most_spikes(graph: CheckedGraph, name: str) -> int:
-    if name in graph.inputs:
-        return graph.encoding(name).top
-    rules = graph.rules(name)
-    return (rules.max_spikes or MAX_SPIKES) if rules.multi else 1
+def _largest(graph: CheckedGraph, population: Population) -> np.ndarray:
+    """What each neuron sends in a step at most: float64, of an input with its border."""
+    if population.name in graph.inputs:
+        held = graph.encoding(population.name)
+        return held.around(np.full(population.shape, float(held.top)), fill=held.zero).ravel()
+    rules = graph.rules(population.name)
+    return np.full(population.size, float((rules.max_spikes or MAX_SPIKES) if rules.multi else 1))
 
 
 class _Rounding:

@@ -32,7 +32,8 @@ def constant(projection: IntegerProjection, zero: int) -> np.ndarray:
         raise DoesNotFit(
             f"the zero point of the input {projection.source!r} is {zero}, and on the way to {projection.target!r} a "
             "maximum is taken over sums that hold it more and less often (at the padding): no bias makes up for that",
-            hint="give the input a range from 0 (--input-range 0:HI), or train without padding in front of the maximum",
+            hint="give the input a range from 0 (--input-range 0:HI), train without padding in front of the maximum, "
+            "or let all that reads the input be convolutions padded alike: the host pads then",
         )
     return most
 

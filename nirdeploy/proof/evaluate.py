@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
+from nirdeploy.integers.border import unbordered
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord
 
@@ -204,7 +205,7 @@ def _operations(network: IntegerNetwork, record: SpikeRecord, x: Any) -> float:
     """Weights other than 0 taken for what arrived: of every spike, or number other than 0, each time it is sent."""
     given = dict(x) if isinstance(x, Mapping) else {network.inputs[0][0]: x}
     total = 0.0
-    for p in network.projections:
+    for p in (unbordered(network, p) for p in network.projections):
         sent = given[p.source] if p.source in given else record.spikes.get(p.source)
         if sent is None:
             raise UsageProblem(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.integers.border import unbordered
 from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.evaluate import accuracy
@@ -153,12 +154,12 @@ def _of_the_graph(graph: CheckedGraph, network: IntegerNetwork) -> list[Populati
 
 
 def _past_relays(graph: CheckedGraph, network: IntegerNetwork, p: IntegerProjection) -> IntegerProjection:
-    """A projection as one from the graph's own population, later by the steps that relays take."""
+    """A projection as one from the graph's own population, in its shape; later by the steps that relays take."""
     known = {population.name for population in graph.populations}
     while p.source not in known:
         (heard,) = network.into(p.source)
         p = replace(p, source=heard.source, delay=p.delay + heard.delay)
-    return p
+    return unbordered(network, p)
 
 
 def _parts(graph: CheckedGraph, network: IntegerNetwork, integers: Population, rounded: set[str]) -> float_.Parts:

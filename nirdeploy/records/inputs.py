@@ -15,6 +15,7 @@ import numpy as np
 from nirdeploy.errors import InputShapeError
 
 MAX_BITS = 8
+Border = tuple[tuple[int, int], ...]
 _SLACK = 1e-3  # of a step: what a number may lie beyond its range, as float32 has it
 
 
@@ -24,11 +25,14 @@ class InputEncoding:
 
     With a ``scale`` any number x = scale (q - zero), q from 0 to 2^bits - 1; x goes to the nearest q, from halfway to
     the even one. Without (None) the whole numbers q themselves: spikes (1 bit) or counts.
+
+    ``border``: how many q that stand for 0 are sent before and after the numbers, along each of the last axes.
     """
 
     bits: int = 1
     scale: float | None = None
     zero: int = 0
+    border: Border = ()
 
     @classmethod
     def of_range(cls, bits: int, low: float, high: float) -> InputEncoding:
@@ -66,21 +70,36 @@ class InputEncoding:
         return self.step * (self.top - self.zero)
 
     def integers(self, x: np.ndarray) -> np.ndarray:
-        """uint8 of numbers that it holds."""
+        """uint8 of numbers that it holds, the border around them."""
         values = x if self.scale is None else np.rint(x.astype(np.float64) / self.scale) + self.zero
-        return np.asarray(np.clip(values, 0, self.top).astype(np.uint8))
+        return self.around(np.asarray(np.clip(values, 0, self.top).astype(np.uint8)), fill=self.zero)
+
+    def around(self, values: np.ndarray, *, fill: int) -> np.ndarray:
+        """Values (..., *shape) with a border of ``fill``."""
+        if not self.border:
+            return values
+        return np.pad(values, (*[(0, 0)] * (values.ndim - len(self.border)), *self.border), constant_values=fill)
+
+    def sent(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of what is sent for numbers of that shape: that of both with the border."""
+        every = (*[(0, 0)] * (len(shape) - len(self.border)), *self.border)
+        return tuple(size + sum(pad) for size, pad in zip(shape, every, strict=True))
 
     def numbers(self, integers: np.ndarray) -> np.ndarray:
-        """float64: what they stand for."""
+        """float64: what they stand for, without the border."""
+        for axis, (before, after) in enumerate(self.border, start=integers.ndim - len(self.border)):
+            integers = integers.take(range(before, integers.shape[axis] - after), axis=axis)
         return np.asarray((integers.astype(np.float64) - self.zero) * self.step)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"bits": self.bits, "input_scale": self.scale, "input_zero": self.zero}
+        """For a file; without the border where there is none."""
+        border = {"border": [list(pad) for pad in self.border]} if self.border else {}
+        return {"bits": self.bits, "input_scale": self.scale, "input_zero": self.zero, **border}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> InputEncoding:
         """The inverse of :meth:`as_dict`. Raises KeyError if it is none."""
-        return cls(values["bits"], values["input_scale"], values["input_zero"])
+        return cls(values["bits"], values["input_scale"], values["input_zero"], border_from(values))
 
     def __str__(self) -> str:
         """What it takes, to be read behind "takes"."""
@@ -94,6 +113,11 @@ class InputEncoding:
             return np.asarray((x < 0) | (x > self.top) | (x != np.floor(x)))
         at = x.astype(np.float64) / self.scale + self.zero
         return np.asarray((at < -_SLACK) | (at > self.top + _SLACK))
+
+
+def border_from(values: Mapping[str, Any]) -> Border:
+    """The border in an entry of a saved product."""
+    return tuple((int(before), int(after)) for before, after in values.get("border", ()))
 
 
 def encodings_to(encodings: Mapping[str, InputEncoding]) -> dict[str, Any]:
@@ -112,7 +136,7 @@ Inputs = Sequence[tuple[str, tuple[int, ...]]]
 def stimulus(
     x: Any, inputs: Inputs, encodings: Mapping[str, InputEncoding] | None = None, *, ranged: bool = True
 ) -> dict[str, np.ndarray]:
-    """Check a stimulus and return what goes into each input: uint8 (T, B, *shape).
+    """Check a stimulus and return what goes into each input: uint8 (T, B, *shape), its border around it.
 
     Args:
         x: array of any numeric type, (T, B, *input shape); or a dict of such arrays by the name of the

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from nirdeploy.errors import UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
+from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.spikes import SpikeRecord
@@ -64,7 +65,7 @@ def simulate(
             what, dialect=dialect, dt=dt, input_bits=input_bits, input_range=input_range, input_scale=input_scale
         )
     if formats is not None:
-        return integer.simulate(quantize(graph, formats), x, probe, membrane=membrane)
+        return integer.simulate(quantize(bordered(graph), formats), x, probe, membrane=membrane)
     return float_.simulate(graph, x, probe, membrane=membrane)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import inputs, spikes, store
-from nirdeploy.records.inputs import InputEncoding
+from nirdeploy.records.inputs import Border, InputEncoding, border_from
 
 MAGIC = b"NIRDIMG1"
 _HASH_BYTES = 32
@@ -48,8 +48,8 @@ class InputSlot:
     """An input population: neuron i is bit ``first_bit + i`` of the input bitmap.
 
     ``grid``: (channels, height, width) where the channels stand innermost instead. ``planes`` of them, the lowest bits
-    of the numbers first, ``plane_bits`` apart. ``input_scale`` and ``input_zero``: of its
-    :class:`~nirdeploy.records.inputs.InputEncoding`.
+    of the numbers first, ``plane_bits`` apart. ``input_scale``, ``input_zero`` and ``border``: of its
+    :class:`~nirdeploy.records.inputs.InputEncoding`; ``shape`` is without the border, neurons and grid are with it.
     """
 
     name: str
@@ -60,15 +60,18 @@ class InputSlot:
     plane_bits: int = 0
     input_scale: float | None = None
     input_zero: int = 0
+    border: Border = ()
 
     @property
     def encoding(self) -> InputEncoding:
         """What it takes."""
-        return InputEncoding(self.planes, self.input_scale, self.input_zero)
+        return InputEncoding(self.planes, self.input_scale, self.input_zero, self.border)
 
     def as_dict(self) -> dict[str, Any]:
-        """For a header; without the scale where there is none."""
+        """For a header; without the scale and the border where there is none."""
         values = asdict(self)
+        if not self.border:
+            del values["border"]
         if self.input_scale is None:
             del values["input_scale"], values["input_zero"]
         return values
@@ -244,7 +247,8 @@ class Image:
             signature=header["signature"],
             sections=tuple(sections),
             inputs=tuple(
-                InputSlot(**{**s, "shape": tuple(s["shape"]), "grid": tuple(s["grid"])}) for s in header["inputs"]
+                InputSlot(**{**s, "shape": tuple(s["shape"]), "grid": tuple(s["grid"]), "border": border_from(s)})
+                for s in header["inputs"]
             ),
             input_words=header["input_words"],
             readouts=tuple(
@@ -273,7 +277,7 @@ def stimulus_of(image: Image, x: Any) -> dict[str, np.ndarray]:
 
 
 def input_bitmap(image: Image, stimulus: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The bits of what :func:`stimulus_of` gives, (T, B, *shape) by input: uint8 (B, T, 32 input words)."""
+    """The bits of what :func:`stimulus_of` gives, by input: uint8 (B, T, 32 input words)."""
     time, batch = next(iter(stimulus.values())).shape[:2]
     bits = np.zeros((batch, time, image.input_words * 32), dtype=np.uint8)
     for slot in image.inputs:

@@ -14,6 +14,7 @@ import numpy as np
 from nirdeploy.graph import doubts
 from nirdeploy.graph.checked import CheckedGraph, Projection
 from nirdeploy.graph.checked import Population as Exact
+from nirdeploy.integers.border import unbordered
 from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.semantics import neuron
@@ -137,7 +138,7 @@ def _pairs(graph: CheckedGraph, network: IntegerNetwork) -> Iterator[_Both]:
             exact,
             rounded,
             tuple(graph.into(exact.name)),
-            tuple((_sender(network, p, known), p) for p in network.into(exact.name)),
+            tuple((_sender(network, p, known), unbordered(network, p)) for p in network.into(exact.name)),
             neuron.coefficients(exact.model, params, graph.dialect_of(exact.name)),
             rounded.effective(network.formats),
         )

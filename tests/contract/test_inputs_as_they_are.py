@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from nirdeploy.cli.demo_ import digits
 from nirdeploy.device.client import Device
 from nirdeploy.errors import InputShapeError
 from nirdeploy.exchange.modules import LIF
+from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets.tables import Target
 from tests import hardware
@@ -42,6 +44,7 @@ SAID: dict[str, dict[str, Any]] = {
     "counts": {"input_bits": 4},
     "signed": {"input_range": (-1.0, 2.0), "input_bits": 8},
     "steps": {"input_scale": 0.5, "input_bits": 3},
+    "bordered": {"input_range": (-1.0, 2.0), "input_bits": 8},
 }
 
 
@@ -56,14 +59,14 @@ def board(target: Target) -> Iterator[Device]:
         yield device
 
 
+def lif(shape: tuple[int, ...]) -> nir.LIF:
+    full = {key: np.full(shape, value) for key, value in (("tau", 5e-3), ("r", 5.0), ("v_threshold", 0.7))}
+    return nir.LIF(**full, v_leak=np.zeros(shape), v_reset=np.zeros(shape))
+
+
 def padded() -> nir.NIRGraph:
     """A padded convolution, a pool straight on the input, and a residual from it past both."""
     rng = np.random.default_rng(3)
-
-    def lif(shape: tuple[int, ...]) -> nir.LIF:
-        full = {key: np.full(shape, value) for key, value in (("tau", 5e-3), ("r", 5.0), ("v_threshold", 0.7))}
-        return nir.LIF(**full, v_leak=np.zeros(shape), v_reset=np.zeros(shape))
-
     nodes = {
         "in": nir.Input({"input": np.array(SHAPE)}),
         "conv": nir.Conv2d((4, 4), rng.normal(0.1, 0.5, (2, 1, 3, 3)), 1, 1, 1, 1, rng.normal(0, 0.1, 2)),
@@ -79,6 +82,23 @@ def padded() -> nir.NIRGraph:
     edges = [("in", "conv"), ("conv", "lif1"), ("lif1", "flat2"), ("flat2", "fc2"), ("fc2", "lif2")]
     edges += [("in", "pool"), ("pool", "flat"), ("flat", "fc1"), ("fc1", "lif2"), ("lif2", "out")]
     return nir.NIRGraph(nodes, edges)
+
+
+def bordered() -> nir.NIRGraph:
+    """A convolution, padded by one and by two, and a maximum in front of its neurons: the host pads."""
+    rng = np.random.default_rng(4)
+    pad = np.array([1, 2])
+    nodes = {
+        "in": nir.Input({"input": np.array(SHAPE)}),
+        "conv": nir.Conv2d((4, 4), rng.normal(0, 0.5, (2, 1, 3, 3)), 1, pad, 1, 1, rng.normal(0, 0.1, 2)),
+        "max": MaxPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        "lif1": lif((2, 2, 3)),
+        "flat": nir.Flatten({"input": np.array([2, 2, 3])}, 0, -1),
+        "fc": nir.Affine(rng.normal(0, 0.4, (5, 12)), rng.normal(0.1, 0.1, 5)),
+        "lif2": lif((5,)),
+        "out": nir.Output({"output": np.array([5])}),
+    }
+    return nir.NIRGraph(nodes, list(pairwise(nodes)), type_check=False)
 
 
 @dataclass
@@ -128,7 +148,9 @@ def _spikes(record: SpikeRecord) -> dict[str, Any]:
 @pytest.fixture(scope="module", params=SAID)
 def ways(request: pytest.FixtureRequest, target: Target, board: Device, tmp_path_factory: Any) -> Ways:
     folder = tmp_path_factory.mktemp("ways")
-    built = nd.build(padded(), target, folder / "build", dt=1e-3, **SAID[request.param])
+    graph = bordered() if request.param == "bordered" else padded()
+    built = nd.build(graph, target, folder / "build", dt=1e-3, **SAID[request.param])
+    assert bool(built.network.takes["in"].border) == (request.param == "bordered")
     nd.flash(built, board)
     return Ways(built, board, folder)
 
@@ -143,7 +165,7 @@ STIMULI = (
     | hnp.arrays("i8", (2, 1, *SHAPE), elements=VALUES)
     | hnp.arrays("f8", (2, 1, *SHAPE), elements=NUMBERS)
     | hnp.arrays("?", (2, 2, *SHAPE))
-    | hnp.arrays("f4", st.sampled_from([(3, *SHAPE), (2, 1, 4, 4), (2, 1, 1, 4, 5), (0, 1, *SHAPE)]))
+    | hnp.arrays("f4", st.sampled_from([(3, *SHAPE), (2, 1, 4, 4), (2, 1, 1, 4, 5), (2, 1, 1, 6, 8), (0, 1, *SHAPE)]))
 )
 
 
@@ -156,7 +178,7 @@ def test_every_way_takes_and_refuses_the_same(ways: Ways, x: np.ndarray) -> None
 
 
 def test_what_is_taken_spikes_and_what_is_refused_is_said(ways: Ways) -> None:
-    takes = ways.built.network.takes["in"]
+    takes = ways.built.graph.encoding("in")
     good = takes.numbers(np.random.default_rng(0).integers(0, takes.top + 1, (12, 2, *SHAPE)))
     for how, spikes in ways.through(good).values():
         assert how == "taken"

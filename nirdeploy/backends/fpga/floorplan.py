@@ -105,7 +105,8 @@ def _layouts(network: IntegerNetwork, target: FpgaTarget) -> dict[str, Layout]:
     """Of all inputs and populations."""
     hardware = target.hardware
     found = grids((p.source, p.target, p) for p in network.projections) if hardware.spatial else {}
-    inputs = {name: input_layout(math.prod(shape), found.get(name)) for name, shape in network.inputs}
+    sent = {name: network.takes[name].sent(shape) for name, shape in network.inputs}
+    inputs = {name: input_layout(math.prod(shape), found.get(name)) for name, shape in sent.items()}
     return inputs | {
         p.name: layout(p.size, found.get(p.name), hardware.lanes, hardware.update) for p in network.populations
     }

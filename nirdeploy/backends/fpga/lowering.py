@@ -14,6 +14,7 @@ from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import expressible
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers.border import bordered
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
@@ -21,10 +22,10 @@ from nirdeploy.targets.fit import Problem
 
 
 def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[Problem]]:
-    """The same graph, with every projection one that the cores can walk, and relays where spikes come later; and all
-    projections for which there is none."""
+    """The same graph, with every projection one that the cores can walk, relays where spikes come later, and borders
+    around inputs that need them; and all projections for which there is none."""
     problems = list(_late_numbers(graph))
-    graph, spatial = with_relays(graph), bool(target.hardware.spatial)
+    graph, spatial = with_relays(bordered(graph)), bool(target.hardware.spatial)
     known = _grids(list(graph.projections)) if spatial else {}
     found: list[Projection | Problem] = [_by_channel(p, known) for p in graph.projections]
     before: list[Projection | Problem] = []

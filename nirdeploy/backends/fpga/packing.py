@@ -50,7 +50,7 @@ def inputs(floorplan: Floorplan) -> tuple[tuple[InputSlot, ...], int]:
     for name, shape in floorplan.network.inputs:
         (resident,) = floorplan.residents(name)
         grid, planes = floorplan.layouts[name].grid, floorplan.planes(name)
-        numbers = (planes, 32 * resident.plane_words, takes[name].scale, takes[name].zero)
+        numbers = (planes, 32 * resident.plane_words, takes[name].scale, takes[name].zero, takes[name].border)
         slots.append(InputSlot(name, shape, 32 * resident.word, grid or (), *numbers))
     return tuple(slots), floorplan.input_words
 

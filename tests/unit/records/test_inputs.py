@@ -58,6 +58,28 @@ def test_what_an_integer_stands_for_is_read_as_that_integer(held: InputEncoding)
     assert encodings_from(encodings_to({"in": held})) == {"in": held}
 
 
+PADS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=2).map(tuple)
+
+
+@given(held=st.builds(InputEncoding, st.just(8), st.just(0.5), st.integers(0, 255), PADS), seed=st.integers(0, 99))
+def test_a_border_of_what_stands_for_0_is_sent_around_the_numbers(held: InputEncoding, seed: int) -> None:
+    shape = (2, 3, 4)
+    x = held.numbers(np.random.default_rng(seed).integers(0, 256, (3, 2, *held.sent(shape))))
+    assert x.shape == (3, 2, *shape)
+    q = stimulus(x, [("in", shape)], {"in": held})["in"]
+    assert q.shape == (3, 2, *held.sent(shape))
+    np.testing.assert_array_equal(held.numbers(q), x)
+    around = (q.astype(float) - held.zero) * 0.5
+    assert around.sum() == x.sum()  # all else is 0
+    (top, _), (left, _) = ((0, 0), *held.border)[-2:]
+    assert (around[..., top : top + 3, left : left + 4] == x).all()
+    assert encodings_from(encodings_to({"in": held})) == {"in": held}
+
+
+def test_without_a_border_none_is_kept() -> None:
+    assert InputEncoding(8, 0.5, 3).as_dict() == {"bits": 8, "input_scale": 0.5, "input_zero": 3}
+
+
 def test_halfway_goes_to_the_even_integer() -> None:
     x = np.array([0.5, 1.5, 2.5, 254.5]).reshape(4, 1, 1)
     assert stimulus(x, [("in", (1,))], {"in": InputEncoding(8, 1.0)})["in"].ravel().tolist() == [0, 2, 2, 254]

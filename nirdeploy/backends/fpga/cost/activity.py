@@ -45,17 +45,20 @@ def _fill(
 def drawn(plan: Floorplan, activity: float | Mapping[str, float], steps: int) -> np.ndarray:
     """The same for neurons that spike independently, each with probability ``activity`` in a step (by name, or one).
 
-    Inputs of several bits are numbers, evenly distributed, where they are not zero. The draw is always the same one.
+    Inputs of several bits are numbers, evenly distributed, where they are not zero; their borders are as they are sent.
+    The draw is always the same one.
     """
     rng = np.random.default_rng(0)
     network = plan.network
-    sizes = {name: int(np.prod(shape)) for name, shape in network.inputs}
-    sizes |= {population.name: population.size for population in network.populations}
+    shapes = dict(network.inputs)
+    shapes |= {population.name: population.shape for population in network.populations}
     takes = network.takes
     signals = {}
-    for name, size in sizes.items():
+    for name, shape in shapes.items():
         rate = activity if isinstance(activity, float) else activity.get(name, 0.0)
-        signals[name] = (rng.random((steps, size)) < rate).astype(np.uint8)
+        signals[name] = (rng.random((steps, *shape)) < rate).astype(np.uint8)
         if name in takes and takes[name].bits > 1:
-            signals[name] *= rng.integers(1, takes[name].top + 1, (steps, size), dtype=np.uint8)
+            signals[name] *= rng.integers(1, takes[name].top + 1, (steps, *shape), dtype=np.uint8)
+        if name in takes:
+            signals[name] = takes[name].around(signals[name], fill=takes[name].zero)
     return bitmaps(plan, signals)
