@@ -242,7 +242,7 @@ def _remedy(prefix: str, values: np.ndarray, encoding: InputEncoding) -> str:
 
 def outward(value: float) -> str:
     """A number in four digits that is not nearer to 0."""
-    if value == 0:
-        return "0"
+    if abs(value) < 1e-300:  # four digits of it are none that a float64 has
+        return repr(value) if value else "0"
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
     return f"{math.copysign(math.ceil(round(abs(value) / unit, 6)) * unit, value):.4g}"

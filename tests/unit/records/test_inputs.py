@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nirdeploy.errors import InputShapeError
 from nirdeploy.graph.inputs import declared
-from nirdeploy.records.inputs import InputEncoding, analog, encodings_from, encodings_to, stimulus
+from nirdeploy.records.inputs import InputEncoding, analog, encodings_from, encodings_to, outward, stimulus
 
 NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
 
@@ -197,3 +197,10 @@ def test_several_inputs_come_in_a_dict() -> None:
         stimulus(np.zeros((4, 1, 2)), inputs)
     with pytest.raises(InputShapeError, match="differ in steps or batch"):
         stimulus({"a": np.zeros((4, 1, 2)), "b": np.zeros((4, 2, 3))}, inputs)
+
+
+@pytest.mark.parametrize("value", [5e-324, -2.2e-308, 1e-299, 1.23456e-5, 0.7, 254079.5, 1e300])
+def test_a_number_is_shown_no_nearer_to_zero(value: float) -> None:
+    shown = float(outward(value))
+    assert abs(shown) >= abs(value)
+    assert shown == pytest.approx(value, rel=1.1e-3)
