@@ -12,6 +12,8 @@ import numpy as np
 TOLERANCE = 2.0**-22
 
 
+#: The most steps that a weight is looked for at: grids of up to 8 bits. With more, any numbers seem to be on one.
+MOST = 127
 _FEW = 16  # weights of a row that are looked at before all are
 
 
@@ -22,7 +24,9 @@ def steps(weight: np.ndarray, most: int) -> np.ndarray:
     """
     largest = np.abs(weight).max(axis=1, initial=0.0)
     found, left = np.zeros(len(weight)), np.flatnonzero(largest > 0)
-    for k in range(1, most + 1):
+    for k in range(1, min(most, MOST) + 1):
+        if not len(left):
+            break
         step = largest[left] / k
         maybe = np.flatnonzero(_on(weight[left, :_FEW], step, k))
         there = maybe[_on(weight[left[maybe]], step[maybe], k)]
@@ -42,10 +46,12 @@ def common(steps_: list[np.ndarray], most: int) -> np.ndarray:
 
     0 where one is missing, or none is found. Args: ``steps_``, each float64 (rows,); infinite where any step will do.
     """
-    finest = np.min(steps_, axis=0)
+    finest, most = np.min(steps_, axis=0), min(most, MOST)
     found = np.zeros(len(finest))
     left = np.flatnonzero((finest > 0) & np.isfinite(finest))
     for k in range(1, most + 1):
+        if not len(left):
+            break
         step = finest[left] / k
         multiples = np.array([np.where(np.isfinite(one[left]), one[left], step) / step for one in steps_])
         there = (np.abs(multiples - np.rint(multiples)) <= most * TOLERANCE).all(axis=0)

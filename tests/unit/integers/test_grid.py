@@ -37,6 +37,7 @@ def test_no_grid_is_none() -> None:
     weight = np.random.default_rng(0).normal(size=(20, 40))
     weight[3] = 0
     assert not grid.steps(weight, 127).any()
+    assert not grid.steps(weight, 32767).any(), "so many steps lie near any number"
     assert grid.steps(np.array([[0.3, -0.9]]), 2) == 0  # a step there is, 0.3, but not of so few multiples
     assert grid.steps(np.array([[0.3, -0.9]]), 3) == pytest.approx(0.3)
 
