@@ -41,8 +41,8 @@ def _of_the_rules(graph: CheckedGraph, population: Population, target: Target) -
     name, node = population.name, f"node {population.name!r}"
     rules, dialect = graph.rules(name), graph.dialect_of(name)
     wanted = {
-        "spikes=multi": not rules.multi,
-        "max_spikes=0": rules.multi and rules.max_spikes > 0,
+        "spikes=multi": dialect.spikes != "multi",
+        "max_spikes=0": dialect.spikes == "multi" and dialect.max_spikes > 0,
         "threshold=>=": rules.threshold != ">=",
         "reset=subtract or reset=zero": rules.reset not in target.models[population.model].reset,
         "reset_delay=false": rules.reset_delay,
