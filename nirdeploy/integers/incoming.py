@@ -54,9 +54,8 @@ class Incoming:
         """The step of the grid that the weights of each neuron of the target are on, as :func:`grid.steps` finds it;
         infinite where all are 0."""
         weight = self.operator.weight.reshape(self.operator.weight.shape[0], -1)
-        found = np.where(weight.any(axis=1), grid.steps(weight, most), np.inf)[self.operator.groups_of_outputs]
-        maximum = self.projection.maximum
-        return found if maximum is None else maximum.apply(found)
+        found = np.where(weight.any(axis=1), grid.steps(weight, most), np.inf)
+        return self._behind(found[self.operator.groups_of_outputs])
 
     def _behind(self, values: np.ndarray) -> np.ndarray:
         """The largest of what a maximum is taken over, in the size of the target."""
