@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
+from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store
 from nirdeploy.semantics.dialect import Dialect
@@ -203,6 +204,7 @@ def build(
     input_bits: Bits = None,
     input_range: Ranges = None,
     input_scale: Scales = None,
+    bits: Widths = None,
     start: str = "check",
     stop: str = "image",
     on_stage: Callable[[str], None] | None = None,
@@ -216,6 +218,7 @@ def build(
             came with the file, as :meth:`Build.load`.
         out: folder to keep the products in; resuming reads them from there.
         dialect, dt, input_bits, input_range, input_scale: as :func:`nirdeploy.graph.check.check`.
+        bits: of the weights into each population, as :func:`nirdeploy.graph.precision.with_bits`; else the target's.
         on_stage: called with each stage's name before it runs.
 
     Raises:

@@ -35,7 +35,8 @@ class Population:
     ``model`` is ``"Input"`` or a key of :data:`nirdeploy.semantics.neuron.PARAMETERS`; ``params`` are float64
     arrays of ``shape``, finite and in range; ``bias`` is the constant current (float64, ``shape``)
     folded from Affine nodes on the way in; ``late_bias`` holds what of it begins only in a later step
-    (behind a Delay, say), by that step. ``dialect``: its own, where it differs from the graph's.
+    (behind a Delay, say), by that step. ``dialect``: its own, where it differs from the graph's. ``weight_bits``: of
+    the weights into it, where that is not left to the target (:mod:`nirdeploy.graph.precision`).
     """
 
     name: str
@@ -45,6 +46,7 @@ class Population:
     bias: np.ndarray
     late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
     dialect: Dialect | None = None
+    weight_bits: int | None = None
 
     @property
     def size(self) -> int:
@@ -128,6 +130,7 @@ class CheckedGraph:
                     *(p.name, p.model, list(p.shape), sorted(p.params)),
                     p.dialect and p.dialect.as_dict(),
                     sorted(p.late_bias),
+                    *([] if p.weight_bits is None else [p.weight_bits]),
                 ]
                 for p in self.populations
             ],
@@ -170,8 +173,9 @@ class CheckedGraph:
                         arrays[f"population{i}.bias"],
                         {step: arrays[f"population{i}.late_bias.{step}"] for step in late},
                         own and Dialect(**own),
+                        bits[0] if bits else None,
                     )
-                    for i, (name, model, shape, params, own, late) in enumerate(meta["populations"])
+                    for i, (name, model, shape, params, own, late, *bits) in enumerate(meta["populations"])
                 ),
                 projections=tuple(
                     Projection(

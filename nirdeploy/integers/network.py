@@ -78,6 +78,7 @@ class Population:
     ``threshold``: int64 (size,): a membrane above it spikes. ``scale``: float64 (size,): the membrane potential of one
     LSB of membranes, and of the threshold. ``latency``: steps by which the population does everything later than in
     the graph, on a target where connections take steps of their own; the delays of projections are then the target's.
+    ``weight_bits``: of the weights into it, where they are not the network's.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Population:
     threshold: np.ndarray
     scale: np.ndarray
     latency: int = 0
+    weight_bits: int | None = None
 
     @property
     def size(self) -> int:
@@ -227,6 +229,15 @@ class IntegerNetwork:
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
 
+    def weight_bits(self, name: str) -> int:
+        """Of the weights into a population."""
+        return self.population(name).weight_bits or self.formats.weight_bits
+
+    @property
+    def weight_memory(self) -> int:
+        """Bytes of all weights, each in the bits of its population and without gaps."""
+        return (sum(p.weight.size * self.weight_bits(p.target) for p in self.projections) + 7) // 8
+
     def neurons(self, name: str) -> IntegerPopulation:
         """A population that steps by the reference's rules. Raises :class:`CorruptFile` if it does not."""
         found = self.population(name)
@@ -274,6 +285,7 @@ class IntegerNetwork:
                     "shape": list(p.shape),
                     "rules": asdict(p.rules),
                     "latency": p.latency,
+                    **({} if p.weight_bits is None else {"weight_bits": p.weight_bits}),
                     **_own_meta(p),
                 }
                 for p in self.populations

@@ -48,6 +48,10 @@ class Backend(Generic[FormatsT, HardwareT]):
         """Whether a projection may end in a maximum over windows."""
         return False
 
+    def widths(self, target: Target[FormatsT, HardwareT]) -> tuple[int, ...]:
+        """Bits that the weights into a population may have, fewest first."""
+        return (int(getattr(target.formats, "weight_bits")),)  # noqa: B009 - a schema of the target's own
+
     def fit(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> Fit:
         """The graph in the target's integers on its cores, or everything that keeps it from there, in one pass."""
         raise TargetFileError(f"the backend {target.backend!r} fits nothing", where=target.name)

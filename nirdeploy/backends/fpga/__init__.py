@@ -33,6 +33,9 @@ class FpgaBackend(Backend[Formats, Hardware]):
     def maxima(self, target: FpgaTarget) -> bool:
         return bool(target.hardware.maxima)
 
+    def widths(self, target: FpgaTarget) -> tuple[int, ...]:
+        return tuple(bits for bits in (2, 4, 8, 16) if bits <= target.formats.weight_bits)
+
     def misfits(self, target: FpgaTarget) -> list[str]:
         problems = []
         if target.hardware.lanes * target.formats.weight_bits % 32:
