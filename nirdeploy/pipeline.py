@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
-from nirdeploy.graph.precision import Widths, with_bits
+from nirdeploy.graph.precision import Widths
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store
 from nirdeploy.semantics.dialect import Dialect
