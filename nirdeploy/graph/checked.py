@@ -117,7 +117,8 @@ class CheckedGraph:
         """The dialect of one population."""
         return self.population(name).dialect or self.dialect
 
-    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All of it as JSON and arrays hold it; :meth:`of_parts` is the inverse."""
         arrays: dict[str, np.ndarray] = {}
         for i, population in enumerate(self.populations):
             arrays[f"population{i}.bias"] = population.bias
@@ -152,16 +153,20 @@ class CheckedGraph:
 
     def digest(self) -> str:
         """SHA-256 (hex) of everything that decides the spikes."""
-        meta, arrays = self._parts()
+        meta, arrays = self.parts()
         return store.digest({key: meta[key] for key in meta if key not in _TOLD}, arrays)
 
     def save(self, path: Path) -> None:
-        store.write_atomic(path, store.pack(*self._parts()))
+        store.write_atomic(path, store.pack(*self.parts()))
 
     @classmethod
     def load(cls, path: Path) -> CheckedGraph:
         """Raises :class:`CorruptFile` if the file is not a saved CheckedGraph."""
-        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
+        return cls.of_parts(*store.unpack(path.read_bytes(), where=str(path)), where=str(path))
+
+    @classmethod
+    def of_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, where: str) -> CheckedGraph:
+        """The inverse of :meth:`parts`. Raises :class:`CorruptFile` naming ``where``."""
         try:
             return cls(
                 populations=tuple(
@@ -199,4 +204,4 @@ class CheckedGraph:
                 encodings=encodings_from(meta),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error
+            raise CorruptFile(f"not a checked graph ({error})", where=where, hint="build it again") from error

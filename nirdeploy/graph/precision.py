@@ -95,7 +95,8 @@ def parse(text: str) -> Widths:
     except ValueError as error:
         raise UsageProblem(
             f"--bits {text!r} does not say how many bits the weights have",
-            hint="one number for all, or NAME=BITS of populations or layers, with commas: fc1=4,conv1=8",
+            hint="one number for all; NAME=BITS of populations or layers, with commas (fc1=4,conv1=8); or auto:60% and "
+            "samples (--calibrate)",
         ) from error
     if len(found) < len(pairs):
         raise UsageProblem(f"--bits {text!r} names one twice", hint="give each population one number")
