@@ -71,8 +71,7 @@ class Calibration:
         """What it was worth, in one sentence."""
         before, after = self.before, self.after
         wrong = f"{before.wrong} wrong became {after.wrong}, " if self.labelled else ""
-        what = "their cross-entropy" if self.labelled else "what the outputs differ from the float network's"
-        return f"calibrated on {self.samples} samples: {wrong}{what}: {before.value:.4g} became {after.value:.4g}"
+        return f"calibrated on {self.samples} samples: {wrong}the loss of {before.value:.4g} became {after.value:.4g}"
 
     def as_dict(self) -> dict[str, Any]:
         """All but the graph."""

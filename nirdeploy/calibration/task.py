@@ -24,8 +24,9 @@ _TEMPERATURES = np.geomspace(0.05, 5.0, 40)
 class Loss:
     """What is lost, the smaller the better; compared by ``wrong`` first.
 
-    ``wrong``: samples whose class is not the label (0 without labels). ``value``: with labels the cross-entropy of the
-    scores (nats); without, the mean square of what they differ from the float network's, in units of their variance.
+    ``wrong``: samples whose class is not the label (0 without labels). ``value``: the mean square of what the scores
+    differ from the float network's, in units of their variance; with labels, the cross-entropy of the scores (nats) is
+    added.
     """
 
     wrong: int
@@ -83,14 +84,15 @@ class Task:
         Raises:
             UsageProblem: the float network says the same of every sample, so nothing can be lost.
         """
-        scores = self._scores(self.record(network))
-        if self.labels is not None:
-            wrong = int((scores.argmax(axis=1) != self.labels).sum())
-            return Loss(wrong, self._cross_entropy(scores, self._temperature))
         spread = float(self._exact.var(axis=0).mean())
         if not spread:
             raise UsageProblem(
                 "the float network's output is the same for every sample: nothing there can be calibrated on",
                 hint="give samples of several kinds, on which it spikes (nirdeploy simulate MODEL -x SAMPLES shows it)",
             )
-        return Loss(0, float(((scores - self._exact) ** 2).mean()) / spread)
+        scores = self._scores(self.record(network))
+        differs = float(((scores - self._exact) ** 2).mean()) / spread
+        if self.labels is None:
+            return Loss(0, differs)
+        wrong = int((scores.argmax(axis=1) != self.labels).sum())
+        return Loss(wrong, differs + self._cross_entropy(scores, self._temperature))
