@@ -131,7 +131,7 @@ def count(network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any) -
         name, widths = population.name, _widths(network, population.name)
         into = [p for p in projections if p.target == name]
         events = [_arrivals(p, given, widths.weight, samples) for p in into]
-        updates = _updates(population.model, population.size * steps, widths)
+        updates = updated(population.model, population.size * steps, widths)
         sent = _sends(network, name, given[name], reads[name], samples).events if name in given else Events()
         resets = Events(update_additions=sent.spikes if population.model in RESETS else 0.0)
         loads[name] = Load(
@@ -140,7 +140,7 @@ def count(network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any) -
             population.size,
             stored_weights=sum(p.weight.size for p in into) * widths.weight,
             stored_states=population.size * widths.state * (1 + (population.model in SYNAPTIC)),
-            stored_parameters=population.size * _parameter_bits(population.model, widths),
+            stored_parameters=population.size * parameter_bits(population.model, widths),
         )
     spiking = [p for p in network.populations if p.model in SPIKING]
     neurons = sum(p.size for p in spiking)
@@ -204,19 +204,19 @@ def _sends(network: IntegerNetwork | CheckedGraph, name: str, sent: np.ndarray, 
     return Load(events, _widths(network, name), size)
 
 
-def _updates(model: str, updates: float, widths: Widths) -> Events:
-    """Each neuron in each step: its input and bias are added, a current behind a synapse too, the threshold held
-    against it."""
+def updated(model: str, updates: float, widths: Widths) -> Events:
+    """Of so many updates of a neuron: its input and bias are added, a current behind a synapse too, the threshold is
+    held against it."""
     additions = 2 + (model in SYNAPTIC) + (model in SPIKING)
     return Events(
         updates=updates,
         update_additions=updates * additions,
         update_multiplications=updates * _DECAYS.get(model, 0),
-        parameter_bits=updates * _parameter_bits(model, widths),
+        parameter_bits=updates * parameter_bits(model, widths),
     )
 
 
-def _parameter_bits(model: str, widths: Widths) -> int:
+def parameter_bits(model: str, widths: Widths) -> int:
     """Of one neuron: decays, bias, and threshold and reset where it spikes."""
     return _DECAYS.get(model, 0) * widths.decay + (1 + 2 * (model in SPIKING)) * widths.state
 
