@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nirdeploy.integers.network import Formats
     from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
+    from nirdeploy.proof.energy.modelled import energy
     from nirdeploy.proof.evaluate import accuracy, evaluate
     from nirdeploy.proof.explain import explain
     from nirdeploy.proof.report.write import report
@@ -45,6 +46,7 @@ __all__ = [
     "accuracy",
     "build",
     "check",
+    "energy",
     "evaluate",
     "explain",
     "export_from",
@@ -69,6 +71,7 @@ _HOMES = {
     "accuracy": "proof.evaluate",
     "build": "pipeline",
     "check": "graph.check",
+    "energy": "proof.energy.modelled",
     "evaluate": "proof.evaluate",
     "explain": "proof.explain",
     "export_from": "exchange.frontends",

@@ -13,6 +13,7 @@ from nirdeploy.errors import UsageProblem
 if TYPE_CHECKING:
     import numpy as np
 
+    from nirdeploy.proof.energy.modelled import Energy
     from nirdeploy.proof.evaluate import Evaluation
 
 _SHOWN_STEPS = 10
@@ -52,9 +53,10 @@ def command(
     evaluate RECORD.nird --labels LABELS.npy  a record
 
     Labels stand in the stimulus' .npz as 'labels', or in a file of their own. The interval is Wilson's, at 95 %.
-    A synaptic operation is a weight taken for a spike (or number) that arrived.
+    A synaptic operation is a weight taken for a spike (or number) that arrived. The energy of a build is modelled, not
+    measured: a range over published models (docs/energy.md).
     """
-    from nirdeploy import SpikeRecord, evaluate, pipeline, simulate
+    from nirdeploy import SpikeRecord, energy, evaluate, pipeline, simulate
 
     if what.is_dir():
         if stimulus is None:
@@ -66,19 +68,22 @@ def command(
             records = [simulate(built.graph, x), simulate(built, x)]
         records.append(options.measured(built, x, "all", port, baud, as_json))
         rounded: dict[str, Any] = {"network": built.network, "x": x}
+        costs = [None, *(energy(built, record, x) for record in records[1:])]
     elif not what.exists():
         raise UsageProblem("there is no such build folder or record", where=str(what))
     else:
         if stimulus is not None:
             raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {what} --labels LABELS.npy")
-        records, labels, rounded = [SpikeRecord.load(what)], _labels(None, labels_file), {}
+        records, labels, rounded, costs = [SpikeRecord.load(what)], _labels(None, labels_file), {}, [None]
     found = [
         evaluate(record, labels, reader, output, **({} if record.source == "float" else rounded)) for record in records
     ]
     if as_json:
-        ui.result("evaluate", {"witnesses": [one.as_dict(top) for one in found]})
+        priced = [None if cost is None else cost.as_dict() for cost in costs]
+        witnesses = [one.as_dict(top) | {"energy": cost} for one, cost in zip(found, priced, strict=True)]
+        ui.result("evaluate", {"witnesses": witnesses})
     else:
-        _show(found, top)
+        _show(found, costs, top)
 
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
@@ -93,12 +98,14 @@ def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
     return beside
 
 
-def _show(found: list[Evaluation], top: int) -> None:
+def _show(found: list[Evaluation], costs: list[Energy | None], top: int) -> None:
     import numpy as np
 
     from nirdeploy.proof.report.tables import rows_table
 
-    ui.show(rows_table(f"accuracy by {found[0].reader} of {found[0].output}", [_row(one, top) for one in found]))
+    told = [_row(one, cost, top) for one, cost in zip(found, costs, strict=True)]
+    ui.show(rows_table(f"accuracy by {found[0].reader} of {found[0].output}", told))
+    _show_energy(found[-1].source, costs[-1])
     steps = found[-1].over_steps.size
     shown = np.unique(np.linspace(0, steps - 1, min(steps, _SHOWN_STEPS)).astype(int))
     rows = [{"after step": str(t + 1), **{one.source: _percent(one.over_steps[t]) for one in found}} for t in shown]
@@ -114,7 +121,22 @@ def _show(found: list[Evaluation], top: int) -> None:
     ui.show(rows_table(f"{last.source}: samples of a label (row) read as (column)", rows))
 
 
-def _row(one: Evaluation, top: int) -> dict[str, object]:
+def _show_energy(source: str, cost: Energy | None) -> None:
+    """What each model says of a witness, of which there may be no account."""
+    from nirdeploy.proof.energy.modelled import LABEL
+    from nirdeploy.proof.report.tables import rows_table
+
+    if cost is None:
+        return
+    rows: list[dict[str, object]] = [
+        {"model": one.model, "from": _joules(one.low), "to": _joules(one.high), "source": one.source}
+        for one in cost.estimates
+    ]
+    ui.show(rows_table(f"{source}: energy per sample, {LABEL} (docs/energy.md says what it is worth)", rows))
+    ui.warn(f"{source}: {warning}" for warning in cost.warnings)
+
+
+def _row(one: Evaluation, cost: Energy | None, top: int) -> dict[str, object]:
     low, high = one.interval
     return {
         "witness": one.source,
@@ -124,8 +146,17 @@ def _row(one: Evaluation, top: int) -> dict[str, object]:
         **({f"top {top}": _percent(one.top(top))} if top > 1 else {}),
         "steps needed": one.steps_needed,
         "spikes per sample": f"{sum(one.spikes.values()):,.1f}",
+        "spikes per neuron and step": "" if cost is None else f"{cost.counts.rate:.4f}",
         "operations per sample": "" if one.operations is None else f"{one.operations:,.0f}",
+        "energy per sample, modelled": "" if cost is None else f"{_joules(cost.low)} to {_joules(cost.high)}",
     }
+
+
+def _joules(value: float) -> str:
+    for unit, size in (("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-12:.3g} pJ"
 
 
 def _percent(part: float) -> str:

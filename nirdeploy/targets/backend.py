@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol
 
 import numpy as np
@@ -16,6 +17,17 @@ from nirdeploy.targets.fit import Fit, refusal
 from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
 from nirdeploy.targets.tables import Formats, FormatsT, HardwareT, Target
+
+
+@dataclass(frozen=True)
+class PublishedEnergy:
+    """pJ that a chip takes for a synaptic operation and for an update of a neuron, by its maker's word."""
+
+    name: str
+    year: int
+    source: str
+    operation_pj: float
+    update_pj: float
 
 
 class VirtualBoard(Protocol):
@@ -138,13 +150,17 @@ class Backend(Generic[FormatsT, HardwareT]):
         """What a step costs, as far as there are figures to derive it from.
 
         Keys that several targets have: ``synaptic_events`` and ``cycles`` per step, ``step_us`` (the shortest step),
-        ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when nothing else goes on)
-        or ``latency_steps`` (from input to output, where connections take steps).
+        ``bus_words`` and ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when
+        nothing else goes on) or ``latency_steps`` (from input to output, where connections take steps).
 
         Args:
             activity: spikes per neuron and input, and step.
         """
         return {}
+
+    def published_energy(self, target: Target[FormatsT, HardwareT]) -> PublishedEnergy | None:
+        """What the chip's maker published of its energy, for :func:`nirdeploy.energy`. None: nothing."""
+        return None
 
     def chip(self, target: Target[FormatsT, HardwareT]) -> tuple[ChipUse, ...]:
         """What the hardware takes, by estimate, of the chip that it is configured on. Nothing: there is none."""

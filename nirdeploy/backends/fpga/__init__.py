@@ -97,6 +97,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
+            "bus_words": plan.floorplan.spike_words,
         }
 
     def chip(self, target: FpgaTarget) -> tuple[ChipUse, ...]:

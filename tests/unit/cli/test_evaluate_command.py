@@ -45,6 +45,31 @@ def test_a_build(cli: Cli, build: Path, stimulus: Path) -> None:
     assert "95 % interval" in shown.out
 
 
+def test_the_energy_of_a_build_is_a_range_and_says_so(cli: Cli, build: Path, stimulus: Path) -> None:
+    found = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--json").json["witnesses"]
+    assert found[0]["energy"] is None
+    for one in found[1:]:
+        told = one["energy"]
+        assert told["label"] == "modelled, not measured"
+        assert 0 < told["low_joules"] < told["high_joules"]
+        assert len(told["models"]) >= 3
+        assert told["events"]["total"]["operations"] == pytest.approx(one["operations_per_sample"])
+        assert told["events"]["total"]["spikes"] == pytest.approx(sum(one["spikes_per_sample"].values()))
+    shown = cli("evaluate", build, "-x", stimulus, "-p", "sim")
+    assert "port sim: energy per sample, modelled, not measured" in shown.out
+    for model in found[1]["energy"]["models"]:
+        assert model["model"] in shown.out
+    assert "nothing spiked" not in shown.err
+
+
+def test_a_silent_run_costs_and_says_why(cli: Cli, build: Path, tmp_path: Path) -> None:
+    quiet = tmp_path / "quiet.npz"
+    np.savez(quiet, x=np.zeros((1, SAMPLES, 12), np.uint8), labels=np.arange(SAMPLES))
+    shown = cli("evaluate", build, "-x", quiet, "-p", "sim")
+    assert shown.code == 0
+    assert "warning: port sim: no spike and no number was taken by any synapse" in shown.err
+
+
 def test_a_record_and_labels_of_their_own(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
     record, labels = tmp_path / "r.nird", tmp_path / "labels.npy"
     assert cli("simulate", build, stimulus, "-o", record).code == 0
@@ -53,6 +78,7 @@ def test_a_record_and_labels_of_their_own(cli: Cli, build: Path, stimulus: Path,
     whole = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--json").json["witnesses"][1]
     assert alone["accuracy"] == whole["accuracy"]
     assert alone["confusion"] == whole["confusion"]
+    assert alone["energy"] is None  # nothing says of which network and stimulus it is
 
 
 def test_what_is_missing_is_said(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
