@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -190,8 +190,7 @@ class IntegerProjection(Passage):
     def synapses(self) -> int:
         """How many pairs of neurons it connects, convolutions written out."""
         once = np.ones(self.inputs)
-        there = replace(self.operator, weight=(self.weight != 0).astype(np.float64))
-        return int(there.reach(once if self.pool is None else self.pool.apply(once)).sum())
+        return int(self.connected.apply(once if self.pool is None else self.pool.apply(once)).sum())
 
 
 @dataclass(frozen=True, eq=False)

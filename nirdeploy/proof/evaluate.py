@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -213,6 +213,5 @@ def _operations(network: IntegerNetwork, record: SpikeRecord, x: Any) -> float:
                 hint="record all populations",
             )
         often = (np.asarray(sent) != 0).sum(axis=(0, 1), dtype=np.float64).ravel()
-        there = replace(p.operator, weight=(p.weight != 0).astype(np.float64))
-        total += float(there.reach(often if p.pool is None else p.pool.apply(often)).sum())
+        total += float(p.connected.apply(often if p.pool is None else p.pool.apply(often)).sum())
     return total
