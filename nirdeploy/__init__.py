@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nirdeploy.pipeline import Build, build
     from nirdeploy.proof.evaluate import accuracy, evaluate
     from nirdeploy.proof.explain import explain
+    from nirdeploy.proof.neurobench import metrics
     from nirdeploy.proof.report.write import report
     from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
@@ -52,6 +53,7 @@ __all__ = [
     "fit",
     "flash",
     "import_from_nir",
+    "metrics",
     "open_device",
     "quantize",
     "report",
@@ -76,6 +78,7 @@ _HOMES = {
     "fit": "targets.fitting",
     "flash": "device.flash",
     "import_from_nir": "exchange.importer",
+    "metrics": "proof.neurobench",
     "open_device": "device.client",
     "quantize": "integers.quantize",
     "report": "proof.report.write",

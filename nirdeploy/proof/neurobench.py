@@ -16,6 +16,8 @@ It differs where a graph in its normal form does not hold what the package count
       snnTorch's neurons, two numbers that they hold beside them. States are in neither: the package counts those too
       of a net that has run before. A bias of nothing but 0 is none. Biases of one population are added up, and linear
       layers without neurons between them multiplied (batch norms, pools of currents): what is left is one layer.
+    - A number takes 32 bits; snnTorch holds a threshold that was written as a whole number (``threshold=1``) in 64.
+    - A layer reads a step once; snnTorch runs that of a recurrent layer twice where its reset is to zero.
     - A read-out that never spikes is no activation; snnTorch compares its membrane with a threshold that nobody reads.
     - Behind a pool a number is an average of spikes, a MAC; behind a maximum of spikes it is a spike.
     - The connection sparsity is not rounded (there: to four decimals).
