@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nirdeploy.proof.evaluate import Evaluation
+    from nirdeploy.proof.neurobench import Metrics
 
 _SHOWN_STEPS = 10
 _SHOWN_CLASSES = 12
@@ -32,6 +33,7 @@ _SHOWN_CLASSES = 12
 )
 @click.option("--output", help="The population or Output to read, if not the first.")
 @click.option("--top", type=click.IntRange(min=1), default=1, help="Also how often the label is among the K first.")
+@click.option("--metrics", "neurobench", is_flag=True, help="NeuroBench's metrics too, of a build.")
 @options.as_json
 def command(
     what: Path,
@@ -43,6 +45,7 @@ def command(
     reader: str | None,
     output: str | None,
     top: int,
+    neurobench: bool,
     as_json: bool,
 ) -> None:
     """Accuracy, confusion and cost of a classification.
@@ -52,10 +55,13 @@ def command(
     evaluate RECORD.nird --labels LABELS.npy  a record
 
     Labels stand in the stimulus' .npz as 'labels', or in a file of their own. The interval is Wilson's, at 95 %.
-    A synaptic operation is a weight taken for a spike (or number) that arrived.
+    A synaptic operation is a weight taken for a spike (or number) that arrived. What NeuroBench counts (--metrics) is
+    said in docs/neurobench.md.
     """
-    from nirdeploy import SpikeRecord, evaluate, pipeline, simulate
+    from nirdeploy import SpikeRecord, evaluate, metrics, pipeline, simulate
+    from nirdeploy.proof.neurobench import with_membrane
 
+    counted: list[Metrics] = []
     if what.is_dir():
         if stimulus is None:
             raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {what} -x STIMULUS.npz [-p PORT]")
@@ -63,22 +69,30 @@ def command(
         x, labels = options.stimulus(stimulus)
         labels = _labels(labels, labels_file)
         with ui.spinner("simulating", as_json):
-            records = [simulate(built.graph, x), simulate(built, x)]
+            membranes = with_membrane(built.network) if neurobench else ()
+            records = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
         records.append(options.measured(built, x, "all", port, baud, as_json))
+        counted = [metrics(built, record, x) for record in records] if neurobench else []
         rounded: dict[str, Any] = {"network": built.network, "x": x}
     elif not what.exists():
         raise UsageProblem("there is no such build folder or record", where=str(what))
     else:
         if stimulus is not None:
             raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {what} --labels LABELS.npy")
+        if neurobench:
+            raise UsageProblem("metrics are of a network and its stimulus", hint="evaluate BUILD -x STIMULUS --metrics")
         records, labels, rounded = [SpikeRecord.load(what)], _labels(None, labels_file), {}
     found = [
         evaluate(record, labels, reader, output, **({} if record.source == "float" else rounded)) for record in records
     ]
     if as_json:
-        ui.result("evaluate", {"witnesses": [one.as_dict(top) for one in found]})
+        witnesses = [one.as_dict(top) for one in found]
+        for witness, own in zip(witnesses, counted, strict=False):
+            witness["neurobench"] = own.as_dict()
+        ui.result("evaluate", {"witnesses": witnesses})
     else:
         _show(found, top)
+        _show_metrics(counted)
 
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
@@ -125,6 +139,28 @@ def _row(one: Evaluation, top: int) -> dict[str, object]:
         "steps needed": one.steps_needed,
         "spikes per sample": f"{sum(one.spikes.values()):,.1f}",
         "operations per sample": "" if one.operations is None else f"{one.operations:,.0f}",
+    }
+
+
+def _show_metrics(counted: list[Metrics]) -> None:
+    from nirdeploy.proof.report.tables import rows_table
+
+    if counted:
+        ui.show(rows_table("NeuroBench's metrics, operations and updates per sample", list(map(_counts, counted))))
+
+
+def _counts(one: Metrics) -> dict[str, object]:
+    return {
+        "witness": one.source,
+        "parameters": one.parameters,
+        "footprint (bytes)": f"{one.footprint:,.0f}",
+        "image (bytes)": "" if one.image_bytes is None else one.image_bytes,
+        "connection sparsity": f"{one.connection_sparsity:.4f}",
+        "activation sparsity": f"{one.activation_sparsity:.4f}",
+        "effective MACs": f"{one.macs:,.1f}",
+        "effective ACs": f"{one.acs:,.1f}",
+        "dense": f"{one.dense:,.1f}",
+        "membrane updates": "" if one.membrane_updates is None else f"{one.membrane_updates:,.1f}",
     }
 
 
