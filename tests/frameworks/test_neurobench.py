@@ -87,6 +87,21 @@ def test_random_networks(seed: int) -> None:
     assert_same(found, expected)
 
 
+def test_neurons_without_a_leak_and_few_spikes_behind_a_pool() -> None:
+    """A decay of 1 is held too; a spike alone in its window is a quarter, four of them are one."""
+    torch.manual_seed(6)
+    first, last = (snntorch.Leaky(1.0, threshold=0.9, init_hidden=True) for _ in range(2))
+    once = nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.ones_(once.weight)
+    net = nn.Sequential(once, first, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(4, 3), last)
+    in_float64(net).eval()
+    x = torch.zeros(4, 2, 1, 4, 4, dtype=torch.float64)
+    x[0, 0, 0, 0, 0] = x[2, :, 0, :2, :2] = 1
+    found = ours(net, x, x[0])
+    assert_same(found, theirs(Steps(net), x, through_time=True))
+    assert (found.macs, found.acs) == (3 / 2, (1 + 8) / 2 + 2 * 3 / 2)
+
+
 def test_where_it_differs() -> None:
     """snnTorch runs the recurrent layer twice a step where the reset is to zero, and the package counts both; a
     recurrent layer's bias and the one before it are one in a graph; a decay that is trained is no parameter of it."""
