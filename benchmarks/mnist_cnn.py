@@ -3,7 +3,8 @@
     python benchmarks/mnist_cnn.py [--data mnist10k.npz] [--epochs 20]
 
 12C5 - BN - LIF - MP2 - 32C5 - BN - LIF - MP2 - 10; SpikingJelly's LIFNode as it comes; the last layer's currents, added
-up, are the scores. A digit is held over the 4 steps, its brightness a number of 4 bits. The network is kept in nirdeploy's cache and used again.
+up, are the scores. A digit is held over the 4 steps, its brightness a number of 4 bits. The network is kept in
+nirdeploy's cache and used again.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mnist import BATCH, DEFAULT_DATA, Digits, distorted, load
 from rich.progress import Progress
 from torch import nn
 from torch.nn import functional
 
 import nirdeploy as nd
+from benchmarks.mnist import BATCH, DEFAULT_DATA, Digits, distorted, load
 from nirdeploy.graph import file as nirfile
 from nirdeploy.records import cache
 

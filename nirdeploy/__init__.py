@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.energy.modelled import energy
     from nirdeploy.proof.evaluate import accuracy, evaluate
     from nirdeploy.proof.explain import explain
+    from nirdeploy.proof.neurobench import metrics
     from nirdeploy.proof.report.write import report
     from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
@@ -54,6 +55,7 @@ __all__ = [
     "fit",
     "flash",
     "import_from_nir",
+    "metrics",
     "open_device",
     "quantize",
     "report",
@@ -79,6 +81,7 @@ _HOMES = {
     "fit": "targets.fitting",
     "flash": "device.flash",
     "import_from_nir": "exchange.importer",
+    "metrics": "proof.neurobench",
     "open_device": "device.client",
     "quantize": "integers.quantize",
     "report": "proof.report.write",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nirdeploy.proof.energy.modelled import Energy
     from nirdeploy.proof.evaluate import Evaluation
+    from nirdeploy.proof.neurobench import Metrics
 
 _SHOWN_STEPS = 10
 _SHOWN_CLASSES = 12
@@ -33,6 +34,7 @@ _SHOWN_CLASSES = 12
 )
 @click.option("--output", help="The population or Output to read, if not the first.")
 @click.option("--top", type=click.IntRange(min=1), default=1, help="Also how often the label is among the K first.")
+@click.option("--metrics", "neurobench", is_flag=True, help="NeuroBench's metrics too, of a build.")
 @options.as_json
 def command(
     what: Path,
@@ -44,6 +46,7 @@ def command(
     reader: str | None,
     output: str | None,
     top: int,
+    neurobench: bool,
     as_json: bool,
 ) -> None:
     """Accuracy, confusion and cost of a classification.
@@ -54,10 +57,13 @@ def command(
 
     Labels stand in the stimulus' .npz as 'labels', or in a file of their own. The interval is Wilson's, at 95 %.
     A synaptic operation is a weight taken for a spike (or number) that arrived. The energy of a build is modelled, not
-    measured: a range over published models (docs/energy.md).
+    measured: a range over published models (docs/energy.md). What NeuroBench counts (--metrics) is said in
+    docs/neurobench.md.
     """
-    from nirdeploy import SpikeRecord, energy, evaluate, pipeline, simulate
+    from nirdeploy import SpikeRecord, energy, evaluate, metrics, pipeline, simulate
+    from nirdeploy.proof.neurobench import with_membrane
 
+    counted: list[Metrics] = []
     if what.is_dir():
         if stimulus is None:
             raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {what} -x STIMULUS.npz [-p PORT]")
@@ -65,8 +71,10 @@ def command(
         x, labels = options.stimulus(stimulus)
         labels = _labels(labels, labels_file)
         with ui.spinner("simulating", as_json):
-            records = [simulate(built.graph, x), simulate(built, x)]
+            membranes = with_membrane(built.network) if neurobench else ()
+            records = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
         records.append(options.measured(built, x, "all", port, baud, as_json))
+        counted = [metrics(built, record, x) for record in records] if neurobench else []
         rounded: dict[str, Any] = {"network": built.network, "x": x}
         costs = [None, *(energy(built, record, x) for record in records[1:])]
     elif not what.exists():
@@ -74,6 +82,8 @@ def command(
     else:
         if stimulus is not None:
             raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {what} --labels LABELS.npy")
+        if neurobench:
+            raise UsageProblem("metrics are of a network and its stimulus", hint="evaluate BUILD -x STIMULUS --metrics")
         records, labels, rounded, costs = [SpikeRecord.load(what)], _labels(None, labels_file), {}, [None]
     found = [
         evaluate(record, labels, reader, output, **({} if record.source == "float" else rounded)) for record in records
@@ -81,9 +91,12 @@ def command(
     if as_json:
         priced = [None if cost is None else cost.as_dict() for cost in costs]
         witnesses = [one.as_dict(top) | {"energy": cost} for one, cost in zip(found, priced, strict=True)]
+        for witness, own in zip(witnesses, counted, strict=False):
+            witness["neurobench"] = own.as_dict()
         ui.result("evaluate", {"witnesses": witnesses})
     else:
         _show(found, costs, top)
+        _show_metrics(counted)
 
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
@@ -157,6 +170,28 @@ def _joules(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value / 1e-12:.3g} pJ"
+
+
+def _show_metrics(counted: list[Metrics]) -> None:
+    from nirdeploy.proof.report.tables import rows_table
+
+    if counted:
+        ui.show(rows_table("NeuroBench's metrics, operations and updates per sample", list(map(_counts, counted))))
+
+
+def _counts(one: Metrics) -> dict[str, object]:
+    return {
+        "witness": one.source,
+        "parameters": one.parameters,
+        "footprint (bytes)": f"{one.footprint:,.0f}",
+        "image (bytes)": "" if one.image_bytes is None else one.image_bytes,
+        "connection sparsity": f"{one.connection_sparsity:.4f}",
+        "activation sparsity": f"{one.activation_sparsity:.4f}",
+        "effective MACs": f"{one.macs:,.1f}",
+        "effective ACs": f"{one.acs:,.1f}",
+        "dense": f"{one.dense:,.1f}",
+        "membrane updates": "" if one.membrane_updates is None else f"{one.membrane_updates:,.1f}",
+    }
 
 
 def _percent(part: float) -> str:

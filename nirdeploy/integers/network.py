@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -190,8 +190,7 @@ class IntegerProjection(Passage):
     def synapses(self) -> int:
         """How many pairs of neurons it connects, convolutions written out."""
         once = np.ones(self.inputs)
-        there = replace(self.operator, weight=(self.weight != 0).astype(np.float64))
-        return int(there.reach(once if self.pool is None else self.pool.apply(once)).sum())
+        return int(self.connected.apply(once if self.pool is None else self.pool.apply(once)).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,23 +241,19 @@ class IntegerNetwork:
         """A population that steps by the reference's rules. Raises :class:`CorruptFile` if it does not."""
         found = self.population(name)
         if not isinstance(found, IntegerPopulation):
-            raise CorruptFile(
-                f"the population {name!r} has a chip's registers, not the reference's neurons",
-                where=f"a network for target {self.target!r}",
-                hint="build it again",
-            )
+            raise self._other(name, "a chip's registers, not the reference's neurons")
         return found
 
     def on_chip(self, name: str) -> ChipPopulation:
         """A population that steps by a target's own rules. Raises :class:`CorruptFile` if it does not."""
         found = self.population(name)
         if not isinstance(found, ChipPopulation):
-            raise CorruptFile(
-                f"the population {name!r} has the reference's neurons, not a chip's registers",
-                where=f"a network for target {self.target!r}",
-                hint="build it again",
-            )
+            raise self._other(name, "the reference's neurons, not a chip's registers")
         return found
+
+    def _other(self, name: str, has: str) -> CorruptFile:
+        where = f"a network for target {self.target!r}"
+        return CorruptFile(f"the population {name!r} has {has}", where=where, hint="build it again")
 
     @property
     def latencies(self) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -183,11 +183,10 @@ def _projections(network: IntegerNetwork | CheckedGraph) -> list[IntegerProjecti
 def _arrivals(p: IntegerProjection | Projection, given: Mapping[str, np.ndarray], bits: int, samples: int) -> Events:
     """What a projection takes for what its source sent, each time it is sent, weights of so many ``bits``."""
     sent = given[p.source]
-    there = replace(p.operator, weight=(p.weight != 0).astype(np.float64))
 
     def taken(which: np.ndarray) -> float:
         often = which.sum(axis=(0, 1), dtype=np.float64).ravel()
-        return float(there.reach(often if p.pool is None else p.pool.apply(often)).sum()) / samples
+        return float(p.connected.apply(often if p.pool is None else p.pool.apply(often)).sum()) / samples
 
     ones, others = taken(sent == 1), taken((sent != 0) & (sent != 1))
     return Events(additions=ones, multiplications=others, weight_bits=(ones + others) * bits)
@@ -225,5 +224,6 @@ def _widths(network: IntegerNetwork | CheckedGraph, name: str) -> Widths:
     """Of the numbers of a population, and of the weights into it."""
     if isinstance(network, CheckedGraph):
         return Widths(*[_FLOAT_BITS] * 4)
-    formats = network.formats
-    return Widths(formats.weight_bits, formats.accumulator_bits, formats.state_bits, formats.decay_bits)
+    formats, into = network.formats, {p.name for p in network.populations}
+    weights = network.weight_bits(name) if name in into else formats.weight_bits
+    return Widths(weights, formats.accumulator_bits, formats.state_bits, formats.decay_bits)

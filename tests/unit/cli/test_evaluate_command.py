@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +71,23 @@ def test_a_silent_run_costs_and_says_why(cli: Cli, build: Path, tmp_path: Path) 
     assert "warning: port sim: no spike and no number was taken by any synapse" in shown.err
 
 
+def test_metrics(cli: Cli, build: Path, stimulus: Path) -> None:
+    found = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--metrics", "--json").json["witnesses"]
+    built, x = nd.build(networks.two_layers(sizes=(12, 10, 4))), np.load(stimulus)["x"]
+    names = [p.name for p in built.network.populations]
+    runs: list[tuple[Any, Any]] = [(built.graph, names), (built.network, names), (built.network, ())]
+    for witness, (what, membrane) in zip(found, runs, strict=True):
+        record = nd.simulate(what, x, membrane=membrane)
+        image = None if witness["source"] == "float" else built.image.total_bytes
+        assert witness["neurobench"] == {**nd.metrics(what, record, x).as_dict(), "image_bytes": image}
+    assert found[1]["neurobench"]["membrane_updates"] > 0
+    assert found[2]["neurobench"]["membrane_updates"] is None
+    assert "neurobench" not in cli("evaluate", build, "-x", stimulus, "-p", "sim", "--json").json["witnesses"][0]
+    shown = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--metrics").out
+    assert "NeuroBench's metrics" in shown
+    assert f"{built.image.total_bytes:,}" in shown
+
+
 def test_a_record_and_labels_of_their_own(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
     record, labels = tmp_path / "r.nird", tmp_path / "labels.npy"
     assert cli("simulate", build, stimulus, "-o", record).code == 0
@@ -88,6 +106,7 @@ def test_what_is_missing_is_said(cli: Cli, build: Path, stimulus: Path, tmp_path
         ((build, "-x", tmp_path / "x.npy"), "no labels to evaluate against"),
         ((tmp_path / "nothing",), "no such build folder or record"),
         ((stimulus, "-x", stimulus), "a record has its stimulus behind it"),
+        ((stimulus, "--metrics"), "metrics are of a network and its stimulus"),
         ((build, "-x", stimulus, "-p", "sim", "--reader", "best"), "there is no reader 'best'"),
     ):
         outcome = cli("evaluate", *arguments)
