@@ -252,8 +252,8 @@ class IntegerNetwork:
         return found
 
     def _other(self, name: str, has: str) -> CorruptFile:
-        where = f"a network for target {self.target!r}"
-        return CorruptFile(f"the population {name!r} has {has}", where=where, hint="build it again")
+        said = f"the population {name!r} has {has}"
+        return CorruptFile(said, where=f"a network for target {self.target!r}", hint="build it again")
 
     @property
     def latencies(self) -> dict[str, int]:
