@@ -11,7 +11,6 @@ from nirdeploy.calibration import adaptive
 from nirdeploy.calibration.arriving import Arriving, known
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers import grid
-from nirdeploy.semantics.operators import Convolution
 
 
 @dataclass(frozen=True)
@@ -86,22 +85,28 @@ def _shares(population: Population, arriving: Mapping[int, Projection], together
     # Neurons that a channel's weights lead into share them, and so do all weights into one neuron.
     shares = np.arange(population.size)
     for p in arriving.values():
-        rows = _row_of_neuron(p)
-        first = np.full(len(p.weight), population.size)
-        np.minimum.at(first, rows, shares)
-        shares = first[rows]
+        _, of_neurons = _channels(p)
+        shares = _first(of_neurons, shares)[of_neurons]
     by_row = {}
     for at, p in arriving.items():
-        _, neuron = np.unique(_row_of_neuron(p), return_index=True)
-        by_row[at] = shares[neuron]
+        of_outputs, of_neurons = _channels(p)
+        _, first_output = np.unique(p.operator.groups_of_outputs, return_index=True)
+        by_row[at] = _first(of_neurons, shares)[of_outputs[first_output]]
     return by_row
 
 
-def _row_of_neuron(p: Projection) -> np.ndarray:
-    """The row of weights that leads into each neuron of the target."""
+def _first(channel: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The smallest number of each channel's."""
+    found = np.full(channel.max() + 1, len(shares))
+    np.minimum.at(found, channel, shares)
+    return found
+
+
+def _channels(p: Projection) -> tuple[np.ndarray, np.ndarray]:
+    """Of the operator's outputs and of the target's neurons, which of them have weights in common."""
     if p.maximum is not None:
-        return p.maximum.channels_behind
-    return p.operator.groups_of_outputs
+        return p.maximum.channels_before, p.maximum.channels_behind
+    return (p.operator.groups_of_outputs,) * 2
 
 
 def _steps(
@@ -153,11 +158,8 @@ def _corrected(
         p = graph.projections[at]
         before = replace(p, maximum=None).apply(exact[p.source].mean(axis=0))
         after = replace(made.projections[at], maximum=None).apply(now[p.source].mean(axis=0))
-        off = before - after
-        if isinstance(p.operator, Convolution):
-            by_channel = off.reshape(p.operator.out_shape[0], -1).mean(axis=1)
-            off = by_channel[_row_of_neuron(p)]
-        missing += off
+        of_outputs, of_neurons = _channels(p)
+        missing += (np.bincount(of_outputs, before - after) / np.bincount(of_outputs))[of_neurons]
     moved = replace(population, bias=population.bias + missing.reshape(population.shape))
     return with_population(made, moved)
 

@@ -16,11 +16,7 @@ from nirdeploy.cli import inputs, options, ui
 @options.out(default="build", text="Folder of the products.")
 @options.dialect
 @inputs.asked
-@click.option(
-    "--bits",
-    help="Bits of the weights: 4; fc1=4,conv1=8 by population or layer; auto:60% (or 40KB), what loses least "
-    "in so much memory. By default the target's.",
-)
+@options.bits("auto:60% (or 40KB), what loses least in so much memory")
 @click.option(
     "--calibrate",
     "samples",

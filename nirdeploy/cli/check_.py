@@ -18,17 +18,26 @@ if TYPE_CHECKING:
 @click.option("-t", "--target", shell_complete=options.complete_targets, help="Also check that this target takes it.")
 @options.dialect
 @inputs.asked
+@options.bits()
 @options.as_json
 def command(
-    model: Path, target: str | None, dialect: str | None, dt: float | None, as_json: bool, **said: str | None
+    model: Path,
+    target: str | None,
+    dialect: str | None,
+    dt: float | None,
+    bits: str | None,
+    as_json: bool,
+    **said: str | None,
 ) -> None:
     """Validate MODEL.NIR; with a target, quantize and place it as well."""
     from nirdeploy import check as check_verb
     from nirdeploy import pipeline
+    from nirdeploy.graph import precision
     from nirdeploy.proof.report import tables
     from nirdeploy.records.inputs import encodings_to
 
-    graph = check_verb(model, dialect=dialect, dt=dt, **inputs.held(**said))
+    widths = None if bits is None else precision.parse(bits)
+    graph = precision.with_bits(check_verb(model, dialect=dialect, dt=dt, **inputs.held(**said)), widths)
     if target is not None:
         pipeline.build(graph, target, stop="place")
     populations = [

@@ -18,7 +18,9 @@ from nirdeploy.graph.precision import with_bits
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
 from tests import networks
+from tests.chips import xylo_networks
 from tests.conftest import examples
+from tests.contract.test_every_target import legal, network
 
 TARGET = registry.load("fpga")
 
@@ -79,14 +81,13 @@ def test_less_is_lost_at_few_bits() -> None:
 @pytest.mark.parametrize("name", ["loihi2", "spinnaker2", "xylo_a2", "speck2e"])
 def test_chips_are_calibrated_in_their_own_integers(name: str) -> None:
     target = registry.load(name)
-    dialect = "sinabs" if name.startswith("speck") else "nir,reset=subtract"
-    graph = check(networks.two_layers(sizes=(8, 12, 5)), dialect=dialect)
+    graph = xylo_networks.graph(3) if name == "xylo_a2" else check(network(*legal(target)))
     task = _task(graph)
-    try:
-        before = task.loss(rounded(graph, target))
-    except DoesNotFit as error:
-        pytest.fail(f"a network that the chip holds is wanted here: {error}")
-    assert calibrated(graph, target, task).after.value <= before.value
+    before = task.loss(rounded(graph, target))
+    found = calibrated(graph, target, task)
+    assert found.before == before
+    assert found.after.value <= before.value
+    assert calibrated(graph, target, task).digest() == found.digest()
 
 
 def test_a_calibration_is_kept(tmp_path: Path) -> None:

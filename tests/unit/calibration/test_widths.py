@@ -73,7 +73,7 @@ def test_the_layer_that_minds_gets_the_bits() -> None:
     graph = check(nir_graph)
     bits = within(Memory(part=0.45), graph, TARGET, _task(graph))
     assert bits["lif1"] == 2
-    assert bits["lif2"] == 8
+    assert bits["lif2"] > 2
     rows = {(one.population, one.bits): one.loss.value for one in sensitivities(graph, TARGET, _task(graph))}
     assert rows["lif1", 2] == rows["lif1", 8]
     assert rows["lif2", 2] > rows["lif2", 8]
