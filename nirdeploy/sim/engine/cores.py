@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -10,6 +11,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 Found = TypeVar("Found")
+_busy = threading.local()  # whether a thread is at a part of a job
 
 
 def count() -> int:
@@ -26,10 +28,20 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
 def share(size: int, step: int, job: Callable[[int, int], Found]) -> list[Found]:
     """``job(first, last)`` of parts of ``range(size)`` that begin at multiples of ``step``, one for each core.
 
-    A job calls this no further.
+    What a part of a job shares in turn it does alone.
     """
     steps = -(-size // step)
-    parts = min(count(), steps)
-    ends = [min(steps * part // parts * step, size) for part in range(parts + 1)] if parts else [0, 0]
-    others = [_pool(os.getpid(), count() - 1).submit(job, a, b) for a, b in pairwise(ends[1:])]
-    return [job(*ends[:2]), *(other.result() for other in others)]
+    parts = 1 if getattr(_busy, "now", False) else min(count(), steps)
+    if parts <= 1:
+        return [job(0, size)]
+    ends = [min(steps * part // parts * step, size) for part in range(parts + 1)]
+    others = [_pool(os.getpid(), count() - 1).submit(_alone, job, a, b) for a, b in pairwise(ends[1:])]
+    return [_alone(job, *ends[:2]), *(other.result() for other in others)]
+
+
+def _alone(job: Callable[[int, int], Found], first: int, last: int) -> Found:
+    _busy.now = True
+    try:
+        return job(first, last)
+    finally:
+        _busy.now = False

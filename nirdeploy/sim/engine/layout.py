@@ -70,9 +70,9 @@ class Layout:
 
 
 def aligned(shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
-    """Zeros that begin where a line of the cache does: vectors then lie within lines."""
+    """Room for numbers, of any value, that begins where a line of the cache does: vectors then lie within lines."""
     size = math.prod(shape) * np.dtype(kind).itemsize
-    raw = np.zeros(size + LINE, dtype=np.uint8)
+    raw = np.empty(size + LINE, dtype=np.uint8)
     begin = -raw.ctypes.data % LINE
     return raw[begin : begin + size].view(kind).reshape(shape)
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Passage, Pool
 from nirdeploy.sim.engine.layout import STEP, Layout, aligned
 
+Kind = type[np.number[Any]]
 BLOCK = 128  # sums of a matrix that are made together: so few that their weights stay near
 
 
@@ -22,7 +24,7 @@ BLOCK = 128  # sums of a matrix that are made together: so few that their weight
 class Rows:
     """A matrix: each input adds one row, block by block."""
 
-    weight: np.ndarray  # float (blocks x inputs x block), flat
+    weight: np.ndarray  # (blocks x inputs x block), flat
     block: int
 
 
@@ -36,7 +38,7 @@ class Runs:
     offset: np.ndarray
     row: np.ndarray
     length: np.ndarray
-    weight: np.ndarray  # float, flat
+    weight: np.ndarray  # flat
 
     @property
     def tables(self) -> tuple[np.ndarray, ...]:
@@ -62,12 +64,17 @@ def lands(passage: Passage, landing: Layout) -> bool:
     return (channels, math.prod(space)) == (landing.channels, landing.positions)
 
 
-def links(passage: Passage, source: Layout, landing: Layout, kind: type[np.floating]) -> Rows | Runs:
+def links(passage: Passage, source: Layout, landing: Layout, kind: Kind) -> Rows | Runs:
     """The tables of a passage (up to its maximum) from a signal in one layout to sums in another, which it
     :func:`lands` in; weights of that kind."""
     operator, pool = passage.operator, passage.pool
     if isinstance(operator, Dense) and pool is None:
         return _rows(operator, source, landing, kind)
+    return runs_of(operator, pool, source, landing, kind)
+
+
+def runs_of(operator: Operator, pool: Pool | None, source: Layout, landing: Layout, kind: Kind) -> Runs:
+    """The tables of any operator, perhaps behind a pool."""
     channels, positions = _geometry(operator, pool)
     group, base, weight, runs = _of_operator(operator, channels, landing)
     if pool is not None:
@@ -81,7 +88,7 @@ def links(passage: Passage, source: Layout, landing: Layout, kind: type[np.float
     return Runs(*(table.astype(np.uint32) for table in tables), flat)
 
 
-def _rows(operator: Dense, source: Layout, landing: Layout, kind: type[np.floating]) -> Rows:
+def _rows(operator: Dense, source: Layout, landing: Layout, kind: Kind) -> Rows:
     block = min(BLOCK, landing.width)
     blocks = -(-landing.width // block)
     rows = np.zeros((source.width, blocks * block), dtype=kind)
@@ -142,7 +149,7 @@ def _convolved(operator: Convolution, landing: Layout) -> tuple[np.ndarray, np.n
 
 
 def _order(operator: Convolution, axis: int) -> list[int]:
-    """The taps in the order in which an input reaches outputs by them, those of one remainder of the stride together."""
+    """The taps in the order in which an input reaches outputs by them, by remainders of the stride."""
     step, stride = operator.dilation[axis], operator.stride[axis]
     return sorted(range(operator.weight.shape[2 + axis]), key=lambda tap: (tap * step % stride, -tap))
 

@@ -18,8 +18,12 @@ DECAY, BIAS, THRESHOLD, RESET_VALUE, SPIKE_SIZE, SYNAPSE_DECAY, SYNAPSE_BIAS = r
 
 
 class How(NamedTuple):
-    """The rules of a population, and what its numbers are in; 0 or 1 where nothing else is said."""
+    """The rules of a population, and what its numbers are in; 0 or 1 where nothing else is said.
 
+    ``plain``: it spikes, and nothing else is to be done than to decay, add, compare and reset at once.
+    """
+
+    plain: int
     spiking: int
     synaptic: int
     sees_old: int  # the membrane sees the synaptic current of the step before
@@ -56,16 +60,21 @@ def step(
     width, tile, tiles = states[0].shape[1], parameters.shape[2], parameters.shape[0]
     entering, before, compared = np.empty(tile), np.empty(tile), np.empty(tile)
     lost = np.empty(tile, np.int64)
-    saturated = 0
+    saturated, all_there = 0, begins.max() if begins.size else 0
     for s in range(samples):
         b = sample + s
         for n in range(first, last, tile):
-            end, t = min(n + tile, last), begin
+            end = min(n + tile, last)
             own = parameters[n // tile % tiles]
             v, i, z = states[0][s, n:end], states[1][s, n:end], states[2][s, n:end]
             for k in range(steps):
-                t = begin + k
-                _enter(sums, (s * steps + k) * width + n, gain, entering, lost, v.size)
+                t, at = begin + k, (s * steps + k) * width + n
+                if how.plain and t >= all_there:
+                    saturated += _plain(v, sums, at, gain, own, how, fired[t, b, n:end])
+                    if trace.shape[0]:
+                        _keep(v, trace[t, b, n:end])
+                    continue
+                _enter(sums, at, gain, entering, lost, v.size)
                 for part in range(begins.size):
                     if t < begins[part]:
                         _take(entering, late[part, n // tile % tiles], v.size)
@@ -102,6 +111,27 @@ def step(
                 if trace.shape[0]:
                     _keep(v, trace[t, b, n:end])
                 saturated += _count(lost, v.size)
+    return saturated
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _plain(
+    v: np.ndarray, sums: np.ndarray, at: int, gain: float, own: np.ndarray, how: How, fired: np.ndarray
+) -> int:  # pragma: no cover
+    """A step of plain neurons in one loop: what most networks are made of."""
+    kept, taken = 1.0 - how.zero, float(how.zero - how.subtract)
+    lowest = -np.inf if how.zero else -how.top - 1.0  # a reset to a value is no sum that saturates
+    highest = np.inf if how.zero else how.top
+    saturated = 0
+    for m in range(v.size):
+        total = _decayed(v[m], own[DECAY, m], how.unit) + sums[at + m] * gain + own[BIAS, m]
+        value = min(max(total, -how.top - 1.0), how.top)
+        spikes = value > own[THRESHOLD, m]
+        lower = kept * value + taken * own[RESET_VALUE, m]
+        after = min(max(lower, lowest), highest)
+        saturated += (value != total) | (spikes & (after != lower))
+        fired[m] = spikes
+        v[m] = after if spikes else value
     return saturated
 
 

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.semantics.operators import Convolution, Elementwise, Maximum
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
 from nirdeploy.sim.engine import neurons, settle
-from nirdeploy.sim.engine.layout import Layout
-from nirdeploy.sim.engine.links import Rows, Runs, lands, links
+from nirdeploy.sim.engine.layout import Layout, aligned
+from nirdeploy.sim.engine.links import Kind, Rows, Runs, lands, links
 
 _MOST = 255  # spikes of a step, and numbers: what uint8 holds
 
@@ -37,7 +37,7 @@ class Lot:
     """
 
     landing: Layout
-    kind: type[np.floating]
+    kind: Kind
     shift: int
     windows: tuple[np.ndarray, np.ndarray]
     arriving: tuple[Arriving, ...]
@@ -185,11 +185,16 @@ def _lot(
 ) -> Lot:
     group = list(group)
     landing = _landing(maximum, layouts[group[0].target])
-    kind: type[np.floating] = np.float32 if sum(_reach(network, p) for p in group) < 1 << 24 else np.float64
+    reach = sum(_reach(network, p) for p in group)
+    small = [_largest(network, p.source) == 1 and int(np.abs(p.weight).max(initial=0)) < 1 << 7 for p in group]
+    kind: Kind = np.float32 if reach < 1 << 24 else np.float64
+    if reach < 1 << 15 and all(small):
+        kind = np.int16
     arriving = []
-    for p in group:
+    for p, narrow in zip(group, small, strict=True):
         source = layouts.get(p.source, Layout.as_it_is(p.inputs))
-        tables = links(p, source, landing, kind)
+        by_rows = isinstance(p.operator, Dense) and p.pool is None
+        tables = links(p, source, landing, np.int8 if narrow and (by_rows or kind is np.int16) else kind)
         arriving.append(Arriving(p.source, source, p.delay, tables, _largest(network, p.source) > 1))
     empty = np.zeros(0, dtype=np.int64)
     return Lot(landing, kind, shift, (empty, empty) if maximum is None else settle.windows(maximum), tuple(arriving))
@@ -197,7 +202,9 @@ def _lot(
 
 def _how(population: IntegerPopulation, formats: Formats) -> neurons.How:
     rules = population.rules
+    more = (rules.reset_guard, rules.reset_delay, rules.multi, rules.spike_delay, rules.bounded)
     return neurons.How(
+        plain=int(population.spiking and not population.synaptic and not any(more)),
         spiking=int(population.spiking),
         synaptic=int(population.synaptic),
         sees_old=int(rules.synapse_order == "old"),
@@ -235,4 +242,6 @@ def _parameters(population: IntegerPopulation, layout: Layout) -> tuple[np.ndarr
     filled = np.zeros((len(rows), tiles * tile))
     filled[:, : laid.shape[1]] = laid
     parts = filled.reshape(len(rows), tiles, tile)
-    return np.ascontiguousarray(parts[:7].swapaxes(0, 1)), np.ascontiguousarray(parts[7:])
+    own = aligned((tiles, 7, tile), np.float64)
+    own[...] = parts[:7].swapaxes(0, 1)
+    return own, np.ascontiguousarray(parts[7:])

@@ -10,8 +10,8 @@ import numpy as np
 
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.sim.engine import cores, neurons, scatter
-from nirdeploy.sim.engine.layout import Laid, Layout, Signals, aligned
-from nirdeploy.sim.engine.links import Rows
+from nirdeploy.sim.engine.layout import Laid, Signals, aligned
+from nirdeploy.sim.engine.links import Kind, Rows
 from nirdeploy.sim.engine.prepare import Arriving, Ready, prepared
 from nirdeploy.sim.engine.settle import settle
 
@@ -19,7 +19,6 @@ _NUMBERS = 1 << 18  # of a chunk's sums: so few that they stay in a core's cache
 _WORTH = 1 << 15  # numbers that are worth another core
 
 Chunk = tuple[int, int, int, int]  # first sample, samples, first step, steps
-Share = Callable[[int, int, Callable[[int, int], Any]], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -53,26 +52,26 @@ def run(
     recurrent = any(p.source in together for name in together for p in network.into(name))
     steps = _at_once(network, together) if recurrent else time
 
-    def samples(first: int, last: int, shared: Share = _alone) -> int:
+    def samples(first: int, last: int) -> int:
         room, saturated = Room(), 0
         for chunk in _chunks(first, last, time, steps, max(own.layout.width for own in ready)):
             for cell in cells:
                 cell.begin(chunk, room)
-            saturated += sum(cell.step(chunk, signals, room, shared) for cell in cells)
+            saturated += sum(cell.step(chunk, signals, room) for cell in cells)
         return saturated
 
-    if batch < cores.count() and not recurrent:
-        saturated = samples(0, batch, cores.share)
-    else:
-        saturated = sum(cores.share(batch, 1, samples))
+    # Where there are fewer samples than cores, the cores share the numbers of each.
+    shared = batch >= cores.count() or recurrent
+    saturated = sum(cores.share(batch, 1, samples)) if shared else samples(0, batch)
     for cell in cells:
         if not cell.ready.how.spiking:
             signals[cell.ready.name] = cell.membrane().astype(np.int64)
     return Done({cell.ready.name: cell.membrane() for cell in cells if cell.ready.name in keep}, saturated)
 
 
-def _alone(size: int, step: int, job: Callable[[int, int], Any]) -> list[Any]:
-    return [job(0, size)]
+def _worth(numbers: int, step: int) -> int:
+    """How many times so many numbers are worth another core, in steps of ``step``."""
+    return -(-_WORTH // (numbers * step)) * step
 
 
 def _at_once(network: IntegerNetwork, together: Sequence[str]) -> int:
@@ -99,7 +98,7 @@ class Room:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
-    def of(self, name: tuple[str, str], size: int, kind: type[np.floating]) -> np.ndarray:
+    def of(self, name: tuple[str, str], size: int, kind: Kind) -> np.ndarray:
         """``size`` numbers: as they were left, if so many were there."""
         if name not in self._known or self._known[name].size < size:
             self._known[name] = aligned((size,), kind)
@@ -120,7 +119,7 @@ class _Cell:
     ) -> None:
         self.ready, self._batch = ready, batch
         width = ready.layout.width
-        self._fired = aligned((time, batch, width) if ready.how.spiking else (0, batch, width), np.uint8)
+        self._fired = np.zeros((time if ready.how.spiking else 0, batch, width), dtype=np.uint8)
         self._trace = np.zeros((time if keep or not ready.how.spiking else 0, batch, width), dtype=np.int32)
         if ready.how.spiking:
             signals.keep(ready.name, Laid(self._fired, ready.layout))
@@ -134,7 +133,7 @@ class _Cell:
         return self.ready.layout.natural(self._trace)
 
     def begin(self, chunk: Chunk, room: Room) -> None:
-        """The state before the first step, and what is known of a step before anything of it: spikes that leave late."""
+        """The state before the first step; and spikes that leave late, which are known before anything of a step is."""
         sample, samples, step, _ = chunk
         states = self._states(samples, room)
         if step == 0:
@@ -149,11 +148,10 @@ class _Cell:
             room.of((self.ready.name, which), samples * width, np.float64).reshape(samples, width) for which in "viz"
         )
 
-    def step(self, chunk: Chunk, signals: Signals, room: Room, shared: Share) -> int:
+    def step(self, chunk: Chunk, signals: Signals, room: Room) -> int:
         """All steps of a chunk; returns how often a membrane saturated."""
         ready, (sample, samples, step, steps) = self.ready, chunk
         width, rows = ready.layout.width, samples * steps
-        shared = shared if rows * width >= _WORTH else _alone
         total, shift = np.zeros(0), 0
         if ready.directly:
             total, shift = room.of((ready.name, "0"), rows * width, ready.lots[0].kind), ready.lots[0].shift
@@ -164,11 +162,11 @@ class _Cell:
         for index, lot in enumerate(ready.lots):
             into = room.of((ready.name, str(index)), rows * lot.landing.width, lot.kind)
             for number, arriving in enumerate(lot.arriving):
-                _scatter(arriving, signals, chunk, number == 0, into, lot.landing.width, shared)
+                _scatter(arriving, signals, chunk, number == 0, into, lot.landing.width)
             if not ready.directly:
                 own = (into, lot.landing.width, total, width)
                 how = (ready.layout.lanes, lot.windows, lot.shift)
-                shared(rows, 1, lambda a, b, own=own, how=how: settle(*own, a, b, *how))  # type: ignore[misc]
+                cores.share(rows, _worth(lot.landing.width, 1), lambda a, b, own=own, how=how: settle(*own, a, b, *how))  # type: ignore[misc]
         tile = ready.parameters.shape[2]
         own_ = (
             total,
@@ -180,7 +178,11 @@ class _Cell:
             ready.how,
             chunk,
         )
-        return sum(shared(width, tile, lambda a, b: int(neurons.step(*own_, a, b, self._fired, self._trace))))
+        return sum(
+            cores.share(
+                width, _worth(rows, tile), lambda a, b: int(neurons.step(*own_, a, b, self._fired, self._trace))
+            )
+        )
 
 
 def _scatter(
@@ -190,7 +192,6 @@ def _scatter(
     fresh: bool,
     into: np.ndarray,
     width: int,
-    shared: Share,
 ) -> None:
     """A chunk's sums of what one projection brings."""
     sample, samples, step, steps = chunk
@@ -202,11 +203,13 @@ def _scatter(
         rows = (flat, size, batch, (sample, step - arriving.delay, steps), first, last, arriving.scaled, fresh)
         events = np.empty(size * scatter.GROUP, dtype=np.uint32)
         if isinstance(tables, Rows):
-            scatter.rows(*rows, tables.weight, tables.block, events, into, width)
+            narrow = aligned((tables.block,), np.int16 if tables.weight.dtype == np.int8 else into.dtype.type)
+            narrow[...] = 0
+            scatter.rows(*rows, tables.weight, tables.block, events, narrow, into, width)
         else:
             scatter.runs(*rows, tables.tables, tables.weight, events, into, width)
 
-    shared(samples * steps, 1, job)
+    cores.share(samples * steps, _worth(width, 1), job)
 
 
 def in_order(signal: Laid) -> np.ndarray:
@@ -218,5 +221,5 @@ def in_order(signal: Laid) -> np.ndarray:
         events = np.empty(width, dtype=np.uint32)
         scatter.place(flat, width, first, last, signal.layout.origin, events, out.reshape(-1), signal.layout.size)
 
-    (cores.share if out.size >= _WORTH else _alone)(time * batch, 1, job)
+    cores.share(time * batch, _worth(width, 1), job)
     return out

@@ -11,6 +11,7 @@ import numpy as np
 
 from nirdeploy.sim.engine import vectors
 
+BURST = 256  # rows of weights of 8 bits that 16 bits hold
 GROUP = 8  # rows whose spikes are added block by block, so that a block's weights stay near
 
 
@@ -51,6 +52,7 @@ def rows(
     weight: np.ndarray,
     block: int,
     events: np.ndarray,
+    narrow: np.ndarray,  # (block,): 0, of a type that holds BURST weights
     sums: np.ndarray,  # flat
     width: int,
 ) -> None:  # pragma: no cover
@@ -77,53 +79,65 @@ def rows(
                         factor = sums.dtype.type(signal[at + events[i]])
                         _add_scaled(sums, into, weight, start + events[i] * block, length, factor)
                 else:
-                    _add_rows(sums, into, weight, start, block, length, events, ends[r], ends[r + 1])
+                    for part in range(ends[r], ends[r + 1], BURST):
+                        last_of = min(part + BURST, ends[r + 1])
+                        _add_rows(narrow, weight, start, block, events, part, last_of)
+                        for n in range(length):
+                            sums[into + n] += narrow[n]
+                            narrow[n] = 0
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _add_rows(
-    sums: np.ndarray,
-    into: int,
-    weight: np.ndarray,
-    start: int,
-    block: int,
-    length: int,
-    events: np.ndarray,
-    first: int,
-    last: int,
+    narrow: np.ndarray, weight: np.ndarray, start: int, block: int, events: np.ndarray, first: int, last: int
 ) -> None:  # pragma: no cover
     """Adds the weight rows of some events, four at a time."""
-    wide = length // 16 * 16
     fours = first + (last - first) // 4 * 4
     for i in range(first, fours, 4):
         a, b = start + events[i] * block, start + events[i + 1] * block
         c, d = start + events[i + 2] * block, start + events[i + 3] * block
-        for m in range(0, wide, 16):
-            vectors.add_four_wide(sums, into + m, weight, a + m, b + m, c + m, d + m)
-        for m in range(wide, length, 4):
-            vectors.add_four_narrow(sums, into + m, weight, a + m, b + m, c + m, d + m)
+        m = 0
+        while m + 32 <= block:
+            vectors.add_four_32(narrow, m, weight, (a + m, b + m, c + m, d + m))
+            m += 32
+        if m + 16 <= block:
+            vectors.add_four_16(narrow, m, weight, (a + m, b + m, c + m, d + m))
+            m += 16
+        while m < block:
+            vectors.add_four_4(narrow, m, weight, (a + m, b + m, c + m, d + m))
+            m += 4
     for i in range(fours, last):
-        _add(sums, into, weight, start + events[i] * block, length)
+        _add(narrow, 0, weight, start + events[i] * block, block)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _add(sums: np.ndarray, into: int, weight: np.ndarray, start: int, length: int) -> None:  # pragma: no cover
-    wide = length // 16 * 16
-    for m in range(0, wide, 16):
-        vectors.add_wide(sums, into + m, weight, start + m)
-    for m in range(wide, length, 4):
-        vectors.add_narrow(sums, into + m, weight, start + m)
+    m = 0
+    while m + 32 <= length:
+        vectors.add_32(sums, into + m, weight, (start + m,))
+        m += 32
+    if m + 16 <= length:
+        vectors.add_16(sums, into + m, weight, (start + m,))
+        m += 16
+    while m < length:
+        vectors.add_4(sums, into + m, weight, (start + m,))
+        m += 4
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _add_scaled(
     sums: np.ndarray, into: int, weight: np.ndarray, start: int, length: int, factor: float
 ) -> None:  # pragma: no cover
-    wide = length // 16 * 16
-    for m in range(0, wide, 16):
-        vectors.add_scaled_wide(sums, into + m, weight, start + m, factor)
-    for m in range(wide, length, 4):
-        vectors.add_scaled_narrow(sums, into + m, weight, start + m, factor)
+    m = 0
+    while m + 32 <= length:
+        vectors.add_scaled_32(sums, into + m, weight, (start + m,), factor)
+        m += 32
+    if m + 16 <= length:
+        vectors.add_scaled_16(sums, into + m, weight, (start + m,), factor)
+        m += 16
+    while m < length:
+        vectors.add_scaled_4(sums, into + m, weight, (start + m,), factor)
+        m += 4
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -179,3 +193,16 @@ def place(
         for i in range(find(signal, r * size, size, events, 0)):
             j = events[i]
             out[r * width + to[j]] = signal[r * size + j]
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def by_channel(
+    sums: np.ndarray, rows: int, channels: int, positions: int, lanes: int, out: np.ndarray
+) -> None:  # pragma: no cover
+    """Sums (flat) that lie position by position, channel by channel: into ``out`` (flat)."""
+    for r in range(rows):
+        for first in range(0, positions, 16):
+            last = min(first + 16, positions)
+            for c in range(channels):
+                for p in range(first, last):
+                    out[(r * channels + c) * positions + p] = sums[(r * positions + p) * lanes + c]

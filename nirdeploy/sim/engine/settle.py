@@ -1,4 +1,4 @@
-"""settle: what stands between sums of weights and a membrane: a maximum over windows, a shift, other sums beside them."""
+"""settle: what stands between sums of weights and a membrane: a maximum over windows, a shift, other sums."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""vectors: what the loops do with several numbers at once, in LLVM's vectors, which every processor's compiler knows.
+"""vectors: what the loops do with several numbers at once, in LLVM's vectors, which it has instructions for everywhere.
 
-NumPy's arrays of one axis without gaps, indexed from their start; nothing here is checked against their ends.
+Arrays of one axis without gaps, indexed from their start; nothing here is checked against their ends.
 """
 
 from __future__ import annotations
@@ -14,89 +14,89 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 WORD = 64  # signals that are looked at together
-WIDE, NARROW = 16, 4  # numbers that are added together
 
 
-def _vector(context: Any, builder: Any, kind: Any, array: Any, index: Any, count: int) -> Any:
-    """Where ``count`` numbers of an array stand, from ``index`` on."""
-    made = context.make_array(kind)(context, builder, array)
-    start = builder.gep(made.data, [index])
-    return builder.bitcast(start, ir.VectorType(context.get_data_type(kind.dtype), count).as_pointer())
+def _place(context: Any, builder: Any, kind: Any, array: Any, index: Any, count: int) -> Any:
+    """Where ``count`` numbers of an array stand, from ``index`` on, and how they are aligned."""
+    start = builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+    vector = ir.VectorType(context.get_data_type(kind.dtype), count)
+    return builder.bitcast(start, vector.as_pointer()), kind.dtype.bitwidth // 8
 
 
-def _add(count: int, rows: int, scaled: bool) -> Any:
-    """into[at:at + count] += the sum of ``rows`` runs of ``row``, or ``factor`` times the only one."""
+def _load(context: Any, builder: Any, kind: Any, array: Any, index: Any, count: int) -> Any:
+    place, align = _place(context, builder, kind, array, index, count)
+    return builder.load(place, align=align)
+
+
+def _widened(builder: Any, vector: Any, kind: Any) -> Any:
+    """Numbers in another vector's type, that holds them all."""
+    if vector.type == kind:
+        return vector
+    whole = isinstance(kind.element, ir.IntType)
+    return builder.sext(vector, kind) if whole else builder.sitofp(vector, kind)
+
+
+def _adding(count: int, rows: int, scaled: bool = False) -> Callable[..., Any]:
+    """``add(into, at, row, starts)``: into[at:at + count] += the sum of what stands in ``row`` from each start on.
+
+    ``add(into, at, row, starts, factor)``: that times a factor of the type of ``into``.
+    """
 
     def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        into, at, row, *starts = arguments
-        kind, align = signature.args[0], signature.args[0].dtype.bitwidth // 8
-        factor = starts.pop() if scaled else None
-        runs = [
-            builder.load(_vector(context, builder, signature.args[2], row, start, count), align=align)
-            for start in starts
-        ]
-        while len(runs) > 1:
-            runs = [builder.fadd(a, b) for a, b in zip(runs[::2], runs[1::2], strict=True)]
-        total = runs[0]
-        if factor is not None:
-            whole = ir.Constant(total.type, ir.Undefined)
+        into, at, row, starts, *factor = arguments
+        place, align = _place(context, builder, signature.args[0], into, at, count)
+        before = builder.load(place, align=align)
+        if isinstance(before.type.element, ir.IntType):
+            add, multiply = builder.add, builder.mul
+        else:
+            add, multiply = builder.fadd, builder.fmul
+        total = None
+        for index in cgutils.unpack_tuple(builder, starts, rows):
+            found = _widened(builder, _load(context, builder, signature.args[2], row, index, count), before.type)
+            total = found if total is None else add(total, found)
+        for value in factor:
+            whole = ir.Constant(before.type, ir.Undefined)
             for lane in range(count):
-                whole = builder.insert_element(whole, factor, ir.Constant(ir.IntType(32), lane))
-            total = builder.fmul(total, whole)
-        place = _vector(context, builder, kind, into, at, count)
-        builder.store(builder.fadd(builder.load(place, align=align), total), place, align=align)
+                whole = builder.insert_element(whole, value, ir.Constant(ir.IntType(32), lane))
+            total = multiply(total, whole)
+        builder.store(add(before, total), place, align=align)
         return context.get_dummy_value()
 
-    return generated
-
-
-def _adding(count: int, rows: int = 1, scaled: bool = False) -> Callable[..., Any]:
-    generated = _add(count, rows, scaled)
     if scaled:
 
-        @intrinsic
-        def scaled_row(context: Any, into: Any, at: Any, row: Any, start: Any, factor: Any) -> Any:
-            return types.void(into, types.intp, row, types.intp, row.dtype), generated
+        @intrinsic  # type: ignore[untyped-decorator]
+        def add_scaled(context: Any, into: Any, at: Any, row: Any, starts: Any, factor: Any) -> Any:
+            return types.void(into, types.intp, row, types.UniTuple(types.intp, rows), into.dtype), generated
 
-        return scaled_row
-    if rows == 4:
+        return add_scaled  # type: ignore[no-any-return]
 
-        @intrinsic
-        def four_rows(context: Any, into: Any, at: Any, row: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-            return types.void(into, types.intp, row, *[types.intp] * 4), generated
+    @intrinsic  # type: ignore[untyped-decorator]
+    def add(context: Any, into: Any, at: Any, row: Any, starts: Any) -> Any:
+        return types.void(into, types.intp, row, types.UniTuple(types.intp, rows)), generated
 
-        return four_rows
-
-    @intrinsic
-    def one_row(context: Any, into: Any, at: Any, row: Any, start: Any) -> Any:
-        return types.void(into, types.intp, row, types.intp), generated
-
-    return one_row
+    return add  # type: ignore[no-any-return]
 
 
-add_wide, add_narrow = _adding(WIDE), _adding(NARROW)
-add_four_wide, add_four_narrow = _adding(WIDE, rows=4), _adding(NARROW, rows=4)
-add_scaled_wide, add_scaled_narrow = _adding(WIDE, scaled=True), _adding(NARROW, scaled=True)
+add_32, add_16, add_4 = (_adding(count, 1) for count in (32, 16, 4))
+add_four_32, add_four_16, add_four_4 = (_adding(count, 4) for count in (32, 16, 4))
+add_scaled_32, add_scaled_16, add_scaled_4 = (_adding(count, 1, scaled=True) for count in (32, 16, 4))
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def nonzero(context: Any, values: Any, at: Any) -> Any:
     """Which of the WORD numbers from ``at`` on are not 0: the bits of an int64, the first the lowest."""
 
     def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind, align = signature.args[0], signature.args[0].dtype.bitwidth // 8
-        found = builder.load(_vector(context, builder, kind, *arguments, WORD), align=align)
+        found = _load(context, builder, signature.args[0], arguments[0], arguments[1], WORD)
         zero = ir.Constant(found.type, None)
-        if isinstance(kind.dtype, types.Float):
-            other = builder.fcmp_unordered("!=", found, zero)
-        else:
-            other = builder.icmp_unsigned("!=", found, zero)
+        whole = isinstance(found.type.element, ir.IntType)
+        other = builder.icmp_unsigned("!=", found, zero) if whole else builder.fcmp_unordered("!=", found, zero)
         return builder.bitcast(other, ir.IntType(WORD))
 
     return types.int64(values, types.intp), generated
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def lowest(context: Any, word: Any) -> Any:
     """The place of the lowest bit of an int64 that is set (there is one)."""
 
