@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -152,7 +153,11 @@ class CheckedGraph:
         return meta, arrays
 
     def digest(self) -> str:
-        """SHA-256 (hex) of everything that decides the spikes."""
+        """SHA-256 (hex) of everything that decides the spikes; its arrays are not to be changed in place."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         meta, arrays = self.parts()
         return store.digest({key: meta[key] for key in meta if key not in _TOLD}, arrays)
 

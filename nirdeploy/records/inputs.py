@@ -70,7 +70,9 @@ class InputEncoding:
         return self.step * (self.top - self.zero)
 
     def integers(self, x: np.ndarray) -> np.ndarray:
-        """uint8 of numbers that it holds, the border around them."""
+        """uint8 of numbers that it holds, the border around them; those given, where these are what is sent."""
+        if self.scale is None and x.dtype == np.uint8:
+            return self.around(x, fill=self.zero)
         values = x if self.scale is None else np.rint(x.astype(np.float64) / self.scale) + self.zero
         return self.around(np.asarray(np.clip(values, 0, self.top).astype(np.uint8)), fill=self.zero)
 
@@ -107,10 +109,17 @@ class InputEncoding:
             return "only 0 and 1 (spikes)" if self.bits == 1 else f"whole numbers from 0 to {self.top}"
         return f"{self.lowest:.6g} to {self.highest:.6g} in steps of {self.scale:.3g} ({self.bits} bits)"
 
+    def holds(self, x: np.ndarray) -> bool:
+        """Whether it holds all of these finite numbers."""
+        if self.scale is None and x.dtype.kind in "bu":
+            return bool(x.max(initial=0) <= self.top)
+        return not self.refused(x).any()
+
     def refused(self, x: np.ndarray) -> np.ndarray:
         """Which finite numbers it does not hold (bool)."""
         if self.scale is None:
-            return np.asarray((x < 0) | (x > self.top) | (x != np.floor(x)))
+            beyond = np.asarray((x < 0) | (x > self.top))
+            return beyond | (x != np.floor(x)) if x.dtype.kind == "f" else beyond
         at = x.astype(np.float64) / self.scale + self.zero
         return np.asarray((at < -_SLACK) | (at > self.top + _SLACK))
 
@@ -153,8 +162,8 @@ def stimulus(
     found = {}
     for name, values in _shaped(x, inputs).items():
         encoding = known.get(name, InputEncoding())
-        refused = encoding.refused(values)
-        if refused.any():
+        if not encoding.holds(values):
+            refused = encoding.refused(values)
             prefix = "" if len(inputs) == 1 else f"{name}="
             hint = _remedy(prefix, values, encoding) if ranged else "encode it as spike trains"
             raise _not_held(name, values, refused, encoding, hint)

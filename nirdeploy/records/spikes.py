@@ -141,6 +141,8 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 def counts(spikes: np.ndarray) -> np.ndarray:
     """Spike counts in the smallest unsigned type that holds them, uint8 mostly."""
+    if spikes.dtype == np.uint8:
+        return spikes
     most = spikes.max(initial=0)
     return spikes.astype(np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.uint32)
 

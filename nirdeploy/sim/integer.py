@@ -1,7 +1,7 @@
 """The integer simulator: the definition of what the device does, bit for bit.
 
 Every rounding is written out in :func:`step`, in plain NumPy; nothing else decides a spike. Where a population is
-of the kind that the compiled engine knows (:mod:`nirdeploy.sim.engine`), the engine runs it, held equal to this. A
+one that the compiled engine knows (:mod:`nirdeploy.sim.engine`), the engine runs it, held equal to this. A
 network that names a backend is stepped by that one's neurons (:mod:`nirdeploy.sim.dynamics`).
 """
 
@@ -19,6 +19,7 @@ from nirdeploy.integers.rounding import decayed, shifted
 from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.sim.dynamics import dynamics_of
+from nirdeploy.sim.engine.layout import Signals
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:
 class _Trace:
     """By population (T, B, size): what left it, and the membranes that were asked for (int32)."""
 
-    signals: dict[str, np.ndarray]
+    signals: Signals
     membrane: dict[str, np.ndarray]
     compared: list[np.ndarray]
     saturations: int = 0
@@ -157,7 +158,8 @@ def _run(
     dynamics = dynamics_of(network)
     stimulus = inputs.stimulus(x, network.inputs, network.takes, ranged=dynamics is None)
     time, batch = next(iter(stimulus.values())).shape[:2]
-    trace = _Trace({name: values.reshape(time, batch, -1) for name, values in stimulus.items()}, {}, [])
+    entered = Signals({name: values.reshape(time, batch, -1) for name, values in stimulus.items()})
+    trace = _Trace(entered, {}, [])
     sources = {p.name: [q.source for q in network.into(p.name)] for p in network.populations}
     for together in recurrence.components([*stimulus, *sources], sources):
         if together[0] in stimulus:
@@ -170,17 +172,17 @@ def _run(
 
 
 def _compiled(network: IntegerNetwork, together: list[str], trace: _Trace, keep: set[str]) -> bool:
-    """Run a population by the compiled engine, if that is of its kind."""
-    from nirdeploy.sim import engine  # numba takes its time: imported where it is used
+    """Run populations by the compiled engine, if it knows them."""
+    from nirdeploy.sim.engine import run  # numba takes its time: imported where it is used
 
-    (name, *others) = together
-    if others or not engine.knows(network, name):
+    def odd(name: str, projections: Sequence[IntegerProjection]) -> np.ndarray:
+        return brought(network.neurons(name), projections, trace.signals)
+
+    done = run.run(network, together, trace.signals, keep, odd)
+    if done is None:
         return False
-    done = engine.run(network, name, trace.signals, keep=name in keep)
-    trace.signals[name] = done.spikes
     trace.saturations += done.saturations
-    if done.membrane is not None:
-        trace.membrane[name] = done.membrane
+    trace.membrane |= done.membrane
     return True
 
 
@@ -280,10 +282,20 @@ def entering(
     signals: Mapping[str, np.ndarray],
 ) -> np.ndarray:
     """What arrives at a population in every step, in the membrane's unit: int64 (T, B, size)."""
-    time, batch = next(iter(signals.values())).shape[:2]
-    total = np.zeros((time, batch, population.size), dtype=np.int64)
+    total = brought(population, projections, signals)
     for begins, part in population.late_bias.items():
         total[:begins] -= part
+    return total
+
+
+def brought(
+    population: IntegerPopulation,
+    projections: Sequence[IntegerProjection],
+    signals: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """What projections bring to a population in every step, in the membrane's unit: int64 (T, B, size)."""
+    time, batch = next(iter(signals.values())).shape[:2]
+    total = np.zeros((time, batch, population.size), dtype=np.int64)
     for projection in projections:
         acc = shifted(exact(projection, signals[projection.source]), population.shift + projection.shift)
         late = min(projection.delay, time)
