@@ -16,9 +16,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nirdeploy.calibration.calibrate import Calibration, calibrated
-from nirdeploy.calibration.task import Task
-from nirdeploy.calibration.widths import Memory, parse, within
+from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
+from nirdeploy.tuning.calibration.task import Task
+from nirdeploy.tuning.calibration.widths import Memory, parse, within
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
@@ -245,7 +245,7 @@ def build(
         dialect, dt, input_bits, input_range, input_scale: as :func:`nirdeploy.graph.check.check`.
         bits: of the weights into each population, as :func:`nirdeploy.graph.precision.with_bits`, or the Memory within
             which samples choose them; or either as ``--bits`` has it ("fc1=4,conv1=8", "auto:60%"). Else the target's.
-        calibrate, labels: samples to choose the integers by (:mod:`nirdeploy.calibration`): (T, B, ...) as
+        calibrate, labels: samples to choose the integers by (:mod:`nirdeploy.tuning.calibration`): (T, B, ...) as
             :func:`nirdeploy.simulate` takes them; and the class of each, int (B,), if there is one.
         on_stage: called with each stage's name before it runs.
 

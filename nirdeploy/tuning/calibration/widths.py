@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nirdeploy.calibration import arriving
-from nirdeploy.calibration.population import Way, on_grid
-from nirdeploy.calibration.task import Loss, Task
+from nirdeploy.tuning.calibration import arriving
+from nirdeploy.tuning.calibration.population import Way, on_grid
+from nirdeploy.tuning.calibration.task import Loss, Task
 from nirdeploy.errors import DoesNotFit, UsageProblem
 from nirdeploy.graph import precision
 from nirdeploy.graph.check import CheckedGraph

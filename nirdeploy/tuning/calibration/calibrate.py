@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nirdeploy.calibration import arriving
-from nirdeploy.calibration.population import Way, on_grid, with_threshold
-from nirdeploy.calibration.task import Loss, Task
+from nirdeploy.tuning.calibration import arriving
+from nirdeploy.tuning.calibration.population import Way, on_grid, with_threshold
+from nirdeploy.tuning.calibration.task import Loss, Task
 from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.calibration.calibrate import Calibration, calibrated
-from nirdeploy.calibration.task import Task
+from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
+from nirdeploy.tuning.calibration.task import Task
 from nirdeploy.errors import CorruptFile, DoesNotFit, InputShapeError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.precision import with_bits

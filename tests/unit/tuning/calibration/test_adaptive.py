@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.calibration import adaptive
+from nirdeploy.tuning.calibration import adaptive
 from tests.conftest import examples
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nirdeploy.calibration import adaptive
-from nirdeploy.calibration.arriving import Arriving, known
+from nirdeploy.tuning.calibration import adaptive
+from nirdeploy.tuning.calibration.arriving import Arriving, known
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers import grid
 
