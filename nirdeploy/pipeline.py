@@ -16,9 +16,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
-from nirdeploy.tuning.calibration.task import Task
-from nirdeploy.tuning.calibration.widths import Memory, parse, within
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
@@ -33,6 +30,9 @@ from nirdeploy.targets.fitting import fit
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
+from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
+from nirdeploy.tuning.calibration.task import Task
+from nirdeploy.tuning.calibration.widths import Memory, parse, within
 
 if TYPE_CHECKING:
     import nir
@@ -252,29 +252,18 @@ def build(
     Raises:
         ModelFileError, GraphError: the model. DoesNotFit: the target. UsageProblem: nothing to resume.
     """
-    for stage in (start, stop):
-        if stage not in STAGES:
-            raise UsageProblem(f"there is no stage {stage!r}", hint=f"stages: {', '.join(STAGES)}")
-    first = "quantize" if start == "place" else start  # both are of one fit
-    todo = TABLE[STAGES.index(first) : STAGES.index(stop) + 1]
-    if STAGES.index(stop) < STAGES.index(start):
-        raise UsageProblem(f"the stage {stop!r} comes before {start!r}")
-    folder = None if out is None else Path(out)
+    todo = _between(start, stop)
     bits = parse(bits) if isinstance(bits, str) else bits
-    widths = None if isinstance(bits, Memory) else bits
     if start == "check":
-        built = Build(registry.load(target), folder)
-        if isinstance(source, CheckedGraph):
-            built.source = lambda: with_bits(source, widths)
-        elif source is not None:
-            read = partial(check, source, dialect=dialect, dt=dt)
-            read = partial(read, input_bits=input_bits, input_range=input_range, input_scale=input_scale)
-            built.source = lambda: with_bits(read(), widths)
-    elif folder is None:
+        built = Build(registry.load(target), None if out is None else Path(out))
+        read = partial(check, dialect=dialect, dt=dt, input_bits=input_bits)
+        read = partial(read, input_range=input_range, input_scale=input_scale)
+        built.source = None if source is None else partial(_read, source, read, bits)
+    elif out is None:
         raise UsageProblem(f"resuming from {start!r} needs the folder of the earlier build", hint="pass out=")
     else:
-        built = Build.load(folder, target)
-        _choose_again(built, first, bits, calibrate)
+        built = Build.load(out, target)
+        _choose_again(built, todo[0].name, bits, calibrate)
     if calibrate is not None:
         built.choosing = partial(_calibrated, target=built.target, bits=bits, samples=calibrate, labels=labels)
     elif isinstance(bits, Memory):
@@ -288,6 +277,22 @@ def build(
         built.products[one.name] = one.verb(built)
     built.save(todo if bits is None or start == "check" else (TABLE[0], *todo))
     return built
+
+
+def _between(start: str, stop: str) -> tuple[Stage, ...]:
+    """The stages from one to the other."""
+    for stage in (start, stop):
+        if stage not in STAGES:
+            raise UsageProblem(f"there is no stage {stage!r}", hint=f"stages: {', '.join(STAGES)}")
+    if STAGES.index(stop) < STAGES.index(start):
+        raise UsageProblem(f"the stage {stop!r} comes before {start!r}")
+    first = "quantize" if start == "place" else start  # both are of one fit
+    return TABLE[STAGES.index(first) : STAGES.index(stop) + 1]
+
+
+def _read(source: Any, read: Callable[[Any], CheckedGraph], bits: Widths | Memory) -> CheckedGraph:
+    graph = source if isinstance(source, CheckedGraph) else read(source)
+    return with_bits(graph, None if isinstance(bits, Memory) else bits)
 
 
 def _calibrated(graph: CheckedGraph, target: Target, bits: Widths | Memory, samples: Any, labels: Any) -> Calibration:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nirdeploy.cli import inputs, options, ui
+
+if TYPE_CHECKING:
+    from nirdeploy.pipeline import Build
 
 
 @click.command("build")
@@ -41,10 +44,7 @@ def command(
     **said: str | None,
 ) -> None:
     """Check, quantize, place and pack MODEL.NIR for a target."""
-    from dataclasses import asdict
-
     from nirdeploy import pipeline
-    from nirdeploy.proof.report import tables
 
     held = inputs.held(**said)
     x: Any
@@ -52,20 +52,31 @@ def command(
     way: dict[str, Any] = {"dialect": dialect, "dt": dt, "bits": bits, "calibrate": x, "labels": labels, **held}
     with ui.spinner("building" if samples is None else "calibrating and building", as_json):
         built = pipeline.build(model, target, out, start=start, stop=stop, **way)
-    manifest = built.manifest()
     done = pipeline.STAGES[: pipeline.STAGES.index(stop) + 1]
     if as_json:
-        data = {"out": str(out), "stages": list(done), **manifest, "warnings": list(built.warnings)}
-        if "quantize" in done:
-            data["quantization"] = [dict(row) for row in built.network.report]
-            data["weight_bytes"] = built.network.weight_memory
-            data["calibration"] = built.calibration and built.calibration.as_dict()
-        if "place" in done:
-            data["cores"] = [asdict(core) for core in built.placement.cores]
-        if "image" in done:
-            data["image_bytes"] = built.image.total_bytes
-        ui.result("build", data)
-        return
+        ui.result("build", {"out": str(out), "stages": list(done), **_data(built, done)})
+    else:
+        _show(built, done, out)
+
+
+def _data(built: Build, done: tuple[str, ...]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    data: dict[str, Any] = {**built.manifest(), "warnings": list(built.warnings)}
+    if "quantize" in done:
+        data["quantization"] = [dict(row) for row in built.network.report]
+        data["weight_bytes"] = built.network.weight_memory
+        data["calibration"] = built.calibration and built.calibration.as_dict()
+    if "place" in done:
+        data["cores"] = [asdict(core) for core in built.placement.cores]
+    if "image" in done:
+        data["image_bytes"] = built.image.total_bytes
+    return data
+
+
+def _show(built: Build, done: tuple[str, ...], out: Path) -> None:
+    from nirdeploy.proof.report import tables
+
     ui.warn(built.warnings)
     inputs.tell(built.graph)
     if "quantize" in done:

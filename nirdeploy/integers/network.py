@@ -348,11 +348,8 @@ class IntegerNetwork:
 
 def _stepped_by(meta: Mapping[str, Any], where: str) -> str:
     if "dynamics" not in meta:
-        raise CorruptFile(
-            "the network does not say whose neurons step it, an older nirdeploy wrote it",
-            where=where,
-            hint="build it again",
-        )
+        said = "the network does not say whose neurons step it, an older nirdeploy wrote it"
+        raise CorruptFile(said, where=where, hint="build it again")
     if not isinstance(meta["dynamics"], str):
         raise TypeError(f"dynamics is {meta['dynamics']!r}")
     return meta["dynamics"]

@@ -11,9 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nirdeploy.tuning.calibration import arriving
-from nirdeploy.tuning.calibration.population import Way, on_grid, with_threshold
-from nirdeploy.tuning.calibration.task import Loss, Task
 from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
@@ -22,6 +19,9 @@ from nirdeploy.semantics import neuron
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
 from nirdeploy.targets.tables import Target
+from nirdeploy.tuning.calibration import arriving
+from nirdeploy.tuning.calibration.population import Way, on_grid, with_threshold
+from nirdeploy.tuning.calibration.task import Loss, Task
 
 #: What is tried of every population, in this order; of equal losses the first is taken.
 WAYS = (

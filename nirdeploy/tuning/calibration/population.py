@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nirdeploy.tuning.calibration import adaptive
-from nirdeploy.tuning.calibration.arriving import Arriving, known
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers import grid
+from nirdeploy.tuning.calibration import adaptive
+from nirdeploy.tuning.calibration.arriving import Arriving, known
 
 
 @dataclass(frozen=True)

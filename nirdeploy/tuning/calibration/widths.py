@@ -6,9 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nirdeploy.tuning.calibration import arriving
-from nirdeploy.tuning.calibration.population import Way, on_grid
-from nirdeploy.tuning.calibration.task import Loss, Task
 from nirdeploy.errors import DoesNotFit, UsageProblem
 from nirdeploy.graph import precision
 from nirdeploy.graph.check import CheckedGraph
@@ -16,6 +13,9 @@ from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
 from nirdeploy.targets.tables import Target
+from nirdeploy.tuning.calibration import arriving
+from nirdeploy.tuning.calibration.population import Way, on_grid
+from nirdeploy.tuning.calibration.task import Loss, Task
 
 _WAY = Way(clipping=True, adaptive=True, correcting=True)
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "kib": 1024, "mib": 2**20}

@@ -17,8 +17,6 @@ from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import integer
-from nirdeploy.sim.engine import cores
-from nirdeploy.sim.engine.prepare import prepared
 from tests import networks, primitives
 from tests.conftest import examples
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
-from nirdeploy.tuning.calibration.task import Task
 from nirdeploy.errors import CorruptFile, DoesNotFit, InputShapeError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.precision import with_bits
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
+from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
+from nirdeploy.tuning.calibration.task import Task
 from tests import networks
 from tests.chips import xylo_networks
 from tests.conftest import examples

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.tuning.calibration.task import Loss, Task
-from nirdeploy.tuning.calibration.widths import Memory, Sensitivity, _least, parse, sensitivities, within
 from nirdeploy.errors import DoesNotFit, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.precision import with_bits
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
+from nirdeploy.tuning.calibration.task import Loss, Task
+from nirdeploy.tuning.calibration.widths import Memory, Sensitivity, _least, parse, sensitivities, within
 from tests import networks
 from tests.conftest import examples
 
