@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.energy.modelled import Energy
     from nirdeploy.proof.evaluate import Evaluation
     from nirdeploy.proof.neurobench import Metrics
+    from nirdeploy.records.spikes import SpikeRecord
 
 _SHOWN_STEPS = 10
 _SHOWN_CLASSES = 12
@@ -60,43 +64,77 @@ def command(
     measured: a range over published models (docs/energy.md). What NeuroBench counts (--metrics) is said in
     docs/neurobench.md.
     """
-    from nirdeploy import SpikeRecord, energy, evaluate, metrics, pipeline, simulate
-    from nirdeploy.proof.neurobench import with_membrane
+    from nirdeploy import evaluate
 
-    counted: list[Metrics] = []
     if what.is_dir():
-        if stimulus is None:
-            raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {what} -x STIMULUS.npz [-p PORT]")
-        built = pipeline.Build.load(what, target)
-        x, labels = options.stimulus(stimulus)
-        labels = _labels(labels, labels_file)
-        with ui.spinner("simulating", as_json):
-            membranes = with_membrane(built.network) if neurobench else ()
-            records = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
-        records.append(options.measured(built, x, "all", port, baud, as_json))
-        counted = [metrics(built, record, x) for record in records] if neurobench else []
-        rounded: dict[str, Any] = {"network": built.network, "x": x}
-        costs = [None, *(energy(built, record, x) for record in records[1:])]
-    elif not what.exists():
-        raise UsageProblem("there is no such build folder or record", where=str(what))
+        run = partial(options.measured, port=port, baud=baud, quiet=as_json)
+        seen = _of_build(what, target, stimulus, labels_file, run, neurobench, as_json)
     else:
-        if stimulus is not None:
-            raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {what} --labels LABELS.npy")
-        if neurobench:
-            raise UsageProblem("metrics are of a network and its stimulus", hint="evaluate BUILD -x STIMULUS --metrics")
-        records, labels, rounded, costs = [SpikeRecord.load(what)], _labels(None, labels_file), {}, [None]
+        seen = _of_record(what, stimulus, labels_file, neurobench)
     found = [
-        evaluate(record, labels, reader, output, **({} if record.source == "float" else rounded)) for record in records
+        evaluate(record, seen.labels, reader, output, **({} if record.source == "float" else seen.rounded))
+        for record in seen.records
     ]
+    costs = seen.costs
     if as_json:
         priced = [None if cost is None else cost.as_dict() for cost in costs]
         witnesses = [one.as_dict(top) | {"energy": cost} for one, cost in zip(found, priced, strict=True)]
-        for witness, own in zip(witnesses, counted, strict=False):
+        for witness, own in zip(witnesses, seen.counted, strict=False):
             witness["neurobench"] = own.as_dict()
         ui.result("evaluate", {"witnesses": witnesses})
     else:
         _show(found, costs, top)
-        _show_metrics(counted)
+        _show_metrics(seen.counted)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Records of one stimulus, their labels and costs; ``rounded``: what counts the operations of the integers."""
+
+    records: list[SpikeRecord]
+    labels: np.ndarray
+    costs: list[Energy | None]
+    rounded: dict[str, Any] = field(default_factory=dict)
+    counted: list[Metrics] = field(default_factory=list)
+
+
+def _of_build(
+    folder: Path,
+    target: str | None,
+    stimulus: Path | None,
+    labels_file: Path | None,
+    run: Callable[..., SpikeRecord],
+    neurobench: bool,
+    quiet: bool,
+) -> _Seen:
+    """Every witness of a build."""
+    from nirdeploy import energy, metrics, pipeline, simulate
+    from nirdeploy.proof.neurobench import with_membrane
+
+    if stimulus is None:
+        raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {folder} -x STIMULUS.npz [-p PORT]")
+    built = pipeline.Build.load(folder, target)
+    x, beside = options.stimulus(stimulus)
+    labels = _labels(beside, labels_file)
+    with ui.spinner("simulating", quiet):
+        membranes = with_membrane(built.network) if neurobench else ()
+        records = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
+    records.append(run(built, x, "all"))
+    counted = [metrics(built, record, x) for record in records] if neurobench else []
+    costs = [None, *(energy(built, record, x) for record in records[1:])]
+    return _Seen(records, labels, costs, {"network": built.network, "x": x}, counted)
+
+
+def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neurobench: bool) -> _Seen:
+    from nirdeploy import SpikeRecord
+
+    if not path.exists():
+        raise UsageProblem("there is no such build folder or record", where=str(path))
+    if stimulus is not None:
+        raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {path} --labels LABELS.npy")
+    if neurobench:
+        raise UsageProblem("metrics are of a network and its stimulus", hint="evaluate BUILD -x STIMULUS --metrics")
+    return _Seen([SpikeRecord.load(path)], _labels(None, labels_file), [None])
 
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
