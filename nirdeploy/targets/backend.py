@@ -12,7 +12,7 @@ from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.dynamics import Dynamics
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.targets.fit import Fit
+from nirdeploy.targets.fit import Fit, refusal
 from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
 from nirdeploy.targets.tables import Formats, FormatsT, HardwareT, Target
@@ -55,6 +55,17 @@ class Backend(Generic[FormatsT, HardwareT]):
     def fit(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> Fit:
         """The graph in the target's integers on its cores, or everything that keeps it from there, in one pass."""
         raise TargetFileError(f"the backend {target.backend!r} fits nothing", where=target.name)
+
+    def rounded(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> IntegerNetwork:
+        """The graph in the target's integers, whether it finds room on the cores or not: what :meth:`fit` rounds.
+
+        Raises:
+            DoesNotFit: all that the target cannot do of it.
+        """
+        found = self.fit(graph, target)
+        if found.network is None:
+            raise refusal(found.problems, target.name)
+        return found.network
 
     def plan(self, network: IntegerNetwork, placement: Placement, target: Target[FormatsT, HardwareT]) -> Any:
         """What :meth:`fit` derived from the placement, derived again, where a build is loaded. None: nothing."""
