@@ -12,10 +12,12 @@ from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.graph.precision import Widths, either, with_bits
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import losses, registry
-from nirdeploy.targets.fit import Fit, Problem
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.fit import Fit, Problem, refuse
 from nirdeploy.targets.tables import Target
 
 if TYPE_CHECKING:
@@ -53,11 +55,7 @@ def fit(
     source = with_bits(source, bits)
     chosen = registry.load(target)
     backend = registry.backend_of(chosen)
-    walked, wide = _without_spread(source)
-    problems = tuple(wide)
-    problems += tuple(_widths(source, backend.widths(chosen)))
-    problems += () if backend.maxima(chosen) else tuple(_maxima(source))
-    problems += () if backend.encodings else tuple(_encodings(source))
+    walked, problems = _walked(source, backend, chosen)
     if problems:
         return Fit(problems)
     try:
@@ -71,6 +69,27 @@ def fit(
     if found.placement is not None and found.network is not None:
         backend.validate(found.placement, found.network, chosen)
     return found
+
+
+def rounded(graph: CheckedGraph, target: Target) -> IntegerNetwork:
+    """A graph in the target's integers, whether it finds room there or not: what :func:`fit` rounds.
+
+    Raises:
+        DoesNotFit: all that the target cannot do of it.
+    """
+    backend = registry.backend_of(target)
+    walked, problems = _walked(graph, backend, target)
+    refuse(problems, target.name)
+    return backend.rounded(walked, target)
+
+
+def _walked(graph: CheckedGraph, backend: Backend, target: Target) -> tuple[CheckedGraph, tuple[Problem, ...]]:
+    """The graph as a backend takes it, and what of it no backend of the target's kind would."""
+    walked, wide = _without_spread(graph)
+    problems = (*wide, *_widths(graph, backend.widths(target)))
+    problems += () if backend.maxima(target) else tuple(_maxima(graph))
+    problems += () if backend.encodings else tuple(_encodings(graph))
+    return walked, problems
 
 
 def _without_spread(graph: CheckedGraph) -> tuple[CheckedGraph, list[Problem]]:
