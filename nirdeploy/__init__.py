@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
     from nirdeploy.targets.fitting import fit
-    from nirdeploy.training.aware import quantize_aware
+    from nirdeploy.sim.training.aware import quantize_aware
 
 __all__ = [
     "Build",
@@ -80,7 +80,7 @@ _HOMES = {
     "import_from_nir": "exchange.importer",
     "open_device": "device.client",
     "quantize": "integers.quantize",
-    "quantize_aware": "training.aware",
+    "quantize_aware": "sim.training.aware",
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",

@@ -18,16 +18,18 @@ from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import inputs
+from nirdeploy.sim.training.parameters import Parameters, trains
+from nirdeploy.sim.training.run import Run, exact_type
+from nirdeploy.sim.training.straight import Gain
 from nirdeploy.targets import fitting
 from nirdeploy.targets.tables import Target
-from nirdeploy.training.parameters import Parameters, trains
-from nirdeploy.training.run import Run, exact_type
-from nirdeploy.training.straight import Gain
 
 
 class IntegerModule(nn.Module):
-    """What :func:`~nirdeploy.training.aware.quantize_aware` gives: ``module(x)`` computes what the integer simulator
-    computes of a build of :meth:`graph`, in training and evaluation alike.
+    """What :func:`~nirdeploy.sim.training.aware.quantize_aware` gives.
+
+    ``module(x)`` computes what the integer simulator computes of a build of :meth:`graph`, in training and evaluation
+    alike.
 
     Parameters are float32: ``populations.N_NAME.weights.K``, ``.log_step`` and ``.bias`` of each population that is
     trained.

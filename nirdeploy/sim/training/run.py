@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics import order as recurrence
-from nirdeploy.training import membrane, passages
-from nirdeploy.training.membrane import Cells, State, Way
+from nirdeploy.sim.training import membrane, passages
+from nirdeploy.sim.training.membrane import Cells, State, Way
 
 #: Bits of sums that float32 holds whichever way they are added up.
 _SINGLE = 24
@@ -20,8 +20,9 @@ _SINGLE = 24
 class Run:
     """One run of a network on a stimulus.
 
-    ``gates``: populations that only pass spikes on; ``weights``: of each projection, in the network's order; ``biases``: float64 (size,), what a step adds to what
-    enters a population; ``signals``: float32 (T, B, size), of the inputs, and of each population once it has run.
+    ``weights``: of each projection, in the network's order; ``biases``: float64 (size,), what a step adds to what
+    enters a population; ``gates``: populations that only pass spikes on; ``signals``: float32 (T, B, size), of the
+    inputs, and of each population once it has run.
     """
 
     def __init__(
