@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
+    from nirdeploy.sim.training.aware import quantize_aware
     from nirdeploy.targets.fitting import fit
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "metrics",
     "open_device",
     "quantize",
+    "quantize_aware",
     "report",
     "run",
     "simulate",
@@ -84,6 +86,7 @@ _HOMES = {
     "metrics": "proof.neurobench",
     "open_device": "device.client",
     "quantize": "integers.quantize",
+    "quantize_aware": "sim.training.aware",
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",
