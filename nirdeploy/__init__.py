@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
-    from nirdeploy.sim.training.aware import quantize_aware
+    from nirdeploy.tuning.training.aware import quantize_aware
     from nirdeploy.targets.fitting import fit
 
 __all__ = [
@@ -86,7 +86,7 @@ _HOMES = {
     "metrics": "proof.neurobench",
     "open_device": "device.client",
     "quantize": "integers.quantize",
-    "quantize_aware": "sim.training.aware",
+    "quantize_aware": "tuning.training.aware",
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",

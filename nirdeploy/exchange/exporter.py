@@ -39,7 +39,7 @@ def export_to_nir(
     Args:
         net: layers of torch.nn, :mod:`nirdeploy.exchange.modules` and SpikingJelly's layers and neurons, in any mix,
             in any module whose forward runs; or what :func:`~nirdeploy.exchange.importer.import_from_nir` or
-            :func:`~nirdeploy.sim.training.aware.quantize_aware` gave, which know their graph, step and dialect.
+            :func:`~nirdeploy.tuning.training.aware.quantize_aware` gave, which know their graph, step and dialect.
         example_input: one input as the net wants it, batch dimension (and, for multi-step neurons, time)
             included; a tuple for several inputs. Shapes in the graph are without batch and time.
         save_path: where to write the ``.nir`` file, if at all.

@@ -9,7 +9,7 @@ import torch
 from nirdeploy.graph.checked import Population, Projection
 from nirdeploy.integers import grid
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
-from nirdeploy.sim.training.parameters import Parameters, trains
+from nirdeploy.tuning.training.parameters import Parameters, trains
 
 RNG = np.random.default_rng(0)
 

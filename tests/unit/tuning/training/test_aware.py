@@ -16,7 +16,7 @@ from nirdeploy.cli.demo_ import digits
 from nirdeploy.errors import DoesNotFit, ExportError, UnknownPopulation, UsageProblem
 from nirdeploy.exchange.modules import LIF
 from nirdeploy.graph import file as nirfile
-from nirdeploy.sim.training.module import IntegerModule
+from nirdeploy.tuning.training.module import IntegerModule
 from nirdeploy.targets import registry as targets
 from tests import networks
 

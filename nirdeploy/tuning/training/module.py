@@ -18,15 +18,15 @@ from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import inputs
-from nirdeploy.sim.training.parameters import Parameters, trains
-from nirdeploy.sim.training.run import Run, exact_type
-from nirdeploy.sim.training.straight import Gain
+from nirdeploy.tuning.training.parameters import Parameters, trains
+from nirdeploy.tuning.training.run import Run, exact_type
+from nirdeploy.tuning.training.straight import Gain
 from nirdeploy.targets import fitting
 from nirdeploy.targets.tables import Target
 
 
 class IntegerModule(nn.Module):
-    """What :func:`~nirdeploy.sim.training.aware.quantize_aware` gives.
+    """What :func:`~nirdeploy.tuning.training.aware.quantize_aware` gives.
 
     ``module(x)`` computes what the integer simulator computes of a build of :meth:`graph`, in training and evaluation
     alike.

@@ -16,7 +16,7 @@ from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.sim.training.module import IntegerModule
+from nirdeploy.tuning.training.module import IntegerModule
 from nirdeploy.targets import registry
 from nirdeploy.targets.tables import Target
 

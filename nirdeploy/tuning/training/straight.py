@@ -12,7 +12,7 @@ from nirdeploy.graph.checked import CheckedGraph, Population, Projection
 from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
-from nirdeploy.sim.training import passages
+from nirdeploy.tuning.training import passages
 
 
 def through(exact: Tensor, soft: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics import order as recurrence
-from nirdeploy.sim.training import membrane, passages
-from nirdeploy.sim.training.membrane import Cells, State, Way
+from nirdeploy.tuning.training import membrane, passages
+from nirdeploy.tuning.training.membrane import Cells, State, Way
 
 #: Bits of sums that float32 holds whichever way they are added up.
 _SINGLE = 24
