@@ -74,7 +74,7 @@ def test_loops_compute_what_tensors_do(graph: CheckedGraph, seed: int, unit: flo
 def test_one_step_after_the_other_is_all_at_once(graph: CheckedGraph, seed: int) -> None:
     for cells in populations(graph):
         sums, biases, _ = drawn(cells, seed)
-        results = []
+        results: list[list[Any]] = []
         for parts in ([STEPS], [1] * STEPS, [2, STEPS - 2]):
             leaves = [sums.clone().requires_grad_(), biases[0].clone().requires_grad_()]
             state, first, out = cells.start(BATCH), 0, []
