@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
-    from nirdeploy.tuning.training.aware import quantize_aware
     from nirdeploy.targets.fitting import fit
+    from nirdeploy.tuning.training.aware import quantize_aware
 
 __all__ = [
     "Build",

@@ -16,9 +16,9 @@ from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.tuning.training.module import IntegerModule
 from nirdeploy.targets import registry
 from nirdeploy.targets.tables import Target
+from nirdeploy.tuning.training.module import IntegerModule
 
 
 def quantize_aware(

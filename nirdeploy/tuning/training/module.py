@@ -18,11 +18,11 @@ from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import inputs
+from nirdeploy.targets import fitting
+from nirdeploy.targets.tables import Target
 from nirdeploy.tuning.training.parameters import Parameters, trains
 from nirdeploy.tuning.training.run import Run, exact_type
 from nirdeploy.tuning.training.straight import Gain
-from nirdeploy.targets import fitting
-from nirdeploy.targets.tables import Target
 
 
 class IntegerModule(nn.Module):

@@ -11,7 +11,8 @@ from torch import Tensor
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.tuning.training import membrane, passages
-from nirdeploy.tuning.training.membrane import Cells, State, Way
+from nirdeploy.tuning.training.cells import Cells, State
+from nirdeploy.tuning.training.membrane import Way
 
 #: Bits of sums that float32 holds whichever way they are added up.
 _SINGLE = 24

@@ -16,8 +16,8 @@ from nirdeploy.cli.demo_ import digits
 from nirdeploy.errors import DoesNotFit, ExportError, UnknownPopulation, UsageProblem
 from nirdeploy.exchange.modules import LIF
 from nirdeploy.graph import file as nirfile
-from nirdeploy.tuning.training.module import IntegerModule
 from nirdeploy.targets import registry as targets
+from nirdeploy.tuning.training.module import IntegerModule
 from tests import networks
 
 CHIPS = [name for name in targets.names() if targets.backend_of(targets.load(name)).dynamics is not None]

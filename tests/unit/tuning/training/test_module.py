@@ -22,10 +22,10 @@ from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import integer
-from nirdeploy.tuning.training.module import IntegerModule
-from nirdeploy.tuning.training.parameters import trains
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
+from nirdeploy.tuning.training.module import IntegerModule
+from nirdeploy.tuning.training.parameters import trains
 from tests import networks, primitives
 from tests.conftest import examples
 
