@@ -219,6 +219,8 @@ class _Cell:
         total = None
         for projection in self._forward:
             first, last = max(begin - projection.delay, 0), max(end - projection.delay, 0)
+            if first == last:  # nothing has arrived yet
+                continue
             brought = _brought(projection, self._trace.signals[projection.source][first:last])
             if len(brought) < end - begin:
                 missing = np.zeros((end - begin - len(brought), *shape[1:]))

@@ -222,3 +222,14 @@ def test_a_simulation_that_runs_away_names_node_and_step(kind: str) -> None:
     if kind == "CubaLIF":
         bounded = check(nir.NIRGraph(nodes, edges, type_check=False), dialect="rockpool,dt=1e-4,max_spikes=4")
         assert float_.simulate(bounded, np.ones((400, 1, 2)))["n"].max() == 4
+
+
+def test_plain_neurons_that_run_away_are_named_with_the_step() -> None:
+    """v' = -24 v: beyond all numbers in the step that plain arithmetic says; the simulation stops there."""
+    graph = one_neuron("LIF", tau=0.01, v_threshold=1.7e308)
+    v, step = 25.0, 0
+    while math.isfinite(v):
+        v, step = v - 25.0 * v, step + 1
+    with pytest.raises(GraphError, match=f"node 'n' runs away: in step {step} its state is no finite number"):
+        run(graph, 1, *[0] * 300)
+    assert len(trace(run(graph, 1, *[0] * (step - 1)))) == step

@@ -17,6 +17,9 @@ from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import integer
+from nirdeploy.sim.engine import cores
+from nirdeploy.sim.engine import run as engine_run
+from nirdeploy.sim.engine.prepare import prepared
 from tests import networks, primitives
 from tests.conftest import examples
 
@@ -112,3 +115,87 @@ def test_every_primitive(drawn: primitives.Drawn, dialect: Dialect, formats: For
     network = _quantized(check(drawn.graph, dialect=dialect, input_bits=bits), formats)
     x = np.random.default_rng(seed).integers(0, 2**bits, (6, 2, *drawn.shape))
     _assert_as_defined(network, x, seed)
+
+
+@pytest.mark.law
+@settings(max_examples=examples(40), deadline=None)
+@given(
+    graph=networks.graphs(max_size=40, beyond=True) | networks.grids(400, beyond=True),
+    formats=FORMATS,
+    numbers=st.integers(1, 2000),
+    count=st.integers(1, 4),
+    batch=st.integers(1, 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_cores_and_chunks_change_nothing(
+    graph: CheckedGraph, formats: Formats, numbers: int, count: int, batch: int, seed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cores, "count", lambda: count)
+        patched.setattr(engine_run, "_NUMBERS", numbers)
+        patched.setattr(engine_run, "_WORTH", 100)  # numbers: some rows, and tiles of neurons, by other cores
+        _assert_as_defined(_quantized(graph, formats), networks.stimulus(graph, seed, batch=batch), seed)
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(graph=networks.graphs(max_size=20, beyond=True) | networks.grids(300, beyond=True))
+def test_it_knows_what_quantizers_give(graph: CheckedGraph) -> None:
+    network = _quantized(graph, Formats(8, 20, 24, 16))
+    for p in network.populations:
+        ready = prepared(network, [p.name])
+        assert ready is not None
+        assert all(q.maximum is not None for q in ready[0].odd)  # of two in other grids
+
+
+def _two(**rules: Any) -> IntegerNetwork:
+    network = quantize(check(networks.two_layers()), Formats(8, 20, 24, 16))
+    first = network.neurons("lif1")
+    return replace(network, populations=(replace(first, rules=replace(first.rules, **rules)), *network.populations[1:]))
+
+
+def test_what_it_does_not_know_steps_as_defined() -> None:
+    many = _two(multi=True, max_spikes=300)  # more than a byte holds
+    assert prepared(many, ["lif1"]) is None
+    ready = prepared(many, ["lif2"])
+    assert ready is not None
+    assert [p.source for p in ready[0].odd] == ["lif1"]
+    wide = replace(_two(), formats=Formats(8, 20, 40, 16))  # more than float64 holds beside a decay
+    assert prepared(wide, ["lif1"]) is None
+    x = networks.spikes(1, (20, 3, 20), rate=0.9)
+    for network in (many, wide):
+        _assert_equal(network, x)
+    assert integer.simulate(many, x)["lif1"].max() > 1
+
+
+def test_sums_have_the_narrowest_type_that_holds_them() -> None:
+    def kinds(network: IntegerNetwork) -> list[type]:
+        ready = [prepared(network, [p.name]) for p in network.populations]
+        return [lot.kind for own in ready if own is not None for lot in own[0].lots]
+
+    def times(factor: int, network: IntegerNetwork) -> IntegerNetwork:
+        each = [replace(p, operator=replace(p.operator, weight=p.weight * factor)) for p in network.projections]
+        return replace(network, projections=tuple(each))
+
+    assert kinds(_two()) == [np.int16] * 2
+    assert kinds(times(2, _two())) == [np.float32] * 2
+    assert kinds(times(1 << 15, _two())) == [np.float64] * 2
+    assert kinds(replace(_two(), input_bits=8)) == [np.float32, np.int16]
+    x = networks.spikes(2, (20, 3, 20))
+    for network in (_two(), times(2, _two()), times(1 << 15, _two())):
+        _assert_equal(network, x)
+
+
+def test_many_large_weights_of_one_sign_do_not_overflow() -> None:
+    """16 bits hold a burst of them, not all."""
+    network = quantize(check(networks.two_layers(sizes=(1000, 8, 3))), Formats(8, 20, 24, 16))
+    first, second = network.projections
+    for weight in (127, -127):
+        full = replace(first, operator=replace(first.operator, weight=np.full_like(first.weight, weight)))
+        _assert_equal(replace(network, projections=(full, second)), np.ones((3, 2, 1000)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_neurons_each_with_its_own_numbers(seed: int) -> None:
+    """More than one tile of them, and of blocks of sums."""
+    network = quantize(check(networks.two_layers(seed, (40, 1100, 600))), Formats(8, 20, 24, 16))
+    _assert_as_defined(network, networks.spikes(seed, (8, 2, 40)), seed)
