@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 import nir
 import numpy as np
 
-from tests import networks, nirgraphs, primitives
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.semantics import dialect as dialects
+from tests import networks, primitives
 from tests.chips import loihi2_networks, speck_networks, xylo_networks
 from tests.contract import test_every_target as contract
 from tests.contract.fictitious_chip import networks as fictitious
@@ -57,8 +59,8 @@ def cases() -> Iterator[Case]:
         made = speck_networks.network(seed)
         yield _case(f"speck-{name}", speck_networks.as_nir(made), dialect=speck_networks.dialect(made), input_bits=2)
     recurrent, several = xylo_networks.graph(0), xylo_networks.graph(1, recurrent=False, multi=True)
-    yield _case("xylo-recurrent", nirgraphs.as_nir(recurrent), board=True)
-    yield _case("xylo-multi", nirgraphs.as_nir(several), input_bits=4)
+    yield _case("xylo-recurrent", _as_nir(recurrent), board=True)
+    yield _case("xylo-multi", _as_nir(several), input_bits=4)
     for kind in ("LI", "CubaLI", "I", "Threshold"):
         yield _case(f"read-out-{kind.lower()}", _read_out(kind), board=kind in ("LI", "Threshold"))
     yield _case("grids", _grids(), board=True)
@@ -159,3 +161,29 @@ def _two_inputs() -> nir.NIRGraph:
     edges += [("hidden", "back"), ("back", "hidden"), ("hidden", "to_last"), ("to_last", "last")]
     graph = nir.NIRGraph(nodes, [*edges, ("hidden", "spikes"), ("last", "out")], type_check=False)
     return primitives.with_dialect(graph, f"nir,dt={DT},reset=subtract")
+
+
+def _as_nir(graph: CheckedGraph) -> nir.NIRGraph:
+    """One Linear per projection, the bias of a population in an Affine on the first one into it: as when products were
+    first recorded."""
+    nodes: dict[str, nir.NIRNode] = {}
+    edges: list[tuple[str, str]] = []
+    for population in graph.populations:
+        if population.model == "Input":
+            nodes[population.name] = nir.Input({"input": np.array(population.shape)})
+            continue
+        incoming = [p for p in graph.projections if p.target == population.name]
+        for index, projection in enumerate(incoming):
+            name = f"{projection.source}_to_{population.name}"
+            weight = projection.weight
+            nodes[name] = nir.Linear(weight) if index else nir.Affine(weight, population.bias)
+            edges += [(projection.source, name), (name, population.name)]
+        if population.model == "Output":
+            nodes[population.name] = nir.Output({"output": np.array(population.shape)})
+        else:
+            nodes[population.name] = getattr(nir, population.model)(**population.params)
+    for name, source in graph.outputs.items():
+        if graph.population(source).model != "Output":
+            nodes[name] = nir.Output({"output": np.array(graph.population(source).shape)})
+            edges.append((source, name))
+    return nir.NIRGraph(nodes, edges, metadata={dialects.METADATA_KEY: str(graph.dialect)}, type_check=False)
