@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
     from nirdeploy.targets.fitting import fit
+    from nirdeploy.tuning.sweep import sweep
 
 __all__ = [
     "Build",
@@ -61,6 +62,7 @@ __all__ = [
     "report",
     "run",
     "simulate",
+    "sweep",
     "verify",
 ]
 
@@ -87,6 +89,7 @@ _HOMES = {
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",
+    "sweep": "tuning.sweep",
     "verify": "proof.verify",
 }
 
