@@ -69,7 +69,7 @@ def _frame(x: Axis, y: Axis, what: str) -> Markup:
 
 
 def _float(y: Axis, value: float) -> Markup:
-    text = _text(_WIDTH - _RIGHT - 2, y.at(value) - 3, "float", "end")
+    text = _text(_LEFT + 3, y.at(value) - 3, "float", "start")
     return _line("float", (_LEFT, y.at(value)), (_WIDTH - _RIGHT, y.at(value))) + text
 
 

@@ -47,7 +47,7 @@ def percent(part: float | None) -> str:
 def tables(told: Mapping[str, Any]) -> list[Table]:
     """At most 80 columns wide each."""
     rows = [("float", told["float"])] + [(str(one["width"]), one) for one in told["uniform"]]
-    found = [_table(f"accuracy by bits of all weights, {told['target']}", "bits", rows, told)]
+    found = [_table(f"{_what(told)} by bits, {told['target']}", "bits", rows, told)]
     if told["curve"]:
         found.append(_within(told))
     if told["alone"]:
@@ -85,18 +85,21 @@ def _figures(one: Mapping[str, Any]) -> list[str]:
 def _within(told: Mapping[str, Any]) -> Table:
     """What loses least within each memory; bits in the order of the populations."""
     rows = [(f"{one['memory_bytes']:,}: {' '.join(map(str, one['bits'].values()))}", one) for one in told["curve"]]
-    return _table("least lost within a memory (bytes: bits of each population)", "within", rows, told)
+    return _table("least lost within a memory", "bytes: bits of each", rows, told)
 
 
 def _alone(told: Mapping[str, Any]) -> Table:
-    what = "accuracy" if told["labelled"] else "loss"
-    widest = told["widths"][-1]
-    title = f"{what} where one population alone has so many bits, the rest {widest}"
+    what = _what(told)
+    title = f"{what}, one population alone narrower than {told['widths'][-1]} bits"
     table = _new(title, "population", "weights", *(f"{width} bits" for width in told["widths"]))
     for name, cells in _sensitivity(told).items():
         shown = [_shown(one, what) for one in cells]
         table.add_row(name, f"{told['weights'][name]:,}", *shown)
     return table
+
+
+def _what(told: Mapping[str, Any]) -> str:
+    return "accuracy" if told["labelled"] else "loss"
 
 
 def _shown(one: Mapping[str, Any], what: str) -> str:

@@ -11,7 +11,7 @@ from nirdeploy.errors import NirdeployError, ToolMissing, UsageProblem
 from nirdeploy.tuning.trials.trial import Bits, Job, Measure, Outcome, answer
 from nirdeploy.tuning.trials.workers import ATTEMPTS
 
-_SECONDS = 30  # for the scheduler to answer, and for a first worker to be there
+_SECONDS = 15  # for the scheduler to answer, and for a first worker to be there
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def _round(client: Any, blob: bytes, trials: Sequence[Bits]) -> Iterator[tuple[B
         client.wait_for_workers(1, timeout=_SECONDS)
         given = client.scatter(blob, broadcast=True, hash=False)
         asked = {client.submit(_on_worker, given, dict(bits), pure=False): bits for bits in trials}
-        for future in distributed.as_completed(asked):
+        for future in distributed.as_completed(asked, loop=client.loop):
             if future.status == "finished":
                 found = future.result()
                 if isinstance(found, NirdeployError):
