@@ -23,7 +23,8 @@ from nirdeploy.tuning.trials.trial import Bits, Job, Measure, Outcome, answer
 
 #: How often a trial is tried that ends the process that measures it.
 ATTEMPTS = 3
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+#: Of a process' environment.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @contextlib.contextmanager
@@ -103,7 +104,7 @@ class _Worker:
                 processes.command("-m", "nirdeploy.tuning.trials.workers"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=processes.environment(_ONE_THREAD),
+                env=processes.environment(ONE_THREAD),
             )
 
     def _send(self, what: object) -> None:

@@ -158,10 +158,9 @@ def test_what_is_vacuous_is_said(small: Case, tmp_path: Path) -> None:
     assert list(found.uniform) == [8]
     assert (found.alone, found.curve) == ({}, ())
     assert any("one width, 8 bits" in warning for warning in found.warnings)
-    found = nd.sweep(
-        small.graph, small.x, small.labels, out=tmp_path / "same", workers=1,
-        calibrate=small.x, calibrate_labels=small.labels,
-    )  # fmt: skip
+    few = case((6, 5, 3), samples=6)
+    same = Case(few.graph, few.x, few.labels, few.x, few.labels)
+    found = same.sweep(tmp_path / "same")
     assert any("on other data more may be lost" in warning for warning in found.warnings)
     with pytest.raises(UsageProblem, match="same for every sample"):
         nd.sweep(small.graph, 0 * small.x, small.labels, out=tmp_path / "silent", workers=1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from nirdeploy import processes
 from nirdeploy.errors import CorruptFile, ToolMissing
 from nirdeploy.tuning.trials import workers
 from nirdeploy.tuning.trials.trial import Job, outcome
@@ -50,6 +52,13 @@ def test_errors_are_those_of_the_trial() -> None:
     with pytest.raises(CorruptFile, match="damaged"):
         worker.measure(BITS)
     worker.close()
+
+
+def test_sums_are_made_by_one_thread() -> None:
+    code = "import numpy, threadpoolctl; print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()})"
+    many = processes.environment({"OPENBLAS_NUM_THREADS": "2"} | workers.ONE_THREAD)
+    done = subprocess.run(processes.command("-c", code), env=many, capture_output=True, text=True, check=True)
+    assert done.stdout == "{1}\n"
 
 
 def test_none_is_left(job: Job) -> None:
