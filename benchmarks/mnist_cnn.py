@@ -1,6 +1,6 @@
 """The convolutional network of benchmarks/accuracy.py: trained in SpikingJelly on 8,000 MNIST digits, tested on 2,000.
 
-    python benchmarks/mnist_cnn.py [--data mnist10k.npz] [--epochs 20]
+    python benchmarks/mnist_cnn.py [--data mnist10k.npz] [--epochs 16]
 
 12C5 - BN - LIF - MP2 - 32C5 - BN - LIF - MP2 - 10; SpikingJelly's LIFNode as it comes; the last layer's currents, added
 up, are the scores. A digit is held over the 4 steps, its brightness a number of 4 bits. The network is kept in
@@ -25,7 +25,7 @@ from nirdeploy.graph import file as nirfile
 from nirdeploy.records import cache
 
 STEPS = 4
-EPOCHS = 20
+EPOCHS = 16
 RATE = 3e-3
 INPUT_BITS = 4
 LEVELS = 2**INPUT_BITS - 1

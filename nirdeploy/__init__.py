@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nirdeploy.sim.simulate import simulate
     from nirdeploy.targets.fitting import fit
     from nirdeploy.tuning.sweep import sweep
+    from nirdeploy.tuning.training.aware import quantize_aware
 
 __all__ = [
     "Build",
@@ -59,6 +60,7 @@ __all__ = [
     "metrics",
     "open_device",
     "quantize",
+    "quantize_aware",
     "report",
     "run",
     "simulate",
@@ -86,6 +88,7 @@ _HOMES = {
     "metrics": "proof.neurobench",
     "open_device": "device.client",
     "quantize": "integers.quantize",
+    "quantize_aware": "tuning.training.aware",
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -153,11 +152,7 @@ class CheckedGraph:
         return meta, arrays
 
     def digest(self) -> str:
-        """SHA-256 (hex) of everything that decides the spikes; its arrays are not to be changed in place."""
-        return self._digest
-
-    @cached_property
-    def _digest(self) -> str:
+        """SHA-256 (hex) of everything that decides the spikes."""
         meta, arrays = self.parts()
         return store.digest({key: meta[key] for key in meta if key not in _TOLD}, arrays)
 

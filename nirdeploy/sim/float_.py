@@ -16,6 +16,7 @@ from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.semantics.operators import Convolution
 from nirdeploy.sim.engine import cores
+from nirdeploy.sim.engine.kept import kept
 
 _TOGETHER = 1 << 15  # neurons of several samples that are stepped together: so few that they stay in a core's cache
 _AT_ONCE = 1 << 17  # numbers of a current that are made at once, for the same reason
@@ -95,7 +96,7 @@ def record(graph: CheckedGraph, trace: Trace, probed: Sequence[str]) -> spikes.S
         source="float",
         dt=graph.dialect.dt,
         outputs=dict(graph.outputs),
-        manifest={"graph": graph.digest(), "dialect": str(graph.dialect)},
+        manifest={"graph": kept(graph, "digest", graph.digest), "dialect": str(graph.dialect)},
     )
 
 

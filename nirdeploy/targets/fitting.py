@@ -16,6 +16,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import losses, registry
+from nirdeploy.targets.backend import Backend
 from nirdeploy.targets.fit import Fit, Problem, refuse
 from nirdeploy.targets.tables import Target
 
@@ -54,7 +55,7 @@ def fit(
     source = with_bits(source, bits)
     chosen = registry.load(target)
     backend = registry.backend_of(chosen)
-    walked, problems = _walked(source, chosen)
+    walked, problems = _walked(source, backend, chosen)
     if problems:
         return Fit(problems)
     try:
@@ -71,21 +72,19 @@ def fit(
 
 
 def rounded(graph: CheckedGraph, target: Target) -> IntegerNetwork:
-    """The integers of :func:`fit` without a placement, where they are wanted many times over.
+    """A graph in the target's integers, whether it finds room there or not: what :func:`fit` rounds.
 
     Raises:
-        DoesNotFit: what keeps the graph from the target's integers.
+        DoesNotFit: all that the target cannot do of it.
     """
-    walked, problems = _walked(graph, target)
-    refuse(problems, target.name)
-    network = registry.backend_of(target).rounded(walked, target)
-    refuse(losses.problems(graph, network), target.name)
-    return network
-
-
-def _walked(graph: CheckedGraph, target: Target) -> tuple[CheckedGraph, tuple[Problem, ...]]:
-    """The graph as backends take it, and what its backend cannot take at all."""
     backend = registry.backend_of(target)
+    walked, problems = _walked(graph, backend, target)
+    refuse(problems, target.name)
+    return backend.rounded(walked, target)
+
+
+def _walked(graph: CheckedGraph, backend: Backend, target: Target) -> tuple[CheckedGraph, tuple[Problem, ...]]:
+    """The graph as a backend takes it, and what of it no backend of the target's kind would."""
     walked, wide = _without_spread(graph)
     problems = (*wide, *_widths(graph, backend.widths(target)))
     problems += () if backend.maxima(target) else tuple(_maxima(graph))

@@ -1,6 +1,7 @@
 """analog: plain neurons of the float reference through many steps at once.
 
-:func:`nirdeploy.semantics.neuron.step`, compiled: the same operations in the same order, so that not a bit differs. Other neurons step there.
+:func:`nirdeploy.semantics.neuron.step`, compiled: the same operations in the same order, so that not a
+bit differs. Other neurons step there.
 """
 
 from __future__ import annotations

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import weakref
 
 import numpy as np
 
 from nirdeploy.semantics.operators import Convolution, Pool
 from nirdeploy.sim.engine import cores, scatter
+from nirdeploy.sim.engine.kept import kept
 from nirdeploy.sim.engine.layout import Layout, aligned
 from nirdeploy.sim.engine.links import Runs, runs_of
 
 _WORTH = 1 << 15  # numbers that are worth another core
-_known: dict[int, tuple[Layout, Runs]] = {}
 
 
 def convolved(operator: Convolution | Pool, signal: np.ndarray) -> np.ndarray:
@@ -21,7 +20,7 @@ def convolved(operator: Convolution | Pool, signal: np.ndarray) -> np.ndarray:
 
     A sample's sums do not depend on the others'.
     """
-    landing, tables = _tables(operator)
+    landing, tables = kept(operator, "tables", lambda: _tables(operator))
     time, batch, size = signal.shape
     flat, rows = np.ascontiguousarray(signal).reshape(-1), time * batch
     out = np.empty((time, batch, landing.size))
@@ -39,12 +38,7 @@ def convolved(operator: Convolution | Pool, signal: np.ndarray) -> np.ndarray:
 
 
 def _tables(operator: Convolution | Pool) -> tuple[Layout, Runs]:
-    """Made once for an operator, as long as it is there."""
-    key = id(operator)
-    if key not in _known:
-        convolution = operator.as_convolution() if isinstance(operator, Pool) else operator
-        channels, *space = convolution.out_shape
-        landing = Layout.of(channels, math.prod(space))
-        _known[key] = landing, runs_of(convolution, None, Layout.as_it_is(convolution.inputs), landing, np.float64)
-        weakref.finalize(operator, _known.pop, key, None)
-    return _known[key]
+    convolution = operator.as_convolution() if isinstance(operator, Pool) else operator
+    channels, *space = convolution.out_shape
+    landing = Layout.of(channels, math.prod(space))
+    return landing, runs_of(convolution, None, Layout.as_it_is(convolution.inputs), landing, np.float64)

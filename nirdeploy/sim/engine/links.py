@@ -30,19 +30,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Runs:
-    """Any operator; see above. uint32, but for the weights."""
+    """Any operator; see above. ``tables``: place and base of each input; where each place's runs begin (and one more
+    for the end); their offset, row and length: uint32."""
 
-    place: np.ndarray
-    base: np.ndarray
-    begin: np.ndarray  # of each place's runs; one more for the end
-    offset: np.ndarray
-    row: np.ndarray
-    length: np.ndarray
+    tables: tuple[np.ndarray, ...]
     weight: np.ndarray  # flat
-
-    @property
-    def tables(self) -> tuple[np.ndarray, ...]:
-        return self.place, self.base, self.begin, self.offset, self.row, self.length
 
 
 @dataclass(frozen=True)
@@ -82,10 +74,10 @@ def runs_of(operator: Operator, pool: Pool | None, source: Layout, landing: Layo
     runs = _joined(runs)
     place = (group[:, None] * positions + np.arange(positions)).ravel()
     begin = np.concatenate([[0], np.cumsum(runs.count)])
-    tables = [source.lay(place), source.lay(np.repeat(base, positions)), begin, runs.offset, runs.row, runs.length]
+    tables = (source.lay(place), source.lay(np.repeat(base, positions)), begin, runs.offset, runs.row, runs.length)
     flat = aligned((weight.size,), kind)
     flat[...] = weight.ravel()
-    return Runs(*(table.astype(np.uint32) for table in tables), flat)
+    return Runs(tuple(table.astype(np.uint32) for table in tables), flat)
 
 
 def _rows(operator: Dense, source: Layout, landing: Layout, kind: Kind) -> Rows:
@@ -100,10 +92,10 @@ def _rows(operator: Dense, source: Layout, landing: Layout, kind: Kind) -> Rows:
 
 def _geometry(operator: Operator, pool: Pool | None) -> tuple[int, int]:
     """Channels and positions of what enters."""
-    if pool is None and not isinstance(operator, Convolution):
-        return operator.inputs, 1
-    channels, *space = operator.shape if pool is None and isinstance(operator, Convolution) else pool.shape  # type: ignore[union-attr]
-    return channels, math.prod(space)
+    shape = pool.shape if pool is not None else (operator.inputs, 1, 1)
+    if pool is None and isinstance(operator, Convolution):
+        shape = operator.shape
+    return shape[0], math.prod(shape[1:])
 
 
 def _of_operator(

@@ -154,7 +154,7 @@ def _take(entering: np.ndarray, late: np.ndarray, size: int) -> None:  # pragma:
 def _decayed(value: float, decay: float, unit: float) -> float:  # pragma: no cover
     """round(value * decay * unit), to nearest, ties away from zero."""
     product = value * decay
-    magnitude = np.floor(abs(product) * unit + 0.5)
+    magnitude: float = np.floor(abs(product) * unit + 0.5)
     return -magnitude if product < 0 else magnitude
 
 

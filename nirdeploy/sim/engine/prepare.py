@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection, Population
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
 from nirdeploy.sim.engine import neurons, settle
+from nirdeploy.sim.engine.kept import kept
 from nirdeploy.sim.engine.layout import Layout, aligned
 from nirdeploy.sim.engine.links import Kind, Rows, Runs, lands, links
 
@@ -63,20 +63,18 @@ class Ready:
         return len(self.lots) == 1 and not self.odd and not len(self.lots[0].windows[0]) and self.lots[0].shift >= 0
 
 
-_known: WeakKeyDictionary[IntegerNetwork, dict[tuple[str, ...], tuple[Ready, ...] | None]] = WeakKeyDictionary()
-
-
 def prepared(network: IntegerNetwork, together: Sequence[str]) -> tuple[Ready, ...] | None:
     """The populations that are stepped together; None: the engine does not know all of them."""
-    known, names = _known.setdefault(network, {}), tuple(together)
-    if names not in known:
-        layouts = {p.name: _layout(network, network.neurons(p.name)) for p in network.populations}
-        found = [_ready(network, name, names, layouts) for name in names]
-        known[names] = None if None in found else tuple(ready for ready in found if ready is not None)
-    return known[names]
+    layouts = kept(network, "layouts", lambda: {p.name: _layout(network, p) for p in network.populations})
+
+    def made() -> tuple[Ready, ...] | None:
+        found = [_ready(network, name, together, layouts) for name in together]
+        return None if None in found else tuple(ready for ready in found if ready is not None)
+
+    return kept(network, ("ready", *together), made)
 
 
-def _layout(network: IntegerNetwork, population: IntegerPopulation) -> Layout:
+def _layout(network: IntegerNetwork, population: Population) -> Layout:
     """By channels and positions where a convolution, a pool or a maximum says which these are."""
     for p in network.into(population.name):
         operator = p.operator

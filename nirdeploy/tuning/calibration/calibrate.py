@@ -16,7 +16,8 @@ from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import store
 from nirdeploy.semantics import neuron
-from nirdeploy.targets import registry
+from nirdeploy.targets import losses, registry
+from nirdeploy.targets.fit import refuse
 from nirdeploy.targets.fitting import rounded
 from nirdeploy.targets.tables import Target
 from nirdeploy.tuning.calibration import arriving
@@ -159,6 +160,7 @@ class _Search:
 
     def _of(self, graph: CheckedGraph, ways: Mapping[str, str], factors: Mapping[str, float]) -> _Found:
         network = rounded(graph, self._target)
+        refuse(losses.problems(graph, network), self._target.name)
         return _Found(graph, network, self._task.loss(network), ways, factors)
 
     def _try(self, graph: CheckedGraph, way: Mapping[str, str], factor: Mapping[str, float]) -> bool:

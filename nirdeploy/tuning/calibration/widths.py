@@ -10,6 +10,7 @@ from nirdeploy.errors import DoesNotFit, UsageProblem
 from nirdeploy.graph import precision
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.graph.precision import Widths, with_bits
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
 from nirdeploy.targets.tables import Target
@@ -61,12 +62,11 @@ class Sensitivity:
     loss: Loss
 
 
-def weights_into(graph: CheckedGraph) -> dict[str, int]:
-    """How many weights lead into each population that has any."""
-    found: dict[str, int] = {}
-    for p in graph.projections:
-        found[p.target] = found.get(p.target, 0) + p.weight.size
-    return found
+def weights_into(graph: CheckedGraph, network: IntegerNetwork) -> dict[str, int]:
+    """How many weights lead into each population of a graph that has any, as its target keeps them."""
+    known = [p.name for p in graph.populations]
+    found = {p.name: sum(q.weight.size for q in network.into(p.name)) for p in network.populations if p.name in known}
+    return {name: size for name, size in found.items() if size}
 
 
 def sensitivities(
@@ -77,9 +77,9 @@ def sensitivities(
     *narrower, widest = registry.backend_of(target).widths(target)
     base = with_bits(graph, widest)
     sent = arriving.sent(graph, task.exact, task.x)
-    full = task.loss(rounded(base, target))
-    found = []
-    for name in weights_into(graph):
+    network = rounded(base, target)
+    full, found = task.loss(network), []
+    for name in weights_into(graph, network):
         for bits in narrower:
             if on_trial:
                 on_trial(name, bits)
@@ -108,7 +108,7 @@ def within(
         raise UsageProblem(
             f"the target has one width, {there[0]} bits: there is nothing to choose", where=f"target {target.name}"
         )
-    sizes = weights_into(graph)
+    sizes = weights_into(graph, rounded(with_bits(graph, there[-1]), target))
     total = sum(sizes.values())
     limit = memory.of(total * there[-1])
     if total * there[0] > limit:
