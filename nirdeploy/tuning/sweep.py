@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nirdeploy.errors import DoesNotFit, UsageProblem
+from nirdeploy.errors import UsageProblem
 from nirdeploy.graph import inputs
 from nirdeploy.graph.check import CheckedGraph, check
-from nirdeploy.graph.precision import with_bits
 from nirdeploy.proof.report import sweep as report
 from nirdeploy.records import cache, store
 from nirdeploy.records.inputs import shaped
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import registry
-from nirdeploy.targets.fitting import rounded
 from nirdeploy.targets.tables import Target
 from nirdeploy.tuning.calibration.task import Task
 from nirdeploy.tuning.trials import kept
@@ -140,7 +138,6 @@ def sweep(
     samples = None if calibrate is None else _task(source, calibrate, calibrate_labels, "all")
     job, folder = Job(source, registry.load(target), data, samples), Path(out)
     plan = Plan.of(job)
-    _refuse(job, plan)
     with cache.alone(folder / kept.FILE):
         outcomes = kept.Kept(folder, job.identity)
         with _measuring(job, scheduler, workers) as measure:
@@ -156,18 +153,6 @@ def sweep(
 
 def _task(graph: CheckedGraph, x: Any, labels: Any, probe: str) -> Task:
     return Task.of(graph, shaped(x, [(name, graph.population(name).shape) for name in graph.inputs]), labels, probe)
-
-
-def _refuse(job: Job, plan: Plan) -> None:
-    """A network that fits at no width. Raises :class:`DoesNotFit`, as at the widest."""
-    refusals = []
-    for width in reversed(plan.widths):
-        try:
-            rounded(with_bits(job.graph, width), job.target)
-            return
-        except DoesNotFit as error:
-            refusals.append(error)
-    raise refusals[0]
 
 
 def _count(task: Task) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph.precision import with_bits
 from nirdeploy.targets import registry
+from nirdeploy.targets.fitting import rounded
 from nirdeploy.tuning.calibration.task import Loss
 from nirdeploy.tuning.calibration.widths import Sensitivity, candidates, weights_into
 from nirdeploy.tuning.trials.trial import Bits, Job, Outcome
@@ -16,14 +19,27 @@ MEMORIES = 7
 
 @dataclass(frozen=True)
 class Plan:
-    """``weights``: how many lead into each population. ``widths``: what the target has, fewest bits first."""
+    """``weights``: how many lead into each population. ``widths``: what the target has, fewest bits first. ``beside``:
+    what weights that only the target has (of relays) take, in bits."""
 
     weights: Mapping[str, int]
     widths: tuple[int, ...]
+    beside: int = 0
 
     @classmethod
     def of(cls, job: Job) -> Plan:
-        return cls(weights_into(job.graph), registry.backend_of(job.target).widths(job.target))
+        """Raises :class:`DoesNotFit`, as at the widest, where the network fits at no width."""
+        widths, refusals = registry.backend_of(job.target).widths(job.target), []
+        for width in reversed(widths):
+            try:
+                network = rounded(with_bits(job.graph, width), job.target)
+            except DoesNotFit as error:
+                refusals.append(error)
+                continue
+            weights = weights_into(job.graph, network)
+            beside = [p for p in network.projections if p.target not in weights]
+            return cls(weights, widths, sum(p.weight.size * network.weight_bits(p.target) for p in beside))
+        raise refusals[0]
 
     def uniform(self, width: int) -> Bits:
         return dict.fromkeys(self.weights, width)
@@ -34,7 +50,7 @@ class Plan:
 
     def memory(self, bits: Bits) -> int:
         """What the weights take, in bits."""
-        return sum(size * bits[name] for name, size in self.weights.items())
+        return self.beside + sum(size * bits[name] for name, size in self.weights.items())
 
     def first(self) -> list[Bits]:
         """The float network, each width of all populations, each population alone at each width."""
@@ -50,7 +66,9 @@ class Plan:
             if (loss := outcome(self.alone(name, width)).choosing) is not None
         ]
         found: list[Bits] = (
-            [bits for limit in self.limits() for bits in candidates(self.weights, tried, limit)] if tried else []
+            [bits for limit in self.limits() for bits in candidates(self.weights, tried, limit - self.beside)]
+            if tried
+            else []
         )
         first = self.first()
         return [bits for bits in _each_once(found) if bits not in first]

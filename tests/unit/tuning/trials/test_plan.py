@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.precision import with_bits
+from nirdeploy.targets import registry
+from nirdeploy.targets.fitting import rounded
+from nirdeploy.tuning.calibration.task import Task
 from nirdeploy.tuning.trials.plan import MEMORIES, Plan
-from nirdeploy.tuning.trials.trial import Bits, Outcome
+from nirdeploy.tuning.trials.trial import Bits, Job, Outcome
+from tests import networks
 from tests.conftest import examples
 
 
@@ -35,12 +42,26 @@ def test_one_population_or_one_width() -> None:
 
 
 @pytest.mark.law
+@settings(max_examples=examples(30))
+@given(graph=st.one_of(networks.graphs(), networks.grids(most=80)), width=st.sampled_from([2, 4, 8]))
+def test_the_memory_is_that_of_the_integers(graph: CheckedGraph, width: int) -> None:
+    """With relays, and populations that have none of the weights."""
+    target = registry.load("fpga")
+    try:
+        plan = Plan.of(Job(graph, target, Task(graph, {})))
+        network = rounded(with_bits(graph, plan.uniform(width)), target)
+    except DoesNotFit:
+        return
+    assert -(-plan.memory(plan.uniform(width)) // 8) == network.weight_memory
+
+
+@pytest.mark.law
 @settings(max_examples=examples(60))
 @given(data=st.data())
 def test_within_each_memory_the_best_is_tried(data: st.DataObject) -> None:
     """Losses that add up, and some trials that have no figure."""
     names, widths = [f"p{i}" for i in range(data.draw(st.integers(1, 4)))], (2, 4, 8)
-    plan = Plan({name: data.draw(st.integers(1, 50)) for name in names}, widths)
+    plan = Plan({name: data.draw(st.integers(1, 50)) for name in names}, widths, data.draw(st.integers(0, 100)))
     lost = {(name, width): data.draw(st.floats(0.01, 1)) for name in names for width in (2, 4)}
     lost |= {(name, 8): 0.0 for name in names}
     gone = data.draw(st.sets(st.sampled_from([(name, width) for name in names for width in (2, 4)]), max_size=2))
