@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
     from nirdeploy.targets.fitting import fit
+    from nirdeploy.tuning.sweep import sweep
     from nirdeploy.tuning.training.aware import quantize_aware
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "report",
     "run",
     "simulate",
+    "sweep",
     "verify",
 ]
 
@@ -90,6 +92,7 @@ _HOMES = {
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",
+    "sweep": "tuning.sweep",
     "verify": "proof.verify",
 }
 

@@ -26,6 +26,7 @@ _COMMANDS = {
     "targets": "List the chips and boards there are.",
     "estimate": "Where a network fits, and how fast it would be.",
     "build": "A NIR file to an image for a target.",
+    "sweep": "Accuracy against bits and memory, measured on data.",
     "bitstream": "A board's hardware as a bitstream.",
     "flash": "Write a build's image into a device, or a bitstream into a board.",
     "run": "Run a stimulus on a device and record its spikes.",

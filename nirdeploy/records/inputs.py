@@ -160,7 +160,7 @@ def stimulus(
     """
     known = encodings or {}
     found = {}
-    for name, values in _shaped(x, inputs).items():
+    for name, values in shaped(x, inputs).items():
         encoding = known.get(name, InputEncoding())
         if not encoding.holds(values):
             refused = encoding.refused(values)
@@ -173,11 +173,11 @@ def stimulus(
 
 def analog(x: Any, inputs: Inputs) -> dict[str, np.ndarray]:
     """The same for a network that takes any finite number: float64 (T, B, *shape)."""
-    return {name: values.astype(np.float64) for name, values in _shaped(x, inputs).items()}
+    return {name: values.astype(np.float64) for name, values in shaped(x, inputs).items()}
 
 
-def _shaped(x: Any, inputs: Inputs) -> dict[str, np.ndarray]:
-    """Finite numbers (T, B, *shape) by input."""
+def shaped(x: Any, inputs: Inputs) -> dict[str, np.ndarray]:
+    """A stimulus' finite numbers (T, B, *shape) by input, of their own type. Raises :class:`InputShapeError`."""
     if not isinstance(x, Mapping):
         if len(inputs) != 1:
             raise InputShapeError(

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from nirdeploy.proof.explain import Explanation
-from nirdeploy.proof.report import raster
+from nirdeploy.proof.report import pages, raster
 from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records import store
 from nirdeploy.records.spikes import SpikeRecord
-from nirdeploy.targets.resources import templates_dir
 
 _SAMPLES = 2  # rasters per population
 
@@ -44,15 +42,8 @@ def write(path: Path, report: Report) -> None:
 
 
 def render(report: Report) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir() / "report"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = _cell
-    return environment.get_template("report.html.j2").render(
+    return pages.rendered(
+        "report.html.j2",
         report=report,
         rasters=_rasters(report),
         manifest=json.dumps(dict(report.manifest), indent=1, sort_keys=True) if report.manifest else "",
@@ -85,11 +76,3 @@ def _interesting(a: Any, b: Any) -> list[int]:
     differs = (a != b).any(axis=(0, 2))
     order = sorted(range(a.shape[1]), key=lambda sample: (not differs[sample], sample))
     return order[:_SAMPLES]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: ""}[value]
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

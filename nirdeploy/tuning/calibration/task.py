@@ -35,28 +35,32 @@ class Loss:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """``x``: (T, B, ...) as :func:`nirdeploy.simulate` takes it. ``labels``: int64 (B,), or None."""
+    """``x``: (T, B, ...) as :func:`nirdeploy.simulate` takes it. ``labels``: int64 (B,), or None.
+
+    ``probe``: what records hold, as for a simulation; calibration reads all populations, a loss the outputs.
+    """
 
     graph: CheckedGraph
     x: Any
     labels: np.ndarray | None = None
+    probe: str = "all"
 
     @classmethod
-    def of(cls, graph: CheckedGraph, x: Any, labels: Any = None) -> Task:
+    def of(cls, graph: CheckedGraph, x: Any, labels: Any = None, probe: str = "all") -> Task:
         """Raises :class:`InputShapeError`: no samples, or labels that do not go with them."""
         steps, samples = np.shape(next(iter(x.values())) if isinstance(x, Mapping) else x)[:2]
         if not steps or not samples:
             raise InputShapeError("there are no samples to calibrate on", hint="(T, B, ...), steps and samples first")
-        return cls(graph, x, None if labels is None else class_numbers(labels, samples, steps))
+        return cls(graph, x, None if labels is None else class_numbers(labels, samples, steps), probe)
 
     @cached_property
     def exact(self) -> SpikeRecord:
         """The float network's."""
-        return float_.simulate(self.graph, self.x)
+        return float_.simulate(self.graph, self.x, self.probe)
 
     def record(self, network: IntegerNetwork) -> SpikeRecord:
         """A network's in integers."""
-        return integer.simulate(network, self.x)
+        return integer.simulate(network, self.x, self.probe)
 
     @cached_property
     def _exact(self) -> np.ndarray:
@@ -79,7 +83,11 @@ class Task:
         return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(scaled)), self.labels]).mean())
 
     def loss(self, network: IntegerNetwork) -> Loss:
-        """Of a network on the samples.
+        """Of a network on the samples. Raises, as :meth:`lost`."""
+        return self.lost(self.record(network))
+
+    def lost(self, record: SpikeRecord) -> Loss:
+        """Of what a network said of the samples.
 
         Raises:
             UsageProblem: the float network says the same of every sample, so nothing can be lost.
@@ -87,10 +95,10 @@ class Task:
         spread = float(self._exact.var(axis=0).mean())
         if not spread:
             raise UsageProblem(
-                "the float network's output is the same for every sample: nothing there can be calibrated on",
+                "the float network's output is the same for every sample: nothing can be told from these",
                 hint="give samples of several kinds, on which it spikes (nirdeploy simulate MODEL -x SAMPLES shows it)",
             )
-        scores = self._scores(self.record(network))
+        scores = self._scores(record)
         differs = float(((scores - self._exact) ** 2).mean()) / spread
         if self.labels is None:
             return Loss(0, differs)

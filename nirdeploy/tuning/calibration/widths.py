@@ -119,7 +119,7 @@ def within(
             hint=f"allow more: auto:{-(-total * there[0] // 8)} at least",
         )
     found = sensitivities(graph, target, task, on_trial)
-    best = _least(sizes, found, limit)
+    best = candidates(sizes, found, limit)
     sent = arriving.sent(graph, task.exact, task.x)
 
     def lost(widths: Mapping[str, int]) -> float:
@@ -131,7 +131,7 @@ def within(
     return min(best, key=lost) if len(best) > 1 else best[0]
 
 
-def _least(sizes: Mapping[str, int], found: Sequence[Sensitivity], limit: int) -> list[dict[str, int]]:
+def candidates(sizes: Mapping[str, int], found: Sequence[Sensitivity], limit: int) -> list[dict[str, int]]:
     """The widths within the limit (bits) whose losses add up to the least, best first."""
     partial: list[tuple[float, int, dict[str, int]]] = [(0.0, 0, {})]
     left = sum(sizes.values())

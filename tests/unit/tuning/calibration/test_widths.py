@@ -16,7 +16,7 @@ from nirdeploy.graph.precision import with_bits
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
 from nirdeploy.tuning.calibration.task import Loss, Task
-from nirdeploy.tuning.calibration.widths import Memory, Sensitivity, _least, parse, sensitivities, within
+from nirdeploy.tuning.calibration.widths import Memory, Sensitivity, candidates, parse, sensitivities, within
 from tests import networks
 from tests.conftest import examples
 
@@ -50,7 +50,7 @@ def test_the_least_of_all_that_fit_is_found(data: st.DataObject) -> None:
     ways = [dict(zip(names, bits, strict=True)) for bits in itertools.product((2, 4, 8), repeat=len(names))]
     fit = [way for way in ways if sum(sizes[name] * bits for name, bits in way.items()) <= limit]
     least = min(sum(lost[one] for one in way.items()) for way in fit)
-    first, *others = _least(sizes, found, limit)
+    first, *others = candidates(sizes, found, limit)
     assert sum(lost[one] for one in first.items()) == pytest.approx(least)
     assert all(way in fit for way in (first, *others))
 

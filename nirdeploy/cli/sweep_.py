@@ -1,0 +1,77 @@
+"""nirdeploy sweep: what bits cost, measured on data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nirdeploy.cli import inputs, options, ui
+
+
+@click.command("sweep")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "-x", "--data", required=True, type=click.Path(path_type=Path), help="What is measured on: (T, B, ...), 'labels'."
+)
+@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help=".npy of class numbers (B,).")
+@options.target
+@click.option(
+    "--calibrate",
+    "samples",
+    type=click.Path(path_type=Path),
+    metavar="SAMPLES",
+    help="Choose the integers of each trial by these samples, as build does; other samples than the data.",
+)
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="Measure on the workers of this Dask scheduler.")
+@click.option("--workers", type=click.IntRange(min=1), help="Else on so many processes; by default one per processor.")
+@options.out(required=True, text="Folder of the results; one that was cut off goes on from there.")
+@options.dialect
+@inputs.asked
+@options.as_json
+def command(
+    model: Path,
+    data: Path,
+    labels_file: Path | None,
+    target: str | None,
+    samples: Path | None,
+    scheduler: str | None,
+    workers: int | None,
+    out: Path,
+    dialect: str | None,
+    dt: float | None,
+    as_json: bool,
+    **said: str | None,
+) -> None:
+    """Accuracy against bits and memory of MODEL.NIR, measured on data.
+
+    Every width that the target has is tried for all populations and for each alone; then, for several memories, the
+    bits of each population that lose least within them. Without labels the loss against the float network is told in
+    the place of accuracy. The folder holds every trial (trials.jsonl), all figures (sweep.json) and a page
+    (sweep.html).
+    """
+    from nirdeploy import check, sweep
+    from nirdeploy.proof.report.sweep import argument, tables
+
+    x, labels = options.stimulus(data)
+    if labels_file is not None:
+        labels = options.stimulus(labels_file)[0]
+    calibrate, calibrate_labels = (None, None) if samples is None else options.stimulus(samples)
+    graph = check(model, dialect=dialect, dt=dt, **inputs.held(**said))
+    with ui.progress("trials", as_json) as bar:
+        found = sweep(
+            graph, x, labels, target, out=out, scheduler=scheduler, workers=workers, on_trial=bar,
+            calibrate=calibrate, calibrate_labels=calibrate_labels,
+        )  # fmt: skip
+    told, warnings = found.as_dict(), [*graph.warnings, *found.warnings]
+    if as_json:
+        ui.result("sweep", {"out": str(out), **told, "warnings": warnings})
+        return
+    ui.warn(warnings)
+    inputs.tell(graph)
+    for table in tables(told):
+        ui.show(table)
+    for one in (*told["uniform"], *told["alone"]):
+        if one["reason"]:
+            ui.say(f"--bits {argument(one['bits'])}: no figure, {one['reason']}")
+    ui.say(f"{told['samples']:,} samples; the page: {out / found.PAGE}")

@@ -1,0 +1,1 @@
+"""What a choice of bits comes to: trials, each measured once, by processes or machines, and kept."""

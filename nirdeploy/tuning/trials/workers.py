@@ -1,0 +1,147 @@
+"""workers: trials measured by processes on this machine. Started as a process, this module is one of them.
+
+Whatever their number, each computes with one thread: how a sum is cut up among threads can change its last digits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+from nirdeploy import processes
+from nirdeploy.errors import NirdeployError, ToolMissing
+from nirdeploy.tuning.trials.trial import Bits, Job, Measure, Outcome, answer
+
+#: How often a trial is tried that ends the process that measures it.
+ATTEMPTS = 3
+#: Of a process' environment.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@contextlib.contextmanager
+def local(job: Job, count: int) -> Iterator[Measure]:
+    """So many processes, which end with the context."""
+    blob = job.pack()
+    workers = [_Worker(blob) for _ in range(count)]
+    idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def measured(bits: Bits) -> Outcome:
+        worker = idle.get()
+        try:
+            return worker.measure(bits)
+        finally:
+            idle.put(worker)
+
+    def measure(trials: Sequence[Bits]) -> Iterator[Outcome]:
+        futures = [pool.submit(measured, bits) for bits in trials]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            yield measure
+        finally:
+            for worker in workers:
+                worker.close()
+
+
+class _Worker:
+    """A process that is started when there is something to do, and again if it dies."""
+
+    def __init__(self, blob: bytes) -> None:
+        self._blob = blob
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self._starting = threading.Lock()
+
+    def measure(self, bits: Bits) -> Outcome:
+        """Raises what keeps trials from being measured; :class:`ToolMissing` where the process dies each time."""
+        for _ in range(ATTEMPTS):
+            try:
+                answered = self._ask(bits)
+            except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+                code = self._end()
+                continue
+            if isinstance(answered, NirdeployError):
+                raise answered
+            return answered
+        raise ToolMissing(
+            f"a worker's process ended {ATTEMPTS} times while it measured a trial, with {code} at last",
+            where=", ".join(f"{name}={own}" for name, own in bits.items()),
+            hint="if there is not memory enough, take fewer workers (--workers 1) or fewer samples",
+        )
+
+    def _ask(self, bits: Bits) -> Outcome | NirdeployError:
+        if self._process is None:
+            self._start()
+            self._send(self._blob)
+        self._send(dict(bits))
+        assert self._process is not None
+        received: Any = self._process.stdout
+        answered: Outcome | NirdeployError = pickle.load(received)
+        return answered
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._closed:
+                raise EOFError
+            self._process = subprocess.Popen(
+                processes.command("-m", "nirdeploy.tuning.trials.workers"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=processes.environment(ONE_THREAD),
+            )
+
+    def _send(self, what: object) -> None:
+        assert self._process is not None
+        given: Any = self._process.stdin
+        pickle.dump(what, given)
+        given.flush()
+
+    def _end(self) -> int | None:
+        """The process' exit code, once it has ended."""
+        if self._process is None:
+            return None
+        process, self._process = self._process, None
+        process.kill()
+        with contextlib.suppress(BrokenPipeError):  # of what was not sent to the end
+            process.communicate()
+        return process.returncode
+
+    def close(self) -> None:
+        """End the process, whatever it does, and start none again."""
+        with self._starting:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
+
+
+def _main() -> None:
+    """Reads the job and then trials from stdin, and writes what came of each to stdout, until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of the terminal; who started this ends it
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not be taken for an answer
+    with contextlib.suppress(EOFError, BrokenPipeError):  # who started this has gone
+        blob = pickle.load(sys.stdin.buffer)
+        while True:
+            pickle.dump(answer(blob, pickle.load(sys.stdin.buffer)), answers)
+            answers.flush()
+
+
+if __name__ == "__main__":
+    _main()
