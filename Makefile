@@ -16,6 +16,8 @@ READY  := $(VENV)/.ready
 FRAMEWORKS := spyx rockpool lava
 CHIPS      := lava brian2loihi xylosim
 WITNESSES  := $(sort $(FRAMEWORKS) $(CHIPS))
+# What installs beside nirdeploy, but not with all that it requires.
+BESIDE     := $(VENV)/.sinabs $(VENV)/.neurobench
 TABLE      := tests/frameworks/witnesses/test_table.py
 
 .PHONY: demo test test-frameworks test-chips lint fuzz soak coverage clean
@@ -26,7 +28,7 @@ demo: $(READY)
 # Two workers on two cores: a thread each, in what they start too.
 test test-chips test-frameworks fuzz soak coverage: export OMP_NUM_THREADS := 1
 
-test: lint $(VENV)/.sinabs
+test: lint $(BESIDE)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness"
 
 export NIRDEPLOY_WITNESS_SPYX := $(CURDIR)/.venv-spyx/bin/python
@@ -36,7 +38,7 @@ export NIRDEPLOY_WITNESS_BRIAN2LOIHI := $(CURDIR)/.venv-brian2loihi/bin/python
 export NIRDEPLOY_WITNESS_XYLOSIM := $(CURDIR)/.venv-xylosim/bin/python
 export NIRDEPLOY_WITNESS_SINABS := $(CURDIR)/$(BIN)/python
 
-test-frameworks: $(VENV)/.sinabs $(FRAMEWORKS:%=.venv-%/.ready)
+test-frameworks: $(BESIDE) $(FRAMEWORKS:%=.venv-%/.ready)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "" tests/frameworks --ignore $(TABLE)
 	$(BIN)/python -m pytest --quiet -m "" $(TABLE)
 
@@ -50,15 +52,15 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 # Property tests with five times the examples: 1,000 random networks on the RTL among them.
-fuzz: $(READY)
+fuzz: $(READY) $(VENV)/.neurobench
 	NIRDEPLOY_FUZZ=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m law
 
 # Damaged files, faulty lines and random networks on the RTL, twenty and more times as many; without a time limit.
-soak: $(READY)
+soak: $(READY) $(VENV)/.neurobench
 	NIRDEPLOY_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 0
 
 # Branch coverage of the package, processes that the tests start left out; the lines that nothing reaches.
-coverage: $(READY) $(VENV)/.sinabs
+coverage: $(READY) $(BESIDE)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness" --cov --cov-report term --cov-report html
 
 clean:
@@ -74,6 +76,12 @@ $(READY): pyproject.toml constraints.txt
 $(VENV)/.sinabs: $(READY)
 	$(PIP) install --no-deps sinabs==3.1.3
 	$(PIP) install pbr matplotlib pyyaml tqdm scipy
+	@touch $@
+
+# NeuroBench requires tonic and torchaudio for its data sets; its metrics and its benchmark do without.
+$(VENV)/.neurobench: $(READY)
+	$(PIP) install --no-deps neurobench==2.3.0
+	$(PIP) install tqdm
 	@touch $@
 
 # These lists are whole. lava names Python 3.10 and older packages than these; it computes the same.

@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from nirdeploy.integers.network import Formats
     from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
+    from nirdeploy.proof.energy.modelled import energy
     from nirdeploy.proof.evaluate import accuracy, evaluate
     from nirdeploy.proof.explain import explain
+    from nirdeploy.proof.neurobench import metrics
     from nirdeploy.proof.report.write import report
     from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.sim.simulate import simulate
     from nirdeploy.targets.fitting import fit
+    from nirdeploy.tuning.training.aware import quantize_aware
 
 __all__ = [
     "Build",
@@ -45,6 +48,7 @@ __all__ = [
     "accuracy",
     "build",
     "check",
+    "energy",
     "evaluate",
     "explain",
     "export_from",
@@ -52,8 +56,10 @@ __all__ = [
     "fit",
     "flash",
     "import_from_nir",
+    "metrics",
     "open_device",
     "quantize",
+    "quantize_aware",
     "report",
     "run",
     "simulate",
@@ -69,6 +75,7 @@ _HOMES = {
     "accuracy": "proof.evaluate",
     "build": "pipeline",
     "check": "graph.check",
+    "energy": "proof.energy.modelled",
     "evaluate": "proof.evaluate",
     "explain": "proof.explain",
     "export_from": "exchange.frontends",
@@ -76,8 +83,10 @@ _HOMES = {
     "fit": "targets.fitting",
     "flash": "device.flash",
     "import_from_nir": "exchange.importer",
+    "metrics": "proof.neurobench",
     "open_device": "device.client",
     "quantize": "integers.quantize",
+    "quantize_aware": "tuning.training.aware",
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
+from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store
 from nirdeploy.semantics.dialect import Dialect
@@ -29,6 +30,9 @@ from nirdeploy.targets.fitting import fit
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
+from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
+from nirdeploy.tuning.calibration.task import Task
+from nirdeploy.tuning.calibration.widths import Memory, parse, within
 
 if TYPE_CHECKING:
     import nir
@@ -64,12 +68,15 @@ MANIFEST = "manifest.json"
 class Build:
     """The products of the stages that have run, by the stage's name; ``out``: the folder they are kept in, if any.
 
-    ``source``: what "check" takes.
+    ``source``: what "check" takes. ``choosing``: what "quantize" does to the graph before it is rounded, where there
+    are samples to do it by; ``calibration`` is what came of it, or None.
     """
 
     target: Target
     out: Path | None = None
     source: Callable[[], CheckedGraph] | None = None
+    choosing: Callable[[CheckedGraph], Calibration] | None = None
+    calibration: Calibration | None = None
     products: dict[str, Any] = field(default_factory=dict)
     _fit: Fit | None = None
 
@@ -111,8 +118,11 @@ class Build:
 
     @property
     def fit(self) -> Fit:
-        """The graph on the target, judged once."""
-        self._fit = self._fit or fit(self.graph, self.target)
+        """The graph on the target, judged once: as it was calibrated, if it was."""
+        if self.choosing:
+            self.calibration, self.choosing = self.choosing(self.graph), None
+        graph = self.calibration.graph if self.calibration else self.graph
+        self._fit = self._fit or fit(graph, self.target)
         return self._fit
 
     @cached_property
@@ -142,6 +152,7 @@ class Build:
             "network": self.network.digest(),
             "placement": self.placement.digest(),
             "dialect": str(self.graph.dialect),
+            **({"calibration": self.calibration.digest()} if self.calibration else {}),
         }
         backend = registry.backend_of(self.target)
         return backend.pack(self.network, self.placement, self.plan, self.artifacts, self.target, provenance)
@@ -154,6 +165,8 @@ class Build:
             options["dialect"] = str(self.graph.dialect)
             if self.graph.encodings:
                 options["inputs"] = {name: own.as_dict() for name, own in self.graph.encodings.items()}
+        if self.calibration:
+            made["calibration"] = self.calibration
         return manifest.manifest({name: product.digest() for name, product in made.items()}, options)
 
     def save(self, stages: tuple[Stage, ...]) -> None:
@@ -162,9 +175,18 @@ class Build:
             return
         for stage in stages:
             self.products[stage.name].save(self.out / stage.file)
+            if stage.product is IntegerNetwork:
+                self._save_calibration(self.out / Calibration.FILE)
         target = self.target.model_dump(mode="json", by_alias=True, exclude={"home"})
         text = json.dumps({**self.manifest(), "target": target}, indent=1, sort_keys=True)
         store.write_atomic(self.out / MANIFEST, text.encode() + b"\n")
+
+    def _save_calibration(self, path: Path) -> None:
+        """Keep it, or see that none of an earlier build is kept."""
+        if self.calibration:
+            self.calibration.save(path)
+        else:
+            path.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path | str, target: str | Path | Target | None = None) -> Build:
@@ -190,6 +212,8 @@ class Build:
             if stage.name in FILES and (folder / stage.file).is_file():
                 product: Any = stage.product
                 built.products[stage.name] = product.load(folder / stage.file)
+        if (folder / Calibration.FILE).is_file():
+            built.calibration = Calibration.load(folder / Calibration.FILE)
         return built
 
 
@@ -203,6 +227,9 @@ def build(
     input_bits: Bits = None,
     input_range: Ranges = None,
     input_scale: Scales = None,
+    bits: Widths | Memory | str = None,
+    calibrate: Any = None,
+    labels: Any = None,
     start: str = "check",
     stop: str = "image",
     on_stage: Callable[[str], None] | None = None,
@@ -216,37 +243,76 @@ def build(
             came with the file, as :meth:`Build.load`.
         out: folder to keep the products in; resuming reads them from there.
         dialect, dt, input_bits, input_range, input_scale: as :func:`nirdeploy.graph.check.check`.
+        bits: of the weights into each population, as :func:`nirdeploy.graph.precision.with_bits`, or the Memory within
+            which samples choose them; or either as ``--bits`` has it ("fc1=4,conv1=8", "auto:60%"). Else the target's.
+        calibrate, labels: samples to choose the integers by (:mod:`nirdeploy.tuning.calibration`): (T, B, ...) as
+            :func:`nirdeploy.simulate` takes them; and the class of each, int (B,), if there is one.
         on_stage: called with each stage's name before it runs.
 
     Raises:
         ModelFileError, GraphError: the model. DoesNotFit: the target. UsageProblem: nothing to resume.
     """
-    for stage in (start, stop):
-        if stage not in STAGES:
-            raise UsageProblem(f"there is no stage {stage!r}", hint=f"stages: {', '.join(STAGES)}")
-    first = "quantize" if start == "place" else start  # both are of one fit
-    todo = TABLE[STAGES.index(first) : STAGES.index(stop) + 1]
-    if STAGES.index(stop) < STAGES.index(start):
-        raise UsageProblem(f"the stage {stop!r} comes before {start!r}")
-    folder = None if out is None else Path(out)
+    todo = _between(start, stop)
+    bits = parse(bits) if isinstance(bits, str) else bits
     if start == "check":
-        built = Build(registry.load(target), folder)
-        if isinstance(source, CheckedGraph):
-            built.source = lambda: source
-        elif source is not None:
-            built.source = lambda: check(
-                source, dialect=dialect, dt=dt, input_bits=input_bits, input_range=input_range, input_scale=input_scale
-            )
-    elif folder is None:
+        built = Build(registry.load(target), None if out is None else Path(out))
+        read = partial(check, dialect=dialect, dt=dt, input_bits=input_bits)
+        read = partial(read, input_range=input_range, input_scale=input_scale)
+        built.source = None if source is None else partial(_read, source, read, bits)
+    elif out is None:
         raise UsageProblem(f"resuming from {start!r} needs the folder of the earlier build", hint="pass out=")
     else:
-        built = Build.load(folder, target)
+        built = Build.load(out, target)
+        _choose_again(built, todo[0].name, bits, calibrate)
+    if calibrate is not None:
+        built.choosing = partial(_calibrated, target=built.target, bits=bits, samples=calibrate, labels=labels)
+    elif isinstance(bits, Memory):
+        raise UsageProblem(
+            "which bits lose least is found by samples, and there are none",
+            hint="give some: nirdeploy build MODEL --bits auto:... --calibrate SAMPLES.npz",
+        )
     for one in todo:
         if on_stage:
             on_stage(one.name)
         built.products[one.name] = one.verb(built)
-    built.save(todo)
+    built.save(todo if bits is None or start == "check" else (TABLE[0], *todo))
     return built
+
+
+def _between(start: str, stop: str) -> tuple[Stage, ...]:
+    """The stages from one to the other."""
+    for stage in (start, stop):
+        if stage not in STAGES:
+            raise UsageProblem(f"there is no stage {stage!r}", hint=f"stages: {', '.join(STAGES)}")
+    if STAGES.index(stop) < STAGES.index(start):
+        raise UsageProblem(f"the stage {stop!r} comes before {start!r}")
+    first = "quantize" if start == "place" else start  # both are of one fit
+    return TABLE[STAGES.index(first) : STAGES.index(stop) + 1]
+
+
+def _read(source: Any, read: Callable[[Any], CheckedGraph], bits: Widths | Memory) -> CheckedGraph:
+    graph = source if isinstance(source, CheckedGraph) else read(source)
+    return with_bits(graph, None if isinstance(bits, Memory) else bits)
+
+
+def _calibrated(graph: CheckedGraph, target: Target, bits: Widths | Memory, samples: Any, labels: Any) -> Calibration:
+    task = Task.of(graph, samples, labels)
+    found = within(bits, graph, target, task) if isinstance(bits, Memory) else None
+    return calibrated(with_bits(graph, found), target, task)
+
+
+def _choose_again(built: Build, first: str, bits: Widths | Memory, samples: Any) -> None:
+    """Other bits or samples for a build that goes on from its folder: what was calibrated before is gone then."""
+    if bits is None and samples is None:
+        return
+    if first != "quantize":
+        raise UsageProblem(
+            f"bits and samples decide the integers, which a build from {first!r} takes from its folder",
+            hint="resume from 'quantize'",
+        )
+    built.calibration = None
+    if not isinstance(bits, Memory):
+        built.products["check"] = with_bits(built.graph, bits)
 
 
 def _named_again(kept: Target, named: str | Path | Target | None, folder: Path) -> Target:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nirdeploy.cli import inputs, options, ui
+
+if TYPE_CHECKING:
+    from nirdeploy.pipeline import Build
 
 
 @click.command("build")
@@ -15,6 +19,14 @@ from nirdeploy.cli import inputs, options, ui
 @options.out(default="build", text="Folder of the products.")
 @options.dialect
 @inputs.asked
+@options.bits("auto:60% (or 40KB), what loses least in so much memory")
+@click.option(
+    "--calibrate",
+    "samples",
+    type=click.Path(path_type=Path),
+    metavar="SAMPLES",
+    help="Choose the integers by what these samples do: .npz with 'x' (T, B, ...) and, if there are any, 'labels'.",
+)
 @click.option("--from", "start", default="check", help="Resume from this stage, with what is in the folder.")
 @click.option("--to", "stop", default="image", help="Stop after this stage: check, quantize, place, emit, image.")
 @options.as_json
@@ -24,36 +36,55 @@ def command(
     out: Path,
     dialect: str | None,
     dt: float | None,
+    bits: str | None,
+    samples: Path | None,
     start: str,
     stop: str,
     as_json: bool,
     **said: str | None,
 ) -> None:
     """Check, quantize, place and pack MODEL.NIR for a target."""
-    from dataclasses import asdict
-
     from nirdeploy import pipeline
-    from nirdeploy.proof.report import tables
 
     held = inputs.held(**said)
-    with ui.spinner("building", as_json):
-        built = pipeline.build(model, target, out, dialect=dialect, dt=dt, start=start, stop=stop, **held)
-    manifest = built.manifest()
+    x: Any
+    x, labels = (None, None) if samples is None else options.stimulus(samples)
+    way: dict[str, Any] = {"dialect": dialect, "dt": dt, "bits": bits, "calibrate": x, "labels": labels, **held}
+    with ui.spinner("building" if samples is None else "calibrating and building", as_json):
+        built = pipeline.build(model, target, out, start=start, stop=stop, **way)
     done = pipeline.STAGES[: pipeline.STAGES.index(stop) + 1]
     if as_json:
-        data = {"out": str(out), "stages": list(done), **manifest, "warnings": list(built.warnings)}
-        if "quantize" in done:
-            data["quantization"] = [dict(row) for row in built.network.report]
-        if "place" in done:
-            data["cores"] = [asdict(core) for core in built.placement.cores]
-        if "image" in done:
-            data["image_bytes"] = built.image.total_bytes
-        ui.result("build", data)
-        return
+        ui.result("build", {"out": str(out), "stages": list(done), **_data(built, done)})
+    else:
+        _show(built, done, out)
+
+
+def _data(built: Build, done: tuple[str, ...]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    data: dict[str, Any] = {**built.manifest(), "warnings": list(built.warnings)}
+    if "quantize" in done:
+        data["quantization"] = [dict(row) for row in built.network.report]
+        data["weight_bytes"] = built.network.weight_memory
+        data["calibration"] = built.calibration and built.calibration.as_dict()
+    if "place" in done:
+        data["cores"] = [asdict(core) for core in built.placement.cores]
+    if "image" in done:
+        data["image_bytes"] = built.image.total_bytes
+    return data
+
+
+def _show(built: Build, done: tuple[str, ...], out: Path) -> None:
+    from nirdeploy.proof.report import tables
+
     ui.warn(built.warnings)
     inputs.tell(built.graph)
     if "quantize" in done:
         ui.show(tables.rows_table("quantization", built.network.report))
+        ui.say(f"weights: {built.network.weight_memory:,} bytes")
+        if built.calibration:
+            ui.show(tables.rows_table("calibration", [row.as_dict() for row in built.calibration.rows]))
+            ui.say(str(built.calibration))
     if "place" in done:
         ui.show(tables.rows_table("cores", [core.row() for core in built.placement.cores if any(core.used.values())]))
         if "cycles_per_step" in built.placement.layout:

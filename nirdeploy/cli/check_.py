@@ -10,6 +10,7 @@ import click
 from nirdeploy.cli import inputs, options, ui
 
 if TYPE_CHECKING:
+    from nirdeploy.graph.check import CheckedGraph
     from nirdeploy.semantics.dialect import Dialect
 
 
@@ -18,34 +19,29 @@ if TYPE_CHECKING:
 @click.option("-t", "--target", shell_complete=options.complete_targets, help="Also check that this target takes it.")
 @options.dialect
 @inputs.asked
+@options.bits()
 @options.as_json
 def command(
-    model: Path, target: str | None, dialect: str | None, dt: float | None, as_json: bool, **said: str | None
+    model: Path,
+    target: str | None,
+    dialect: str | None,
+    dt: float | None,
+    bits: str | None,
+    as_json: bool,
+    **said: str | None,
 ) -> None:
     """Validate MODEL.NIR; with a target, quantize and place it as well."""
     from nirdeploy import check as check_verb
     from nirdeploy import pipeline
+    from nirdeploy.graph import precision
     from nirdeploy.proof.report import tables
     from nirdeploy.records.inputs import encodings_to
 
-    graph = check_verb(model, dialect=dialect, dt=dt, **inputs.held(**said))
+    widths = None if bits is None else precision.parse(bits)
+    graph = precision.with_bits(check_verb(model, dialect=dialect, dt=dt, **inputs.held(**said)), widths)
     if target is not None:
         pipeline.build(graph, target, stop="place")
-    populations = [
-        {"name": p.name, "model": p.model, "shape": "x".join(map(str, p.shape)), "neurons": p.size}
-        for p in graph.populations
-    ]
-    projections = [
-        {
-            "source": p.source,
-            "target": p.target,
-            "operator": ("pool, " if p.pool else "") + type(p.operator).__name__.lower(),
-            "weights": p.weight.size,
-            "delay": p.delay,
-            "nodes": ", ".join(p.nodes),
-        }
-        for p in graph.projections
-    ]
+    populations, projections = _populations(graph), _projections(graph)
     own = {p.name: str(p.dialect) for p in graph.populations if p.dialect is not None}
     if as_json:
         ui.result(
@@ -87,3 +83,24 @@ def _in_words(dialect: Dialect) -> str:
     rest = [key for key in values if key not in ("preset", "dt", "discretization", "threshold", "reset")]
     said += [f"{key} {str(values[key]).lower()}" for key in rest if values[key] != plain.get(key)]
     return ", ".join(said)
+
+
+def _populations(graph: CheckedGraph) -> list[dict[str, object]]:
+    return [
+        {"name": p.name, "model": p.model, "shape": "x".join(map(str, p.shape)), "neurons": p.size}
+        for p in graph.populations
+    ]
+
+
+def _projections(graph: CheckedGraph) -> list[dict[str, object]]:
+    return [
+        {
+            "source": p.source,
+            "target": p.target,
+            "operator": ("pool, " if p.pool else "") + type(p.operator).__name__.lower(),
+            "weights": p.weight.size,
+            "delay": p.delay,
+            "nodes": ", ".join(p.nodes),
+        }
+        for p in graph.projections
+    ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="What if the clock had so many MHz.")
 @options.dialect
 @inputs.asked
+@options.bits()
 @options.as_json
 def command(
     model: Path,
@@ -37,11 +38,13 @@ def command(
     clock: float | None,
     dialect: str | None,
     dt: float | None,
+    bits: str | None,
     as_json: bool,
     **said: str | None,
 ) -> None:
     """Say where MODEL.NIR fits, and what a step costs there."""
     from nirdeploy import check
+    from nirdeploy.graph import precision
     from nirdeploy.proof.report import tables
     from nirdeploy.targets import registry as target_files
     from nirdeploy.targets.estimate import estimate, survey
@@ -52,7 +55,8 @@ def command(
         raise UsageProblem(
             "what if of which target? --lanes, --cores and --clock change one", hint="name it with --target"
         )
-    graph = check(model, dialect=dialect, dt=dt, **inputs.held(**said))
+    widths = None if bits is None else precision.parse(bits)
+    graph = precision.with_bits(check(model, dialect=dialect, dt=dt, **inputs.held(**said)), widths)
     with ui.spinner("estimating", as_json):
         if targets:
             chosen = [target_files.load(name).with_hardware(**asked) for name in targets]

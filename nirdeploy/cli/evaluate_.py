@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,10 @@ from nirdeploy.errors import UsageProblem
 if TYPE_CHECKING:
     import numpy as np
 
+    from nirdeploy.proof.energy.modelled import Energy
     from nirdeploy.proof.evaluate import Evaluation
+    from nirdeploy.proof.neurobench import Metrics
+    from nirdeploy.records.spikes import SpikeRecord
 
 _SHOWN_STEPS = 10
 _SHOWN_CLASSES = 12
@@ -32,6 +38,7 @@ _SHOWN_CLASSES = 12
 )
 @click.option("--output", help="The population or Output to read, if not the first.")
 @click.option("--top", type=click.IntRange(min=1), default=1, help="Also how often the label is among the K first.")
+@click.option("--metrics", "neurobench", is_flag=True, help="NeuroBench's metrics too, of a build.")
 @options.as_json
 def command(
     what: Path,
@@ -43,6 +50,7 @@ def command(
     reader: str | None,
     output: str | None,
     top: int,
+    neurobench: bool,
     as_json: bool,
 ) -> None:
     """Accuracy, confusion and cost of a classification.
@@ -52,33 +60,81 @@ def command(
     evaluate RECORD.nird --labels LABELS.npy  a record
 
     Labels stand in the stimulus' .npz as 'labels', or in a file of their own. The interval is Wilson's, at 95 %.
-    A synaptic operation is a weight taken for a spike (or number) that arrived.
+    A synaptic operation is a weight taken for a spike (or number) that arrived. The energy of a build is modelled, not
+    measured: a range over published models (docs/energy.md). What NeuroBench counts (--metrics) is said in
+    docs/neurobench.md.
     """
-    from nirdeploy import SpikeRecord, evaluate, pipeline, simulate
+    from nirdeploy import evaluate
 
     if what.is_dir():
-        if stimulus is None:
-            raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {what} -x STIMULUS.npz [-p PORT]")
-        built = pipeline.Build.load(what, target)
-        x, labels = options.stimulus(stimulus)
-        labels = _labels(labels, labels_file)
-        with ui.spinner("simulating", as_json):
-            records = [simulate(built.graph, x), simulate(built, x)]
-        records.append(options.measured(built, x, "all", port, baud, as_json))
-        rounded: dict[str, Any] = {"network": built.network, "x": x}
-    elif not what.exists():
-        raise UsageProblem("there is no such build folder or record", where=str(what))
+        run = partial(options.measured, port=port, baud=baud, quiet=as_json)
+        seen = _of_build(what, target, stimulus, labels_file, run, neurobench, as_json)
     else:
-        if stimulus is not None:
-            raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {what} --labels LABELS.npy")
-        records, labels, rounded = [SpikeRecord.load(what)], _labels(None, labels_file), {}
+        seen = _of_record(what, stimulus, labels_file, neurobench)
     found = [
-        evaluate(record, labels, reader, output, **({} if record.source == "float" else rounded)) for record in records
+        evaluate(record, seen.labels, reader, output, **({} if record.source == "float" else seen.rounded))
+        for record in seen.records
     ]
+    costs = seen.costs
     if as_json:
-        ui.result("evaluate", {"witnesses": [one.as_dict(top) for one in found]})
+        priced = [None if cost is None else cost.as_dict() for cost in costs]
+        witnesses = [one.as_dict(top) | {"energy": cost} for one, cost in zip(found, priced, strict=True)]
+        for witness, own in zip(witnesses, seen.counted, strict=False):
+            witness["neurobench"] = own.as_dict()
+        ui.result("evaluate", {"witnesses": witnesses})
     else:
-        _show(found, top)
+        _show(found, costs, top)
+        _show_metrics(seen.counted)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Records of one stimulus, their labels and costs; ``rounded``: what counts the operations of the integers."""
+
+    records: list[SpikeRecord]
+    labels: np.ndarray
+    costs: list[Energy | None]
+    rounded: dict[str, Any] = field(default_factory=dict)
+    counted: list[Metrics] = field(default_factory=list)
+
+
+def _of_build(
+    folder: Path,
+    target: str | None,
+    stimulus: Path | None,
+    labels_file: Path | None,
+    run: Callable[..., SpikeRecord],
+    neurobench: bool,
+    quiet: bool,
+) -> _Seen:
+    """Every witness of a build."""
+    from nirdeploy import energy, metrics, pipeline, simulate
+    from nirdeploy.proof.neurobench import with_membrane
+
+    if stimulus is None:
+        raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {folder} -x STIMULUS.npz [-p PORT]")
+    built = pipeline.Build.load(folder, target)
+    x, beside = options.stimulus(stimulus)
+    labels = _labels(beside, labels_file)
+    with ui.spinner("simulating", quiet):
+        membranes = with_membrane(built.network) if neurobench else ()
+        records = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
+    records.append(run(built, x, "all"))
+    counted = [metrics(built, record, x) for record in records] if neurobench else []
+    costs = [None, *(energy(built, record, x) for record in records[1:])]
+    return _Seen(records, labels, costs, {"network": built.network, "x": x}, counted)
+
+
+def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neurobench: bool) -> _Seen:
+    from nirdeploy import SpikeRecord
+
+    if not path.exists():
+        raise UsageProblem("there is no such build folder or record", where=str(path))
+    if stimulus is not None:
+        raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {path} --labels LABELS.npy")
+    if neurobench:
+        raise UsageProblem("metrics are of a network and its stimulus", hint="evaluate BUILD -x STIMULUS --metrics")
+    return _Seen([SpikeRecord.load(path)], _labels(None, labels_file), [None])
 
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
@@ -93,12 +149,14 @@ def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
     return beside
 
 
-def _show(found: list[Evaluation], top: int) -> None:
+def _show(found: list[Evaluation], costs: list[Energy | None], top: int) -> None:
     import numpy as np
 
     from nirdeploy.proof.report.tables import rows_table
 
-    ui.show(rows_table(f"accuracy by {found[0].reader} of {found[0].output}", [_row(one, top) for one in found]))
+    told = [_row(one, cost, top) for one, cost in zip(found, costs, strict=True)]
+    ui.show(rows_table(f"accuracy by {found[0].reader} of {found[0].output}", told))
+    _show_energy(found[-1].source, costs[-1])
     steps = found[-1].over_steps.size
     shown = np.unique(np.linspace(0, steps - 1, min(steps, _SHOWN_STEPS)).astype(int))
     rows = [{"after step": str(t + 1), **{one.source: _percent(one.over_steps[t]) for one in found}} for t in shown]
@@ -114,7 +172,22 @@ def _show(found: list[Evaluation], top: int) -> None:
     ui.show(rows_table(f"{last.source}: samples of a label (row) read as (column)", rows))
 
 
-def _row(one: Evaluation, top: int) -> dict[str, object]:
+def _show_energy(source: str, cost: Energy | None) -> None:
+    """What each model says of a witness, of which there may be no account."""
+    from nirdeploy.proof.energy.modelled import LABEL
+    from nirdeploy.proof.report.tables import rows_table
+
+    if cost is None:
+        return
+    rows: list[dict[str, object]] = [
+        {"model": one.model, "from": _joules(one.low), "to": _joules(one.high), "source": one.source}
+        for one in cost.estimates
+    ]
+    ui.show(rows_table(f"{source}: energy per sample, {LABEL} (docs/energy.md says what it is worth)", rows))
+    ui.warn(f"{source}: {warning}" for warning in cost.warnings)
+
+
+def _row(one: Evaluation, cost: Energy | None, top: int) -> dict[str, object]:
     low, high = one.interval
     return {
         "witness": one.source,
@@ -124,7 +197,38 @@ def _row(one: Evaluation, top: int) -> dict[str, object]:
         **({f"top {top}": _percent(one.top(top))} if top > 1 else {}),
         "steps needed": one.steps_needed,
         "spikes per sample": f"{sum(one.spikes.values()):,.1f}",
+        "spikes per neuron and step": "" if cost is None else f"{cost.counts.rate:.4f}",
         "operations per sample": "" if one.operations is None else f"{one.operations:,.0f}",
+        "energy per sample, modelled": "" if cost is None else f"{_joules(cost.low)} to {_joules(cost.high)}",
+    }
+
+
+def _joules(value: float) -> str:
+    for unit, size in (("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-12:.3g} pJ"
+
+
+def _show_metrics(counted: list[Metrics]) -> None:
+    from nirdeploy.proof.report.tables import rows_table
+
+    if counted:
+        ui.show(rows_table("NeuroBench's metrics, operations and updates per sample", list(map(_counts, counted))))
+
+
+def _counts(one: Metrics) -> dict[str, object]:
+    return {
+        "witness": one.source,
+        "parameters": one.parameters,
+        "footprint (bytes)": f"{one.footprint:,.0f}",
+        "image (bytes)": "" if one.image_bytes is None else one.image_bytes,
+        "connection sparsity": f"{one.connection_sparsity:.4f}",
+        "activation sparsity": f"{one.activation_sparsity:.4f}",
+        "effective MACs": f"{one.macs:,.1f}",
+        "effective ACs": f"{one.acs:,.1f}",
+        "dense": f"{one.dense:,.1f}",
+        "membrane updates": "" if one.membrane_updates is None else f"{one.membrane_updates:,.1f}",
     }
 
 

@@ -69,6 +69,12 @@ def dialect(function: F) -> F:
     return click.option("--dialect", help="PRESET[,field=value...]; else the file's own, else 'nir'.")(function)
 
 
+def bits(besides: str = "") -> Callable[[F], F]:
+    """``besides``: what the option takes beyond widths."""
+    said = f"4; fc1=4,conv1=8 by population or layer{f'; {besides}' if besides else ''}"
+    return click.option("--bits", help=f"Bits of the weights: {said}. By default the target's.")
+
+
 def out(required: bool = False, default: str | None = None, text: str = "Where to write.") -> Callable[[F], F]:
     # A default of None counts as one: then nothing is required.
     given: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import nir
 import numpy as np
@@ -19,6 +20,13 @@ from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics.dialect import Dialect
 
 
+@runtime_checkable
+class Written(Protocol):
+    """A module that is a graph itself, and writes it."""
+
+    def nir_graph(self) -> nir.NIRGraph: ...
+
+
 def export_to_nir(
     net: nn.Module,
     example_input: torch.Tensor | tuple[torch.Tensor, ...],
@@ -30,7 +38,8 @@ def export_to_nir(
 
     Args:
         net: layers of torch.nn, :mod:`nirdeploy.exchange.modules` and SpikingJelly's layers and neurons, in any mix,
-            in any module whose forward runs; or what :func:`~nirdeploy.exchange.importer.import_from_nir` gave.
+            in any module whose forward runs; or what :func:`~nirdeploy.exchange.importer.import_from_nir` or
+            :func:`~nirdeploy.tuning.training.aware.quantize_aware` gave, which know their graph, step and dialect.
         example_input: one input as the net wants it, batch dimension (and, for multi-step neurons, time)
             included; a tuple for several inputs. Shapes in the graph are without batch and time.
         save_path: where to write the ``.nir`` file, if at all.
@@ -44,7 +53,9 @@ def export_to_nir(
     if not (dt > 0 and np.isfinite(dt)):
         raise ExportError(f"dt must be a positive number of seconds, not {dt!r}", hint="leave it out for the default")
     origin = getattr(net, ORIGIN, None)
-    if isinstance(origin, Origin):
+    if isinstance(net, Written):
+        graph = net.nir_graph()
+    elif isinstance(origin, Origin):
         graph = _given_back(net, origin, origin.graph, "")
     else:
         examples = example_input if isinstance(example_input, tuple) else (example_input,)

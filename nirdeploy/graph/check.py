@@ -11,7 +11,7 @@ import numpy as np
 
 from nirdeploy.errors import GraphError
 from nirdeploy.graph import file as nirfile
-from nirdeploy.graph import primitives
+from nirdeploy.graph import precision, primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.graph.chain import Chain
 from nirdeploy.graph.checked import CheckedGraph, Population, Projection
@@ -202,7 +202,8 @@ def _population(
     late = (own or dialect).recurrent_bias == "late" and not dialect.connection_delay
     parts = folding.constant(name, set(order[order.index(name) :]) if late else set())
     bias = np.sum(list(parts.values()), axis=0)
-    return Population(name, model, shape, params, bias, {step: parts[step] for step in parts if step}, own)
+    late_bias = {step: parts[step] for step in parts if step}
+    return Population(name, model, shape, params, bias, late_bias, own, precision.of_node(node, name))
 
 
 def _check_ranges(name: str, model: str, params: dict[str, np.ndarray], dialect: Dialect) -> None:

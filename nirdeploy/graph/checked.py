@@ -35,7 +35,8 @@ class Population:
     ``model`` is ``"Input"`` or a key of :data:`nirdeploy.semantics.neuron.PARAMETERS`; ``params`` are float64
     arrays of ``shape``, finite and in range; ``bias`` is the constant current (float64, ``shape``)
     folded from Affine nodes on the way in; ``late_bias`` holds what of it begins only in a later step
-    (behind a Delay, say), by that step. ``dialect``: its own, where it differs from the graph's.
+    (behind a Delay, say), by that step. ``dialect``: its own, where it differs from the graph's. ``weight_bits``: of
+    the weights into it, where that is not left to the target (:mod:`nirdeploy.graph.precision`).
     """
 
     name: str
@@ -45,6 +46,7 @@ class Population:
     bias: np.ndarray
     late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
     dialect: Dialect | None = None
+    weight_bits: int | None = None
 
     @property
     def size(self) -> int:
@@ -115,7 +117,8 @@ class CheckedGraph:
         """The dialect of one population."""
         return self.population(name).dialect or self.dialect
 
-    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All of it as JSON and arrays hold it; :meth:`of_parts` is the inverse."""
         arrays: dict[str, np.ndarray] = {}
         for i, population in enumerate(self.populations):
             arrays[f"population{i}.bias"] = population.bias
@@ -128,6 +131,7 @@ class CheckedGraph:
                     *(p.name, p.model, list(p.shape), sorted(p.params)),
                     p.dialect and p.dialect.as_dict(),
                     sorted(p.late_bias),
+                    *([] if p.weight_bits is None else [p.weight_bits]),
                 ]
                 for p in self.populations
             ],
@@ -149,16 +153,20 @@ class CheckedGraph:
 
     def digest(self) -> str:
         """SHA-256 (hex) of everything that decides the spikes."""
-        meta, arrays = self._parts()
+        meta, arrays = self.parts()
         return store.digest({key: meta[key] for key in meta if key not in _TOLD}, arrays)
 
     def save(self, path: Path) -> None:
-        store.write_atomic(path, store.pack(*self._parts()))
+        store.write_atomic(path, store.pack(*self.parts()))
 
     @classmethod
     def load(cls, path: Path) -> CheckedGraph:
         """Raises :class:`CorruptFile` if the file is not a saved CheckedGraph."""
-        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
+        return cls.of_parts(*store.unpack(path.read_bytes(), where=str(path)), where=str(path))
+
+    @classmethod
+    def of_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, where: str) -> CheckedGraph:
+        """The inverse of :meth:`parts`. Raises :class:`CorruptFile` naming ``where``."""
         try:
             return cls(
                 populations=tuple(
@@ -170,8 +178,9 @@ class CheckedGraph:
                         arrays[f"population{i}.bias"],
                         {step: arrays[f"population{i}.late_bias.{step}"] for step in late},
                         own and Dialect(**own),
+                        bits[0] if bits else None,
                     )
-                    for i, (name, model, shape, params, own, late) in enumerate(meta["populations"])
+                    for i, (name, model, shape, params, own, late, *bits) in enumerate(meta["populations"])
                 ),
                 projections=tuple(
                     Projection(
@@ -195,4 +204,4 @@ class CheckedGraph:
                 encodings=encodings_from(meta),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFile(f"not a checked graph ({error})", where=str(path), hint="build it again") from error
+            raise CorruptFile(f"not a checked graph ({error})", where=where, hint="build it again") from error

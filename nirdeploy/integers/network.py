@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -78,6 +78,7 @@ class Population:
     ``threshold``: int64 (size,): a membrane above it spikes. ``scale``: float64 (size,): the membrane potential of one
     LSB of membranes, and of the threshold. ``latency``: steps by which the population does everything later than in
     the graph, on a target where connections take steps of their own; the delays of projections are then the target's.
+    ``weight_bits``: of the weights into it, where they are not the network's.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Population:
     threshold: np.ndarray
     scale: np.ndarray
     latency: int = 0
+    weight_bits: int | None = None
 
     @property
     def size(self) -> int:
@@ -188,8 +190,7 @@ class IntegerProjection(Passage):
     def synapses(self) -> int:
         """How many pairs of neurons it connects, convolutions written out."""
         once = np.ones(self.inputs)
-        there = replace(self.operator, weight=(self.weight != 0).astype(np.float64))
-        return int(there.reach(once if self.pool is None else self.pool.apply(once)).sum())
+        return int(self.connected.apply(once if self.pool is None else self.pool.apply(once)).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,27 +228,32 @@ class IntegerNetwork:
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)
 
+    def weight_bits(self, name: str) -> int:
+        """Of the weights into a population."""
+        return self.population(name).weight_bits or self.formats.weight_bits
+
+    @property
+    def weight_memory(self) -> int:
+        """Bytes of all weights, each in the bits of its population and without gaps."""
+        return (sum(p.weight.size * self.weight_bits(p.target) for p in self.projections) + 7) // 8
+
     def neurons(self, name: str) -> IntegerPopulation:
         """A population that steps by the reference's rules. Raises :class:`CorruptFile` if it does not."""
         found = self.population(name)
         if not isinstance(found, IntegerPopulation):
-            raise CorruptFile(
-                f"the population {name!r} has a chip's registers, not the reference's neurons",
-                where=f"a network for target {self.target!r}",
-                hint="build it again",
-            )
+            raise self._other(name, "a chip's registers, not the reference's neurons")
         return found
 
     def on_chip(self, name: str) -> ChipPopulation:
         """A population that steps by a target's own rules. Raises :class:`CorruptFile` if it does not."""
         found = self.population(name)
         if not isinstance(found, ChipPopulation):
-            raise CorruptFile(
-                f"the population {name!r} has the reference's neurons, not a chip's registers",
-                where=f"a network for target {self.target!r}",
-                hint="build it again",
-            )
+            raise self._other(name, "the reference's neurons, not a chip's registers")
         return found
+
+    def _other(self, name: str, has: str) -> CorruptFile:
+        said = f"the population {name!r} has {has}"
+        return CorruptFile(said, where=f"a network for target {self.target!r}", hint="build it again")
 
     @property
     def latencies(self) -> dict[str, int]:
@@ -274,6 +280,7 @@ class IntegerNetwork:
                     "shape": list(p.shape),
                     "rules": asdict(p.rules),
                     "latency": p.latency,
+                    **({} if p.weight_bits is None else {"weight_bits": p.weight_bits}),
                     **_own_meta(p),
                 }
                 for p in self.populations
@@ -341,11 +348,8 @@ class IntegerNetwork:
 
 def _stepped_by(meta: Mapping[str, Any], where: str) -> str:
     if "dynamics" not in meta:
-        raise CorruptFile(
-            "the network does not say whose neurons step it, an older nirdeploy wrote it",
-            where=where,
-            hint="build it again",
-        )
+        said = "the network does not say whose neurons step it, an older nirdeploy wrote it"
+        raise CorruptFile(said, where=where, hint="build it again")
     if not isinstance(meta["dynamics"], str):
         raise TypeError(f"dynamics is {meta['dynamics']!r}")
     return meta["dynamics"]

@@ -58,7 +58,7 @@ def assembled(
 ) -> IntegerNetwork:
     """The network of a graph from its populations in integers: each with the projections into it and its row of the
     report. ``dynamics``: the backend whose neurons step it, ``target.backend``; "" for the reference's."""
-    made = list(rounded)
+    made = [(population, into, {**row, **_bits(population, formats)}) for population, into, row in rounded]
     return IntegerNetwork(
         target=target,
         formats=formats,
@@ -72,6 +72,12 @@ def assembled(
         dynamics=dynamics,
         encodings=graph.encodings,
     )
+
+
+def _bits(population: RoundedPopulation, formats: Formats) -> dict[str, float | str]:
+    """Of a population's weights, membrane and decay, for the report."""
+    weights = population.weight_bits or formats.weight_bits
+    return {"weight_bits": weights, "membrane_bits": formats.state_bits, "decay_bits": formats.decay_bits}
 
 
 def _largest(graph: CheckedGraph, population: Population) -> np.ndarray:
@@ -95,7 +101,8 @@ class _Rounding:
         largest: Mapping[str, np.ndarray],
     ) -> None:
         self.membranes = {p.name for p in graph.populations if p.model not in {*neuron.SPIKING, "Input"}}
-        self.population, self.formats, self.size = population, formats, population.size
+        self.population, self.size = population, population.size
+        self.formats = replace(formats, weight_bits=population.weight_bits or formats.weight_bits)
         self.params = {key: values.ravel() for key, values in population.params.items()}
         how = neuron.coefficients(population.model, self.params, graph.dialect_of(population.name))
         self.synaptic = population.model in neuron.SYNAPTIC
@@ -181,6 +188,7 @@ class _Rounding:
             initial=np.rint(v_reset / scale).astype(np.int64) if self.rules.starts_reset else zeros.astype(np.int64),
             scale=scale,
             late_bias={step: np.rint(late / scale).astype(np.int64) for step, late in self.late.items()},
+            weight_bits=population.weight_bits,
         )
         projections, noise, power = [], 0.0, 0.0
         for arriving, own in zip(self.incoming, shifts, strict=True):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
-from nirdeploy.integers.border import unbordered
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.proof.energy.events import operations
 from nirdeploy.records.spikes import SpikeRecord
 
 
@@ -162,7 +162,7 @@ def evaluate(
             hint="a label is the number of a neuron of the output, from 0",
         )
     spikes = {population: float(values.sum()) / len(labels) for population, values in record.spikes.items()}
-    took = None if network is None else _operations(network, record, x) / len(labels)
+    took = None if network is None else operations(network, record, x) / len(labels)
     return Evaluation(record.source, name, chosen, labels, scores, spikes, took)
 
 
@@ -199,20 +199,3 @@ def _scores(record: SpikeRecord, name: str, reader: str) -> np.ndarray:
     values = record.spikes[name] if of_spikes else record.volts(name)
     flat = values.reshape(record.steps, record.samples, -1)
     return (_OF_SPIKES | _OF_MEMBRANES)[reader](flat)
-
-
-def _operations(network: IntegerNetwork, record: SpikeRecord, x: Any) -> float:
-    """Weights other than 0 taken for what arrived: of every spike, or number other than 0, each time it is sent."""
-    given = dict(x) if isinstance(x, Mapping) else {network.inputs[0][0]: x}
-    total = 0.0
-    for p in (unbordered(network, p) for p in network.projections):
-        sent = given[p.source] if p.source in given else record.spikes.get(p.source)
-        if sent is None:
-            raise UsageProblem(
-                f"the record holds no spikes of {p.source!r}, so what it sends cannot be counted",
-                hint="record all populations",
-            )
-        often = (np.asarray(sent) != 0).sum(axis=(0, 1), dtype=np.float64).ravel()
-        there = replace(p.operator, weight=(p.weight != 0).astype(np.float64))
-        total += float(there.reach(often if p.pool is None else p.pool.apply(often)).sum())
-    return total

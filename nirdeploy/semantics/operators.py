@@ -224,6 +224,11 @@ class Passage:
         return self.operator.weight
 
     @property
+    def connected(self) -> Operator:
+        """The operator with 1 for every weight that is not 0: of what arrives it takes so many weights."""
+        return replace(self.operator, weight=(self.weight != 0).astype(np.float64))
+
+    @property
     def inputs(self) -> int:
         """Size of the source."""
         return self.operator.inputs if self.pool is None else self.pool.inputs

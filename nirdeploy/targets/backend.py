@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol
 
 import numpy as np
@@ -12,10 +13,21 @@ from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.dynamics import Dynamics
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.targets.fit import Fit
+from nirdeploy.targets.fit import Fit, refusal
 from nirdeploy.targets.image import Image, Section
 from nirdeploy.targets.placement import ChipUse, Placement, validate
 from nirdeploy.targets.tables import Formats, FormatsT, HardwareT, Target
+
+
+@dataclass(frozen=True)
+class PublishedEnergy:
+    """pJ that a chip takes for a synaptic operation and for an update of a neuron, by its maker's word."""
+
+    name: str
+    year: int
+    source: str
+    operation_pj: float
+    update_pj: float
 
 
 class VirtualBoard(Protocol):
@@ -48,9 +60,24 @@ class Backend(Generic[FormatsT, HardwareT]):
         """Whether a projection may end in a maximum over windows."""
         return False
 
+    def widths(self, target: Target[FormatsT, HardwareT]) -> tuple[int, ...]:
+        """Bits that the weights into a population may have, fewest first."""
+        return (int(getattr(target.formats, "weight_bits")),)  # noqa: B009 - a schema of the target's own
+
     def fit(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> Fit:
         """The graph in the target's integers on its cores, or everything that keeps it from there, in one pass."""
         raise TargetFileError(f"the backend {target.backend!r} fits nothing", where=target.name)
+
+    def rounded(self, graph: CheckedGraph, target: Target[FormatsT, HardwareT]) -> IntegerNetwork:
+        """The graph in the target's integers, whether it finds room on the cores or not: what :meth:`fit` rounds.
+
+        Raises:
+            DoesNotFit: all that the target cannot do of it.
+        """
+        found = self.fit(graph, target)
+        if found.network is None:
+            raise refusal(found.problems, target.name)
+        return found.network
 
     def plan(self, network: IntegerNetwork, placement: Placement, target: Target[FormatsT, HardwareT]) -> Any:
         """What :meth:`fit` derived from the placement, derived again, where a build is loaded. None: nothing."""
@@ -123,13 +150,17 @@ class Backend(Generic[FormatsT, HardwareT]):
         """What a step costs, as far as there are figures to derive it from.
 
         Keys that several targets have: ``synaptic_events`` and ``cycles`` per step, ``step_us`` (the shortest step),
-        ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when nothing else goes on)
-        or ``latency_steps`` (from input to output, where connections take steps).
+        ``bus_words`` and ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when
+        nothing else goes on) or ``latency_steps`` (from input to output, where connections take steps).
 
         Args:
             activity: spikes per neuron and input, and step.
         """
         return {}
+
+    def published_energy(self, target: Target[FormatsT, HardwareT]) -> PublishedEnergy | None:
+        """What the chip's maker published of its energy, for :func:`nirdeploy.energy`. None: nothing."""
+        return None
 
     def chip(self, target: Target[FormatsT, HardwareT]) -> tuple[ChipUse, ...]:
         """What the hardware takes, by estimate, of the chip that it is configured on. Nothing: there is none."""

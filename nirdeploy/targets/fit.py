@@ -59,3 +59,9 @@ def refusal(problems: Iterable[Problem], target: str) -> DoesNotFit:
         hint="'nirdeploy estimate MODEL' says which targets hold it",
         problems=found,
     )
+
+
+def refuse(problems: Iterable[Problem], target: str) -> None:
+    """Raises :class:`DoesNotFit` if there are problems."""
+    if found := tuple(problems):
+        raise refusal(found, target)

@@ -11,10 +11,13 @@ from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
+from nirdeploy.graph.precision import Widths, either, with_bits
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import losses, registry
-from nirdeploy.targets.fit import Fit, Problem
+from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.fit import Fit, Problem, refuse
 from nirdeploy.targets.tables import Target
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ def fit(
     input_bits: Bits = None,
     input_range: Ranges = None,
     input_scale: Scales = None,
+    bits: Widths = None,
 ) -> Fit:
     """What the target's backend makes of a network, in one pass; a placement is checked again.
 
@@ -38,6 +42,7 @@ def fit(
         target: name, TOML file or Target; the default target if none is named.
         dialect, dt, input_bits, input_range, input_scale: as :func:`nirdeploy.graph.check.check`, where the graph is
             not checked yet.
+        bits: of the weights into each population, as :func:`nirdeploy.graph.precision.with_bits`.
 
     Raises:
         ModelFileError, GraphError: the model. UnknownTarget, TargetFileError: the target. What does not fit is no
@@ -47,12 +52,10 @@ def fit(
         source = check(
             source, dialect=dialect, dt=dt, input_bits=input_bits, input_range=input_range, input_scale=input_scale
         )
+    source = with_bits(source, bits)
     chosen = registry.load(target)
     backend = registry.backend_of(chosen)
-    walked, wide = _without_spread(source)
-    problems = tuple(wide)
-    problems += () if backend.maxima(chosen) else tuple(_maxima(source))
-    problems += () if backend.encodings else tuple(_encodings(source))
+    walked, problems = _walked(source, backend, chosen)
     if problems:
         return Fit(problems)
     try:
@@ -66,6 +69,27 @@ def fit(
     if found.placement is not None and found.network is not None:
         backend.validate(found.placement, found.network, chosen)
     return found
+
+
+def rounded(graph: CheckedGraph, target: Target) -> IntegerNetwork:
+    """A graph in the target's integers, whether it finds room there or not: what :func:`fit` rounds.
+
+    Raises:
+        DoesNotFit: all that the target cannot do of it.
+    """
+    backend = registry.backend_of(target)
+    walked, problems = _walked(graph, backend, target)
+    refuse(problems, target.name)
+    return backend.rounded(walked, target)
+
+
+def _walked(graph: CheckedGraph, backend: Backend, target: Target) -> tuple[CheckedGraph, tuple[Problem, ...]]:
+    """The graph as a backend takes it, and what of it no backend of the target's kind would."""
+    walked, wide = _without_spread(graph)
+    problems = (*wide, *_widths(graph, backend.widths(target)))
+    problems += () if backend.maxima(target) else tuple(_maxima(graph))
+    problems += () if backend.encodings else tuple(_encodings(graph))
+    return walked, problems
 
 
 def _without_spread(graph: CheckedGraph) -> tuple[CheckedGraph, list[Problem]]:
@@ -89,6 +113,17 @@ def _without_spread(graph: CheckedGraph) -> tuple[CheckedGraph, list[Problem]]:
     if all(a is b for a, b in zip(projections, graph.projections, strict=True)):
         return graph, problems
     return replace(graph, projections=tuple(projections)), problems
+
+
+def _widths(graph: CheckedGraph, there: tuple[int, ...]) -> Iterator[Problem]:
+    for p in graph.populations:
+        if p.weight_bits not in (None, *there):
+            yield Problem(
+                p.name,
+                f"the weights into {p.name!r} are to have {p.weight_bits} bits",
+                f"the target has {'one width: ' if len(there) == 1 else ''}{either(there)} bits",
+                f"build with --bits {there[-1]}, or of another width that the target has",
+            )
 
 
 def _encodings(graph: CheckedGraph) -> Iterator[Problem]:

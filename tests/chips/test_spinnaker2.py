@@ -28,6 +28,7 @@ from nirdeploy import pipeline
 from nirdeploy.errors import InputShapeError
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
@@ -38,7 +39,6 @@ from tests.chips.fits import chip_populations
 from tests.chips.spinnaker2_networks import built, simulated, stimulus
 from tests.chips.table import Table
 from tests.conftest import examples
-from tests.nirgraphs import as_nir
 from tests.unit.cli.conftest import Cli
 
 SCALAR = Path(__file__).parent / "scalar"

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from nirdeploy.errors import DoesNotFit, TargetFileError
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Pool
 from nirdeploy.targets.emit import emit
@@ -21,7 +22,6 @@ from tests.chips import spinnaker2_networks as networks
 from tests.chips.spinnaker2_networks import BACKEND, TARGET, built
 from tests.chips.table import Table
 from tests.conftest import examples
-from tests.nirgraphs import as_nir
 from tests.unit.cli.conftest import Cli
 
 # --- what the chip cannot do ----------------------------------------------------------

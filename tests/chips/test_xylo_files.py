@@ -22,6 +22,7 @@ from nirdeploy.backends.xylo import wiring
 from nirdeploy.backends.xylo.placement import place
 from nirdeploy.errors import InternalError
 from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.operators import Dense
@@ -33,7 +34,6 @@ from tests.chips.fits import chip_populations, network_of, placement_of
 from tests.chips.xylo_networks import BACKEND, NAMES, Drawn, built, chain, states, target
 from tests.chips.xylo_scalar import Chip, recorded
 from tests.conftest import examples
-from tests.nirgraphs import as_nir
 from tests.unit.cli.conftest import Cli, Outcome
 
 #: For all aliases, wherever they stand.

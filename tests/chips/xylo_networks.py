@@ -13,6 +13,7 @@ import nirdeploy as nd
 from nirdeploy.backends.xylo import registers
 from nirdeploy.backends.xylo.dynamics import State, XyloDynamics
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.network import ChipPopulation, Formats, IntegerNetwork, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import PRESETS, Dialect
@@ -21,7 +22,6 @@ from nirdeploy.sim import integer
 from nirdeploy.targets import registry
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.tables import Target
-from tests.nirgraphs import as_nir
 
 BACKEND = registry.find_backend("xylo", "")
 NAMES = ("xylo_a2", "xylo_a3", "xylo_imu")

@@ -47,6 +47,25 @@ def refused(target: Target) -> list[nir.NIRGraph]:
 
 
 @pytest.mark.parametrize("name", targets.names())
+def test_what_is_rounded_is_what_fits(name: str) -> None:
+    target = targets.load(name)
+    backend, graph = targets.backend_of(target), check(network(*legal(target)))
+    found = backend.fit(graph, target).network
+    assert found is not None
+    assert backend.rounded(graph, target).digest() == found.digest()
+    with pytest.raises(DoesNotFit) as refusal:
+        backend.rounded(check(impossible(target)), target)
+    assert tuple(refusal.value.problems) == backend.fit(check(impossible(target)), target).problems
+
+
+def test_what_finds_no_room_is_rounded_all_the_same() -> None:
+    target = targets.load("fpga").with_hardware(cores=1, weight_rows=512)
+    backend, graph = targets.backend_of(target), check(networks.two_layers(sizes=(400, 400, 10)))
+    assert backend.fit(graph, target).problems
+    assert backend.rounded(graph, target).population("lif1").size == 400
+
+
+@pytest.mark.parametrize("name", targets.names())
 def test_inputs_of_a_range_fit_or_are_a_problem(name: str) -> None:
     target = targets.load(name)
     model, dialect = legal(target)

@@ -18,7 +18,7 @@ from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.targets.backend import Backend, VirtualBoard
-from nirdeploy.targets.fit import Fit
+from nirdeploy.targets.fit import Fit, refuse
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import ChipUse, Placement
 from nirdeploy.targets.tables import Formats
@@ -32,6 +32,9 @@ class FpgaBackend(Backend[Formats, Hardware]):
 
     def maxima(self, target: FpgaTarget) -> bool:
         return bool(target.hardware.maxima)
+
+    def widths(self, target: FpgaTarget) -> tuple[int, ...]:
+        return tuple(bits for bits in (2, 4, 8, 16) if bits <= target.formats.weight_bits)
 
     def misfits(self, target: FpgaTarget) -> list[str]:
         problems = []
@@ -48,21 +51,25 @@ class FpgaBackend(Backend[Formats, Hardware]):
 
     def fit(self, graph: CheckedGraph, target: FpgaTarget) -> Fit:
         """Lowered, rounded and placed, each once."""
+        network = None
+        try:
+            network = self.rounded(graph, target)
+            return Fit((), network, *placement.place(network, target))
+        except DoesNotFit as error:
+            if not error.problems:
+                raise
+            return Fit(error.problems, network)
+
+    def rounded(self, graph: CheckedGraph, target: FpgaTarget) -> IntegerNetwork:
+        """Lowered and rounded, without a placement."""
         hardware = target.hardware
         beyond, late = partial(dialects.beyond, hardware=hardware), partial(dialects.late, hardware=hardware)
-        if problems := [*unsupported(graph, target, beyond, late), *dialects.late_zeros(graph, hardware)]:
-            return Fit(tuple(problems))
+        refuse([*unsupported(graph, target, beyond, late), *dialects.late_zeros(graph, hardware)], target.name)
         lowered, problems = lower(graph, target)
-        if problems:
-            return Fit(tuple(problems))
-        rounded = quantize(lowered, target.formats.of_network())
-        named = replace(rounded, target=target.name)
-        if problems := list(dialects.odd(named, target)):
-            return Fit(tuple(problems))
-        try:
-            return Fit((), named, *placement.place(named, target))
-        except DoesNotFit as error:
-            return Fit(error.problems, named)
+        refuse(problems, target.name)
+        named = replace(quantize(lowered, target.formats.of_network()), target=target.name)
+        refuse(dialects.odd(named, target), target.name)
+        return named
 
     def plan(self, network: IntegerNetwork, placement: Placement, target: FpgaTarget) -> Plan:
         return planned(network, target, placement.slices)
@@ -90,6 +97,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
+            "bus_words": plan.floorplan.spike_words,
         }
 
     def chip(self, target: FpgaTarget) -> tuple[ChipUse, ...]:

@@ -15,7 +15,7 @@ from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.backends.fpga.segments import MOST_BITS
 from nirdeploy.integers.network import IntegerNetwork, Population
-from nirdeploy.targets.fit import Problem, refusal
+from nirdeploy.targets.fit import Problem, refuse
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 
 _TOO_LARGE = "the network is too large: it needs"
@@ -81,11 +81,11 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
     """
     hardware, whole = target.hardware, Floorplan(network, target)
     needs = _needs(whole, target)
-    _refuse(_beyond_totals(whole, needs, target), target)
+    refuse(_beyond_totals(whole, needs, target), target.name)
     cores = [_Core(number) for number in range(hardware.cores)]
     spread = max(1, (hardware.groups - 1) // len(needs))
     for number in sorted(range(len(needs)), key=lambda n: -needs[n].cycles * needs[n].block.lines):
-        _refuse(_spread(needs[number], number, cores, hardware, spread), target)
+        refuse(_spread(needs[number], number, cores, hardware, spread), target.name)
     slices: list[Slice] = []
     for number, need in enumerate(needs):
         line = 0
@@ -98,11 +98,11 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
                 line += lines
     if len(slices) + 1 > hardware.groups:
         found, have = f"the network needs {len(slices) + 1} groups on the bus", f"the target has {hardware.groups}"
-        _refuse([Problem("", found, have, "merge small populations or choose a target with more groups")], target)
+        refuse([Problem("", found, have, "merge small populations or choose a target with more groups")], target.name)
     plan = planned(network, target, slices)
     used = {number: _used(program) for number, program in plan.programs.items()}
     limits = {name: int(getattr(hardware, name)) for name in used[0]}
-    _refuse(_beyond_cores(used, limits), target)
+    refuse(_beyond_cores(used, limits), target.name)
     predicted = cycles.predict(plan.floorplan, hardware, plan.jobs)
     placement = Placement(
         network=network.digest(),
@@ -115,11 +115,6 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
         layout={"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY},
     )
     return placement, plan
-
-
-def _refuse(problems: list[Problem], target: FpgaTarget) -> None:
-    if problems:
-        raise refusal(problems, target.name)
 
 
 def _needs(plan: Floorplan, target: FpgaTarget) -> list[_Need]:

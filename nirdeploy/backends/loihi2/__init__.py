@@ -13,7 +13,7 @@ from nirdeploy.backends.loihi2.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import assembled
-from nirdeploy.targets.backend import Backend
+from nirdeploy.targets.backend import Backend, PublishedEnergy
 from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
@@ -47,6 +47,11 @@ class Loihi2Backend(Backend):
         self, network: IntegerNetwork, placement: Placement, plan: Any, target: Target, activity: float
     ) -> dict[str, float | str]:
         return estimate(network, target, activity)
+
+    def published_energy(self, target: Target) -> PublishedEnergy:
+        source = target.sources.get("hardware.synaptic_event_pj", "the target's file")
+        operation, update = target.hardware.synaptic_event_pj, target.hardware.neuron_update_pj
+        return PublishedEnergy(target.title, 2018, source, operation, update)
 
 
 BACKEND = Loihi2Backend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,48 @@ def test_a_build(cli: Cli, build: Path, stimulus: Path) -> None:
     assert "95 % interval" in shown.out
 
 
+def test_the_energy_of_a_build_is_a_range_and_says_so(cli: Cli, build: Path, stimulus: Path) -> None:
+    found = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--json").json["witnesses"]
+    assert found[0]["energy"] is None
+    for one in found[1:]:
+        told = one["energy"]
+        assert told["label"] == "modelled, not measured"
+        assert 0 < told["low_joules"] < told["high_joules"]
+        assert len(told["models"]) >= 3
+        assert told["events"]["total"]["operations"] == pytest.approx(one["operations_per_sample"])
+        assert told["events"]["total"]["spikes"] == pytest.approx(sum(one["spikes_per_sample"].values()))
+    shown = cli("evaluate", build, "-x", stimulus, "-p", "sim")
+    assert "port sim: energy per sample, modelled, not measured" in shown.out
+    for model in found[1]["energy"]["models"]:
+        assert model["model"] in shown.out
+    assert "nothing spiked" not in shown.err
+
+
+def test_a_silent_run_costs_and_says_why(cli: Cli, build: Path, tmp_path: Path) -> None:
+    quiet = tmp_path / "quiet.npz"
+    np.savez(quiet, x=np.zeros((1, SAMPLES, 12), np.uint8), labels=np.arange(SAMPLES))
+    shown = cli("evaluate", build, "-x", quiet, "-p", "sim")
+    assert shown.code == 0
+    assert "warning: port sim: no spike and no number was taken by any synapse" in shown.err
+
+
+def test_metrics(cli: Cli, build: Path, stimulus: Path) -> None:
+    found = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--metrics", "--json").json["witnesses"]
+    built, x = nd.build(networks.two_layers(sizes=(12, 10, 4))), np.load(stimulus)["x"]
+    names = [p.name for p in built.network.populations]
+    runs: list[tuple[Any, Any]] = [(built.graph, names), (built.network, names), (built.network, ())]
+    for witness, (what, membrane) in zip(found, runs, strict=True):
+        record = nd.simulate(what, x, membrane=membrane)
+        image = None if witness["source"] == "float" else built.image.total_bytes
+        assert witness["neurobench"] == {**nd.metrics(what, record, x).as_dict(), "image_bytes": image}
+    assert found[1]["neurobench"]["membrane_updates"] > 0
+    assert found[2]["neurobench"]["membrane_updates"] is None
+    assert "neurobench" not in cli("evaluate", build, "-x", stimulus, "-p", "sim", "--json").json["witnesses"][0]
+    shown = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--metrics").out
+    assert "NeuroBench's metrics" in shown
+    assert f"{built.image.total_bytes:,}" in shown
+
+
 def test_a_record_and_labels_of_their_own(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
     record, labels = tmp_path / "r.nird", tmp_path / "labels.npy"
     assert cli("simulate", build, stimulus, "-o", record).code == 0
@@ -53,6 +96,7 @@ def test_a_record_and_labels_of_their_own(cli: Cli, build: Path, stimulus: Path,
     whole = cli("evaluate", build, "-x", stimulus, "-p", "sim", "--json").json["witnesses"][1]
     assert alone["accuracy"] == whole["accuracy"]
     assert alone["confusion"] == whole["confusion"]
+    assert alone["energy"] is None  # nothing says of which network and stimulus it is
 
 
 def test_what_is_missing_is_said(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
@@ -62,6 +106,7 @@ def test_what_is_missing_is_said(cli: Cli, build: Path, stimulus: Path, tmp_path
         ((build, "-x", tmp_path / "x.npy"), "no labels to evaluate against"),
         ((tmp_path / "nothing",), "no such build folder or record"),
         ((stimulus, "-x", stimulus), "a record has its stimulus behind it"),
+        ((stimulus, "--metrics"), "metrics are of a network and its stimulus"),
         ((build, "-x", stimulus, "-p", "sim", "--reader", "best"), "there is no reader 'best'"),
     ):
         outcome = cli("evaluate", *arguments)

@@ -16,10 +16,10 @@ from nirdeploy.errors import GraphError, ModelFileError, UsageProblem
 from nirdeploy.exchange import LI, LIF, export_to_nir, import_from_nir
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.sim import float_
 from tests import networks
 from tests.conftest import examples
-from tests.nirgraphs import as_nir
 
 
 def call(module: fx.GraphModule, x: Any, state: Any = None) -> Any:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from nirdeploy.errors import CorruptFile, DialectError, GraphError
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics.operators import matrix
 from tests import networks
 from tests.conftest import examples
-from tests.nirgraphs import as_nir
 
 
 def given_input(*shape: int) -> nir.Input:

@@ -20,9 +20,9 @@ from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, Usage
 from nirdeploy.graph import child as nirchild
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.unfolded import as_nir
 from tests import networks
 from tests.conftest import examples
-from tests.nirgraphs import as_nir
 
 # HDF5 holds no NUL inside text, and no lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -1,0 +1,1 @@
+"""Integers chosen by what samples do: scales, clipping, rounding, biases, thresholds, and bits of each population."""
