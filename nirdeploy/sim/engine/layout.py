@@ -88,9 +88,9 @@ class Laid:
         """The same in C order, (T, B, size)."""
         if self.layout.positions == 1:
             return self.layout.natural(self.values)
-        from nirdeploy.sim.engine import run  # numba takes its time: imported where it is used
+        from nirdeploy.sim.engine import order  # numba takes its time: imported where it is used
 
-        return run.in_order(self)
+        return order.in_order(self.values, self.layout.origin, self.layout.size)
 
 
 class Signals(dict[str, np.ndarray]):

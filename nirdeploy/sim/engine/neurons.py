@@ -78,36 +78,11 @@ def step(
                 for part in range(begins.size):
                     if t < begins[part]:
                         _take(entering, late[part, n // tile % tiles], v.size)
-                if how.synaptic:
-                    _synapse(i, entering, own, how, lost)
-                if not how.spiking:
-                    _integrate(v, entering, own, how, lost)
-                    _keep(v, trace[t, b, n:end])
-                    saturated += _count(lost, v.size)
-                    continue
                 if how.delayed:
                     _send(z, fired[t, b, n:end])
-                if how.guard:
-                    _fire(v, own, how, before)
-                if how.late and how.before:
-                    _reset(v, z, own, how, lost)
-                _integrate(v, entering, own, how, lost)
-                if how.late and not how.before:
-                    _reset(v, z, own, how, lost)
-                if how.guard:
-                    for m in range(v.size):
-                        compared[m] = v[m]
-                    _reset(compared[: v.size], before, own, how, lost)
-                    _fire(compared[: v.size], own, how, z)
-                else:
-                    _fire(v, own, how, z)
-                if not how.delayed:
+                _any(v, i, z, entering, own, how, lost, compared, before)
+                if how.spiking and not how.delayed:
                     _send(z, fired[t, b, n:end])
-                if not how.late:
-                    _reset(v, z, own, how, lost)
-                if how.bounded:
-                    for m in range(v.size):
-                        v[m] = max(v[m], -own[SPIKE_SIZE, m])
                 if trace.shape[0]:
                     _keep(v, trace[t, b, n:end])
                 saturated += _count(lost, v.size)
@@ -133,6 +108,45 @@ def _plain(
         fired[m] = spikes
         v[m] = after if spikes else value
     return saturated
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _any(
+    v: np.ndarray,
+    i: np.ndarray,
+    z: np.ndarray,
+    entering: np.ndarray,
+    own: np.ndarray,
+    how: How,
+    lost: np.ndarray,
+    compared: np.ndarray,
+    before: np.ndarray,
+) -> None:  # pragma: no cover
+    """A step of neurons of any kind, but for what is sent; ``compared``, ``before``: room."""
+    if how.synaptic:
+        _synapse(i, entering, own, how, lost)
+    if not how.spiking:
+        _integrate(v, entering, own, how, lost)
+        return
+    if how.guard:
+        _fire(v, own, how, before)
+    if how.late and how.before:
+        _reset(v, z, own, how, lost)
+    _integrate(v, entering, own, how, lost)
+    if how.late and not how.before:
+        _reset(v, z, own, how, lost)
+    if how.guard:
+        for m in range(v.size):
+            compared[m] = v[m]
+        _reset(compared[: v.size], before, own, how, lost)
+        _fire(compared[: v.size], own, how, z)
+    else:
+        _fire(v, own, how, z)
+    if not how.late:
+        _reset(v, z, own, how, lost)
+    if how.bounded:
+        for m in range(v.size):
+            v[m] = max(v[m], -own[SPIKE_SIZE, m])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -210,16 +210,3 @@ def _scatter(
             scatter.runs(*rows, tables.tables, tables.weight, events, into, width)
 
     cores.share(samples * steps, _worth(width, 1), job)
-
-
-def in_order(signal: Laid) -> np.ndarray:
-    """A signal in C order, uint8 (T, B, size)."""
-    time, batch, width = signal.values.shape
-    out, flat = np.zeros((time, batch, signal.layout.size), dtype=np.uint8), signal.values.reshape(-1)
-
-    def job(first: int, last: int) -> None:
-        events = np.empty(width, dtype=np.uint32)
-        scatter.place(flat, width, first, last, signal.layout.origin, events, out.reshape(-1), signal.layout.size)
-
-    cores.share(time * batch, _worth(width, 1), job)
-    return out
