@@ -7,6 +7,7 @@ Rounded to the largest weight's integers they would fall between the integers; i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -108,10 +109,21 @@ def parts_up_to(most: np.ndarray, every: np.ndarray, threshold: np.ndarray) -> n
     return parts(np.where(2 * down > top[:, None], down, 0.0) * every[:, None], threshold)
 
 
+def moves_little(weight: Any, threshold: Any, rounded: Any) -> Any:
+    """Whether a threshold that rounds moves, seen from it, a weight (of so many units) by less than half a unit.
+
+    Where it moves one further, the weights had better round beside a threshold that is exact.
+    """
+    return weight * np.abs(rounded / threshold - 1) < 0.5
+
+
 def noise(rounded: np.ndarray, weight: np.ndarray) -> float:
-    """The sum of squares of what rounding changed, beyond what a float32 cannot tell."""
-    error = rounded - weight
-    return float((np.where(np.abs(error) <= TOLERANCE * np.abs(weight), 0.0, error) ** 2).sum())
+    """The sum of squares of what rounding changed, beyond what a float32 cannot tell: of a weight, or of the largest
+    of its row where that is so of all."""
+    error, largest = (np.abs(values).reshape(len(weight), -1) for values in (rounded - weight, weight))
+    changed = error > TOLERANCE * largest
+    changed &= (error > TOLERANCE * largest.max(axis=1, keepdims=True, initial=0.0)).any(axis=1, keepdims=True)
+    return float((np.where(changed, error, 0.0) ** 2).sum())
 
 
 def multiples(values: np.ndarray, unit: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -6,14 +6,20 @@ of a population. Theirs must be multiples of one step.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import brevitas.nn as qnn
 import numpy as np
 import pytest
+import torch
+from brevitas.quant import Int8WeightPerChannelFloat, Int8WeightPerTensorFloat
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from snntorch.functional import quant
 
 import nirdeploy as nd
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
@@ -184,7 +190,7 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.mark.law
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(15))
 @given(data=st.data())
 def test_weights_on_a_grid_are_its_whole_numbers(target: Target, data: st.DataObject) -> None:
     case = data.draw(on_grids(target))
@@ -209,3 +215,105 @@ def test_what_meets_its_threshold_exactly_decides_as_whole_numbers_do(target: Ta
     assume(not measured.stats["saturations"])
     verdict = nd.verify(float_.simulate(case.exact, x), measured, allow_silent=True)
     assert verdict.equal, verdict.summary()
+
+
+# --- what is kept nowhere -------------------------------------------------------------------
+
+
+def two_rows(numbers: np.ndarray, steps: Sequence[float], threshold: float) -> dict[tuple[str, str], Operator]:
+    """Dense layers, the first neuron of the last with steps of its own."""
+    made = ways("dense")
+    made["in", "a"] = Dense(np.repeat(numbers[None], 10, axis=0) * steps[1] / threshold)
+    rows = np.repeat(numbers[None, :10], 4, axis=0) * np.array([steps[0], *[steps[1]] * 3])[:, None] / threshold
+    made["a", "b"] = Dense(rows)
+    return made
+
+
+def test_what_shares_a_scale_and_no_step_is_rounded_and_said(target: Target) -> None:
+    model, dialect, _ = takes(target.name)[0]
+    made = two_rows(np.array([1, 127, -40, 3, 77, -127, 64, -5, 12, 99, 100, 2]), (0.0137, 0.01), 4.0)
+    network = fitting.fit(graph(model, dialect, made, {"a": 1.0, "b": 1.0}), target).network
+    assert network is not None
+    hidden, last = (float(row["weight_sqnr_db"]) for row in network.report)
+    assert hidden == np.inf
+    assert 30 < last < 70 if target.backend in OF_A_POPULATION else last == np.inf
+
+
+def test_the_most_negative_integer_is_kept_where_it_is_one(target: Target) -> None:
+    """-128 to 127, as grids that are not symmetric have it."""
+    model, dialect, _ = takes(target.name)[0]
+    made = two_rows(np.array([-128, 127, -40, 3, 77, 1, 64, -5, 12, 99, 100, -2]), (0.01, 0.01), 4.0)
+    network = fitting.fit(graph(model, dialect, made, {"a": 1.0, "b": 1.0}), target).network
+    assert network is not None
+    for row, p in zip(network.report, network.projections, strict=True):
+        found = float(row["weight_sqnr_db"])
+        assert 30 < found < 70 if target.backend in SYMMETRIC else found == np.inf
+        lowest = -128 if target.backend != "loihi2" else -256  # there in steps of 2
+        assert p.weight.min() == (lowest if found == np.inf else -127)
+
+
+# --- grids as tools make them ---------------------------------------------------------------
+
+
+def of_brevitas(shape: tuple[int, ...], bits: int, apart: bool, narrow: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """The weights of a layer of Brevitas, and their whole numbers."""
+    how = Int8WeightPerChannelFloat if apart else Int8WeightPerTensorFloat
+    options = {"bias": False, "weight_quant": how, "weight_bit_width": bits, "weight_narrow_range": narrow}
+    layer = (
+        qnn.QuantConv2d(shape[1], shape[0], 3, **options)
+        if len(shape) > 2
+        else qnn.QuantLinear(*shape[::-1], **options)
+    )
+    made = layer.quant_weight()
+    return made.value, made.int()
+
+
+def of_torch(shape: tuple[int, ...], bits: int, apart: bool, narrow: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fake quantization."""
+    weight, top = torch.randn(shape), 2 ** (bits - 1) - 1
+    lowest = -top - (not narrow)
+    if not apart:
+        scale = float(weight.abs().max() / top)
+        return torch.fake_quantize_per_tensor_affine(weight, scale, 0, lowest, top), torch.round(weight / scale)
+    scales = weight.flatten(1).abs().amax(1) / top
+    made = torch.fake_quantize_per_channel_affine(weight, scales, torch.zeros(shape[0]), 0, lowest, top)
+    return made, torch.round(made / scales.reshape(-1, *[1] * (len(shape) - 1)))
+
+
+def of_snntorch(shape: tuple[int, ...], bits: int, apart: bool, narrow: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Levels of ``quant.state_quant``, an even number around 0: odd multiples of half of what lies between two."""
+    made = quant.state_quant(num_bits=bits, threshold=0.5, lower_limit=0.2)(torch.randn(shape) / 3)
+    return made, torch.round(made / 0.6 * (2**bits - 1))
+
+
+TOOLS: dict[str, tuple[Callable[..., tuple[torch.Tensor, torch.Tensor]], tuple[int, ...], tuple[bool, ...]]] = {
+    "brevitas": (of_brevitas, (2, 4, 8), (False, True)),
+    "torch": (of_torch, (2, 4, 8), (False, True)),
+    "snntorch": (of_snntorch, (2, 4), (False,)),  # 256 levels are up to 255 times a step
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_grids_of_tools_are_kept(target: Target, tool: str) -> None:
+    quantized, widths, each = TOOLS[tool]
+    one, symmetric = target.backend in OF_A_POPULATION, target.backend in SYMMETRIC
+    taken = {kind: (model, dialect) for model, dialect, kind in takes(target.name)}
+    kinds = itertools.cycle(taken)
+    torch.manual_seed(0)
+    for bits, apart, narrow in itertools.product(widths, each, (True, False)):
+        if (apart and one) or (symmetric and bits == 8 and not narrow):
+            continue
+        kind = next(kinds)
+        made, whole = ways(kind), {}
+        for way, operator in made.items():
+            if way[0] == way[1]:  # what is recurrent shares the scale
+                made[way], whole[way] = replace(operator, weight=0 * operator.weight), 0 * whole["in", "a"][:, :10]
+                continue
+            weight, numbers = quantized(operator.weight.shape, bits, apart, narrow)
+            made[way] = replace(operator, weight=weight.detach().numpy().astype(np.float64))
+            whole[way] = numbers.detach().numpy().astype(np.int64)
+        thresholds = {to: 2.0 * float(np.abs(made[way].weight).max()) for way in made if (to := way[1]) != way[0]}
+        case = OnGrid(*(of := graph(*taken[kind], made, thresholds), whole, of))
+        network = fitting.fit(case.graph, target).network
+        assert network is not None
+        holds(network, case, one)

@@ -78,6 +78,7 @@ class Rounding:
         self.settled = population.bias.ravel() * self.gain / (1.0 - self.synapse_decay)
         self.bias = self.settled + self._whole(how.offset)
         self.incoming = [self._incoming(p, graph, latency) for p in graph.into(population.name)]
+        self.kept: dict[Incoming, tuple[np.ndarray, int]] = {}  # mantissas and exponents of weights on a grid
         self.unit, self.register = self._fixed() if formats.fraction_bits else self._own()
 
     def _whole(self, value: Any) -> np.ndarray:
@@ -136,7 +137,7 @@ class Rounding:
             )
             return self._unit_of(1), 1
         top = int(most)
-        if kept := self._on_grid(most):
+        if kept := self._on_grid(int(min(limits[: -len(self.incoming)])[0])):  # mantissas have limits of their own
             return self._unit_of(kept), kept
         fills = max(i.allowed.overrun(self._relative(i)) for i in self.incoming)
         if fills * top > 1.0:  # a weight needs an exponent: with one less it fills its mantissa
@@ -148,7 +149,7 @@ class Rounding:
     def _unit_of(self, register: int) -> np.ndarray:
         return np.asarray(self.threshold / (register + self.touches))
 
-    def _on_grid(self, most: float) -> int:
+    def _on_grid(self, most: int) -> int:
         """The threshold register, up to ``most``, with which weights on one grid become its whole numbers; 0: none."""
         relative = [self._relative(i) for i in self.incoming]
         step = grids.step_of(relative)
@@ -162,17 +163,22 @@ class Rounding:
         parts = int(grid.parts(candidates[None], np.array([1.0 / step]))[0])
         units = float(grid.whole(np.array(parts / step), grid.TOLERANCE))  # of the threshold
         touches = self.touches
-        if touches and units > 1 and units.is_integer() and self._only_whole(self.threshold / units):
-            touches = 1.0  # the membrane steps from what does not spike to what does
-        register = int(np.rint(units - touches))
+        if not self._only_whole(self.threshold / units):
+            register = int(np.rint(units - touches))
+        elif not touches:
+            register = int(units)
+        else:  # the membrane steps from what does not spike to what does
+            register = int(np.ceil(units)) - 1
+            touches = units - register if units.is_integer() else touches
         if not 1 <= register <= most:
             return 0
-        unit = self.threshold / (register + touches)
-        rounded = (self._mantissa(i, unit) for i in self.incoming)
-        kept = all((m << e == w * parts).all() for (m, e), w in zip(rounded, whole, strict=True))
-        if not kept or self._excess(unit) > 1.0:
-            return 0
-        self.touches = touches
+        kept: dict[Incoming, tuple[np.ndarray, int]] = {}
+        for i, each in zip(self.incoming, whole, strict=True):
+            own = grids.exponent(i.allowed.overrun(each) * parts, i.exponent_max)
+            kept[i] = (each * parts >> own).astype(np.int32), own
+            if not grid.moves_little(np.abs(each).max() * parts / (i.allowed.step << own), units, register + touches):
+                return 0
+        self.kept, self.touches = kept, touches
         return register
 
     def _only_whole(self, unit: np.ndarray) -> bool:
@@ -277,6 +283,8 @@ class Rounding:
 
     def _mantissa(self, incoming: Incoming, unit: np.ndarray) -> tuple[np.ndarray, int]:
         """Integers and their exponent: the smallest that holds the largest weight."""
+        if incoming in self.kept:
+            return self.kept[incoming]
         weight = incoming.operator.weight / per_weight(incoming.operator, unit)
         exponent = grids.exponent(incoming.allowed.overrun(weight), incoming.exponent_max)
         return incoming.allowed.rounded(weight / 2.0**exponent), exponent

@@ -37,7 +37,12 @@ class Grids:
         per = np.where(self.step > 0, 1.0 / np.where(self.step > 0, self.step, 1.0), 1.0)
         for lowest in (self.largest + 1, self.largest):
             parts = self._parts(shifts, lowest, per)
-            found = np.where((self.step > 0) & (np.rint(parts * per) >= 1), parts * per, found)
+            exact = np.maximum(parts * per, 0.5)
+            kept = (self.step > 0) & (np.rint(exact) >= 1)
+            for m in self.up:
+                furthest = np.maximum(self.up[m], self.down[m]) * parts / (1 << shifts[m])
+                kept &= grid.moves_little(furthest, exact, np.rint(exact))
+            found = np.where(kept, exact, found)
         return found
 
     def _parts(self, shifts: Mapping[str, int], lowest: int, per: np.ndarray) -> np.ndarray:
