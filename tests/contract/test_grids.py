@@ -42,15 +42,15 @@ FIRST = {"dense": (12,), "recurrent": (12,), "conv": (2, 6, 6), "depthwise": (3,
 
 def ways(kind: str) -> dict[tuple[str, str], Operator]:
     """What leads from where to where, with weights of 1."""
-    shape = FIRST[kind]
-    if len(shape) == 1:
+    if len(shape := FIRST[kind]) == 1:
         made: dict[tuple[str, str], Operator] = {("in", "a"): Dense(np.ones((10, 12)))}
         made |= {("a", "a"): Dense(np.ones((10, 10)))} if kind == "recurrent" else {}
         return made | {("a", "b"): Dense(np.ones((4, 10)))}
-    groups = shape[0] if kind == "depthwise" else 1
-    kernel, padding = np.ones((3, shape[0] // groups, 3, 3)), ((1, 1), (1, 1))
+    channels, height, width = shape
+    groups = channels if kind == "depthwise" else 1
+    kernel, padding = np.ones((3, channels // groups, 3, 3)), ((1, 1), (1, 1))
     return {
-        ("in", "a"): Convolution(kernel, shape, padding=padding, groups=groups),
+        ("in", "a"): Convolution(kernel, (channels, height, width), padding=padding, groups=groups),
         ("a", "b"): Dense(np.ones((4, 108))),
     }
 
@@ -304,7 +304,8 @@ def test_grids_of_tools_are_kept(target: Target, tool: str) -> None:
         if (apart and one) or (symmetric and bits == 8 and not narrow):
             continue
         kind = next(kinds)
-        made, whole = ways(kind), {}
+        made = ways(kind)
+        whole: dict[tuple[str, str], np.ndarray] = {}
         for way, operator in made.items():
             if way[0] == way[1]:  # what is recurrent shares the scale
                 made[way], whole[way] = replace(operator, weight=0 * operator.weight), 0 * whole["in", "a"][:, :10]

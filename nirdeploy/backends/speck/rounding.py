@@ -91,12 +91,12 @@ class Rounding:
         more = 1 + 2.0**-20
         parts = np.arange(int(largest * self.step * more), 0, -1)  # the integers that a step becomes
         parts = parts[2 * parts > parts[:1]]
-        found = np.rint(parts / self.step * self.threshold) / self.threshold
-        # The further a weight is from 0, the more a rounded threshold moves it.
-        furthest = max(float(np.abs(weight).max()) for weight in self.weights)
-        there = np.rint(furthest * found) == parts * round(furthest / self.step)
-        rest = min(self._fit["biases"], self._fit["threshold"]) * more
-        return found[(found > 0) & there & (found <= rest)]
+        exact = parts / self.step * self.threshold
+        found = np.rint(exact)
+        furthest = max(float(np.abs(weight).max()) for weight in self.weights) / self.step
+        kept = (found >= 1) & grid.moves_little(furthest * parts, exact, found)
+        scales = found / self.threshold
+        return np.asarray(scales[kept & (scales <= min(self._fit["biases"], self._fit["threshold"]) * more)])
 
     @cached_property
     def step(self) -> float:
