@@ -46,16 +46,15 @@ class Incoming:
         ways = (replace(self.operator, weight=np.maximum(sign * self.operator.weight, 0.0)) for sign in (1, -1))
         return self._behind(np.maximum(*(way.reach(self._pooled(self.largest)) for way in ways)))
 
-    def largest_weight(self) -> np.ndarray:
-        """Of what each neuron of the target shares its unit with."""
-        return self._behind(_largest_weight(self.operator)) / 2.0**self.lift
+    def largest_weight(self, negative: float = 1.0) -> np.ndarray:
+        """Of what each neuron of the target shares its unit with; negative weights are multiplied by ``negative``."""
+        return self._behind(_largest_weight(self.operator, negative)) / 2.0**self.lift
 
     def steps(self, most: int) -> np.ndarray:
-        """The step of the grid that the weights of each neuron of the target are on, as :func:`grid.steps` finds it;
-        infinite where all are 0."""
+        """The step of the grid that the weights of each neuron of the target are on, as :func:`grid.of_rows` finds it,
+        lifted as they are."""
         weight = self.operator.weight.reshape(self.operator.weight.shape[0], -1)
-        found = np.where(weight.any(axis=1), grid.steps(weight, most), np.inf)
-        return self._behind(found[self.operator.groups_of_outputs])
+        return self._behind(grid.of_rows(weight, most)[self.operator.groups_of_outputs]) / 2.0**self.lift
 
     def _behind(self, values: np.ndarray) -> np.ndarray:
         """The largest of what a maximum is taken over, in the size of the target."""
@@ -79,9 +78,10 @@ class Incoming:
         return float(replace(self.operator, weight=ones).reach(self._pooled(self.largest)).max() * 2.0**self.lift)
 
 
-def _largest_weight(operator: Operator) -> np.ndarray:
+def _largest_weight(operator: Operator, negative: float) -> np.ndarray:
     """Per output."""
+    size = np.maximum(operator.weight, -negative * operator.weight)
     if isinstance(operator, Elementwise):
-        return np.asarray(np.abs(operator.weight))
-    rows = np.abs(operator.weight).reshape(operator.weight.shape[0], -1).max(axis=1)
+        return np.asarray(size)
+    rows = size.reshape(operator.weight.shape[0], -1).max(axis=1)
     return np.asarray(rows[operator.groups_of_outputs])

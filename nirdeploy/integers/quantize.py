@@ -121,6 +121,7 @@ class _Rounding:
         self.late = {step: late.ravel() * self.gain * self.sign for step, late in population.late_bias.items()}
         self.encodings = graph.encodings
         self.incoming = [self._incoming(p, known, largest) for p in graph.into(population.name)]
+        self.most_steps, self.kept = formats.weight_max + 1, np.zeros(self.size, dtype=bool)
         # How often the rounding of a weight counts in what zero points take from the bias: once is half an LSB.
         self.rounded = sum(i.most_inputs() * i.zero / i.largest.max() for i in self.incoming if i.zero)
 
@@ -169,8 +170,15 @@ class _Rounding:
         zeros = np.zeros(self.size)
         threshold = neuron.threshold_of(population.model, params) if spiking else zeros
         v_reset = params.get("v_reset", zeros)
+
+        def lsbs(values: np.ndarray) -> np.ndarray:
+            return grid.multiples(values, unit * self.gain, self.kept) * 2.0**shift
+
+        def rounded(values: np.ndarray) -> np.ndarray:
+            return np.asarray(np.rint(lsbs(values)).astype(np.int64))
+
         # v > threshold and v >= threshold both become an integer ">": of its floor, or of what lies below its ceiling.
-        border = grid.whole(threshold / scale)
+        border = grid.whole(lsbs(threshold))
         compare = np.floor(border) if self.rules.threshold == ">" else np.ceil(border) - 1
         integer = IntegerPopulation(
             name=population.name,
@@ -179,15 +187,15 @@ class _Rounding:
             rules=self.rules,
             shift=shift,
             decay=np.rint(self.decay * bits).astype(np.int64),
-            bias=np.rint(self.bias / scale).astype(np.int64),
+            bias=rounded(self.bias),
             synapse_decay=np.rint(self.synapse_decay * bits).astype(np.int64),
-            synapse_bias=np.rint(self.synapse_bias / scale).astype(np.int64),
+            synapse_bias=rounded(self.synapse_bias),
             threshold=compare.astype(np.int64),
-            reset_value=np.rint(self._reset_value() / scale).astype(np.int64),
-            spike_size=np.maximum(np.rint(threshold / scale), 1).astype(np.int64),
-            initial=np.rint(v_reset / scale).astype(np.int64) if self.rules.starts_reset else zeros.astype(np.int64),
+            reset_value=rounded(self._reset_value()),
+            spike_size=np.maximum(rounded(threshold), 1),
+            initial=rounded(v_reset if self.rules.starts_reset else zeros),
             scale=scale,
-            late_bias={step: np.rint(late / scale).astype(np.int64) for step, late in self.late.items()},
+            late_bias={step: rounded(late) for step, late in self.late.items()},
             weight_bits=population.weight_bits,
         )
         projections, noise, power = [], 0.0, 0.0
@@ -235,33 +243,48 @@ class _Rounding:
         self.incoming = self._lifted()
         together = [i for i in self.incoming if not i.analog] or self.incoming
         needed, must_hold = self._unit_for(together), np.maximum(self._must_hold(), _TINY)
-        unit = needed
+        unit, least = needed, self._unit_for(together, negative=1.0 - 0.5 ** (self.formats.weight_bits - 1))
         if not together[0].analog:  # a membrane's LSBs are finer than the state needs: there the shift is negative
             # Room for the roundings; what is rounded up at most doubles.
             top = self.formats.state_max
             held = must_hold / self.gain / max(top - self.rounded / 2, top / 2) * 1.0001
-            unit = _shared(np.maximum(needed, held), self.incoming)
+            unit, least = (_shared(np.maximum(one, held), self.incoming) for one in (needed, least))
         # A neuron without weights takes as many units for what it must hold as the coarsest of the others does; where
         # there are no others, so many that both the shift and the bound on the membrane find room.
         live = needed > 2 * _TINY
         coarsest = (unit * self.gain / must_hold)[live].max() if live.any() else self.formats.state_max**-0.5
         unit = np.where(live, unit, np.maximum(coarsest * must_hold / self.gain * 1.0001, _TINY))
-        unit = self._on_grid(unit, together)
+        unit = self._on_grid(unit, least, [i.steps(self.most_steps) for i in together])
+        shifts = self._shifts(unit, together)
+        if len(together) < len(self.incoming):  # membranes arrive too: shifted, they may be on the same grid
+            shifted = zip(self.incoming, shifts, strict=True)
+            unit = self._on_grid(unit, least, [i.steps(self.most_steps) / 2.0**own for i, own in shifted])
+            shifts = self._shifts(unit, together)
+        return unit, shifts
+
+    def _on_grid(self, unit: np.ndarray, least: np.ndarray, steps: list[np.ndarray]) -> np.ndarray:
+        """The unit, coarser by so much that weights which are on a grid already stay on it; ``kept``: where they do.
+
+        ``least``: the finest unit if the most negative integer is used too, as a grid may (-128 to 127).
+        """
+        step = grid.common(steps, grid.MOST)
+        needed = np.where(step * (1 + grid.TOLERANCE) >= unit, unit, least)
+        kept = step * (1 + grid.TOLERANCE) >= needed
+        found = np.where(kept, grid.units(needed, step), unit)
+        # Neurons that share weights share their unit, or none of them keeps it.
+        kept &= _shared((found != _shared(found, self.incoming)).astype(np.float64), self.incoming) == 0
+        self.kept |= kept
+        return np.where(kept, found, unit)
+
+    def _shifts(self, unit: np.ndarray, together: list[Incoming]) -> list[int]:
+        """The power of two that the weights of each projection stand on: of membranes, their own."""
         shifts = []
         for arriving in self.incoming:
             own = arriving.lift
             if arriving not in together and arriving.operator.weight.any():
                 own = max(int(np.ceil(np.log2(self._unit_for([arriving]) / unit)).max()), -40)
             shifts.append(own)
-        return unit, shifts
-
-    def _on_grid(self, unit: np.ndarray, together: list[Incoming]) -> np.ndarray:
-        """The unit, coarser by so much that weights which are on a grid already stay on it."""
-        if any(arriving.analog or arriving.lift for arriving in together):
-            return unit
-        most = self.formats.weight_max
-        found = grid.common([arriving.steps(most) for arriving in together], most) if together else unit * 0
-        return grid.units(unit, found)
+        return shifts
 
     def _lifted(self) -> list[Incoming]:
         """What arrives, lifted where numbers in fine steps meet spikes.
@@ -281,13 +304,14 @@ class _Rounding:
             lifted.append(replace(arriving, lift=lift))
         return lifted
 
-    def _unit_for(self, incoming: list[Incoming]) -> np.ndarray:
-        """The finest unit (size,) in which these weights fit their bits, and their sums the accumulator."""
+    def _unit_for(self, incoming: list[Incoming], negative: float = 1.0) -> np.ndarray:
+        """The finest unit (size,) in which these weights fit their bits, and their sums the accumulator; negative
+        weights count ``negative`` as much as positive ones."""
         formats = self.formats
         most = np.zeros(self.size)
         total, count = np.zeros(self.size), 0.0
         for arriving in incoming:
-            most = np.maximum(most, arriving.largest_weight())
+            most = np.maximum(most, arriving.largest_weight(negative))
             total += arriving.sums()
             count += arriving.most_inputs()
         wanted = most / formats.weight_max

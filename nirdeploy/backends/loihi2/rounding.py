@@ -2,8 +2,9 @@
 
 A population has one threshold register, and a spike depends on the membrane against the threshold alone: each
 neuron's scale is such that its threshold *is* the register's value, without error. What is left to choose is that
-value: as large as the registers allow (a finer state), and so that the largest weight fills its mantissa. By
-construction no sum of weights over the inputs overflows an activation and no current wraps.
+value: as large as the registers allow (a finer state), and so that the largest weight fills its mantissa, or so that
+weights which are all on one grid become its whole numbers. By construction no sum of weights over the inputs overflows
+an activation and no current wraps.
 
 With ``fraction_bits`` the scale is given instead, the same for all, and the threshold is rounded to the weights as
 they came out: what counts is their ratio.
@@ -18,11 +19,12 @@ import numpy as np
 
 from nirdeploy.backends.common import limits, quality
 from nirdeploy.backends.common.latency import delay_on_chip
-from nirdeploy.backends.loihi2 import start
+from nirdeploy.backends.loihi2 import grids, start
 from nirdeploy.backends.loihi2.schema import Formats
 from nirdeploy.backends.loihi2.synapses import Mantissas, as_matrix, connection, mantissas, with_weight
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers import grid
 from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.semantics import neuron
@@ -65,6 +67,8 @@ class Rounding:
         self.problems: list[Problem] = []
         how = limits.coefficients(graph, population)
         self.rules = graph.rules(population.name)
+        # Activation units between the register and what spikes: a membrane above, or at, the register's value and this.
+        self.touches = 0.0 if self.rules.threshold == ">" else 0.5**formats.align_shift
         self.synaptic = population.model in neuron.SYNAPTIC
         self.decay = self._whole(how.decay)
         self.synapse_decay = self._whole(how.synapse_decay if self.synaptic else 0.0)
@@ -74,6 +78,7 @@ class Rounding:
         self.settled = population.bias.ravel() * self.gain / (1.0 - self.synapse_decay)
         self.bias = self.settled + self._whole(how.offset)
         self.incoming = [self._incoming(p, graph, latency) for p in graph.into(population.name)]
+        self.kept: dict[Incoming, tuple[np.ndarray, int]] = {}  # mantissas and exponents of weights on a grid
         self.unit, self.register = self._fixed() if formats.fraction_bits else self._own()
 
     def _whole(self, value: Any) -> np.ndarray:
@@ -132,6 +137,8 @@ class Rounding:
             )
             return self._unit_of(1), 1
         top = int(most)
+        if kept := self._on_grid(int(min(limits[: -len(self.incoming)])[0])):  # mantissas have limits of their own
+            return self._unit_of(kept), kept
         fills = max(i.allowed.overrun(self._relative(i)) for i in self.incoming)
         if fills * top > 1.0:  # a weight needs an exponent: with one less it fills its mantissa
             top = max(int(2.0 ** np.floor(np.log2(fills * top)) / fills), 1)
@@ -140,8 +147,44 @@ class Rounding:
         return self._unit_of(top), top
 
     def _unit_of(self, register: int) -> np.ndarray:
-        touches = 0.0 if self.rules.threshold == ">" else 0.5**self.formats.align_shift
-        return np.asarray(self.threshold / (register + touches))
+        return np.asarray(self.threshold / (register + self.touches))
+
+    def _on_grid(self, most: int) -> int:
+        """The threshold register, up to ``most``, with which weights on one grid become its whole numbers; 0: none."""
+        relative = [self._relative(i) for i in self.incoming]
+        step = grids.step_of(relative)
+        if not step:
+            return 0
+        whole = [np.rint(weight / step).astype(np.int64) for weight in relative]
+        allowed, largest = [i.allowed for i in self.incoming], [i.exponent_max for i in self.incoming]
+        candidates = grids.parts(whole, allowed, largest, int(most * step * (1 + grid.TOLERANCE)))
+        if not candidates.size:
+            return 0
+        parts = int(grid.parts(candidates[None], np.array([1.0 / step]))[0])
+        units = float(grid.whole(np.array(parts / step), grid.TOLERANCE))  # of the threshold
+        touches = self.touches
+        if not self._only_whole(self.threshold / units):
+            register = int(np.rint(units - touches))
+        elif not touches:
+            register = int(units)
+        else:  # the membrane steps from what does not spike to what does
+            register = int(np.ceil(units)) - 1
+            touches = units - register if units.is_integer() else touches
+        if not 1 <= register <= most:
+            return 0
+        kept: dict[Incoming, tuple[np.ndarray, int]] = {}
+        for i, each in zip(self.incoming, whole, strict=True):
+            own = grids.exponent(i.allowed.overrun(each) * parts, i.exponent_max)
+            kept[i] = (each * parts >> own).astype(np.int32), own
+            if not grid.moves_little(np.abs(each).max() * parts / (i.allowed.step << own), units, register + touches):
+                return 0
+        self.kept, self.touches = kept, touches
+        return register
+
+    def _only_whole(self, unit: np.ndarray) -> bool:
+        """Whether the membrane holds nothing but whole units."""
+        bias = grid.whole(self.bias / unit, grid.TOLERANCE)
+        return bool((self.decay == 1).all() and not self.synaptic and (bias == np.rint(bias)).all())
 
     def _relative(self, incoming: Incoming) -> np.ndarray:
         """Weights in thresholds."""
@@ -240,10 +283,10 @@ class Rounding:
 
     def _mantissa(self, incoming: Incoming, unit: np.ndarray) -> tuple[np.ndarray, int]:
         """Integers and their exponent: the smallest that holds the largest weight."""
+        if incoming in self.kept:
+            return self.kept[incoming]
         weight = incoming.operator.weight / per_weight(incoming.operator, unit)
-        overrun = incoming.allowed.overrun(weight)
-        exponent = 0 if overrun <= 1.0 else int(np.ceil(np.log2(overrun) - 1e-9))
-        exponent = min(exponent, incoming.exponent_max)
+        exponent = grids.exponent(incoming.allowed.overrun(weight), incoming.exponent_max)
         return incoming.allowed.rounded(weight / 2.0**exponent), exponent
 
     def _scale(self, unit: np.ndarray) -> np.ndarray:
@@ -302,10 +345,11 @@ class Rounding:
                 synapse_decay=np.full(self.size, keeps_current) if self.synaptic else None,
             ),
         )
-        projections, ratio = self._projections(unit)
+        projections, ratio, factor = self._projections(unit)
         decays = [abs((f.unity - dv) / f.unity - float(self.decay[0]))]
         decays += [abs((f.unity - du - 1) / f.unity - float(self.synapse_decay[0]))] if self.synaptic else []
         step, settled = self._reach(unit, [p.weight * 2.0**p.shift for p in projections])
+        rounded = threshold * scale if f.fraction_bits else self.threshold / factor
         row: dict[str, float | str] = {
             "population": self.population.name,
             "neurons": self.size,
@@ -314,7 +358,7 @@ class Rounding:
             "weight_exponents": " ".join(str(p.shift) for p in projections),
             "weight_sqnr_db": ratio,
             "decay_error": max(decays),
-            "threshold_error": float(np.abs(threshold * scale - self.threshold).max()) if f.fraction_bits else 0.0,
+            "threshold_error": float(np.abs(rounded - self.threshold).max()),
             "bias_error": float(np.abs(bias * scale - self.bias).max()),
             "start_error": float(np.abs(left * scale / self.threshold).max()),
             "activation_used": step / f.activation_max,
@@ -322,18 +366,22 @@ class Rounding:
         }
         return integer, projections, row
 
-    def _projections(self, unit: np.ndarray) -> tuple[list[IntegerProjection], float]:
-        """The projections in integers, and the ratio of their power to the rounding's (dB)."""
+    def _projections(self, unit: np.ndarray) -> tuple[list[IntegerProjection], float, float]:
+        """The projections in integers, the ratio of their power to the rounding's (dB), and the common factor of all
+        weights that rounding the threshold made."""
         made, noise, power = [], 0.0, 0.0
         gain = np.where(self.gain == 0, 1.0, np.abs(self.gain))
-        for i in self.incoming:
-            mantissa, exponent = self._mantissa(i, unit)
+        each = [(i, *self._mantissa(i, unit)) for i in self.incoming]
+        held = np.concatenate([mantissa.ravel() * 2.0**exponent for _, mantissa, exponent in each])
+        wanted = np.concatenate([(i.operator.weight / per_weight(i.operator, unit)).ravel() for i in self.incoming])
+        factor = 1.0 if self.formats.fraction_bits else float(quality.common_factor(held[None], wanted[None])[0])
+        for i, mantissa, exponent in each:
             exact = i.operator.weight / per_weight(i.operator, unit * 2.0**exponent)
-            noise, power = noise + float(((mantissa - exact) ** 2).sum()), power + float((exact**2).sum())
+            noise, power = noise + quality.noise(mantissa, exact * factor), power + float((exact**2).sum())
             operator, p = with_weight(i.operator, mantissa), i.projection
             current = unit / gain * 2.0**exponent
             made.append(IntegerProjection(p.source, p.target, operator, current, None, i.delay, exponent))
-        return made, quality.sqnr_db(power, noise)
+        return made, quality.sqnr_db(power, noise), factor
 
 
 def _over(limit: float, value: float) -> float:

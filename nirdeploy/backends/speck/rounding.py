@@ -6,7 +6,8 @@ to choose s (``formats.scaling``):
 
 ``largest``: the largest that fits, as sinabs' discretiser does it, in its single precision (discretize.py, 3.1.3).
 ``threshold``: of the scales below that which make the threshold an integer, T / threshold, the one under which the
-weights, seen from the threshold (w' / T), err least. The threshold then does not round at all.
+weights, seen from the threshold (w' / T), err least. The threshold then does not round at all. Where all weights are
+on one grid, only scales under which they become its whole numbers are tried: then T alone rounds, if at all.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from nirdeploy.backends.common import limits, quality
 from nirdeploy.backends.speck.schema import Formats
 from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.integers import grid
 from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.targets.fit import Problem
@@ -55,17 +57,21 @@ class Rounding:
             self.bias = _held(np.ldexp(population.bias.ravel() * factor, -power))
 
     @cached_property
-    def largest(self) -> tuple[float, str]:
-        """The scale of sinabs' discretiser, and what sets it: weights, biases or threshold."""
+    def _fit(self) -> dict[str, np.float32]:
+        """The largest scales that weights, biases and threshold allow."""
         weights = np.concatenate([weight.ravel() for weight in self.weights])
         ends = np.array([self.threshold if self.floor is None else self.floor, self.threshold])
-        fits = {
+        return {
             "weights": _fits(weights, self.formats.weight_bits),
             "biases": _fits(self.bias, self.formats.bias_bits),
             "threshold": _fits(ends, self.formats.state_bits),
         }
-        limit = min(fits, key=lambda name: fits[name])
-        return float(fits[limit]), limit
+
+    @cached_property
+    def largest(self) -> tuple[float, str]:
+        """The scale of sinabs' discretiser, and what sets it: weights, biases or threshold."""
+        limit = min(self._fit, key=lambda name: self._fit[name])
+        return float(self._fit[limit]), limit
 
     @cached_property
     def scales(self) -> np.ndarray:
@@ -74,7 +80,28 @@ class Rounding:
         top = int(np.floor(largest * self.threshold * (1 + 2.0**-20)))
         if self.formats.scaling == "largest" or top < 1:
             return np.array([largest])
+        if (kept := self._on_grid(largest)).size:
+            return kept
         return np.arange(top, max(top // 2, top - _TRIED, 0), -1) / self.threshold
+
+    def _on_grid(self, largest: float) -> np.ndarray:
+        """The scales of whole thresholds under which a grid's weights become its whole numbers, the finest first."""
+        if not self.step:
+            return np.zeros(0)
+        more = 1 + 2.0**-20
+        parts = np.arange(int(largest * self.step * more), 0, -1)  # the integers that a step becomes
+        parts = parts[2 * parts > parts[:1]]
+        exact = parts / self.step * self.threshold
+        found = np.rint(exact)
+        furthest = max(float(np.abs(weight).max()) for weight in self.weights) / self.step
+        kept = (found >= 1) & grid.moves_little(furthest * parts, exact, found)
+        scales = found / self.threshold
+        return np.asarray(scales[kept & (scales <= min(self._fit["biases"], self._fit["threshold"]) * more)])
+
+    @cached_property
+    def step(self) -> float:
+        """Of the grid that all weights are on; 0: of none."""
+        return grid.of_all(self.weights, 1 << (self.formats.weight_bits - 1))
 
     @cached_property
     def scale(self) -> float:
@@ -88,7 +115,7 @@ class Rounding:
         """How far rounded weights and biases are off, in thresholds, squared and added."""
         per = threshold / self.threshold
         parts = (*self.weights, self.bias)
-        return float(sum(((np.rint(part * per) - part * per) ** 2).sum() for part in parts)) / threshold**2
+        return sum(quality.noise(np.rint(part * per), part * per) for part in parts) / threshold**2
 
     def rounded(self, values: Any, scale: float | None = None) -> np.ndarray:
         """Integers (int64), to nearest, ties to even, in single precision where that is the discretiser's."""
@@ -167,7 +194,8 @@ class Rounding:
     def _row(self, integer: ChipPopulation) -> dict[str, float | str]:
         wanted = np.concatenate([weight.ravel() for weight in self.weights]) * self.scale
         held = np.concatenate([weight.ravel() for weight in self.integers])
-        noise = float(((held - wanted) ** 2).sum())
+        factor = quality.common_factor(held[None], wanted[None])[0]
+        noise = quality.noise(held, wanted * factor)
         high = int(integer.registers["threshold_high"])
         return {
             "population": integer.name,
@@ -177,7 +205,7 @@ class Rounding:
             "weight_sqnr_db": quality.sqnr_db(float((wanted**2).sum()), noise),
             "zero_weights": quality.lost_weights(self.integers, self.weights),
             "bias_error": float(np.abs(integer.registers["bias"] - self.bias * self.scale).max()) / high,
-            "threshold_error": float(abs(high / (self.threshold * self.scale) - 1.0)),
+            "threshold_error": float(abs(high / (self.threshold * self.scale * factor) - 1.0)),
         }
 
 

@@ -7,7 +7,8 @@ population), and g what a current adds to the membrane in a step (of CubaLIF: ti
     weight    trunc(s W)               threshold  v_threshold s / g
     i_offset  offset s / g + bias s    (CubaLIF: bias s / (1 - decay of the synapse), the current's steady state)
 
-after py-spinnaker2's conversion of NIR (``s2_nir.py``).
+after py-spinnaker2's conversion of NIR (``s2_nir.py``). Weights that are all on one grid of up to 127 steps become
+whole numbers exactly: s is then as many units per step as fit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from nirdeploy.backends.common import limits, quality
 from nirdeploy.backends.spinnaker2.schema import Formats
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.integers import grid
 from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Operator
@@ -59,7 +61,8 @@ class Rounding:
     """One population and the projections into it, in units of its weights: float64 (size,) before they are rounded.
 
     ``largest`` is the largest weight into it, which becomes ``top``; 1 volt is ``per_volt`` units. ``operators``: what
-    the chip computes: a convolution with a pool in front, or a list of synapses as a matrix.
+    the chip computes: a convolution with a pool in front, or a list of synapses as a matrix. ``kept``: all weights are
+    on a grid, and whole numbers of units.
     """
 
     def __init__(self, graph: CheckedGraph, population: Population, formats: Formats, latency: int) -> None:
@@ -73,12 +76,22 @@ class Rounding:
         self.synapse_decay = limits.whole(how.synapse_decay if synaptic else 0.0, population.size)
         self.largest = max(float(np.abs(o.weight).max(initial=0.0)) for o in self.operators) or 1.0
         self.top = int(2 ** (formats.weight_bits - 1)) - 1
+        step = grid.of_all([o.weight for o in self.operators], self.top)
+        self.kept = step > 0
+        if self.kept:  # the most steps that a weight is, as often as they fit
+            steps = round(self.largest / step)
+            self.top = self.top // steps * steps
         self.weight_scale = self.top / self.largest
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             self.per_volt = self.weight_scale / gain(graph, population)
-            self.threshold = population.params["v_threshold"].ravel() * self.per_volt
-            self.i_offset = how.offset * self.per_volt + population.bias.ravel() * steady * self.weight_scale
-            self.v_reset = population.params["v_reset"].ravel() * self.per_volt
+            self.threshold = self._held(population.params["v_threshold"].ravel() * self.per_volt)
+            bias = population.bias.ravel() * steady * self.weight_scale
+            self.i_offset = self._held(how.offset * self.per_volt + bias)
+            self.v_reset = self._held(population.params["v_reset"].ravel() * self.per_volt)
+
+    def _held(self, units: np.ndarray) -> np.ndarray:
+        """Beside weights on a grid, what a float32 keeps of a whole number of units is that number."""
+        return grid.whole(units, grid.TOLERANCE) if self.kept else units
 
     @property
     def problems(self) -> list[Problem]:
@@ -108,8 +121,10 @@ class Rounding:
         return self._population(), projections, self._row(rounded)
 
     def _truncated(self, operator: Operator) -> Operator:
-        """The weights in units of their scale, towards zero; divided first, so that the largest is ``top`` exactly."""
-        weight = np.trunc(operator.weight / self.largest * self.top)
+        """The weights in units of their scale, towards zero where they are between two; divided first, so that the
+        largest is ``top`` exactly."""
+        weight = operator.weight / self.largest * self.top
+        weight = np.rint(weight) if self.kept else np.trunc(weight)
         return replace(operator, weight=np.ascontiguousarray(weight, dtype=np.int32))
 
     def _population(self) -> ChipPopulation:
@@ -152,7 +167,7 @@ class Rounding:
     def _row(self, rounded: list[Operator]) -> dict[str, float | str]:
         exact, made = [o.weight for o in self.operators], [o.weight for o in rounded]
         wanted = np.concatenate([weight.ravel() * self.weight_scale for weight in exact])
-        noise = float(((np.concatenate([weight.ravel() for weight in made]) - wanted) ** 2).sum())
+        noise = quality.noise(np.concatenate([weight.ravel() for weight in made]), wanted)
         return {
             "population": self.population.name,
             "neurons": self.population.size,

@@ -3,7 +3,8 @@
 Every neuron has a threshold of its own, and a spike depends on the membrane against the threshold alone: its scale is
 such that the threshold is the register's value. The three matrices (input, hidden, output) have one left shift each,
 for all neurons. So the shifts come first, from all neurons together; then each neuron's threshold is as large as its
-weights, its currents and its membrane allow; then it makes good what rounding its weights has added or taken.
+weights, its currents and its membrane allow; then it makes good what rounding its weights has added or taken. Weights
+of a neuron that are on one grid become its whole numbers: shifts and thresholds are chosen so, the threshold rounds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from nirdeploy.backends.common import limits, quality
 from nirdeploy.backends.xylo import registers
 from nirdeploy.backends.xylo.decays import fit, kept_by
+from nirdeploy.backends.xylo.grids import Grids
 from nirdeploy.backends.xylo.schema import Formats
 from nirdeploy.backends.xylo.wiring import Wiring
 from nirdeploy.graph.check import CheckedGraph, Population
@@ -34,8 +36,8 @@ class Rounding:
     """One population, per threshold of its neurons: float64 (size,), ``weights`` (size, sources) by projection.
 
     ``gain``: thresholds on the chip that a unit of current is, in one step. ``incoming``: in the order in which the
-    chip delivers spikes. ``cap``: the largest threshold, whatever the shifts. What no threshold can hold shows only
-    once the shifts are there: see :class:`Shifts`.
+    chip delivers spikes. ``cap``: the largest threshold, whatever the shifts; ``grids``: those that weights are on.
+    What no threshold can hold shows only once the shifts are there: see :class:`Shifts`.
     """
 
     problems: Sequence[Problem] = ()
@@ -60,6 +62,7 @@ class Rounding:
         most = [(1 << graph.input_bits) - 1 if m == "input" else 1 for m in self.matrices]
         reach = sum((np.abs(w).sum(axis=1) * n for w, n in zip(self.weights, most, strict=True)), np.zeros(size))
         self.cap = self._cap(reach * 2.0**self.decays.dash_syn)
+        self.grids = Grids({m: self.of(m) for m in sorted(set(self.matrices))}, self.cap, formats)
 
     def _cap(self, reach: np.ndarray) -> np.ndarray:
         """The largest threshold: the membrane holds several, the current what one spike from everywhere leads to
@@ -128,6 +131,8 @@ class Rounding:
         threshold, bias = population.registers["threshold"], population.registers["bias"]
         wanted = np.concatenate([w * threshold[:, None] for w in self.weights], axis=1)
         got = np.concatenate([r * s for r, s in zip(rounded, steps, strict=True)], axis=1)
+        factor = quality.common_factor(got, wanted)
+        noise = quality.noise(got, wanted * factor[:, None])
         reach = np.abs(got).sum(axis=1) * 2.0**self.decays.dash_syn
         return {
             "population": population.name,
@@ -139,7 +144,8 @@ class Rounding:
             "threshold_max": int(threshold.max()),
             "tau_mem_error": quality.largest(self.decays.membrane_error),
             "tau_syn_error": quality.largest(self.decays.synapse_error),
-            "weight_sqnr_db": quality.sqnr_db(float((wanted**2).sum()), float(((got - wanted) ** 2).sum())),
+            "weight_sqnr_db": quality.sqnr_db(float((wanted**2).sum()), noise),
+            "threshold_error": float(np.abs(1.0 / factor - 1.0).max()),
             "bias_error": float(np.abs(bias / threshold - self.bias).max()),
             "start_error": float(np.abs(_lead(population) / threshold).max()),
             "current_used": float(reach.max() / self.formats.state_max),
@@ -159,20 +165,22 @@ class Shifts:
         self.problems = [problem for r in rounded for problem in self._too_small(r)]
 
     def _best(self, group: Sequence[Rounding], matrices: Sequence[str]) -> dict[str, int]:
-        """The shifts that leave the fewest neurons without a threshold, then those with the least error of all neurons
-        together; the smallest of equals."""
+        """The shifts that leave the fewest neurons without a threshold, then those that keep the most on their grids,
+        then those with the least error of all neurons together; the smallest of equals."""
         every = tuple(range(self.formats.weight_shift_max + 1))
         if not group:
             return dict.fromkeys(matrices, 0)
         used = [np.concatenate([r.largest(m) for r in group]) for m in matrices]
         count = [np.concatenate([(r.of(m) != 0).sum(axis=1) for r in group]) for m in matrices]
         cap = np.concatenate([r.cap for r in group])
-        found: list[tuple[int, float, tuple[int, ...]]] = []
+        found: list[tuple[int, int, float, tuple[int, ...]]] = []
         for shifts in product(*(every if largest.any() else (0,) for largest in used)):
-            threshold = self._threshold(cap, used, shifts)
-            noise = sum(c * 4.0**s / 12.0 for c, s in zip(count, shifts, strict=True)) + _STATE_NOISE
+            on_grid = np.concatenate([r.grids.thresholds(dict(zip(matrices, shifts, strict=True))) for r in group])
+            threshold = np.where(on_grid > 0, on_grid, self._threshold(cap, used, shifts))
+            noise = sum(c * 4.0**s / 12.0 for c, s in zip(count, shifts, strict=True))
+            noise = np.where(on_grid > 0, 0.0, noise) + _STATE_NOISE
             error = float((noise / np.maximum(threshold, 1.0) ** 2).sum())
-            found.append((int((threshold < 1.0).sum()), error, shifts))
+            found.append((int((threshold < 1.0).sum()), int(-(on_grid > 0).sum()), error, shifts))
         return dict(zip(matrices, min(found)[-1], strict=True))
 
     def _threshold(self, cap: np.ndarray, largest: Sequence[np.ndarray], shifts: Sequence[int]) -> np.ndarray:
@@ -182,9 +190,10 @@ class Shifts:
         return np.asarray(np.floor(np.min([cap, *fits], axis=0)))
 
     def threshold(self, r: Rounding) -> np.ndarray:
-        """Of a population's neurons: float64 (size,), whole numbers; below 1 where nothing fits."""
-        matrices = sorted(set(r.matrices))
-        return self._threshold(r.cap, [r.largest(m) for m in matrices], [self.of[m] for m in matrices])
+        """Of a population's neurons: float64 (size,), whole numbers but on a grid; below 1 where nothing fits."""
+        matrices, on_grid = sorted(set(r.matrices)), r.grids.thresholds(self.of)
+        rest = self._threshold(r.cap, [r.largest(m) for m in matrices], [self.of[m] for m in matrices])
+        return np.where(on_grid > 0, on_grid, rest)
 
     def _too_small(self, r: Rounding) -> Iterator[Problem]:
         threshold = self.threshold(r)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
+import nir
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -15,6 +17,7 @@ from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.verify import verify
+from nirdeploy.semantics.dialect import METADATA_KEY
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
@@ -70,6 +73,29 @@ def test_a_wrong_weight_in_the_memory_shows(fabric: rtl.Fabric) -> None:
     assert verify(integer.simulate(network, x), fabric.run(image, x)).equal
     fabric._lib.bench_write(fabric._handle, sections[0].address, damaged.ctypes.data_as(rtl._U32), len(damaged))
     assert not verify(integer.simulate(network, x), fabric.run(image, x)).equal
+
+
+def test_the_most_negative_weight_counts_as_it_is(fabric: rtl.Fabric) -> None:
+    """Weights on a grid of -128 to 127: 8 bits hold both ends."""
+    from nirdeploy.graph.check import check
+
+    numbers = np.random.default_rng(0).integers(-128, 128, (10, 30))
+    numbers[:, :3] = 1, 127, -128
+    ones = np.ones(10)
+    nodes = {
+        "in": nir.Input({"input": np.array([30])}),
+        "to": nir.Linear(numbers * 0.01),
+        "last": nir.LIF(tau=8e-3 * ones, r=8 * ones, v_leak=0 * ones, v_threshold=ones, v_reset=0 * ones),
+        "out": nir.Output({"output": np.array([10])}),
+    }
+    edges = list(itertools.pairwise(nodes))
+    graph = check(nir.NIRGraph(nodes, edges, metadata={METADATA_KEY: "nir,dt=0.001"}, type_check=False))
+    network = quantize(graph, fabric.target.formats.of_network())
+    weight = network.projections[0].weight
+    np.testing.assert_array_equal(weight[:, 2], -128 * weight[:, 0])
+    image, x = _image(network, fabric.target), networks.spikes(1, (30, 4, 30), 0.3)
+    fabric.load(image)
+    assert verify(integer.simulate(network, x), fabric.run(image, x)).equal
 
 
 def test_memories_read_back_what_was_written(fabric: rtl.Fabric) -> None:
