@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from nirdeploy.tuning.training.cells import Cells, State
 
+_WORTH = 1 << 16  # steps of neurons that take as long as starting a thread does
 _RESETS = {"none": 0, "subtract": 1, "zero": 2}
 # Flags of what a population does.
 _SPIKING, _SYNAPTIC, _OLD, _GUARD, _LATE, _BEFORE, _BOUNDED, _DELAYED, _MULTI, _GATE = (1 << bit for bit in range(10))
@@ -45,7 +45,7 @@ def forward(
     rules = cells.rules
     fixed = (unit, biases.numpy(), _parameters(cells), _flags(cells), _RESETS[rules.reset], rules.max_spikes, cells.top)
     arriving = sums.contiguous().numpy()
-    _on_all_cores(shape[1], lambda a, b: _forward(a, b, arriving, *fixed, *after, out, tape.over, tape.notes))
+    _on_all_cores(shape, lambda a, b: _forward(a, b, arriving, *fixed, *after, out, tape.over, tape.notes))
     return torch.from_numpy(out), State(*map(torch.from_numpy, after)), tape
 
 
@@ -54,9 +54,7 @@ def backward(cells: Cells, tape: Tape, of_output: Tensor, of_state: State) -> tu
     output = of_output.contiguous().numpy()
     before = tuple(np.array(one.numpy()) for one in of_state)
     entered, fixed = np.empty_like(output), (_parameters(cells), _flags(cells))
-    _on_all_cores(
-        output.shape[1], lambda a, b: _backward(a, b, output, *fixed, tape.over, tape.notes, *before, entered)
-    )
+    _on_all_cores(output.shape, lambda a, b: _backward(a, b, output, *fixed, tape.over, tape.notes, *before, entered))
     gradient = torch.from_numpy(entered)
     return gradient, gradient.sum(dim=(0, 1)).double(), State(*map(torch.from_numpy, before))
 
@@ -87,13 +85,14 @@ def _flags(cells: Cells) -> int:
     return sum(flag for flag, there in known.items() if there)
 
 
-def _on_all_cores(batch: int, run: Callable[[int, int], Any]) -> None:
-    """The samples in as many runs as there are cores."""
-    cores = min(batch, os.cpu_count() or 1)
-    ends = np.linspace(0, batch, cores + 1).astype(int)
+def _on_all_cores(shape: tuple[int, ...], run: Callable[[int, int], Any]) -> None:
+    """The samples of (steps, B, size) in as many runs as torch has threads, where that is worth starting them."""
+    batch = shape[1]
+    cores = max(min(batch, torch.get_num_threads(), math.prod(shape) // _WORTH), 1)
     if cores == 1:
         run(0, batch)
         return
+    ends = np.linspace(0, batch, cores + 1).astype(int)
     with ThreadPoolExecutor(cores - 1) as pool:
         others = [pool.submit(run, int(a), int(b)) for a, b in pairwise(ends[1:])]
         run(0, int(ends[1]))

@@ -1,7 +1,8 @@
 """parameters: what of a population is trained: weights, the steps of the grid they are on, a bias.
 
-Steps are learned (LSQ: Esser et al. 2020, arXiv 1902.08153), as logarithms, so that they stay positive and an optimizer
-that takes steps of one size changes small and large ones alike. They start where rounding costs least.
+Steps are learned (LSQ: Esser et al. 2020, arXiv 1902.08153), as logarithms beside where they started: so they stay
+positive, an optimizer changes small and large ones alike, and a decay of parameters leads back to the start, where
+rounding costs least.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nirdeploy.graph.checked import Population, Projection
+from nirdeploy.integers import grid
 from nirdeploy.semantics.operators import Convolution, Elementwise
 
 _TRIED = np.linspace(0.02, 1.0, 99)  # steps that are tried at the start, as parts of the one that cuts nothing off
@@ -31,8 +33,8 @@ def trains(population: Population, into: Sequence[Projection]) -> bool:
 class Parameters(nn.Module):
     """Those of one population and the projections into it.
 
-    ``weights``: one for each projection, in the operator's shape; ``step``: of each group of neurons, what the
-    logarithm is of; ``bias``: one for each channel, or each neuron, or None where the graph has none.
+    ``weights``: one for each projection, in the operator's shape; ``log_step``: one for each group of neurons;
+    ``bias``: one for each channel, or each neuron, or None where the graph has none.
 
     Args:
         bits: of the weights.
@@ -50,7 +52,8 @@ class Parameters(nn.Module):
             for p, passing in zip(into, self._passing, strict=True)
         )
         steps = _start([p.weight for p in into], rows, int(groups.max()) + 1, self.most)
-        self.log_step = nn.Parameter(torch.tensor(np.log(steps), dtype=torch.float32))
+        self.log_step = nn.Parameter(torch.zeros(len(steps)))
+        self.register_buffer("start", torch.tensor(steps, dtype=torch.float32))
         for index, (p, own) in enumerate(zip(into, rows, strict=True)):
             self.register_buffer(f"rows{index}", torch.tensor(own), persistent=False)
             kept = _connected(p.weight, on_grid=on_grid)
@@ -60,13 +63,17 @@ class Parameters(nn.Module):
         values = per_channel[:, 0] if whole else population.bias
         self.bias = nn.Parameter(torch.tensor(values, dtype=torch.float32)) if population.bias.any() else None
 
+    def steps(self) -> Tensor:
+        """float32 (groups,): the steps of the grid."""
+        return self.get_buffer("start") * self.log_step.exp()
+
     def on_grid(self) -> list[Tensor]:
         """The weights of each projection as whole multiples of their steps (float32), straight through."""
         return [self._rounded(index) for index in range(len(self.weights))]
 
     def _rounded(self, index: int) -> Tensor:
         weight = self.weights[index]
-        step = self.log_step.exp()[self.get_buffer(f"rows{index}")].reshape(-1, *[1] * (weight.ndim - 1))
+        step = self.steps()[self.get_buffer(f"rows{index}")].reshape(-1, *[1] * (weight.ndim - 1))
         scale = 1 / math.sqrt(max(weight[0].numel() * self.most, 1))  # of the gradient, as LSQ has it
         step = step.detach() + scale * (step - step.detach())
         connected = getattr(self, f"connected{index}")
@@ -129,18 +136,22 @@ def _connected(weight: np.ndarray, *, on_grid: bool) -> np.ndarray | None:
 
 
 def _start(weights: Sequence[np.ndarray], rows: Sequence[np.ndarray], groups: int, most: int) -> np.ndarray:
-    """float64 (groups,): the steps that lose the least of the weights (sum of squares)."""
-    flat = [np.abs(weight.reshape(len(weight), -1)) for weight in weights]
-    largest = np.zeros(groups)
+    """float64 (groups,): the steps that lose the least of the weights (sum of squares); nothing where these are on a
+    grid already."""
+    flat = [weight.reshape(len(weight), -1) for weight in weights]
+    largest, there = np.zeros(groups), np.full(groups, np.inf)
     for values, own in zip(flat, rows, strict=True):
-        np.maximum.at(largest, own, values.max(axis=1))
+        np.maximum.at(largest, own, np.abs(values).max(axis=1))
+        found = grid.steps(values, most)
+        np.minimum.at(there, own, np.where(found > 0, found, np.inf))
     largest = np.where(largest > 0, largest, largest.max() or 1.0)
-    best, steps = np.full(groups, np.inf), largest / most
-    for part in _TRIED:
-        step, lost = largest * part / most, np.zeros(groups)
+    whole = largest / most  # cuts nothing off
+    best, steps = np.full(groups, np.inf), whole
+    for step in (np.where(np.isfinite(there), there, whole), *(whole * part for part in _TRIED)):
+        lost = np.zeros(groups)
         for values, own in zip(flat, rows, strict=True):
             of_row = step[own, None]
-            rounded = np.minimum(np.rint(values / of_row), most) * of_row
+            rounded = np.clip(np.rint(values / of_row), -most, most) * of_row
             np.add.at(lost, own, ((rounded - values) ** 2).sum(axis=1))
         better = lost < best
         best, steps = np.where(better, lost, best), np.where(better, step, steps)

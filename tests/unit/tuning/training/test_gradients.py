@@ -26,11 +26,14 @@ FINE = targets.load("fpga").with_hardware(weight_bits=16, lanes=16)
 
 
 def with_threshold_one(graph: CheckedGraph) -> CheckedGraph:
-    """Thresholds of one: there a surrogate over thresholds is one over volts; no biases that begin late."""
+    """Thresholds of one: there a surrogate over thresholds is one over volts; no biases that begin late. Every third
+    neuron's r is negative."""
     populations = []
     for p in graph.populations:
-        keys = [key for key in p.params if key in ("v_threshold", "threshold")]
-        populations.append(replace(p, params={**p.params, **{k: np.ones(p.shape) for k in keys}}, late_bias={}))
+        changed = {key: np.ones(p.shape) for key in p.params if key in ("v_threshold", "threshold")}
+        if "r" in p.params:
+            changed["r"] = p.params["r"] * np.where(np.arange(p.size) % 3 == 2, -1, 1)
+        populations.append(replace(p, params={**p.params, **changed}, late_bias={}))
     return replace(graph, populations=tuple(populations))
 
 

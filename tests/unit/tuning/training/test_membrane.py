@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import nirdeploy as nd
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.targets import fitting
@@ -68,6 +69,18 @@ def test_loops_compute_what_tensors_do(graph: CheckedGraph, seed: int, unit: flo
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * float(b.abs().max() + 1e-30))
 
 
+def test_many_neurons_are_shared_out_to_the_cores() -> None:
+    (cells, *_) = populations(nd.check(networks.two_layers(sizes=(4, 30_000, 2))))
+    sums, biases, state = drawn(cells, 0)
+    found, expected = (engine.forward(cells, (sums, 1.0), biases, state, True) for engine in (compiled, tensors))
+    assert expected[0].any()
+    assert torch.equal(found[0], expected[0])
+    entered = [
+        engine.backward(cells, made[2], sums, state)[0] for engine, made in ((compiled, found), (tensors, expected))
+    ]
+    torch.testing.assert_close(*entered, rtol=1e-4, atol=1e-5 * _largest(entered[1]))
+
+
 @pytest.mark.law
 @settings(max_examples=examples(30))
 @given(graph=ANY, seed=st.integers(0, 2**31))
@@ -97,7 +110,7 @@ def _largest(values: Any) -> float:
 
 
 def test_sums_arrive_as_late_as_they_are_said_to() -> None:
-    (cells, *_) = [c for c in populations(_plain()) if c.spiking]
+    (cells, *_) = [c for c in populations(nd.check(networks.two_layers())) if c.spiking]
     generator, large = torch.Generator().manual_seed(0), int(cells.threshold.max()) // 8
     shape = (STEPS, BATCH, len(cells.threshold))
     early, late = (
@@ -113,9 +126,3 @@ def test_sums_arrive_as_late_as_they_are_said_to() -> None:
     expected = torch.autograd.grad(at_once.sum(), [early, late])
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b)
-
-
-def _plain() -> CheckedGraph:
-    import nirdeploy as nd
-
-    return nd.check(networks.two_layers())

@@ -39,7 +39,7 @@ def test_weights_are_whole_multiples_of_a_step_of_each_row(bits: int) -> None:
 def test_steps_start_where_rounding_costs_least(bits: int) -> None:
     """Against steps 1 % apart, of every row."""
     way, most = dense(5), 2 ** (bits - 1) - 1
-    steps = made(population(5), way, bits=bits).log_step.detach().double().exp().numpy()
+    steps = made(population(5), way, bits=bits).steps().detach().double().numpy()
 
     def lost(steps: np.ndarray) -> np.ndarray:
         of_row = steps[:, None]
@@ -50,11 +50,20 @@ def test_steps_start_where_rounding_costs_least(bits: int) -> None:
     assert (lost(steps) <= lost(largest) * 1.001).all()
 
 
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_a_grid_that_is_there_is_kept(bits: int) -> None:
+    """Whichever of its values occur: the largest is mostly not the most that the bits hold."""
+    most = 2 ** (bits - 1) - 1
+    weight = RNG.integers(-max(most * 2 // 3, 1), most * 2 // 3 + 2, (20, 30)) * RNG.uniform(0.1, 9, (20, 1))
+    (found,) = made(population(20), Projection("in", "p", Dense(weight)), bits=bits, on_grid=True).on_grid()
+    np.testing.assert_allclose(found.detach().numpy(), weight, rtol=1e-6)
+
+
 def test_gradients_are_those_of_lsq() -> None:
     """By the formulas of the paper: straight through where nothing is cut off; of a step, round(v) - v or the bound."""
     own = made(population(1), Projection("in", "p", Dense(np.array([[0.3, -1.0, 5.0, -5.0, 0.0]]))), bits=3)
     with torch.no_grad():
-        own.log_step.fill_(0.0)
+        own.get_buffer("start").fill_(1.0)
         own.weights[0].copy_(torch.tensor([[0.3, -1.7, 5.0, -5.0, 0.0]]))
     (found,) = own.on_grid()
     found.sum().backward()
@@ -82,7 +91,7 @@ def test_who_shares_integers_shares_a_step() -> None:
     assert own.log_step.shape == (3,)
     assert own.get_buffer("rows0").tolist() == [0, 1, 2]
     assert own.get_buffer("rows1").tolist() == channels.tolist()
-    steps = own.log_step.detach().exp().numpy()
+    steps = own.steps().detach().numpy()
     for weight in own.on_grid():
         multiples = (
             weight.detach().numpy().reshape(len(weight), -1) / steps[channels if len(weight) == 48 else [0, 1, 2], None]
