@@ -198,24 +198,8 @@ class _Rounding:
             late_bias={step: rounded(late) for step, late in self.late.items()},
             weight_bits=population.weight_bits,
         )
-        projections, noise, power = [], 0.0, 0.0
-        for arriving, own in zip(self.incoming, shifts, strict=True):
-            p, per_unit = arriving.projection, per_weight(arriving.operator, arriving.per_output(unit * 2.0**own))
-            integers = np.rint(arriving.operator.weight / per_unit)
-            noise += grid.noise(integers * per_unit, arriving.operator.weight)
-            power += float((arriving.operator.weight**2).sum())
-            operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
-            step = self.encodings[p.source].step if p.source in self.encodings else 1.0
-            way = (operator, unit * 2.0**own / step, p.pool, p.delay, own, p.maximum)
-            projections.append(IntegerProjection(p.source, p.target, *way))
+        projections, power, noise = self._projections(unit, shifts)
         integer = zero_point.folded(integer, projections, self.encodings)
-        if power and not any(p.weight.any() for p in projections):
-            raise DoesNotFit(
-                f"all weights into node {population.name!r} round to zero: the largest is {self._largest():.3g}, where "
-                f"one unit of a weight is {unit.min():.3g}, as its threshold, reset and bias are too large beside them "
-                f"for a membrane of {self.formats.state_bits} bits",
-                hint="train with larger weights (or a smaller threshold), or take a target with more state bits",
-            )
         row: dict[str, float | str] = {
             "population": population.name,
             "neurons": self.size,
@@ -227,6 +211,27 @@ class _Rounding:
             "saturation_margin_bits": float(np.nan_to_num(margin - shift, posinf=99.0, neginf=-99.0)),
         }
         return integer, projections, row
+
+    def _projections(self, unit: np.ndarray, shifts: list[int]) -> tuple[list[IntegerProjection], float, float]:
+        """All that arrive, in integers; the power of their weights, and of what rounding changed."""
+        projections, noise, power = [], 0.0, 0.0
+        for arriving, own in zip(self.incoming, shifts, strict=True):
+            p, per_unit = arriving.projection, per_weight(arriving.operator, arriving.per_output(unit * 2.0**own))
+            integers = np.rint(arriving.operator.weight / per_unit)
+            noise += grid.noise(integers * per_unit, arriving.operator.weight)
+            power += float((arriving.operator.weight**2).sum())
+            operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))
+            step = self.encodings[p.source].step if p.source in self.encodings else 1.0
+            way = (operator, unit * 2.0**own / step, p.pool, p.delay, own, p.maximum)
+            projections.append(IntegerProjection(p.source, p.target, *way))
+        if power and not any(p.weight.any() for p in projections):
+            raise DoesNotFit(
+                f"all weights into node {self.population.name!r} round to zero: the largest is {self._largest():.3g}, "
+                f"where one unit of a weight is {unit.min():.3g}, as its threshold, reset and bias are too large "
+                f"beside them for a membrane of {self.formats.state_bits} bits",
+                hint="train with larger weights (or a smaller threshold), or take a target with more state bits",
+            )
+        return projections, power, noise
 
     def _largest(self) -> float:
         """The largest weight of all that arrive."""

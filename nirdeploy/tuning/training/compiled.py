@@ -45,7 +45,7 @@ def forward(
     rules = cells.rules
     fixed = (unit, biases.numpy(), _parameters(cells), _flags(cells), _RESETS[rules.reset], rules.max_spikes, cells.top)
     arriving = sums.contiguous().numpy()
-    _on_all_cores(shape, lambda a, b: _forward(a, b, arriving, *fixed, *after, out, tape.over, tape.notes))
+    _on_all_cores(shape, lambda a, b: _forward(a, b, arriving, fixed, after, (out, tape.over, tape.notes)))
     return torch.from_numpy(out), State(*map(torch.from_numpy, after)), tape
 
 
@@ -121,21 +121,13 @@ def _forward(
     first: int,
     last: int,
     sums: np.ndarray,
-    unit: float,
-    biases: np.ndarray,
-    p: np.ndarray,
-    flags: int,
-    reset: int,
-    most: int,
-    top: int,
-    v_: np.ndarray,
-    i_: np.ndarray,
-    z_: np.ndarray,
-    out: np.ndarray,
-    over_: np.ndarray,
-    notes: np.ndarray,
+    fixed: tuple[float, np.ndarray, np.ndarray, int, int, int, int],
+    state: tuple[np.ndarray, ...],
+    made: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:  # pragma: no cover
     """All steps of some samples; the state is changed in place."""
+    unit, biases, p, flags, reset, most, top = fixed
+    (v_, i_, z_), (out, over_, notes) = state, made
     high, low, keep = float(top), -float(top) - 1.0, notes.shape[0] > 0
     spiking, synaptic, guard = flags & _SPIKING != 0, flags & _SYNAPTIC != 0, flags & _GUARD != 0
     late, bounded, multi = flags & _LATE != 0, flags & _BOUNDED != 0, flags & _MULTI != 0
