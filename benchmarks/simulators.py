@@ -1,13 +1,13 @@
 """One network, one stimulus, every simulator: ours against the frameworks' own.
 
-    python benchmarks/simulators.py [--network NAME] [--json] [--rounds N]
+    python benchmarks/simulators.py [--network NAME] [--one-thread] [--json] [--rounds N]
 
 *dense*: 784-128-10 LIF, 100 steps, batch 1 and 64. *convolutional*: 2-16-32 channels on 32 x 32, kernels of 3 x 3, LIF,
 16 steps, batch 1, 16 and 64. Input density 0.1, the same .nir for all, each imported by its own importer. All are set
 up once; then all take turns, round after round: two runs to warm up, then as many as fill a third of a second. The
 median of all rounds counts. A run starts from rest and gives the output spikes. Spyx runs (dense) in an environment of
 its own (``make test-frameworks`` makes it; its Python in NIRDEPLOY_WITNESS_SPYX) as a process that takes its turn with
-the others.
+the others. ``--one-thread``: processor time of one thread each, which says something on a machine that others use too.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ import nirdeploy as nd
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import check
 from nirdeploy.sim import float_, integer
+from nirdeploy.sim.engine import cores
 
 DENSITY, DT = 0.1, 1e-4
 SIZES, CHANNELS, SIDE = (784, 128, 10), (2, 16, 32), 32
@@ -225,10 +226,10 @@ class Spyx:
         self.process.kill()
 
 
-def seconds(run: Runner) -> float:
-    start = time.perf_counter()
+def seconds(run: Runner, clock: Callable[[], float]) -> float:
+    start = clock()
     run()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def turn(once: Callable[[], float]) -> list[float]:
@@ -253,7 +254,7 @@ def peers(path: Path, x: np.ndarray, name: str) -> dict[str, Runner]:
     return found
 
 
-def measure(name: str, rounds: int) -> dict[str, Any]:
+def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, Any]:
     """Milliseconds per sample by simulator and batch, and our ratios to the fastest peer."""
     network = NETWORKS[name]
     python = os.environ.get("NIRDEPLOY_WITNESS_SPYX", str(HERE.parent / ".venv-spyx" / "bin" / "python"))
@@ -269,7 +270,7 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
             taken: dict[str, list[float]] = {runner: [] for runner in runners}
             for _ in range(rounds):
                 for runner, run in runners.items():
-                    taken[runner] += turn(partial(seconds, run))
+                    taken[runner] += turn(partial(seconds, run, clock))
                 if other is not None:
                     taken.setdefault("spyx (jit)", []).extend(turn(other.seconds))
             if other is not None:
@@ -302,11 +303,15 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, action="append", help="one of them; all, if not given")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--one-thread", action="store_true", help="processor time of one thread each")
     options = parser.parse_args()
+    if options.one_thread:
+        torch.set_num_threads(1)
+        cores.count = lambda: 1
     found: dict[str, Any] = {}
     for name in options.network or NETWORKS:
         with contextlib.redirect_stdout(sys.stderr):  # peers print what they do
-            found[name] = measure(name, options.rounds)
+            found[name] = measure(name, options.rounds, time.process_time if options.one_thread else time.perf_counter)
         if not options.json:
             tell(name, found[name])
     if options.json:
