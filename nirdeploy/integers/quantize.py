@@ -121,7 +121,7 @@ class _Rounding:
         self.late = {step: late.ravel() * self.gain * self.sign for step, late in population.late_bias.items()}
         self.encodings = graph.encodings
         self.incoming = [self._incoming(p, known, largest) for p in graph.into(population.name)]
-        self.most_steps, self.kept = formats.weight_max + 1, np.zeros(self.size, dtype=bool)
+        self.most_steps, self.kept = self.formats.weight_max + 1, np.zeros(self.size, dtype=bool)
         # How often the rounding of a weight counts in what zero points take from the bias: once is half an LSB.
         self.rounded = sum(i.most_inputs() * i.zero / i.largest.max() for i in self.incoming if i.zero)
 

@@ -222,8 +222,8 @@ def test_weights_of_numbers_with_a_scale_and_a_zero_point_stay_on_their_grid(
 def test_spikes_beside_numbers_keep_a_common_grid() -> None:
     """Lifted: a spike is worth a power of two of the numbers' LSBs."""
     numbers, spikes = _numbers(0, 5, 12, 7), _numbers(1, 5, 8, 7)
-    step = 0.03125 / 3  # the spikes' step is 2^6 of the numbers' times 1, 2 and 3
-    for times in (1.0, 2.0, 3.0):
+    step = 0.03125 / 3  # the spikes' step is 2^6 of the numbers' times these
+    for times in (1.0, 1.25, 2.0, 3.0):
         weights = {"in": numbers * step * 64, "spikes": spikes * step * times}
         graph = _onto(weights, encodings={"in": InputEncoding(8, 2.0**-8, 3)})
         network = nd.quantize(graph, nd.Formats(8, 24, 28, 16))
@@ -277,9 +277,9 @@ def test_a_membrane_beside_spikes_stays_on_a_common_grid(times: float) -> None:
 
 def test_neurons_that_share_weights_share_the_unit_whatever_else_arrives() -> None:
     """A convolution's channel, and beside it a factor for each of its pixels, each with a step of its own."""
-    graph = _network(0, 4, "channel")[0]
-    rng = np.random.default_rng(0)
-    for factors, kept in ((np.full(256, 0.5), False), (rng.uniform(0.1, 1, 256), False), (np.zeros(256), True)):
+    graph, _, (steps, _) = _network(0, 4, "channel")
+    own = np.repeat(steps.astype(np.float64), 64)
+    for factors, kept in ((own * 3, True), (own / np.tile([1, 2, 3, 4], 64), False), (np.zeros(256), True)):
         other = Population("in2", "Input", (4, 8, 8), {}, np.zeros((4, 8, 8)))
         ways = (*graph.projections, Projection("in2", "a", Elementwise(factors)))
         both = replace(graph, populations=(other, *graph.populations), projections=ways, inputs=("in2", "in"))
