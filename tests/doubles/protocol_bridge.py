@@ -5,7 +5,7 @@ from __future__ import annotations
 from serial.urlhandler.protocol_loop import Serial as Loop
 
 
-class Serial(Loop):  # type: ignore[misc]
+class Serial(Loop):
     """pyserial finds it by its module's name."""
 
     low_latency = False

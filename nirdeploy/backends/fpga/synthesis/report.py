@@ -66,7 +66,7 @@ class Report:
 
     def path_rows(self) -> list[dict[str, object]]:
         """The critical path as rows of a table."""
-        return [{"cell": h.cell, "ns": h.cell_ns, "wire": h.wire, "wire ns": h.wire_ns or ""} for h in self.path]
+        return [{"ns": h.cell_ns, "cell": h.cell, "wire ns": h.wire_ns or "", "wire": h.wire} for h in self.path]
 
     def path_said(self) -> str:
         """The critical path in one phrase; empty where the router did not report one."""
@@ -125,7 +125,7 @@ def slowest(report: str) -> float:
 def critical_path(report: str) -> tuple[Hop, ...]:
     """Of the paths between registers in nextpnr's report, the one that takes longest."""
     paths = [p["path"] for p in json.loads(report)["critical_paths"] if "<async>" not in (p["from"], p["to"])]
-    longest = max(paths, key=lambda path: sum(float(step["delay"]) for step in path), default=[])
+    longest: list[dict[str, Any]] = max(paths, key=lambda path: sum(float(step["delay"]) for step in path), default=[])
     hops: list[Hop] = []
     for step in longest:
         taken = round(float(step["delay"]), 2)
