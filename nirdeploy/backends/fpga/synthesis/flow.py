@@ -50,7 +50,7 @@ class Bitstream:
 
     def save(self, folder: Path) -> Path:
         """Write all of it to ``folder``; the path of the bitstream."""
-        files = {self.file: self.data, "report.json": self.report.as_json(), **self.logs}
+        files = {**self.logs, self.file: self.data, "report.json": self.report.as_json()}
         for name, data in files.items():
             store.write_atomic(folder / name, data)
         return folder / self.file
