@@ -89,6 +89,7 @@ def _data(one: Estimate) -> dict[str, Any]:
 _SHARED = {
     "cycles": "cycles",
     "step_us": "us",
+    "link_us": "link us",
     "latency_us": "us to output",
     "synaptic_events": "synaptic events",
     "energy_nj": "nJ",

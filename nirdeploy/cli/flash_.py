@@ -17,6 +17,7 @@ from nirdeploy.errors import UsageProblem
 @click.option("--force", is_flag=True, help="Write every section, even if the device holds it already.")
 @click.option("--bitstream", type=click.Path(path_type=Path), help="Load this bitstream into the --board instead.")
 @click.option("--board", shell_complete=options.complete_targets, help="The board; alone: load its own bitstream.")
+@click.option("--persistent", is_flag=True, help="Write the bitstream into the --board's flash: it outlives power.")
 @options.as_json
 def command(
     build: Path | None,
@@ -26,30 +27,43 @@ def command(
     force: bool,
     bitstream: Path | None,
     board: str | None,
+    persistent: bool,
     as_json: bool,
 ) -> None:
     """Flash BUILD (a build folder) over the serial port; the device checks what it read back.
 
-    With --board, load the board's hardware instead, by the loader that the board's target names.
+    With --board, load the board's hardware instead, by the loader that the board's target names; of several boards the
+    one that --port auto:SERIAL names.
     """
-    from nirdeploy import flash, pipeline
-
     if (build is None) == (board is None):
         raise UsageProblem("name either a build folder or a --board (and, if you like, its --bitstream)")
-    if board is not None and target is not None:
-        raise UsageProblem("--target goes with a build folder", hint="a --board is a target itself")
     if board is not None:
-        _hardware(board, bitstream, as_json)
-        return
-    assert build is not None
+        _refuse("goes with a build folder, not with a --board", {"--target": target, "--baud": baud, "--force": force})
+        _hardware(board, bitstream, port, persistent, as_json)
+    elif build is not None:
+        _refuse("goes with a --board, not with a build folder", {"--bitstream": bitstream, "--persistent": persistent})
+        _network(build, target, port, baud, force, as_json)
+
+
+def _refuse(why: str, given: dict[str, object]) -> None:
+    """Options that do not apply: silently ignored, they would be believed to have had their effect."""
+    for option, value in given.items():
+        if value is not None and value is not False:
+            raise UsageProblem(f"{option} {why}", hint="leave it out")
+
+
+def _network(build: Path, target: str | None, port: str | None, baud: int | None, force: bool, as_json: bool) -> None:
+    from nirdeploy import flash, pipeline
+
     built = pipeline.Build.load(build, target)
-    image = built.image
+    if port is None:
+        ui.note("no --port is named: this flashes a virtual board, which ends with this command")
     line = options.connect(port or "virtual", built.target, baud, as_json)
     with line as device, ui.progress("flashing", as_json) as bar:
-        done = flash(image, device, bar, force=force)
+        done = flash(built.image, device, bar, force=force)
     rate = done.line_fraction(built.target.serial_board.clock_hz, baud or built.target.serial_board.baud)
     if as_json:
-        ui.result("flash", {**done.as_dict(), "link_efficiency": rate})
+        ui.result("flash", {**done.as_dict(), "port": port or "virtual", "link_efficiency": rate})
     elif done.already_there:
         ui.say(f"the device holds image {done.image[:16]} already, nothing to send")
     else:
@@ -59,21 +73,28 @@ def command(
         )
 
 
-def _hardware(board: str, file: Path | None, as_json: bool) -> None:
+def _hardware(board: str, file: Path | None, port: str | None, persistent: bool, as_json: bool) -> None:
     from nirdeploy.backends.fpga.synthesis import flow, loader
-    from nirdeploy.records import store
+    from nirdeploy.device import ports
     from nirdeploy.targets import registry as targets
 
     target = targets.load(board)
+    serial = ports.serial_of(port) if port is not None else None
+    if port is not None and serial is None:
+        raise UsageProblem(
+            f"--port {port} does not say which board to load",
+            hint="a loader finds boards by their adapter: --port auto:SERIAL, or none where there is one board",
+        )
+    if file is not None and not file.is_file():
+        raise UsageProblem("there is no such bitstream", where=str(file))
+    loader.command(target, file or Path(), persistent=persistent, serial=serial)  # refused before synthesis, not after
     if file is None:
         with ui.stages(as_json) as say:
             made = flow.bitstream(target, say)
-        file = Path("bitstreams") / target.name / made.file
-        store.write_atomic(file, made.data)
-    elif not file.is_file():
-        raise UsageProblem("there is no such bitstream", where=str(file))
-    loader.load(target, file)
+        file = made.save(Path("bitstreams") / target.name)
+    loader.load(target, file, persistent=persistent, serial=serial)
+    name, where = target.serial_board.name, " (its flash)" if persistent else ""
     if as_json:
-        ui.result("flash", {"board": target.name, "bitstream": str(file)})
+        ui.result("flash", {"board": target.name, "bitstream": str(file), "persistent": persistent})
     else:
-        ui.say(f"loaded {file} into {target.serial_board.name}")
+        ui.say(f"loaded {file} into {name}{where}")

@@ -51,7 +51,7 @@ def port(function: F) -> F:
     return click.option(
         "-p", "--port",
         help="'virtual' (the default where the target has a board), 'sim' (its integer model; else the default), a "
-        "device path, a pyserial URL, 'auto', or fault:seed=1,drop=1e-4:PORT.",
+        "device path, a pyserial URL, 'auto' or 'auto:SERIAL', or fault:seed=1,drop=1e-4:PORT.",
     )(function)  # fmt: skip
 
 
@@ -115,18 +115,24 @@ def formats(text: str) -> Formats:
 
 def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> Device:
     """Open a device; says so if hardware is compiled for it first."""
-    from nirdeploy.backends.fpga.simulated import board
     from nirdeploy.device import client as device
     from nirdeploy.targets import registry as targets
 
     chosen = targets.load(target)
     _ = chosen.serial_board  # a chip has none: said before anything is compiled
-    if port.endswith(device.VIRTUAL) and not board.is_prepared(chosen):
+    if port.endswith(device.VIRTUAL):
+        _prepare_virtual(chosen, quiet)
+    return device.open_device(port, chosen, baud)
+
+
+def _prepare_virtual(target: Target, quiet: bool) -> None:
+    from nirdeploy.backends.fpga.simulated import board  # a real port needs none of it
+
+    if not board.is_prepared(target):
         if not quiet:
             ui.note("compiling the virtual board (once per hardware, about half a minute) ...")
         with ui.spinner("compiling the virtual board", quiet):
-            board.prepare(chosen)
-    return device.open_device(port, chosen, baud)
+            board.prepare(target)
 
 
 def measured(

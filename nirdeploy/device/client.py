@@ -11,7 +11,7 @@ from typing import Any
 
 from nirdeploy.device import faults
 from nirdeploy.device.frame import Decoder, Frame, encode, encoded_size
-from nirdeploy.device.ports import Port, SerialPort, matching
+from nirdeploy.device.ports import AUTO, Port, SerialPort, find, serial_of
 from nirdeploy.device.protocol import REPLY, DeviceStatus, Hello, Kind, Status
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortError, TransferError
 from nirdeploy.targets import registry as targets
@@ -228,7 +228,8 @@ def blocks_address(payload: bytes) -> int:
 
 
 def open_port(spec: str, target: Target, baud: int) -> tuple[Port, Callable[[], None] | None]:
-    """Open what ``spec`` says: a device path, a pyserial URL, ``virtual``, ``fault:...:SPEC``, or ``auto``.
+    """Open what ``spec`` says: a device path, a pyserial URL, ``virtual``, ``fault:...:SPEC``, ``auto`` or
+    ``auto:SERIAL``.
 
     Returns the port and what to call when it has been closed.
     """
@@ -243,15 +244,8 @@ def open_port(spec: str, target: Target, baud: int) -> tuple[Port, Callable[[], 
         except PortError:
             running.stop()
             raise
-    if spec == "auto":
-        found = matching(target.serial_board.usb)
-        if len(found) != 1:
-            raise PortError(
-                f"{len(found)} ports match the board {target.serial_board.name!r}"
-                f"{': ' if found else ''}{', '.join(found)}",
-                hint="name the port, or 'virtual' for the virtual board",
-            )
-        spec = found[0]
+    if spec == AUTO or serial_of(spec) is not None:
+        spec = find(target.serial_board, spec)
     return SerialPort(spec, baud), None
 
 
@@ -261,8 +255,8 @@ def open_device(
     """Open a port and check that the hardware there is the target's.
 
     Args:
-        port: "virtual", "/dev/ttyUSB1", a pyserial URL, "auto" (by the board's USB id), or
-            "fault:seed=1,drop=1e-4:PORT".
+        port: "virtual", "/dev/ttyUSB1", a pyserial URL, "auto" (by the board's USB id),
+            "auto:SERIAL" (by its adapter's serial number too), or "fault:seed=1,drop=1e-4:PORT".
         baud: the line's rate, if not the target file's.
 
     Raises:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 import serial
 import serial.tools.list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 from nirdeploy.errors import PortBusy, PortError, TransferError
 from nirdeploy.records import boards
+from nirdeploy.targets.tables import Board
 
+AUTO = "auto"
+_FTDI = 0x0403
 _POLL_S = 0.05
 _WRITE_S = 10.0  # a line that takes nothing for so long is dead
 
@@ -45,6 +52,9 @@ class SerialPort:
             self._serial = serial.serial_for_url(name, baud, timeout=_POLL_S, write_timeout=_WRITE_S, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             raise _explain(name, error) from error
+        # FTDI's bridges hold back what does not fill a packet for 16 ms; some systems can ask for 1 ms, others say no.
+        with contextlib.suppress(AttributeError, NotImplementedError, ValueError, OSError):
+            self._serial.set_low_latency_mode(True)
 
     def write(self, data: bytes) -> None:
         try:
@@ -68,14 +78,82 @@ class SerialPort:
         self._serial.close()
 
 
-def matching(usb: tuple[str, ...]) -> list[str]:
-    """Ports whose USB id ("vid:pid", hex) is one of ``usb``; looks only, writes to none."""
+def serial_of(spec: str) -> str | None:
+    """SERIAL of ``auto:SERIAL``; None of any other port."""
+    kind, _, serial = spec.partition(":")
+    return serial if kind == AUTO and serial else None
+
+
+def find(board: Board, spec: str, ports: Iterable[ListPortInfo] | None = None) -> str:
+    """The port that ``auto`` or ``auto:SERIAL`` names; looks only, writes to none.
+
+    Args:
+        ports: among which; by default those that this system has.
+
+    Raises:
+        PortError: none is the board's, or several are; names them.
+    """
+    every = matching(board.usb, board.interface, ports)
+    wanted = serial_of(spec)
+    fitting = [port for port in every if wanted in (None, _adapter(port)[0])]
+    if len(fitting) == 1:
+        return str(fitting[0].device)
+    listed = ", ".join(f"{port.device} (serial number {_adapter(port)[0] or 'none'})" for port in fitting or every)
+    if wanted is not None:
+        said = f"{len(fitting)} ports are those of a board {board.name!r} with the serial number {wanted!r}"
+        hint = f"found: {listed or 'no such board at all'}" if not fitting else f"name the port: {listed}"
+        raise PortError(said, hint=hint)
+    raise PortError(
+        f"{len(fitting)} ports match the board {board.name!r}{': ' if fitting else ''}{listed}",
+        hint="choose one by auto:SERIAL, or name the port"
+        if fitting
+        else "plug it in, name the port, or 'virtual' for the virtual board",
+    )
+
+
+def matching(
+    usb: Iterable[str], interface: int | None = None, ports: Iterable[ListPortInfo] | None = None
+) -> list[ListPortInfo]:
+    """Ports whose USB id ("vid:pid", hex) is one of ``usb``, and that are their adapter's number ``interface``.
+
+    Where the system does not number an adapter's ports, they count in the order of their names; one alone is taken.
+    """
     wanted = {tuple(int(part, 16) for part in entry.split(":")) for entry in usb}
-    return [port.device for port in serial.tools.list_ports.comports() if (port.vid, port.pid) in wanted]
+    ports = serial.tools.list_ports.comports() if ports is None else ports
+    there = sorted((port for port in ports if (port.vid, port.pid) in wanted), key=lambda port: str(port.device))
+    if interface is None:
+        return there
+    fitting = []
+    for port in there:
+        serial_number, number = _adapter(port)
+        if number is None:
+            same = [p for p in there if (_adapter(p), p.location) == ((serial_number, None), port.location)]
+            number = same.index(port) if len(same) > 1 else interface
+        if number == interface:
+            fitting.append(port)
+    return fitting
+
+
+def _adapter(port: ListPortInfo) -> tuple[str, int | None]:
+    """The serial number of a port's adapter, and which of its ports this is, where the system tells.
+
+    Linux and Windows write the interface behind the location ("1-2:1.1"); FTDI's driver for Windows appends a letter to
+    the serial number instead.
+    """
+    serial_number, numbered = port.serial_number or "", re.search(r":[\dx]+\.(\d+)$", port.location or "")
+    if numbered:
+        return serial_number, int(numbered[1])
+    if port.vid == _FTDI and str(port.device).startswith("COM") and serial_number[-1:] in tuple("ABCD"):
+        return serial_number[:-1], ord(serial_number[-1]) - ord("A")
+    return serial_number, None
 
 
 def _explain(name: str, error: Exception) -> PortError:
     number = getattr(error, "errno", None)
+    if number is None and (quoted := re.search(r"Error\((\d+),", str(error))):  # pyserial's on Windows quote the cause
+        number = int(quoted[1])
+        if number == errno.EACCES:  # which is what a port in use is there
+            number = errno.EBUSY
     there = ", ".join(sorted(port.device for port in serial.tools.list_ports.comports())) or "none"
     if number in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY):
         return PortBusy(

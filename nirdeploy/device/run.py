@@ -13,7 +13,7 @@ from nirdeploy.device.frame import OVERHEAD, Frame, encode
 from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind, Status
 from nirdeploy.errors import DeviceMismatch, TransferError, UnknownPopulation
 from nirdeploy.records import spikes
-from nirdeploy.targets.image import Image, Readout, ReadoutPart, input_bitmap, record_of, stimulus_of
+from nirdeploy.targets.image import Image, Readout, input_bitmap, record_of, stimulus_of
 
 _RESTARTS = 50  # a restart costs at most the samples under way
 _FRUITLESS = 4  # restarts in a row that gain nothing
@@ -140,7 +140,7 @@ class _Run:
     def _read(self) -> dict[str, list[np.ndarray]]:
         """The bytes of a step, cut into the parts of every probed population."""
         data = np.stack(self.whole, axis=1)  # (T, B, bytes of a step)
-        ends = np.cumsum([_part_bytes(readout, part) for readout in self.readouts for part in readout.parts])
+        ends = np.cumsum([readout.part_bytes(part) for readout in self.readouts for part in readout.parts])
         pieces = iter(np.split(data, ends[:-1], axis=2))
         return {readout.population: [next(pieces) for _ in readout.parts] for readout in self.readouts}
 
@@ -170,7 +170,7 @@ class _OutputDecoder:
     """The output stream back to fixed-size bytes per step, sample by sample."""
 
     def __init__(self, readouts: Sequence[Readout], time: int) -> None:
-        self._sizes = [_part_bytes(readout, part) for readout in readouts for part in readout.parts]
+        self._sizes = [readout.part_bytes(part) for readout in readouts for part in readout.parts]
         self._time = time
         self.restart()
 
@@ -224,13 +224,9 @@ def _frames(samples: list[bytes], size: int) -> Any:
         yield bytes(pending)
 
 
-def _part_bytes(readout: Readout, part: ReadoutPart) -> int:
-    return -(-part.bits // 8) if readout.kind == "spikes" else 4 * part.count
-
-
 def _probe_table(readouts: Sequence[Readout]) -> list[tuple[int, int, int, int]]:
     return [
-        (part.group, int(readout.kind == "membrane"), part.address, _part_bytes(readout, part))
+        (part.group, int(readout.kind == "membrane"), part.address, readout.part_bytes(part))
         for readout in readouts
         for part in readout.parts
     ]

@@ -197,7 +197,7 @@ def _datasets(answer: tuple[int, bytes, str], where: str, seconds: int) -> dict[
             where=where,
             hint="export the network again",
         )
-    if status == -signal.SIGXCPU:
+    if hasattr(signal, "SIGXCPU") and status == -signal.SIGXCPU:  # elsewhere the parent's clock is the only limit
         raise ModelFileTimeout(
             f"reading the model file took more than {seconds} s of processor time",
             where=where,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,16 +81,33 @@ def is_running(board: BoardRecord) -> bool:
 
 
 def started(pid: int) -> int:
-    """When the process started, in the system's clock ticks since its own start; 0: there is none, or it has ended.
+    """When the process started, in units of the system's; 0: there is none, it has ended, or the system does not tell.
 
-    A process whose first thread has ended holds its port until the last one has.
+    Linux tells in clock ticks since its own start, others in seconds. A process whose first thread has ended holds its
+    port until the last one has.
     """
+    if not Path("/proc/self/stat").exists():
+        return started_by_ps(pid)
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0
     state, threads, ticks = fields[0], int(fields[17]), int(fields[19])
     return 0 if state in "ZX" and threads <= 1 else ticks
+
+
+def started_by_ps(pid: int) -> int:
+    """The same in seconds, by the command ``ps``, which macOS and the BSDs have in the place of /proc."""
+    command, english = ["ps", "-o", "stat=,lstart=", "-p", str(pid)], {**os.environ, "LC_ALL": "C"}
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, env=english, check=False).stdout.split(
+            maxsplit=1
+        )
+    except OSError:  # Windows, where no board runs
+        return 0
+    if len(said) < 2 or said[0].startswith("Z"):
+        return 0
+    return int(time.mktime(time.strptime(said[1].strip(), "%a %b %d %H:%M:%S %Y")))
 
 
 def _forget(path: Path) -> None:

@@ -150,6 +150,7 @@ class Backend(Generic[FormatsT, HardwareT]):
         """What a step costs, as far as there are figures to derive it from.
 
         Keys that several targets have: ``synaptic_events`` and ``cycles`` per step, ``step_us`` (the shortest step),
+        ``link_us`` (what a step's input and outputs take on the serial line, both ways at once),
         ``bus_words`` and ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when
         nothing else goes on) or ``latency_steps`` (from input to output, where connections take steps).
 

@@ -129,6 +129,10 @@ class Readout:
     widths: tuple[int, ...] = ()
     late: int = 0
 
+    def part_bytes(self, part: ReadoutPart) -> int:
+        """Bytes of a part in a step, as the device sends it: a bitmap, or a membrane value in four each."""
+        return -(-part.bits // 8) if self.kind == "spikes" else 4 * part.count
+
     def arranged(self, values: np.ndarray) -> np.ndarray:
         """Values (..., size) in device order to (..., *shape)."""
         lead = values.shape[:-1]

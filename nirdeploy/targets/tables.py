@@ -50,12 +50,17 @@ class Connections(Table):
 
 
 class Board(Table):
-    """The board behind the serial port."""
+    """The board behind the serial port.
+
+    ``usb``: "vid:pid" of its adapter; ``interface``: which of the adapter's serial ports, from 0, the board's UART is
+    at, where there are several.
+    """
 
     name: Line
     clock_hz: Positive
     baud: Positive
     usb: tuple[str, ...] = Field(default=(), strict=False)
+    interface: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _at_least_four_clocks_per_bit(self) -> Board:
@@ -70,8 +75,10 @@ class Synthesis(Table):
     ``pins``: ports of the board's top module to pins, ``high`` those that must be driven high. ``pll``: parameters
     of the family's PLL that make ``board.clock_hz`` of the oscillator; none: the oscillator is the clock.
     ``events``: false leaves the logic out that sends spikes as events where these are shorter than the bitmap.
-    ``loader``: the command that loads a bitstream, whose path comes last. ``router``: nextpnr's, where it
-    is not to be its default; the second one gets dense designs through that the first does not come to an end with.
+    ``loader``: the command that loads a bitstream, whose path comes last; ``loader_persistent``: what to add for it to
+    write the board's flash (nothing, where it does so anyhow; None: it cannot), ``loader_serial``: its option that
+    chooses an adapter by serial number (None: it has none). ``router``: nextpnr's, where it is not to be its default;
+    the second one gets dense designs through that the first does not come to an end with.
     """
 
     family: Word
@@ -84,6 +91,8 @@ class Synthesis(Table):
     events: bool = True
     pll: dict[Word, int] = {}
     loader: tuple[str, ...] = Field(strict=False)
+    loader_persistent: tuple[str, ...] | None = Field(default=None, strict=False)
+    loader_serial: str | None = None
     router: Literal["router1", "router2"] | None = None
     seed: int = 1
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from nirdeploy.backends.common.support import unsupported
 from nirdeploy.backends.fpga import dialects, packing, placement
-from nirdeploy.backends.fpga.cost import cycles, logic
+from nirdeploy.backends.fpga.cost import cycles, line, logic
 from nirdeploy.backends.fpga.lowering import lower
 from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
@@ -87,13 +87,17 @@ class FpgaBackend(Backend[Formats, Hardware]):
     def estimate(
         self, network: IntegerNetwork, placement: Placement, plan: Plan, target: FpgaTarget, activity: float
     ) -> dict[str, float | str]:
-        """The schedule for spikes drawn at ``activity``: inputs sent as fast as they are taken, and one alone."""
+        """The line, and the schedule at ``activity``: of inputs as fast as they are taken, and of one alone."""
         period = cycles.predict(plan.floorplan, target.hardware, plan.jobs, activity).period
         alone = cycles.latency(plan.floorplan, target.hardware, plan.jobs, activity)
         clock_mhz = target.serial_board.clock_hz / 1e6
+        step = line.traffic(plan.floorplan, target, activity)
         return {
             "cycles": period,
             "step_us": period / clock_mhz,
+            "link_us": step.microseconds(target.serial_board.baud),
+            "link_bytes_sent": step.sent,
+            "link_bytes_received": step.received,
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),

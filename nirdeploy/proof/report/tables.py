@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from rich.table import Table
 
@@ -36,11 +37,13 @@ def verdict_table(verdict: Verdict) -> Table:
 
 
 def rows_table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
-    """A table whose columns are the keys of the first row."""
+    """A table whose columns are the keys of the first row; the first names the row, and where space is short others
+    are wrapped."""
     table = Table(title=title, title_justify="left")
     if rows:
-        for key in rows[0]:
-            table.add_column(key.replace("_", " "), justify="left" if isinstance(rows[0][key], str) else "right")
+        for number, key in enumerate(rows[0]):
+            side: Literal["left", "right"] = "left" if isinstance(rows[0][key], str) else "right"
+            table.add_column(key.replace("_", " "), justify=side, no_wrap=number == 0)
         for row in rows:
             table.add_row(*(_cell(value) for value in row.values()))
     return table

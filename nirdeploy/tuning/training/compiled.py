@@ -126,8 +126,7 @@ def _forward(
     made: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:  # pragma: no cover
     """All steps of some samples; the state is changed in place."""
-    unit, biases, p, flags, reset, most, top = fixed
-    (v_, i_, z_), (out, over_, notes) = state, made
+    (unit, biases, p, flags, reset, most, top), (v_, i_, z_), (out, over_, notes) = fixed, state, made
     high, low, keep = float(top), -float(top) - 1.0, notes.shape[0] > 0
     spiking, synaptic, guard = flags & _SPIKING != 0, flags & _SYNAPTIC != 0, flags & _GUARD != 0
     late, bounded, multi = flags & _LATE != 0, flags & _BOUNDED != 0, flags & _MULTI != 0

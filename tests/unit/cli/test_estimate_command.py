@@ -26,7 +26,7 @@ def test_a_table_over_targets(cli: Cli, model: Path) -> None:
     assert "lif1" in rows["speck2e"]["why"]
     shown = cli("estimate", model).out
     assert "per step, at 0.1 spikes per neuron" in shown
-    assert all(title in shown for title in ("cycles", "us to output", "of the chip", "synaptic events"))
+    assert all(title in shown for title in ("cycles", "us to output", "of the chip", "synaptic events", "link us"))
     assert all(name in shown for name in rows)  # none is cut short
     assert "speck2e: node" in shown
 
@@ -37,6 +37,7 @@ def test_what_if(cli: Cli, model: Path) -> None:
     figures = few.json["targets"][0]["figures"]
     assert figures["cycles"] > usual["cycles"]
     assert figures["step_us"] == pytest.approx(figures["cycles"] / 24)
+    assert figures["link_us"] == usual["link_us"] > 0  # the line does not get faster by it
 
 
 def test_busier_networks_take_longer(cli: Cli, model: Path) -> None:

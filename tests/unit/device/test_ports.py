@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import serial
+from serial.tools.list_ports_common import ListPortInfo
 
 from nirdeploy import processes
-from nirdeploy.device.ports import SerialPort, matching
+from nirdeploy.device.ports import SerialPort, _explain, find, matching, serial_of
 from nirdeploy.errors import PortBusy, PortError, TransferError
+from nirdeploy.targets import registry as targets
 
 
 @pytest.fixture
@@ -145,3 +148,91 @@ def test_who_holds_a_port_is_the_host_and_not_the_board_behind_it(
         assert said == "open"
         with pytest.raises(PortBusy, match=rf"is held by process {host} \(python"):
             SerialPort(path, 115200)
+
+
+def adapter(device: str, usb: str, serial_number: str | None = None, location: str | None = None) -> ListPortInfo:
+    """A port as pyserial lists it."""
+    made = ListPortInfo(device, skip_link_detection=True)
+    made.vid, made.pid = (int(part, 16) for part in usb.split(":"))
+    made.serial_number, made.location = serial_number, location
+    return made
+
+
+FT2232 = "0403:6010"
+#: Two boards with an FT2232H each and an unrelated port, as three systems list them.
+LINUX = [
+    *(adapter(f"/dev/ttyUSB{n}", FT2232, "ib01", f"1-2:1.{n}") for n in (0, 1)),
+    *(adapter(f"/dev/ttyUSB{2 + n}", FT2232, "ib02", f"1-3:1.{n}") for n in (0, 1)),
+    adapter("/dev/ttyACM0", "0d28:0204", "0700", "1-4:1.1"),
+]
+MACOS = [
+    *(adapter(f"/dev/cu.usbserial-ib01{n}", FT2232, "ib01", "20-2") for n in (1, 0)),
+    *(adapter(f"/dev/cu.usbserial-ib02{n}", FT2232, "ib02", "20-3") for n in (0, 1)),
+]
+WINDOWS = [adapter(f"COM{4 + n}", FT2232, serial) for n, serial in enumerate(("ib01A", "ib01B", "ib02A", "ib02B"))]
+BOARD_B = targets.load("fpga-icebreaker").serial_board
+
+
+@pytest.mark.parametrize(
+    ("ports", "first", "second"),
+    [
+        (LINUX, "/dev/ttyUSB1", "/dev/ttyUSB3"),
+        (MACOS, "/dev/cu.usbserial-ib011", "/dev/cu.usbserial-ib021"),
+        (WINDOWS, "COM5", "COM7"),
+    ],
+    ids=["linux", "macos", "windows"],
+)
+def test_auto_finds_the_interface_of_the_board_of_a_serial_number(
+    ports: list[ListPortInfo], first: str, second: str
+) -> None:
+    assert find(BOARD_B, "auto:ib01", ports) == first
+    assert find(BOARD_B, "auto:ib02", ports) == second
+    assert find(BOARD_B, "auto", ports[:2]) == first
+    with pytest.raises(PortError, match="2 ports match the board 'iCEBreaker'") as caught:
+        find(BOARD_B, "auto", ports)
+    assert f"{first} (serial number ib01), {second} (serial number ib02)" in str(caught.value)
+    assert "auto:SERIAL" in caught.value.hint
+    with pytest.raises(PortError, match=r"0 ports are those .* serial number 'ib03'; found: .*ib01.*ib02"):
+        find(BOARD_B, "auto:ib03", ports)
+
+
+def test_auto_takes_the_only_port_of_an_adapter_that_has_others_elsewhere() -> None:
+    """Where a loader's library took the first one away, or a board has an adapter of one port."""
+    assert find(BOARD_B, "auto", [adapter("/dev/cu.usbserial-1", FT2232, "ib01", "20-2")]) == "/dev/cu.usbserial-1"
+    assert find(targets.load("fpga-colorlight-i5").serial_board, "auto", LINUX) == "/dev/ttyACM0"
+    with pytest.raises(PortError, match="0 ports match the board 'iCEBreaker'; plug it in"):
+        find(BOARD_B, "auto", LINUX[:1])
+
+
+def test_what_is_no_serial_number() -> None:
+    assert [serial_of(spec) for spec in ("auto:ib01", "auto", "auto:", "/dev/ttyUSB0", "loop://")] == [
+        "ib01", None, None, None, None,
+    ]  # fmt: skip
+
+
+def test_a_bridge_is_asked_to_send_at_once_where_the_system_can() -> None:
+    """By a protocol of pyserial's that can, and by one that cannot."""
+    serial.protocol_handler_packages.append("tests.doubles")
+    try:
+        hurried = SerialPort("bridge://", 115200)
+    finally:
+        serial.protocol_handler_packages.remove("tests.doubles")
+    assert hurried._serial.low_latency
+    hurried.close()
+    plain = SerialPort("loop://", 115200)
+    plain.write(b"abc")
+    assert plain.read(5.0) == b"abc"
+    plain.close()
+
+
+@pytest.mark.parametrize(
+    ("cause", "said", "code"),
+    [
+        ("PermissionError(13, 'Access is denied.', None, 5)", "port COM3 is held by another process", "E602"),
+        ("FileNotFoundError(2, 'The system cannot find the file.', None, 2)", "there is no port COM3", "E601"),
+    ],
+)
+def test_what_pyserial_quotes_on_windows_is_understood(cause: str, said: str, code: str) -> None:
+    error = _explain("COM3", serial.SerialException(f"could not open port 'COM3': {cause}"))
+    assert str(error).startswith(said)
+    assert error.code == code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -132,3 +133,15 @@ def test_a_board_has_ended_when_its_last_thread_has() -> None:
         board.kill()
         os.waitid(os.P_PID, board.pid, os.WEXITED | os.WNOWAIT)
         assert boards.started(board.pid) == 0
+
+
+def test_where_there_is_no_proc_ps_tells_when_a_process_started() -> None:
+    """In seconds. The same of a process however often it is asked, and nothing of one that has ended."""
+    with a_board("lab") as board:
+        first = boards.started_by_ps(board.pid)
+        assert abs(first - time.time()) < 600
+        assert boards.started_by_ps(board.pid) == first
+        board.kill()
+        os.waitid(os.P_PID, board.pid, os.WEXITED | os.WNOWAIT)
+        assert boards.started_by_ps(board.pid) == 0
+    assert boards.started_by_ps(board.pid) == 0

@@ -40,7 +40,8 @@ class Memory:
 class Block:
     """One way to use a family's memory cell: ``widths`` to the address bits that are left at each, and Yosys's costs.
 
-    ``byte``: bits that are written at once; ``scales``: cost follows the bits that are used.
+    ``byte``: bits that are written at once; ``scales``: the part of the cost that follows the bits that are used;
+    ``takes``: cells of the chip's smallest kind.
     """
 
     kind: str
@@ -48,7 +49,8 @@ class Block:
     cost: int
     byte: int = 1
     ports: int = 2
-    scales: bool = False
+    scales: int = 0
+    takes: int = 1
 
     def geometry(self, memory: Memory) -> tuple[float, int, int]:
         """Cost, cells, and bits of multiplexers between them, at the cheapest width."""
@@ -58,10 +60,10 @@ class Block:
             ranks = math.ceil(memory.depth / (1 << address_bits))
             cells = math.ceil(ranks * math.ceil(memory.width / byte) * byte / width)
             muxes = (ranks - 1) * memory.width
-            cost = self.cost * (ranks * memory.width / width if self.scales else cells)
+            cost = (self.cost - self.scales) * cells + self.scales * ranks * memory.width / width
             cost += muxes / 2 + (ranks / 2 if ranks > 1 else 0)
             cost += 2 * (memory.emulation + (0 if self.ports == 1 else 1))
-            found.append((int(cost), cells, muxes))
+            found.append((int(cost), cells * self.takes, muxes))
         return min(found, key=lambda one: one[0])
 
 
@@ -77,7 +79,7 @@ _LUTS = Block(DISTRIBUTED, {4: 4}, 4, byte=4)
 BLOCKS: dict[str, tuple[Block, ...]] = {
     "ecp5": (_LUTS, _DP18, _SDP18),
     "gowin": (
-        Block(DISTRIBUTED, {4: 4}, 4, byte=4, scales=True),
+        Block(DISTRIBUTED, {4: 4}, 4, byte=4, scales=4),
         Block(BLOCK, _halving((1, 2, 4, 9, 18, 36), 14), 128, byte=9, ports=1),
         _DP18,
         Block(BLOCK, _halving((1, 2, 4, 9, 18, 36), 14), 128, byte=9),
@@ -85,6 +87,13 @@ BLOCKS: dict[str, tuple[Block, ...]] = {
     "ice40": (
         Block(BLOCK, _halving((2, 4, 8, 16), 11), 64),
         Block(SINGLE, {16: 14}, 2048, byte=4, ports=1),
+    ),
+    "vivado": (  # as synth_xilinx maps the 7 series; blocks of 36 kbit are two of 18
+        Block(DISTRIBUTED, {6: 5, 3: 6}, 8, byte=3, scales=7),
+        Block(BLOCK, _halving((1, 2, 4, 9, 18), 14), 129, byte=9),
+        Block(BLOCK, _halving((1, 2, 4, 9, 18, 36), 15), 257, byte=9, takes=2),
+        Block(BLOCK, {36: 9}, 129, byte=9),
+        Block(BLOCK, {72: 9}, 257, byte=9, takes=2),
     ),
 }
 
@@ -178,12 +187,13 @@ def map_memories(family: str, hardware: Hardware, formats: Formats) -> Blocks:
 
 @dataclass(frozen=True)
 class Multiplier:
-    """A family's multiplier: operands of up to ``bits``, of at least ``least`` (the wider one first), and the least
-    bits of a product."""
+    """A family's multiplier: operands of up to ``bits``, of at least ``least`` (the wider one first), the least bits of
+    a product, and bits of the wider operand where it may be wider."""
 
     bits: int
     least: tuple[int, int]
     least_product: int = 0
+    wider: int = 0
 
     def pieces(self, one: int, other: int, kept: int = 64) -> tuple[int, int]:
         """How many a product takes, and the bits of partial products that are left to logic cells.
@@ -193,16 +203,16 @@ class Multiplier:
             kept: bits of the product that are looked at.
         """
         whole = left = 0
-        for a in self._cut(min(kept, max(one, other))):
-            for b in self._cut(min(kept, one, other)):
+        for a in self._cut(min(kept, max(one, other)), self.wider or self.bits):
+            for b in self._cut(min(kept, one, other), self.bits):
                 if a >= self.least[0] and b >= self.least[1] and min(a + b, kept) >= self.least_product:
                     whole += 1
                 else:
                     left += a * b
         return whole, left
 
-    def _cut(self, bits: int) -> list[int]:
-        whole = max(0, math.ceil((bits - self.bits) / self.bits))
+    def _cut(self, bits: int, most: int) -> list[int]:
+        whole = max(0, math.ceil((bits - most) / self.bits))
         return [self.bits] * whole + [bits - whole * self.bits]
 
 
@@ -210,6 +220,7 @@ MULTIPLIERS = {
     "ecp5": Multiplier(18, (2, 2)),
     "gowin": Multiplier(18, (10, 4)),
     "ice40": Multiplier(16, (2, 2), 11),
+    "vivado": Multiplier(18, (2, 2), 9, wider=25),
 }
 
 

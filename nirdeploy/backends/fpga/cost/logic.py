@@ -2,7 +2,8 @@
 
 Block RAMs and multipliers are counted (:mod:`nirdeploy.backends.fpga.cost.blocks`). Logic cells and registers are sums
 of terms, each a size of the hardware times what one of it takes: ``logic.toml`` holds the coefficients, fitted to what
-synthesis and packing took of other configurations, and what the chips have. ``tools/fit_logic.py`` writes it.
+synthesis and packing took of other configurations, and what the chips have. ``tools/fit_logic.py`` writes it. Of a
+family that it does not measure, blocks and multipliers are all that is said.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ _BLOCKS = {
     "ecp5": {blocks.BLOCK: "block RAM (18 kbit)"},
     "ice40": {blocks.BLOCK: "block RAM (4 kbit)", blocks.SINGLE: "single-port RAM (256 kbit)"},
     "gowin": {blocks.BLOCK: "block RAM (18 kbit)", blocks.DISTRIBUTED: "distributed RAM (16 x 4)"},
+    "vivado": {blocks.BLOCK: "block RAM (18 kbit)"},
 }
 _MULTIPLIER = "multiplier"
 
 
 def chip_use(target: FpgaTarget) -> tuple[ChipUse, ...]:
-    """Of the chip that a target's bitstream is for; nothing where there is none, or of a family that was not fitted."""
+    """Of the chip that a target's bitstream is for; nothing where there is none."""
     chosen = target.synthesis
     if chosen is None or chosen.family not in _BLOCKS:
         return ()
@@ -43,7 +45,7 @@ def counts(family: str, hardware: Hardware, formats: Formats, events: bool = Tru
     kind = "compact" if hardware.compact else "pipelined"
     found = {
         name: round(sum(value * size[term] for term, value in fitted[kind].items()))
-        for name, fitted in load()["fitted"][family].items()
+        for name, fitted in load()["fitted"].get(family, {}).items()
         if kind in fitted
     }
     cells = blocks.map_memories(family, hardware, formats)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
-import pty
 import select
 import signal
 import struct
 import subprocess
 import sys
 import time
-import tty
 from typing import Any
 
 from nirdeploy import processes
@@ -65,9 +62,21 @@ class Board:
 def prepare(target: FpgaTarget) -> None:
     """Compile the board's RTL unless that has been done (under a minute, once per hardware).
 
-    Raises :class:`ToolMissing` without Verilator or a C++ compiler.
+    Raises :class:`ToolMissing` without Verilator or a C++ compiler, or on a system without pseudo-terminals.
     """
+    _needs_terminals()
     verilate.library(emit(target), "device", "sim/device.cpp")
+
+
+def _needs_terminals() -> None:
+    try:
+        import fcntl  # noqa: F401
+        import pty  # noqa: F401
+    except ImportError as error:
+        raise ToolMissing(
+            f"the virtual board needs pseudo-terminals, which this system ({sys.platform}) does not have",
+            hint="run the integer model (--port sim), name the port of a real board, or use Linux, such as WSL",
+        ) from error
 
 
 def is_prepared(target: FpgaTarget) -> bool:
@@ -213,6 +222,9 @@ def serve(target: FpgaTarget, baud: int, name: str | None = None) -> None:
 
     ``name``: of a board in the background; one without ends with its parent too, when stdin does.
     """
+    import pty  # not on every system, and only a board's own process needs them
+    import tty
+
     device = _Device(target, baud)
     master, slave = pty.openpty()
     tty.setraw(slave)
@@ -250,6 +262,11 @@ def _simulate(device: _Device, master: int, slave: int, until_eof: int | None) -
 
 def _line_rate(fd: int) -> int:
     """The rate to which the host has set the line."""
+    import fcntl
+    import termios
+
+    if sys.platform != "linux":  # where rates are plain numbers, any that the driver takes
+        return int(termios.tcgetattr(fd)[5]) or 9600
     raw = fcntl.ioctl(fd, _TCGETS2, bytes(44))
     rate: int = struct.unpack("4I20s2I", raw)[-1]
     return rate or 9600

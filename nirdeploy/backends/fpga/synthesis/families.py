@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.errors import TargetFileError
+from nirdeploy.errors import TargetFileError, ToolMissing
 from nirdeploy.targets.tables import Synthesis
 
 #: A command as module, function in it, and arguments. They run with the board's folder as working directory.
@@ -162,3 +162,22 @@ def synthesis(target: FpgaTarget) -> Synthesis:
             where=f"target {target.name}",
         )
     return target.synthesis
+
+
+def of_open_tools(target: FpgaTarget) -> Family:
+    """The family of a target's chip.
+
+    Raises:
+        TargetFileError: the target has no board.
+        ToolMissing: its tools are not open, and nirdeploy does not run them.
+    """
+    chosen = synthesis(target)
+    if chosen.family in SCRIPTED:
+        maker = chosen.family.capitalize()
+        raise ToolMissing(
+            f"no open tools make a bitstream for {chosen.device}, and nirdeploy does not run {maker}",
+            where=f"target {target.name}",
+            hint=f"'nirdeploy bitstream --board {target.name}' writes a project; make the bitstream there, and load it "
+            f"with 'nirdeploy flash --board {target.name} --bitstream FILE'",
+        )
+    return FAMILIES[chosen.family]

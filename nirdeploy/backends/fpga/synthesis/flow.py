@@ -10,33 +10,50 @@ import json
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.backends.fpga.synthesis import families, report, tools
+from nirdeploy.backends.fpga.synthesis import families, pll, report, tools
 from nirdeploy.backends.fpga.synthesis.families import FAMILIES, SCRIPTED, Command, Family
 from nirdeploy.backends.fpga.synthesis.report import Report, Resource
-from nirdeploy.errors import CorruptFile, ToolMissing
+from nirdeploy.errors import CorruptFile, NirdeployError, ToolMissing, UsageProblem
 from nirdeploy.records import cache, store
 from nirdeploy.targets import emit
 from nirdeploy.targets.emit import Artifacts
-from nirdeploy.targets.tables import Synthesis
+from nirdeploy.targets.tables import Synthesis, validated
 
 Say = Callable[[str], None]
+
+_BAUD_ERROR = 0.01  # of the rate: a receiver samples the last bit of a byte 9.5 bits after its start
 
 _PHASES = {"Info: Packing": "packing cells", "Info: Running": "placing", "Info: Routing": "routing"}
 
 
+#: Of each tool that ran, what it said.
+LOGS = ("synthesis.log", "routing.log", "packing.log")
+
+
 @dataclass(frozen=True)
 class Bitstream:
-    """A bitstream, the name of its file, and the report of the run that made it. ``cached``: made earlier."""
+    """A bitstream, the name of its file, the report of the run that made it, and its tools' logs by file name.
+
+    ``cached``: made earlier.
+    """
 
     data: bytes
     file: str
     report: Report
+    logs: Mapping[str, bytes]
     cached: bool = False
+
+    def save(self, folder: Path) -> Path:
+        """Write all of it to ``folder``; the path of the bitstream."""
+        files = {**self.logs, self.file: self.data, "report.json": self.report.as_json()}
+        for name, data in files.items():
+            store.write_atomic(folder / name, data)
+        return folder / self.file
 
 
 def sources(target: FpgaTarget) -> Artifacts:
@@ -61,6 +78,29 @@ def sources(target: FpgaTarget) -> Artifacts:
     return artifacts
 
 
+def variant(target: FpgaTarget, clock_hz: int | None = None, seed: int | None = None) -> FpgaTarget:
+    """A target whose board runs at another clock, or is placed by another seed. The hardware's signature stays.
+
+    Raises:
+        UsageProblem: the board's PLL does not make that clock, or its UART not the board's baud rate of it.
+    """
+    data = target.model_dump(by_alias=True)
+    if clock_hz is not None:
+        chosen, baud = families.synthesis(target), target.serial_board.baud
+        divider = round(clock_hz / baud)
+        if divider < 4 or abs(clock_hz / divider / baud - 1) > _BAUD_ERROR:
+            raise UsageProblem(
+                f"a clock of {clock_hz / 1e6:g} MHz does not make the board's {baud:,} baud",
+                where=f"target {target.name}",
+                hint=f"name a multiple of {baud / 1e6:g} MHz, at least {4 * baud / 1e6:g}",
+            )
+        data["board"]["clock_hz"] = clock_hz
+        data["synthesis"]["pll"] = pll.settings(chosen.family, chosen.oscillator_hz, clock_hz)
+    if seed is not None:
+        data["synthesis"]["seed"] = seed
+    return validated(type(target), data, where=target.name)
+
+
 def is_scripted(target: FpgaTarget) -> bool:
     """Whether a project for tools that are not open is all there is."""
     return families.synthesis(target).family in SCRIPTED
@@ -74,10 +114,11 @@ def bitstream(target: FpgaTarget, say: Say | None = None) -> Bitstream:
 
     Raises:
         DoesNotFit: a resource overflows (which, by how much), or timing is not met.
-        ToolMissing: a tool is not installed, or failed.
+        ToolMissing: a tool is not installed, or failed, or nirdeploy does not run it.
+
+    An error's hint says where the tools' logs are, if any tool ran.
     """
-    chosen = families.synthesis(target)
-    family = FAMILIES[chosen.family]
+    chosen, family = families.synthesis(target), families.of_open_tools(target)
     versions = tools.versions(family.packages)
     files = sources(target)
     folder = cache.folder() / "bitstreams" / _key(target, files, versions)
@@ -90,12 +131,19 @@ def bitstream(target: FpgaTarget, say: Say | None = None) -> Bitstream:
         with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
             work = Path(name)
             files.save(work)
-            data, made = _make(target, chosen, family, work, say or (lambda _: None))
-        made = replace(made, tools=versions, seconds=round(time.monotonic() - started, 1))
-        made.check_timing()
-        store.write_atomic(folder / family.bitstream, data)
-        store.write_atomic(folder / "report.json", made.as_json())
-    return Bitstream(data, family.bitstream, made)
+            try:
+                data, made = _make(target, chosen, family, work, say or (lambda _: None))
+                made.check_timing()
+            except NirdeployError as error:
+                if logs := _logs(work):
+                    for log, said in logs.items():
+                        store.write_atomic(folder / log, said)
+                    error.hint = "; ".join(filter(None, (error.hint, f"the tools' logs are in {folder}")))
+                raise
+            made = replace(made, tools=versions, seconds=round(time.monotonic() - started, 1))
+            done = Bitstream(data, family.bitstream, made, _logs(work))
+        done.save(folder)
+    return done
 
 
 def _make(target: FpgaTarget, chosen: Synthesis, family: Family, work: Path, say: Say) -> tuple[bytes, Report]:
@@ -114,21 +162,25 @@ def _make(target: FpgaTarget, chosen: Synthesis, family: Family, work: Path, say
             say("compiling nextpnr for this machine (once)")
 
     status, log = tools.call(*_route(target, family, family.written), work, phase)
+    (work / "routing.log").write_text(log, encoding="utf-8")
     used = report.resources(log, family.resources)
     report.check_room(used, target.name)
     if status:
         raise ToolMissing(f"nextpnr failed with status {status}: {tools.error(log)}", where=f"target {target.name}")
     say("packing the bitstream")
     status, log = tools.call(*family.pack(chosen), work)
+    (work / "packing.log").write_text(log, encoding="utf-8")
     if status:
         raise ToolMissing(f"the bitstream's packer failed with status {status}: {tools.error(log)}")
+    routed = (work / "report.json").read_text()
     made = Report(
         board=target.name,
         signature=target.signature.hex(),
         resources=used,
-        fmax_mhz=round(report.slowest((work / "report.json").read_text()), 2),
+        fmax_mhz=round(report.slowest(routed), 2),
         clock_mhz=target.serial_board.clock_hz / 1e6,
         cells=report.netlist_cells((work / "cells.json").read_text()),
+        path=report.critical_path(routed),
     )
     return (work / family.bitstream).read_bytes(), made
 
@@ -140,7 +192,7 @@ def _route(target: FpgaTarget, family: Family, more: tuple[str, ...]) -> Command
 
 def packed(target: FpgaTarget) -> tuple[Resource, ...]:
     """What a board's hardware takes of its chip, by synthesis and nextpnr's packing: not placed, nor need it fit."""
-    family = FAMILIES[families.synthesis(target).family]
+    family = families.of_open_tools(target)
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
         sources(target).save(Path(name))
         synthesize(family, Path(name))
@@ -151,7 +203,10 @@ def packed(target: FpgaTarget) -> tuple[Resource, ...]:
 
 
 def synthesize(family: Family, folder: Path) -> None:
-    """Every ``*.v`` under ``folder`` to ``netlist.json``, its cells counted in ``cells.json``."""
+    """Every ``*.v`` under ``folder`` to ``netlist.json``, its cells counted in ``cells.json``, and ``synthesis.log``.
+
+    Raises :class:`ToolMissing`; the log is there then as well.
+    """
     files = {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*.v"))}
     written = ("netlist.json", "cells.json")
     passes = [
@@ -162,25 +217,23 @@ def synthesize(family: Family, folder: Path) -> None:
     ]
 
     def make(made: Path) -> None:
-        tools.yosys(passes, folder)
+        tools.yosys(passes, folder, folder / LOGS[0])
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in written:
+            for name in (*written, LOGS[0]):
                 archive.write(folder / name, name)
 
     text = json.dumps([files, passes, tools.versions(("pyosys",))])
     kept = cache.folder() / "netlists" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.zip"
     with zipfile.ZipFile(cache.made(kept, make)) as archive:
-        for name in written:
-            archive.extract(name, folder)
+        archive.extractall(folder)
 
 
 def _key(target: FpgaTarget, files: Artifacts, versions: dict[str, str]) -> str:
     """The hardware's signature, then what else decides: sources, board, passes, versions of the tools."""
-    chosen = families.synthesis(target)
-    family = FAMILIES[chosen.family]
-    board = target.serial_board
+    chosen, family, board = families.synthesis(target), families.of_open_tools(target), target.serial_board
     steps = [*family.settings, family.synthesize, _route(target, family, family.written), family.pack(chosen)]
-    text = json.dumps([files.digest(), chosen.model_dump(), board.model_dump(), steps, versions])
+    made_of = chosen.model_dump(exclude={"loader", "loader_persistent", "loader_serial"})
+    text = json.dumps([files.digest(), made_of, board.model_dump(), steps, versions])
     return f"{target.signature.hex()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -190,8 +243,12 @@ def _kept(folder: Path, family: Family) -> Bitstream | None:
     except FileNotFoundError:
         return None
     try:
-        return Bitstream(data, family.bitstream, Report.from_dict(json.loads(text)), cached=True)
+        return Bitstream(data, family.bitstream, Report.from_dict(json.loads(text)), _logs(folder), cached=True)
     except (ValueError, TypeError, KeyError) as error:
         raise CorruptFile(
             "the report of a bitstream in the cache is damaged", where=str(folder), hint="delete that folder"
         ) from error
+
+
+def _logs(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in LOGS if (folder / name).is_file()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nirdeploy.errors import DoesNotFit
@@ -23,11 +23,21 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Hop:
+    """A cell of a path and the wire that leaves it (of the last one none): names, and what each takes in ns."""
+
+    cell: str
+    cell_ns: float
+    wire: str = ""
+    wire_ns: float = 0.0
+
+
+@dataclass(frozen=True)
 class Report:
     """Utilisation and timing of one bitstream.
 
     ``fmax_mhz`` is what the router reports for the slowest clock, ``clock_mhz`` what the board runs at;
-    ``cells``: cells of the netlist by type, before they are packed; ``tools``: versions.
+    ``cells``: cells of the netlist by type, before they are packed; ``tools``: versions; ``path``: the critical one.
     """
 
     board: str
@@ -38,6 +48,7 @@ class Report:
     cells: Mapping[str, int] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    path: tuple[Hop, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,18 +64,32 @@ class Report:
             for r in self.resources
         ]
 
+    def path_rows(self) -> list[dict[str, object]]:
+        """The critical path as rows of a table."""
+        return [{"ns": h.cell_ns, "cell": h.cell, "wire ns": h.wire_ns or "", "wire": h.wire} for h in self.path]
+
+    def path_said(self) -> str:
+        """The critical path in one phrase; empty where the router did not report one."""
+        if not self.path:
+            return ""
+        cells, wires = (sum(times) for times in zip(*((h.cell_ns, h.wire_ns) for h in self.path), strict=True))
+        ends = f"from {self.path[0].cell} to {self.path[-1].cell}"
+        return f"critical path {ends}: {cells + wires:.1f} ns, {wires:.1f} of them in wires"
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
-        return cls(**{**data, "resources": tuple(Resource(**r) for r in data["resources"])})
+        resources, path = (Resource(**r) for r in data["resources"]), (Hop(**h) for h in data.get("path", ()))
+        return cls(**{**data, "resources": tuple(resources), "path": tuple(path)})
 
     def check_timing(self) -> None:
         """Raises :class:`DoesNotFit` if the board's clock is faster than the design."""
         if self.fmax_mhz < self.clock_mhz:
             raise DoesNotFit(
                 f"timing is not met: the design runs at {self.fmax_mhz:.1f} MHz, the board's clock is "
-                f"{self.clock_mhz:.1f} MHz, {self.clock_mhz - self.fmax_mhz:.1f} MHz too fast",
+                f"{self.clock_mhz:.1f} MHz, {self.clock_mhz - self.fmax_mhz:.1f} MHz too fast"
+                + (f" ({said})" if (said := self.path_said()) else ""),
                 where=f"target {self.board}",
-                hint="give the board a slower clock, fewer lanes or groups, or another seed",
+                hint="give the board a slower clock (--clock), another seed (--seed), or fewer lanes or groups",
             )
 
 
@@ -95,3 +120,17 @@ def slowest(report: str) -> float:
     """MHz of the slowest clock in nextpnr's report."""
     clocks = json.loads(report)["fmax"].values()
     return min((float(clock["achieved"]) for clock in clocks), default=0.0)
+
+
+def critical_path(report: str) -> tuple[Hop, ...]:
+    """Of the paths between registers in nextpnr's report, the one that takes longest."""
+    paths = [p["path"] for p in json.loads(report)["critical_paths"] if "<async>" not in (p["from"], p["to"])]
+    longest: list[dict[str, Any]] = max(paths, key=lambda path: sum(float(step["delay"]) for step in path), default=[])
+    hops: list[Hop] = []
+    for step in longest:
+        taken = round(float(step["delay"]), 2)
+        if step["type"] != "routing":
+            hops.append(Hop(step["to"]["cell"], taken))
+        elif hops:
+            hops[-1] = replace(hops[-1], wire=step["net"], wire_ns=taken)
+    return tuple(hops)

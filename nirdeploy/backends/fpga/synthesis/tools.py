@@ -39,9 +39,14 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def yosys(passes: Sequence[str], folder: Path, said: Line | None = None) -> str:
-    """Run Yosys passes in ``folder``; returns its log. Raises :class:`ToolMissing` if one fails."""
-    status, log = _run(processes.command("-c", _PASSES, json.dumps(list(passes))), folder, said)
+def yosys(passes: Sequence[str], folder: Path, kept: Path | None = None) -> str:
+    """Run Yosys passes in ``folder``; returns its log, and writes it to ``kept``.
+
+    Raises :class:`ToolMissing` if one fails.
+    """
+    status, log = _run(processes.command("-c", _PASSES, json.dumps(list(passes))), folder, None)
+    if kept is not None:
+        kept.write_text(log, encoding="utf-8")
     if status:
         raise ToolMissing(f"Yosys failed with status {status}: {error(log)}")
     return log

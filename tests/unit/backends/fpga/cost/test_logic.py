@@ -81,9 +81,27 @@ def test_a_chip_that_is_not_known_has_no_totals() -> None:
     assert [use.over for use in found] == [0] * len(found)
 
 
-@pytest.mark.parametrize("name", ["fpga", "fpga-arty-a7"])
-def test_where_no_open_tools_make_the_bitstream_nothing_is_said(name: str) -> None:
-    assert logic.chip_use(targets.load(name)) == ()
+def test_where_no_bitstream_is_made_nothing_is_said() -> None:
+    assert logic.chip_use(targets.load("fpga")) == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "blocks_18", "over"),
+    [
+        (2048, 42 + 2 * 37, 16),  # RAMB18E1 and RAMB36E1 of synth_xilinx -family xc7 (pyosys 0.70); DSP48E1: 20
+        (1024, 42 + 2 * 21, 0),
+    ],
+)
+def test_blocks_of_a_chip_without_open_tools_are_counted(rows: int, blocks_18: int, over: int) -> None:
+    found = {use.name: use for use in logic.chip_use(targets.load("fpga-arty-a7").with_hardware(weight_rows=rows))}
+    assert set(found) == {"block RAM (18 kbit)", "multiplier"}
+    used = found["block RAM (18 kbit)"]
+    assert (used.used, used.available, used.over) == (blocks_18, 100, over)
+    assert (found["multiplier"].used, found["multiplier"].available) == (20, 90)
+
+
+def test_the_arty_fits_its_chip() -> None:
+    assert not any(use.over for use in logic.chip_use(targets.load("fpga-arty-a7")))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +116,11 @@ def test_where_no_open_tools_make_the_bitstream_nothing_is_said(name: str) -> No
         ("ice40", blocks.Memory(32, 16384), blocks.BLOCK, 128),
         ("ice40", blocks.Memory(20, 256), blocks.BLOCK, 2),
         ("gowin", blocks.Memory(36, 512), blocks.BLOCK, 1),
+        ("vivado", blocks.Memory(32, 512), blocks.BLOCK, 1),
+        ("vivado", blocks.Memory(32, 1024, ports=1), blocks.BLOCK, 2),
+        ("vivado", blocks.Memory(96, 512), blocks.BLOCK, 3),
+        ("vivado", blocks.Memory(10, 256), blocks.DISTRIBUTED, 16),
+        ("vivado", blocks.Memory(191, 16), blocks.DISTRIBUTED, 32),
     ],
 )
 def test_where_a_memory_goes(family: str, memory: blocks.Memory, kind: str, cells: int) -> None:
@@ -109,6 +132,7 @@ def test_where_a_memory_goes(family: str, memory: blocks.Memory, kind: str, cell
     [
         *(("ecp5", (24, 18), 2), ("ecp5", (19, 18), 1), ("gowin", (20, 17), 1)),
         *(("ice40", (16, 18), 2), ("ice40", (24, 18), 3)),
+        *(("vivado", (25, 18), 1), ("vivado", (27, 18), 2), ("vivado", (24, 20), 2)),
     ],
 )
 def test_products_are_cut_to_multipliers(family: str, operands: tuple[int, int], whole: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from nirdeploy.backends.fpga.synthesis import report, tools
 from nirdeploy.backends.fpga.synthesis.families import FAMILIES
-from nirdeploy.backends.fpga.synthesis.report import Report, Resource
+from nirdeploy.backends.fpga.synthesis.report import Hop, Report, Resource
 from nirdeploy.errors import DoesNotFit, ToolMissing
 
 LOG = """Info: Device utilisation:
@@ -43,9 +44,44 @@ def test_the_slowest_clock_counts() -> None:
     assert report.slowest(json.dumps({"fmax": fmax})) == 40.25
 
 
+def _step(kind: str, to: str, delay: float, net: str = "") -> dict[str, object]:
+    return {"type": kind, "to": {"cell": to}, "delay": delay, **({"net": net} if net else {})}
+
+
+SHORT = [_step("clk-to-q", "a", 1.0), _step("routing", "b", 2.0, "w"), _step("setup", "b", 0.5)]
+LONG = [
+    *(_step("clk-to-q", "a", 1.0), _step("routing", "l", 6.0, "first"), _step("logic", "l", 0.75)),
+    *(_step("routing", "z", 2.5, "second"), _step("setup", "z", 0.25)),
+]
+ROUTED = {
+    "critical_paths": [
+        {"from": "posedge clk", "to": "posedge clk", "path": SHORT},
+        {"from": "posedge clk", "to": "posedge clk", "path": LONG},
+        {"from": "<async>", "to": "posedge clk", "path": [_step("routing", "b", 99.0, "pin")]},
+    ]
+}
+HOPS = (Hop("a", 1.0, "first", 6.0), Hop("l", 0.75, "second", 2.5), Hop("z", 0.25))
+
+
+def test_the_critical_path_is_the_longest_between_registers() -> None:
+    assert report.critical_path(json.dumps(ROUTED)) == HOPS
+    assert report.critical_path('{"critical_paths": []}') == ()
+    made = replace(_report(23.5), path=HOPS)
+    assert made.path_said() == "critical path from a to z: 10.5 ns, 8.5 of them in wires"
+    assert made.path_rows()[1] == {"cell": "l", "ns": 0.75, "wire": "second", "wire ns": 2.5}
+    assert _report(23.5).path_said() == ""
+    with pytest.raises(DoesNotFit, match="from a to z: 10.5 ns") as caught:
+        made.check_timing()
+    assert "--clock" in caught.value.hint
+
+
 def test_a_report_survives_its_file() -> None:
     made = _report(30.0)
     assert Report.from_dict(json.loads(made.as_json())) == made
+    made = replace(made, path=HOPS)
+    assert Report.from_dict(json.loads(made.as_json())) == made
+    earlier = {key: value for key, value in _report(30.0).as_dict().items() if key != "path"}
+    assert Report.from_dict(earlier) == _report(30.0)
 
 
 def test_a_tool_says_what_is_wrong() -> None:

@@ -1,0 +1,54 @@
+"""What a step costs on the serial line: the bytes of its input and of its outputs, framed as docs/link.md says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from nirdeploy.backends.fpga import packing
+from nirdeploy.backends.fpga.floorplan import Floorplan
+from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.targets.image import Readout
+
+_BITS = 10  # of a byte on the line: with start and stop bit
+_MOST_EVENTS = 253
+_STEPS_PAYLOAD, _STEPS_WIRE, _STEPS_REPLY = 506, 516, 9  # bytes: of a full STEPS frame, and of what answers it
+_OUTPUT_PAYLOAD, _OUTPUT_WIRE = 480, 489  # of a full OUTPUT frame
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of a step on the line, frames included: to the device, and from it."""
+
+    sent: float
+    received: float
+
+    def microseconds(self, baud: int) -> float:
+        """The line carries both ways at once."""
+        return 1e6 * _BITS * max(self.sent, self.received) / baud
+
+
+def traffic(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic:
+    """Of a step whose inputs and output populations spike with probability ``activity``; no others come back.
+
+    Each is sent as events where these are shorter than the bitmap, as device and host do.
+    """
+    inputs = sum(math.prod(shape) * plan.planes(name) for name, shape in plan.network.inputs)
+    stream = _shorter(activity * inputs, 4 * plan.input_words)
+    outputs = set(plan.network.outputs.values())
+    events = target.synthesis is None or target.synthesis.events
+    back = sum(
+        _back(readout, activity, events) for readout in packing.readouts(plan, target) if readout.population in outputs
+    )
+    frames = stream / _STEPS_PAYLOAD
+    return Traffic(frames * _STEPS_WIRE, back / _OUTPUT_PAYLOAD * _OUTPUT_WIRE + frames * _STEPS_REPLY)
+
+
+def _back(readout: Readout, activity: float, events: bool) -> float:
+    spikes = events and readout.kind == "spikes"
+    sizes = [(part, readout.part_bytes(part)) for part in readout.parts]
+    return sum(_shorter(activity * part.count * part.planes, size) if spikes else 1 + size for part, size in sizes)
+
+
+def _shorter(events: float, bitmap: int) -> float:
+    return 1 + (2 * events if events <= _MOST_EVENTS and 2 * events < bitmap else bitmap)
