@@ -14,6 +14,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from torch.nn import functional
 
 import nirdeploy as nd
 from benchmarks import mnist, mnist_cnn
+from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.pipeline import Build
+from nirdeploy.records import cache
 
 CALIBRATED_ON = 512
 BATCH = 64
@@ -41,6 +44,7 @@ class Task:
     sharpness: float  # of the softmax over scores
     epochs: int  # of training on integers
     rate: float  # Adam's, at its highest
+    inputs: dict[str, Any]  # what its inputs hold, where that is more than spikes
 
 
 @dataclass(frozen=True)
@@ -60,37 +64,47 @@ class Row:
 
 
 def tasks(digits: mnist.Digits) -> dict[str, Callable[[], Task]]:
+    held: dict[str, Any] = {"input_bits": mnist_cnn.INPUT_BITS, "input_scale": 1 / mnist_cnn.LEVELS}
     return {
         "cnn": lambda: Task(
             "12C5-MP2-32C5-MP2-10",
-            check(mnist_cnn.trained(digits), input_bits=mnist_cnn.INPUT_BITS, input_scale=1 / mnist_cnn.LEVELS),
+            check(mnist_cnn.trained(digits), **held),
             mnist_cnn.held,
             1 / mnist_cnn.STEPS,
             epochs=4,
             rate=1e-3,
+            inputs=held,
         ),
         "mlp": lambda: Task(
-            "784-128-10", check(mnist.trained(digits)), mnist.encode, 6 / mnist.STEPS, epochs=20, rate=3e-3
+            "784-128-10", check(mnist.trained(digits)), mnist.encode, 6 / mnist.STEPS, epochs=20, rate=3e-3, inputs={}
         ),
     }
 
 
-def builds(task: Task, digits: mnist.Digits) -> Iterator[tuple[str, Build]]:
-    """Every way from the float network to integers, made one after the other."""
+def ways(task: Task, digits: mnist.Digits) -> Iterator[tuple[str, Callable[[], Build]]]:
+    """Every way from the float network to integers."""
     seen: dict[str, Any] = {
         "calibrate": task.encode(digits.train_x[:CALIBRATED_ON]).numpy(),
         "labels": digits.train_y[:CALIBRATED_ON].numpy(),
     }
     for bits in (8, 4, 2):
-        yield f"{bits} bits, to nearest", nd.build(task.graph, bits=bits)
-        yield f"{bits} bits, calibrated", nd.build(task.graph, bits=bits, **seen)
+        yield f"{bits} bits, to nearest", partial(nd.build, task.graph, bits=bits)
+        yield f"{bits} bits, calibrated", partial(nd.build, task.graph, bits=bits, **seen)
     for bits in (4, 2):
-        yield f"{bits} bits, trained", nd.build(trained(task, digits, bits))
-    yield "auto:60%, calibrated", nd.build(task.graph, bits="auto:60%", **seen)
+        yield f"{bits} bits, trained", partial(_of_trained, task, digits, bits)
+    yield "auto:60%, calibrated", partial(nd.build, task.graph, bits="auto:60%", **seen)
 
 
-def trained(task: Task, digits: mnist.Digits, bits: int) -> Any:
-    """As a NIR graph, the way a user would export it."""
+def _of_trained(task: Task, digits: mnist.Digits, bits: int) -> Build:
+    return nd.build(trained(task, digits, bits), **task.inputs)
+
+
+def trained(task: Task, digits: mnist.Digits, bits: int) -> Path:
+    """As a .nir file, the way a user would export it; from the cache or made now."""
+    name = f"mnist-{task.graph.digest()[:12]}-{bits}-bits-{task.epochs}-epochs-{task.rate:g}.nir"
+    path = cache.folder() / "benchmarks" / name
+    if path.exists():
+        return path
     torch.manual_seed(0)
     net = nd.quantize_aware(task.graph, bits=bits)
     optimizer = torch.optim.Adam(net.parameters(), lr=task.rate)
@@ -104,7 +118,8 @@ def trained(task: Task, digits: mnist.Digits, bits: int) -> Any:
             functional.cross_entropy(scores, digits.train_y[batch]).backward()
             optimizer.step()
             schedule.step()
-    return net.graph()
+    nirfile.write(path, nd.export_to_nir(net, task.encode(digits.test_x[:1])))
+    return path
 
 
 def measured(task: Task, way: str, built: Build, digits: mnist.Digits, images: int, exact: float) -> Row:
@@ -128,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=mnist.DEFAULT_DATA, help="mnist10k.npz (default: %(default)s)")
     parser.add_argument("--network", choices=("cnn", "mlp"), action="append", help="one of them; may be repeated")
+    parser.add_argument("--way", action="append", help='one of them ("4 bits, calibrated"); may be repeated')
     parser.add_argument("--images", type=int, default=2000, help="how many are run on the virtual board")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args()
@@ -138,8 +154,10 @@ def main() -> None:
         x = task.encode(digits.test_x).numpy()
         exact = nd.accuracy(nd.simulate(task.graph, x, "outputs"), digits.test_y.numpy())
         console.print(f"{task.name}: float {100 * exact:.2f} %")
-        for way, built in builds(task, digits):
-            rows.append(measured(task, way, built, digits, min(options.images, len(digits.test_y)), exact))
+        for way, build in ways(task, digits):
+            if options.way and way not in options.way:
+                continue
+            rows.append(measured(task, way, build(), digits, min(options.images, len(digits.test_y)), exact))
             console.print(f"  {way}: {100 * rows[-1].integer_accuracy:.2f} %, {rows[-1].differ} cells differ")
     if options.json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
