@@ -67,8 +67,7 @@ def rows(
             at = _row_of(group + r, steps, sample, step, batch)
             ends[r + 1] = ends[r] if at < 0 else find(signal, at * size, size, events, ends[r])
             if fresh:
-                for n in range(width):
-                    sums[(group + r) * width + n] = 0
+                vectors.clear(sums, (group + r) * width, width)
         for begin in range(0, width, block):
             length = min(block, width - begin)
             for r in range(count):
@@ -82,9 +81,8 @@ def rows(
                     for part in range(ends[r], ends[r + 1], BURST):
                         last_of = min(part + BURST, ends[r + 1])
                         _add_rows(narrow, weight, start, block, events, part, last_of)
-                        for n in range(length):
-                            sums[into + n] += narrow[n]
-                            narrow[n] = 0
+                        _add(sums, into, narrow, 0, length)
+                        vectors.clear(narrow, 0, block)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -161,8 +159,7 @@ def runs(
     sample, step, steps = chunk
     for r in range(first, last):
         if fresh:
-            for n in range(width):
-                sums[r * width + n] = 0
+            vectors.clear(sums, r * width, width)
         at = _row_of(r, steps, sample, step, batch)
         found = find(signal, at * size, size, events, 0) if at >= 0 else 0
         for i in range(found):
