@@ -42,7 +42,7 @@ class How(NamedTuple):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def step(
-    sums: np.ndarray,  # flat: the chunk's, (samples x steps x width)
+    sums: np.ndarray,  # flat: the chunk's, (steps x samples x width)
     gain: float,
     states: tuple[np.ndarray, np.ndarray, np.ndarray],  # float64 (samples, width): membrane, synaptic current, spikes
     parameters: np.ndarray,  # float64 (tiles, 7, tile): one for all tiles, or one for each
@@ -68,7 +68,7 @@ def step(
             own = parameters[n // tile % tiles]
             v, i, z = states[0][s, n:end], states[1][s, n:end], states[2][s, n:end]
             for k in range(steps):
-                t, at = begin + k, (s * steps + k) * width + n
+                t, at = begin + k, (k * samples + s) * width + n
                 own_sums = sums[at : at + v.size]
                 if how.plain and t >= all_there:
                     saturated += _plain(v, own_sums, gain, own, how, fired[t, b, n:end])

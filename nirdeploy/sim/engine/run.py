@@ -157,8 +157,8 @@ class _Cell:
             total, shift = room.of((ready.name, "0"), rows * width, ready.lots[0].kind), ready.lots[0].shift
         else:
             total = room.of((ready.name, "total"), rows * width, np.float64)
-            given = 0.0 if self._given is None else self._given[step : step + steps, sample : sample + samples]
-            total.reshape(samples, steps, width)[...] = np.swapaxes(given, 0, 1) if np.ndim(given) else 0.0
+            own = (slice(step, step + steps), slice(sample, sample + samples))
+            total.reshape(steps, samples, width)[...] = 0.0 if self._given is None else self._given[own]
         for index, lot in enumerate(ready.lots):
             into = room.of((ready.name, str(index)), rows * lot.landing.width, lot.kind)
             for number, arriving in enumerate(lot.arriving):
@@ -200,7 +200,7 @@ def _scatter(
     tables, flat = arriving.tables, signal.reshape(-1)
 
     def job(first: int, last: int) -> None:
-        rows = (flat, size, batch, (sample, step - arriving.delay, steps), first, last, arriving.scaled, fresh)
+        rows = (flat, size, batch, (sample, step - arriving.delay, samples), first, last, arriving.scaled, fresh)
         events = np.empty(size * scatter.GROUP, dtype=np.uint32)
         if isinstance(tables, Rows):
             narrow = aligned((tables.block,), np.int16 if tables.weight.dtype == np.int8 else into.dtype.type)
