@@ -28,7 +28,7 @@ def convolved(operator: Convolution | Pool, signal: np.ndarray) -> np.ndarray:
     def job(first: int, last: int) -> None:
         sums = aligned(((last - first) * landing.width,), np.float64)
         events = np.empty(size, dtype=np.uint32)
-        own = (flat[first * size : last * size], size, last - first, (0, 0, 1), 0, last - first, True, True)
+        own = (flat[first * size : last * size], size, last - first, (0, 0, last - first), 0, last - first, True, True)
         scatter.runs(*own, tables.tables, tables.weight, events, sums, landing.width)
         into = out.reshape(-1)[first * landing.size : last * landing.size]
         scatter.by_channel(sums, last - first, landing.channels, landing.positions, landing.lanes, into)

@@ -42,7 +42,7 @@ class How(NamedTuple):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def step(
-    sums: np.ndarray,  # flat: the chunk's, (samples x steps x width)
+    sums: np.ndarray,  # flat: the chunk's, (steps x samples x width)
     gain: float,
     states: tuple[np.ndarray, np.ndarray, np.ndarray],  # float64 (samples, width): membrane, synaptic current, spikes
     parameters: np.ndarray,  # float64 (tiles, 7, tile): one for all tiles, or one for each
@@ -68,13 +68,14 @@ def step(
             own = parameters[n // tile % tiles]
             v, i, z = states[0][s, n:end], states[1][s, n:end], states[2][s, n:end]
             for k in range(steps):
-                t, at = begin + k, (s * steps + k) * width + n
+                t, at = begin + k, (k * samples + s) * width + n
+                own_sums = sums[at : at + v.size]
                 if how.plain and t >= all_there:
-                    saturated += _plain(v, sums, at, gain, own, how, fired[t, b, n:end])
+                    saturated += _plain(v, own_sums, gain, own, how, fired[t, b, n:end])
                     if trace.shape[0]:
                         _keep(v, trace[t, b, n:end])
                     continue
-                _enter(sums, at, gain, entering, lost, v.size)
+                _enter(own_sums, gain, entering, lost, v.size)
                 for part in range(begins.size):
                     if t < begins[part]:
                         _take(entering, late[part, n // tile % tiles], v.size)
@@ -91,7 +92,7 @@ def step(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _plain(
-    v: np.ndarray, sums: np.ndarray, at: int, gain: float, own: np.ndarray, how: How, fired: np.ndarray
+    v: np.ndarray, sums: np.ndarray, gain: float, own: np.ndarray, how: How, fired: np.ndarray
 ) -> int:  # pragma: no cover
     """A step of plain neurons in one loop: what most networks are made of."""
     kept, taken = 1.0 - how.zero, float(how.zero - how.subtract)
@@ -99,7 +100,7 @@ def _plain(
     highest = np.inf if how.zero else how.top
     saturated = 0
     for m in range(v.size):
-        total = _decayed(v[m], own[DECAY, m], how.unit) + sums[at + m] * gain + own[BIAS, m]
+        total = _decayed(v[m], own[DECAY, m], how.unit) + sums[m] * gain + own[BIAS, m]
         value = min(max(total, -how.top - 1.0), how.top)
         spikes = value > own[THRESHOLD, m]
         lower = kept * value + taken * own[RESET_VALUE, m]
@@ -151,10 +152,10 @@ def _any(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _enter(
-    sums: np.ndarray, at: int, gain: float, entering: np.ndarray, lost: np.ndarray, size: int
+    sums: np.ndarray, gain: float, entering: np.ndarray, lost: np.ndarray, size: int
 ) -> None:  # pragma: no cover
     for m in range(size):
-        entering[m] = sums[at + m] * gain
+        entering[m] = sums[m] * gain
         lost[m] = 0
 
 

@@ -12,7 +12,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.sim.engine import cores, neurons, scatter
 from nirdeploy.sim.engine.layout import Laid, Signals, aligned
 from nirdeploy.sim.engine.links import Kind, Rows
-from nirdeploy.sim.engine.prepare import Arriving, Ready, prepared
+from nirdeploy.sim.engine.prepare import Arriving, Lot, Ready, prepared
 from nirdeploy.sim.engine.settle import settle
 
 _NUMBERS = 1 << 18  # of a chunk's sums: so few that they stay in a core's cache
@@ -150,39 +150,44 @@ class _Cell:
 
     def step(self, chunk: Chunk, signals: Signals, room: Room) -> int:
         """All steps of a chunk; returns how often a membrane saturated."""
+        ready, (_, samples, _, steps) = self.ready, chunk
+        numbers = (ready.parameters, ready.late, ready.begins, ready.how, chunk)
+        sums, shift = self._sums(chunk, signals, room)
+        states, tile = self._states(samples, room), ready.parameters.shape[2]
+
+        def job(first: int, last: int) -> int:
+            return int(neurons.step(sums, 2.0**shift, states, *numbers, first, last, self._fired, self._trace))
+
+        return sum(cores.share(ready.layout.width, _worth(samples * steps, tile), job))
+
+    def _sums(self, chunk: Chunk, signals: Signals, room: Room) -> tuple[np.ndarray, int]:
+        """A chunk's sums of weights, and what they are shifted by."""
         ready, (sample, samples, step, steps) = self.ready, chunk
         width, rows = ready.layout.width, samples * steps
-        total, shift = np.zeros(0), 0
-        if ready.directly:
-            total, shift = room.of((ready.name, "0"), rows * width, ready.lots[0].kind), ready.lots[0].shift
-        else:
-            total = room.of((ready.name, "total"), rows * width, np.float64)
-            given = 0.0 if self._given is None else self._given[step : step + steps, sample : sample + samples]
-            total.reshape(samples, steps, width)[...] = np.swapaxes(given, 0, 1) if np.ndim(given) else 0.0
+        made = []
         for index, lot in enumerate(ready.lots):
             into = room.of((ready.name, str(index)), rows * lot.landing.width, lot.kind)
             for number, arriving in enumerate(lot.arriving):
                 _scatter(arriving, signals, chunk, number == 0, into, lot.landing.width)
-            if not ready.directly:
-                own = (into, lot.landing.width, total, width)
-                how = (ready.layout.lanes, lot.windows, lot.shift)
-                cores.share(rows, _worth(lot.landing.width, 1), lambda a, b, own=own, how=how: settle(*own, a, b, *how))  # type: ignore[misc]
-        tile = ready.parameters.shape[2]
-        own_ = (
-            total,
-            2.0**shift,
-            self._states(samples, room),
-            ready.parameters,
-            ready.late,
-            ready.begins,
-            ready.how,
-            chunk,
-        )
-        return sum(
-            cores.share(
-                width, _worth(rows, tile), lambda a, b: int(neurons.step(*own_, a, b, self._fired, self._trace))
-            )
-        )
+            made.append(into)
+        if ready.directly:
+            return made[0], ready.lots[0].shift
+        total = room.of((ready.name, "total"), rows * width, np.float64)
+        part = (slice(step, step + steps), slice(sample, sample + samples))
+        total.reshape(steps, samples, width)[...] = 0.0 if self._given is None else self._given[part]
+        for lot, into in zip(ready.lots, made, strict=True):
+            _settle(lot, into, total, width, ready.layout.lanes, rows)
+        return total, 0
+
+
+def _settle(lot: Lot, sums: np.ndarray, total: np.ndarray, width: int, lanes: int, rows: int) -> None:
+    """Adds a lot's sums to the total, shifted, their maxima taken where there are some to take."""
+    before = lot.landing.width
+
+    def job(first: int, last: int) -> None:
+        settle(sums, before, total, width, first, last, lanes, lot.windows, lot.shift)
+
+    cores.share(rows, _worth(before, 1), job)
 
 
 def _scatter(
@@ -200,7 +205,7 @@ def _scatter(
     tables, flat = arriving.tables, signal.reshape(-1)
 
     def job(first: int, last: int) -> None:
-        rows = (flat, size, batch, (sample, step - arriving.delay, steps), first, last, arriving.scaled, fresh)
+        rows = (flat, size, batch, (sample, step - arriving.delay, samples), first, last, arriving.scaled, fresh)
         events = np.empty(size * scatter.GROUP, dtype=np.uint32)
         if isinstance(tables, Rows):
             narrow = aligned((tables.block,), np.int16 if tables.weight.dtype == np.int8 else into.dtype.type)

@@ -1,6 +1,6 @@
 """scatter: the sums of weights that the spikes of a signal make: compiled loops over :mod:`.links`' tables.
 
-Rows are the steps of samples: row r of a chunk is step r % steps of its sample r // steps. The loops index whole
+Rows are the steps of samples: row r of a chunk is step r // samples of its sample r % samples. The loops index whole
 arrays: a slice costs a counted reference, more than what is done with it.
 """
 
@@ -33,10 +33,10 @@ def find(signal: np.ndarray, at: int, size: int, events: np.ndarray, first: int)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _row_of(row: int, steps: int, sample: int, step: int, batch: int) -> int:  # pragma: no cover
+def _row_of(row: int, samples: int, sample: int, step: int, batch: int) -> int:  # pragma: no cover
     """Which row of a signal (T x B rows) is meant by a row of a chunk; below 0: none."""
-    time = step + row % steps
-    return time * batch + sample + row // steps if time >= 0 else -1
+    time = step + row // samples
+    return time * batch + sample + row % samples if time >= 0 else -1
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -44,7 +44,7 @@ def rows(
     signal: np.ndarray,  # flat
     size: int,
     batch: int,
-    chunk: tuple[int, int, int],  # sample, step (less the delay), steps
+    chunk: tuple[int, int, int],  # sample, step (less the delay), samples
     first: int,
     last: int,
     scaled: bool,
@@ -58,23 +58,22 @@ def rows(
 ) -> None:  # pragma: no cover
     """Rows ``first`` to ``last`` of a chunk's sums of a matrix. ``fresh``: they are 0 before; ``scaled``: a signal
     is numbers, not 0 or 1."""
-    sample, step, steps = chunk
+    sample, step, samples = chunk
     ends = np.empty(GROUP + 1, np.int64)
     for group in range(first, last, GROUP):
         count = min(GROUP, last - group)
         ends[0] = 0
         for r in range(count):
-            at = _row_of(group + r, steps, sample, step, batch)
+            at = _row_of(group + r, samples, sample, step, batch)
             ends[r + 1] = ends[r] if at < 0 else find(signal, at * size, size, events, ends[r])
             if fresh:
-                for n in range(width):
-                    sums[(group + r) * width + n] = 0
+                vectors.clear(sums, (group + r) * width, width)
         for begin in range(0, width, block):
             length = min(block, width - begin)
             for r in range(count):
                 into, start = (group + r) * width + begin, begin * size
                 if scaled:
-                    at = _row_of(group + r, steps, sample, step, batch) * size
+                    at = _row_of(group + r, samples, sample, step, batch) * size
                     for i in range(ends[r], ends[r + 1]):
                         factor = sums.dtype.type(signal[at + events[i]])
                         _add_scaled(sums, into, weight, start + events[i] * block, length, factor)
@@ -82,9 +81,8 @@ def rows(
                     for part in range(ends[r], ends[r + 1], BURST):
                         last_of = min(part + BURST, ends[r + 1])
                         _add_rows(narrow, weight, start, block, events, part, last_of)
-                        for n in range(length):
-                            sums[into + n] += narrow[n]
-                            narrow[n] = 0
+                        _add(sums, into, narrow, 0, length)
+                        vectors.clear(narrow, 0, block)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -158,12 +156,11 @@ def runs(
 ) -> None:  # pragma: no cover
     """The same of any operator, by its tables (place, base, begin, offset, row, length)."""
     place, base, begin, offset, row, length = tables
-    sample, step, steps = chunk
+    sample, step, samples = chunk
     for r in range(first, last):
         if fresh:
-            for n in range(width):
-                sums[r * width + n] = 0
-        at = _row_of(r, steps, sample, step, batch)
+            vectors.clear(sums, r * width, width)
+        at = _row_of(r, samples, sample, step, batch)
         found = find(signal, at * size, size, events, 0) if at >= 0 else 0
         for i in range(found):
             j = events[i]

@@ -104,3 +104,18 @@ def lowest(context: Any, word: Any) -> Any:
         return builder.cttz(arguments[0], cgutils.true_bit)
 
     return types.int64(types.int64), generated
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def clear(context: Any, into: Any, at: Any, count: Any) -> Any:
+    """into[at:at + count] = 0."""
+
+    def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        into, at, count = arguments
+        kind = signature.args[0]
+        start = builder.gep(context.make_array(kind)(context, builder, into).data, [at])
+        size = builder.mul(count, ir.Constant(count.type, kind.dtype.bitwidth // 8))
+        cgutils.memset(builder, start, size, 0)
+        return context.get_dummy_value()
+
+    return types.void(into, types.intp, types.intp), generated
