@@ -6,11 +6,11 @@ bit differs. Other neurons step there.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from nirdeploy.semantics import neuron
 from nirdeploy.sim.engine import cores
+from nirdeploy.sim.engine.loops import loop
 
 _WORTH = 1 << 15  # numbers that are worth another core
 _TILE = 512  # neurons that go through all steps together
@@ -40,7 +40,7 @@ def run(
     return (fired, trace) if all(finite) else None
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _steps(
     begin: int,
     end: int,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from nirdeploy.sim.engine.loops import loop
 
 LARGEST = 2.0**50  # of what enters a step: beyond it every state saturates, and below it float64 is exact
 TILE = 512  # neurons, about: what a step needs of them fits a first-level cache
@@ -40,7 +41,7 @@ class How(NamedTuple):
     top: float  # of a state
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def step(
     sums: np.ndarray,  # flat: the chunk's, (steps x samples x width)
     gain: float,
@@ -90,7 +91,7 @@ def step(
     return saturated
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _plain(
     v: np.ndarray, sums: np.ndarray, gain: float, own: np.ndarray, how: How, fired: np.ndarray
 ) -> int:  # pragma: no cover
@@ -111,7 +112,7 @@ def _plain(
     return saturated
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _any(
     v: np.ndarray,
     i: np.ndarray,
@@ -150,7 +151,7 @@ def _any(
             v[m] = max(v[m], -own[SPIKE_SIZE, m])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _enter(
     sums: np.ndarray, gain: float, entering: np.ndarray, lost: np.ndarray, size: int
 ) -> None:  # pragma: no cover
@@ -159,13 +160,13 @@ def _enter(
         lost[m] = 0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _take(entering: np.ndarray, late: np.ndarray, size: int) -> None:  # pragma: no cover
     for m in range(size):
         entering[m] -= late[m]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _decayed(value: float, decay: float, unit: float) -> float:  # pragma: no cover
     """round(value * decay * unit), to nearest, ties away from zero."""
     product = value * decay
@@ -173,7 +174,7 @@ def _decayed(value: float, decay: float, unit: float) -> float:  # pragma: no co
     return -magnitude if product < 0 else magnitude
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _integrate(
     v: np.ndarray, entering: np.ndarray, own: np.ndarray, how: How, lost: np.ndarray
 ) -> None:  # pragma: no cover
@@ -183,7 +184,7 @@ def _integrate(
         lost[m] |= v[m] != total
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _synapse(
     i: np.ndarray, entering: np.ndarray, own: np.ndarray, how: How, lost: np.ndarray
 ) -> None:  # pragma: no cover
@@ -197,7 +198,7 @@ def _synapse(
         entering[m] = old if how.sees_old else new
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _fire(v: np.ndarray, own: np.ndarray, how: How, z: np.ndarray) -> None:  # pragma: no cover
     """Spikes of a membrane: 0 or 1, or how often the spike size must go until it is not above threshold."""
     if how.multi:
@@ -208,7 +209,7 @@ def _fire(v: np.ndarray, own: np.ndarray, how: How, z: np.ndarray) -> None:  # p
             z[m] = 1.0 if v[m] > own[THRESHOLD, m] else 0.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _reset(v: np.ndarray, z: np.ndarray, own: np.ndarray, how: How, lost: np.ndarray) -> None:  # pragma: no cover
     if how.subtract:
         for m in range(v.size):
@@ -220,19 +221,19 @@ def _reset(v: np.ndarray, z: np.ndarray, own: np.ndarray, how: How, lost: np.nda
             v[m] = own[RESET_VALUE, m] if z[m] > 0 else v[m]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _send(z: np.ndarray, fired: np.ndarray) -> None:  # pragma: no cover
     for m in range(fired.size):
         fired[m] = np.uint8(z[m])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _keep(v: np.ndarray, trace: np.ndarray) -> None:  # pragma: no cover
     for m in range(trace.size):
         trace[m] = np.int32(v[m])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def _count(lost: np.ndarray, size: int) -> int:  # pragma: no cover
     found = 0
     for m in range(size):

@@ -6,16 +6,16 @@ arrays: a slice costs a counted reference, more than what is done with it.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from nirdeploy.sim.engine import vectors
+from nirdeploy.sim.engine.loops import loop
 
 BURST = 256  # rows of weights of 8 bits that 16 bits hold
 GROUP = 8  # rows whose spikes are added block by block, so that a block's weights stay near
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def find(signal: np.ndarray, at: int, size: int, events: np.ndarray, first: int) -> int:  # pragma: no cover
     """Where the ``size`` numbers from ``at`` on are not 0: into ``events`` from ``first`` on; returns the end."""
     found, whole = first, size // 64 * 64
@@ -32,14 +32,14 @@ def find(signal: np.ndarray, at: int, size: int, events: np.ndarray, first: int)
     return found
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def _row_of(row: int, samples: int, sample: int, step: int, batch: int) -> int:  # pragma: no cover
     """Which row of a signal (T x B rows) is meant by a row of a chunk; below 0: none."""
     time = step + row // samples
     return time * batch + sample + row % samples if time >= 0 else -1
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def rows(
     signal: np.ndarray,  # flat
     size: int,
@@ -85,7 +85,7 @@ def rows(
                         vectors.clear(narrow, 0, block)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def _add_rows(
     narrow: np.ndarray, weight: np.ndarray, start: int, block: int, events: np.ndarray, first: int, last: int
 ) -> None:  # pragma: no cover
@@ -108,7 +108,7 @@ def _add_rows(
         _add(narrow, 0, weight, start + events[i] * block, block)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def _add(sums: np.ndarray, into: int, weight: np.ndarray, start: int, length: int) -> None:  # pragma: no cover
     m = 0
     while m + 32 <= length:
@@ -122,7 +122,7 @@ def _add(sums: np.ndarray, into: int, weight: np.ndarray, start: int, length: in
         m += 4
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def _add_scaled(
     sums: np.ndarray, into: int, weight: np.ndarray, start: int, length: int, factor: float
 ) -> None:  # pragma: no cover
@@ -138,7 +138,7 @@ def _add_scaled(
         m += 4
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def runs(
     signal: np.ndarray,
     size: int,
@@ -174,7 +174,7 @@ def runs(
                     _add(sums, into, weight, weights, np.int64(length[k]))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def place(
     signal: np.ndarray,
     size: int,
@@ -192,7 +192,7 @@ def place(
             out[r * width + to[j]] = signal[r * size + j]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def by_channel(
     sums: np.ndarray, rows: int, channels: int, positions: int, lanes: int, out: np.ndarray
 ) -> None:  # pragma: no cover

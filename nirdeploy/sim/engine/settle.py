@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
 from nirdeploy.semantics.operators import Maximum
+from nirdeploy.sim.engine.loops import loop
 
 
 def windows(maximum: Maximum) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +24,7 @@ def windows(maximum: Maximum) -> tuple[np.ndarray, np.ndarray]:
     return begin, np.concatenate(seen) if math.prod((rows, columns)) else np.zeros(0, dtype=np.int64)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@loop(error_model="numpy")
 def settle(
     sums: np.ndarray,  # flat
     before: int,  # numbers of a row of it

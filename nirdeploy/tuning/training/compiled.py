@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from nirdeploy.sim.engine.loops import loop
 from nirdeploy.tuning.training.cells import Cells, State
 
 _WORTH = 1 << 16  # steps of neurons that take as long as starting a thread does
@@ -103,20 +103,20 @@ def _on_all_cores(shape: tuple[int, ...], run: Callable[[int, int], Any]) -> Non
 # The loops below index whole arrays: a slice costs a counted reference, more than what is done with it.
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@loop(inline="always")
 def _decayed(v: float, decay: float) -> float:  # pragma: no cover
     exact = v * decay
     return float(math.floor(exact + 0.5) if exact >= 0 else math.ceil(exact - 0.5))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@loop(inline="always")
 def _fired(over: float, size: float, multi: bool, most: int) -> float:  # pragma: no cover
     if not multi:
         return 1.0 if over > 0 else 0.0
     return min(max(float(math.ceil(over / size)), 0.0), float(most))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def _forward(
     first: int,
     last: int,
@@ -179,7 +179,7 @@ def _forward(
                     over_[t, b, n], notes[t, b, n] = over, note
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@loop(inline="always")
 def _after(
     v: float, z: float, to: float, reset: int, low: float, high: float
 ) -> tuple[float, bool]:  # pragma: no cover
@@ -193,7 +193,7 @@ def _after(
     return v, True
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@loop()
 def _backward(
     first: int,
     last: int,
