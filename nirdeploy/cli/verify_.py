@@ -131,14 +131,16 @@ def _witnesses(
         for record in (reference, quantized, measured):
             facts[f"accuracy, {record.source}"] = accuracy(record, labels)
     facts["saturations"] = int(measured.stats["saturations"])
+    tables: dict[str, Any] = {"Quantization": built.network.report}
+    if built.calibration:
+        facts["integers"] = f"{built.calibration}; weights, biases and thresholds were moved on purpose"
+        tables["Calibration"] = [row.as_dict() for row in built.calibration.rows]
+    tables["Cores"] = [core.row() for core in built.placement.cores]
     report = html.Report(
         title=f"{built.out.name if built.out else built.target.name}: float, integer and device",
         verdicts=[judged, verify(reference, quantized)],
         facts=facts,
-        tables={
-            "Quantization": built.network.report,
-            "Cores": [core.row() for core in built.placement.cores],
-        },
+        tables=tables,
         records=(quantized, measured),
         explanation=explanation,
         manifest=built.manifest(),

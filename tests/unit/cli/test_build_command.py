@@ -53,7 +53,10 @@ def test_calibrated_on_samples(cli: Cli, model: Path, samples: Path, tmp_path: P
     assert built.graph.digest() == found["source"] != built.calibration.graph.digest()
     assert built.manifest()["digests"]["calibration"] == built.calibration.digest()
     assert "calibrated on 16 samples" in cli("build", model, "-o", folder, "--calibrate", samples).out
-    assert cli("verify", folder, "-x", samples, "-p", "virtual").code == 0
+    proof = cli("verify", folder, "-x", samples, "-p", "virtual", "--html", tmp_path / "page.html")
+    assert proof.code == 0
+    assert "thresholds were moved on purpose" in " ".join(proof.out.split())
+    assert "Calibration" in (tmp_path / "page.html").read_text()
     # Built again without samples, nothing of it is left.
     cli("build", model, "-o", folder)
     assert Build.load(folder).calibration is None
