@@ -21,14 +21,13 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 from torch.nn import functional
 
 import nirdeploy as nd
 from benchmarks import mnist, mnist_cnn
-from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.pipeline import Build
-from nirdeploy.records import cache
 
 CALIBRATED_ON = 512
 BATCH = 64
@@ -101,16 +100,22 @@ def _of_trained(task: Task, digits: mnist.Digits, bits: int) -> Build:
 
 def trained(task: Task, digits: mnist.Digits, bits: int) -> Path:
     """As a .nir file, the way a user would export it; from the cache or made now."""
-    name = f"mnist-{task.graph.digest()[:12]}-{bits}-bits-{task.epochs}-epochs-{task.rate:g}.nir"
-    path = cache.folder() / "benchmarks" / name
-    if path.exists():
-        return path
+    name = f"mnist-{task.graph.digest()[:12]}-{bits}-bits-{task.epochs}-epochs-{task.rate:g}"
+
+    def make(progress: Callable[[int], None]) -> nn.Module:
+        return on_integers(task, digits, bits, progress)
+
+    return mnist.kept(name, task.epochs, make, task.encode(digits.test_x[:1]))
+
+
+def on_integers(task: Task, digits: mnist.Digits, bits: int, progress: Callable[[int], None]) -> nn.Module:
+    """By straight-through gradients (Adam, a cosine's fall), cross-entropy on the scores. ``progress``: epochs done."""
     torch.manual_seed(0)
     net = nd.quantize_aware(task.graph, bits=bits)
     optimizer = torch.optim.Adam(net.parameters(), lr=task.rate)
     batches = -(-len(digits.train_y) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.epochs * batches)
-    for _ in range(task.epochs):
+    for epoch in range(task.epochs):
         images = mnist.distorted(digits.train_x)
         for batch in torch.randperm(len(images)).split(BATCH):
             optimizer.zero_grad()
@@ -118,8 +123,8 @@ def trained(task: Task, digits: mnist.Digits, bits: int) -> Path:
             functional.cross_entropy(scores, digits.train_y[batch]).backward()
             optimizer.step()
             schedule.step()
-    nirfile.write(path, nd.export_to_nir(net, task.encode(digits.test_x[:1])))
-    return path
+        progress(epoch + 1)
+    return net
 
 
 def measured(task: Task, way: str, built: Build, digits: mnist.Digits, images: int, exact: float) -> Row:

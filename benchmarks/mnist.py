@@ -122,14 +122,20 @@ def train(digits: Digits, epochs: int, progress: Callable[[int], None]) -> nn.Se
 
 def trained(digits: Digits, epochs: int = EPOCHS) -> Path:
     """The trained network as a .nir file, from the cache or made now."""
-    path = cache.folder() / "benchmarks" / f"mnist-784-128-10-{STEPS}-steps-{epochs}-epochs.nir"
+    name = f"mnist-784-128-10-{STEPS}-steps-{epochs}-epochs"
+    return kept(name, epochs, lambda progress: train(digits, epochs, progress), encode(digits.test_x[:1]))
+
+
+def kept(name: str, epochs: int, make: Callable[[Callable[[int], None]], nn.Module], example: torch.Tensor) -> Path:
+    """A network as a .nir file in the cache, where it is not there trained by ``make`` (which says epochs done)."""
+    path = cache.folder() / "benchmarks" / f"{name}.nir"
     if path.exists():
         return path
-    with Progress() as bar:
-        task = bar.add_task("training 784-128-10", total=epochs)
-        net = train(digits, epochs, lambda done: bar.update(task, completed=done))
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"training {name}", total=epochs)
+        net = make(lambda done: bar.update(task, completed=done))
     path.parent.mkdir(parents=True, exist_ok=True)
-    nirfile.write(path, nd.export_to_nir(net, encode(digits.test_x[:1])))
+    nirfile.write(path, nd.export_to_nir(net, example))
     return path
 
 

@@ -15,14 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import Progress
 from torch import nn
 from torch.nn import functional
 
 import nirdeploy as nd
-from benchmarks.mnist import BATCH, DEFAULT_DATA, Digits, distorted, load
-from nirdeploy.graph import file as nirfile
-from nirdeploy.records import cache
+from benchmarks.mnist import BATCH, DEFAULT_DATA, Digits, distorted, kept, load
 
 STEPS = 4
 EPOCHS = 16
@@ -82,15 +79,8 @@ def train(digits: Digits, epochs: int, progress: Callable[[int], None]) -> nn.Se
 
 def trained(digits: Digits, epochs: int = EPOCHS) -> Path:
     """The trained network as a .nir file, from the cache or made now."""
-    path = cache.folder() / "benchmarks" / f"mnist-12c5-32c5-10-{STEPS}-steps-{epochs}-epochs.nir"
-    if path.exists():
-        return path
-    with Progress() as bar:
-        task = bar.add_task("training 12C5-MP2-32C5-MP2-10", total=epochs)
-        net = train(digits, epochs, lambda done: bar.update(task, completed=done))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nirfile.write(path, nd.export_to_nir(net, held(digits.test_x[:1])))
-    return path
+    name = f"mnist-12c5-32c5-10-{STEPS}-steps-{epochs}-epochs"
+    return kept(name, epochs, lambda progress: train(digits, epochs, progress), held(digits.test_x[:1]))
 
 
 def main() -> None:
