@@ -23,16 +23,27 @@ def cluster(job: Job, address: str) -> Iterator[Measure]:
         UsageProblem: no address.
     """
     distributed = _distributed()
+    _check_address(address)
     try:
         client = distributed.Client(address, timeout=_SECONDS, set_as_default=False)
-    except ValueError as error:
-        raise UsageProblem(f"{address!r} is not the address of a scheduler", hint="tcp://HOST:PORT") from error
     except OSError as error:
         raise ToolMissing(
             "no scheduler answers", where=address, hint="start one with 'dask scheduler', and name the address it says"
         ) from error
     with client:
         yield partial(_measure, client, job.pack())
+
+
+def _check_address(address: str) -> None:
+    """Before a client is made: one that cannot be leaves its threads behind."""
+    from distributed.comm import addressing, registry
+
+    try:
+        scheme, place = addressing.parse_address(address, strict=True)
+        registry.get_backend(scheme)
+        addressing.parse_host_port(place)
+    except ValueError as error:
+        raise UsageProblem(f"{address!r} is not the address of a scheduler", hint="tcp://HOST:PORT") from error
 
 
 def _distributed() -> Any:
