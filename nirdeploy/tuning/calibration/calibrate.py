@@ -15,6 +15,7 @@ from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import store
+from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
 from nirdeploy.targets import losses, registry
 from nirdeploy.targets.fit import refuse
@@ -134,11 +135,12 @@ def calibrated(
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """A graph, its integers and what they lose; how each population's weights came on their grid, and by what its
-    threshold was moved."""
+    """A graph, its integers, what they do on the samples and lose there; how each population's weights came on their
+    grid, and by what its threshold was moved."""
 
     graph: CheckedGraph
     network: IntegerNetwork
+    record: SpikeRecord
     loss: Loss
     ways: Mapping[str, str]
     factors: Mapping[str, float]
@@ -156,12 +158,12 @@ class _Search:
         chosen = registry.backend_of(target)
         self._together = (False, True) if chosen.dynamics is not None else (False,)
         self._bits = {name: self._before.network.weight_bits(name) for name in self.names}
-        self._exact = arriving.sent(graph, task.exact, task.x)
 
     def _of(self, graph: CheckedGraph, ways: Mapping[str, str], factors: Mapping[str, float]) -> _Found:
         network = rounded(graph, self._target)
         refuse(losses.problems(graph, network), self._target.name)
-        return _Found(graph, network, self._task.loss(network), ways, factors)
+        record = self._task.record(network)
+        return _Found(graph, network, record, self._task.lost(record), ways, factors)
 
     def _try(self, graph: CheckedGraph, way: Mapping[str, str], factor: Mapping[str, float]) -> bool:
         """Take a graph, if the target holds it and it loses less than the best so far."""
@@ -179,10 +181,10 @@ class _Search:
 
     def weights(self, name: str) -> None:
         """Put the weights into a population on their grid."""
-        now = arriving.sent(self._source, self._task.record(self._best.network), self._task.x)
+        now = arriving.sent(self._source, self._best.record, self._task.x)
         start = self._best.graph
         for way in (replace(way, together=together) for together in self._together for way in WAYS):
-            made = on_grid(start, name, self._bits[name], way, self._exact, now)
+            made = on_grid(start, name, self._bits[name], way, self._task.sent, now)
             if made is not start:
                 self._try(made, {name: str(way)}, {})
 

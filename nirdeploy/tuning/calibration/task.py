@@ -15,6 +15,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.evaluate import class_numbers, evaluate
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import float_, integer
+from nirdeploy.tuning.calibration import arriving
 
 #: How sharp a softmax of scores may be: its temperature, in standard deviations of the float network's scores.
 _TEMPERATURES = np.geomspace(0.05, 5.0, 40)
@@ -57,6 +58,11 @@ class Task:
     def exact(self) -> SpikeRecord:
         """The float network's."""
         return float_.simulate(self.graph, self.x, self.probe)
+
+    @cached_property
+    def sent(self) -> Mapping[str, np.ndarray]:
+        """What each population of the float network sends, as :func:`.arriving.sent`."""
+        return arriving.sent(self.graph, self.exact, self.x)
 
     def record(self, network: IntegerNetwork) -> SpikeRecord:
         """A network's in integers."""

@@ -14,7 +14,6 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
 from nirdeploy.targets.tables import Target
-from nirdeploy.tuning.calibration import arriving
 from nirdeploy.tuning.calibration.population import Way, on_grid
 from nirdeploy.tuning.calibration.task import Loss, Task
 
@@ -76,14 +75,13 @@ def sensitivities(
     calibration puts them, all other choices left out."""
     *narrower, widest = registry.backend_of(target).widths(target)
     base = with_bits(graph, widest)
-    sent = arriving.sent(graph, task.exact, task.x)
     network = rounded(base, target)
     full, found = task.loss(network), []
     for name in weights_into(graph, network):
         for bits in narrower:
             if on_trial:
                 on_trial(name, bits)
-            own = on_grid(with_bits(base, {name: bits}), name, bits, _WAY, sent, sent)
+            own = on_grid(with_bits(base, {name: bits}), name, bits, _WAY, task.sent, task.sent)
             found.append(Sensitivity(name, bits, task.loss(rounded(own, target))))
         found.append(Sensitivity(name, widest, full))
     return found
@@ -120,12 +118,11 @@ def within(
         )
     found = sensitivities(graph, target, task, on_trial)
     best = candidates(sizes, found, limit)
-    sent = arriving.sent(graph, task.exact, task.x)
 
     def lost(widths: Mapping[str, int]) -> float:
         tried = with_bits(graph, widths)
         for name, bits in widths.items():
-            tried = on_grid(tried, name, bits, _WAY, sent, sent)
+            tried = on_grid(tried, name, bits, _WAY, task.sent, task.sent)
         return task.loss(rounded(tried, target)).value
 
     return min(best, key=lost) if len(best) > 1 else best[0]
