@@ -6,7 +6,7 @@ what was chosen on the samples is what every target's integers hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -107,24 +107,17 @@ class Calibration:
             raise CorruptFile(f"not a calibration ({error})", where=str(path), hint="build it again") from error
 
 
-def calibrated(
-    graph: CheckedGraph, target: Target, task: Task, on_population: Callable[[str], None] | None = None
-) -> Calibration:
+def calibrated(graph: CheckedGraph, target: Target, task: Task) -> Calibration:
     """Choose, population after population, what loses least on the samples of ``task``.
 
     On them the integers of the result lose no more than those of the graph as it is: neither more samples are wrong
     (where there are labels) nor is the loss higher. The same samples give the same result.
-
-    Args:
-        on_population: called with the name of each before it is worked on.
 
     Raises:
         DoesNotFit: what keeps the graph from the target. InputShapeError, UsageProblem: the samples.
     """
     search = _Search(graph, target, task)
     for name in search.names:
-        if on_population:
-            on_population(name)
         search.weights(name)
     for _ in range(_ROUNDS):
         moved = [search.threshold(name) for name in search.names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nirdeploy.errors import DoesNotFit, UsageProblem
@@ -68,9 +68,7 @@ def weights_into(graph: CheckedGraph, network: IntegerNetwork) -> dict[str, int]
     return {name: size for name, size in found.items() if size}
 
 
-def sensitivities(
-    graph: CheckedGraph, target: Target, task: Task, on_trial: Callable[[str, int], None] | None = None
-) -> list[Sensitivity]:
+def sensitivities(graph: CheckedGraph, target: Target, task: Task) -> list[Sensitivity]:
     """Each population alone at each width that the target has, the rest at the widest; its weights on their grid as
     calibration puts them, all other choices left out."""
     *narrower, widest = registry.backend_of(target).widths(target)
@@ -79,21 +77,13 @@ def sensitivities(
     full, found = task.loss(network), []
     for name in weights_into(graph, network):
         for bits in narrower:
-            if on_trial:
-                on_trial(name, bits)
             own = on_grid(with_bits(base, {name: bits}), name, bits, _WAY, task.sent, task.sent)
             found.append(Sensitivity(name, bits, task.loss(rounded(own, target))))
         found.append(Sensitivity(name, widest, full))
     return found
 
 
-def within(
-    memory: Memory,
-    graph: CheckedGraph,
-    target: Target,
-    task: Task,
-    on_trial: Callable[[str, int], None] | None = None,
-) -> dict[str, int]:
+def within(memory: Memory, graph: CheckedGraph, target: Target, task: Task) -> dict[str, int]:
     """Bits by population: of all that fit the memory, those that lose least.
 
     What populations lose by themselves is added up to tell which are tried, and the best of these is taken.
@@ -116,7 +106,7 @@ def within(
             where=f"target {target.name}",
             hint=f"allow more: auto:{-(-total * there[0] // 8)} at least",
         )
-    found = sensitivities(graph, target, task, on_trial)
+    found = sensitivities(graph, target, task)
     best = candidates(sizes, found, limit)
 
     def lost(widths: Mapping[str, int]) -> float:
