@@ -11,7 +11,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -222,18 +222,22 @@ def synthesize(family: Family, folder: Path) -> None:
             for name in (*written, LOGS[0]):
                 archive.write(folder / name, name)
 
-    text = json.dumps([files, passes, tools.versions(("pyosys",))])
+    text = json.dumps([files, passes, written, LOGS[0], tools.versions(("pyosys",))])
     kept = cache.folder() / "netlists" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.zip"
     with zipfile.ZipFile(cache.made(kept, make)) as archive:
         archive.extractall(folder)
 
 
 def _key(target: FpgaTarget, files: Artifacts, versions: dict[str, str]) -> str:
-    """The hardware's signature, then what else decides: sources, board, passes, versions of the tools."""
+    """The hardware's signature, then what else decides: sources, board, passes, versions of the tools.
+
+    And what is kept: an entry of an earlier nirdeploy may lack a log or a line of the report.
+    """
     chosen, family, board = families.synthesis(target), families.of_open_tools(target), target.serial_board
     steps = [*family.settings, family.synthesize, _route(target, family, family.written), family.pack(chosen)]
     made_of = chosen.model_dump(exclude={"loader", "loader_persistent", "loader_serial"})
-    text = json.dumps([files.digest(), made_of, board.model_dump(), steps, versions])
+    kept = [LOGS, [field.name for field in fields(Report)]]
+    text = json.dumps([files.digest(), made_of, board.model_dump(), steps, versions, kept])
     return f"{target.signature.hex()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

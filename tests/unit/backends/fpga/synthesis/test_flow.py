@@ -52,6 +52,21 @@ def test_the_log_of_a_synthesis_is_kept_with_its_netlist_and_where_it_fails(
     assert "syntax error" in (tmp_path / "synthesis.log").read_text()
 
 
+def test_what_an_earlier_nirdeploy_kept_otherwise_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A netlist without the log that is looked for today, a report with fewer lines: not taken from the cache."""
+    monkeypatch.setenv("NIRDEPLOY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "board.v").write_text("module board(input a, output b); assign b = a; endmodule\n")
+    target = registry.load("fpga-ulx3s")
+    files = flow.sources(target)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(flow, "LOGS", ("said.log", "routing.log"))
+        flow.synthesize(FAMILIES["ecp5"], tmp_path)
+        key = flow._key(target, files, {})
+    flow.synthesize(FAMILIES["ecp5"], tmp_path)
+    assert (tmp_path / "synthesis.log").read_text() == (tmp_path / "said.log").read_text()
+    assert flow._key(target, files, {}) != key
+
+
 def test_a_bitstream_that_cannot_be_made_says_where_the_logs_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
