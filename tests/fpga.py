@@ -19,3 +19,8 @@ def packed(fit: Fit, target: Target) -> Image:
     assert fit.network is not None
     assert fit.placement is not None
     return registry.backend_of(target).pack(fit.network, fit.placement, fit.plan, {}, target, {})
+
+
+def in_one_pass(fit: Fit) -> bool:
+    """Whether the cores hold it as a whole."""
+    return fit.placement is not None and not fit.placement.passes
