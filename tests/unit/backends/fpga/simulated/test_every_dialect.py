@@ -21,7 +21,7 @@ FABRICS = ("three cores, wide update", "two compact cores")
 
 @pytest.fixture(scope="module", params=FABRICS, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric(request.param)) as made:
+    with fpga.unkind(hardware.fabric(request.param)) as made:
         yield made
 
 

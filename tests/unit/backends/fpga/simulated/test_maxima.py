@@ -28,7 +28,7 @@ IMAGE = (2, 7, 6)
 
 @pytest.fixture(scope="module", params=WITH, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric(request.param)) as made:
+    with fpga.unkind(hardware.fabric(request.param)) as made:
         yield made
 
 

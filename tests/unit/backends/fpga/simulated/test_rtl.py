@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 
 @pytest.fixture(scope="module", params=hardware.FABRICS, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric(request.param)) as made:
+    with fpga.unkind(hardware.fabric(request.param)) as made:
         yield made
 
 
