@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
-from nirdeploy.backends.fpga.passes.ways import Way
+from nirdeploy.backends.fpga.passes.ways import Way, whole_way
 from nirdeploy.backends.fpga.passes.whole import Signal, Whole
 from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
 from nirdeploy.semantics.neuron import Rules
@@ -61,10 +61,10 @@ def deepened(whole: Whole, deep: Deep) -> tuple[Whole, list[str]]:
     populations, ways = dict(whole.populations), dict(whole.ways)
     grids, signals, adds = dict(whole.grids), dict(whole.signals), dict(whole.adds)
     covered = {way for groups in deep.sums for group in groups for way, _, _ in group}
-    left = [way for number, way in enumerate(whole.ways[name]) if number not in covered]
-    # A sum in front of a maximum gives its target a grid: where it had none, all that it reads are matrices.
     firsts = [whole.ways[name][groups[0][0][0]].projection for groups in deep.sums]
+    # A sum in front of a maximum gives its target a grid, in which what comes neuron by neuron stands, too.
     grids[name] = next((first.maximum.out_shape for first in firsts if first.maximum is not None), grids[name])
+    left = [_regridded(way, grids[name]) for number, way in enumerate(whole.ways[name]) if number not in covered]
     for number, (first, groups) in enumerate(zip(firsts, deep.sums, strict=True)):
         total, size = f"{name}.sum{number}", 0
         grid = grids[name] if first.maximum is None else first.maximum.shape
@@ -84,7 +84,12 @@ def deepened(whole: Whole, deep: Deep) -> tuple[Whole, list[str]]:
             signals[f"{total}.{form}"] = Signal(total, held, (1 << held) - 1, form, bits)
             left.append(_number(first, total, form, bits, grid))
     ways[name] = left
-    return Whole(whole.network, populations, ways, grids, signals, adds), made
+    return replace(whole, populations=populations, ways=ways, grids=grids, signals=signals, adds=adds), made
+
+
+def _regridded(way: Way, grid: Grid) -> Way:
+    """The way to a population that now stands in ``grid``."""
+    return whole_way(way.projection, grid) if isinstance(way.projection.operator, Elementwise) else way
 
 
 def _beyond(name: str, most: int, top: int) -> list[Problem]:

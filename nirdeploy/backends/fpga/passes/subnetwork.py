@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from nirdeploy.backends.fpga.lowering import walks, written_out
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
 from nirdeploy.backends.fpga.passes.ways import Way, narrowed
 from nirdeploy.backends.fpga.passes.whole import Whole
 from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.records.inputs import InputEncoding
+from nirdeploy.semantics.operators import Dense
+from nirdeploy.targets.fit import refuse
 from nirdeploy.targets.wiring import Given, Taken, Wiring
 
 Boxes = Mapping[str, Box]  # by population
@@ -17,7 +22,7 @@ Boxes = Mapping[str, Box]  # by population
 
 @dataclass(frozen=True, eq=False)
 class SubNetwork:
-    """``wiring``: of one tile."""
+    """Of one tile, as it is seen: convolutions and pools are what they are."""
 
     network: IntegerNetwork
     wiring: Wiring
@@ -45,6 +50,26 @@ def subnetwork(whole: Whole, boxes: Boxes) -> SubNetwork:
     )
     network = _network(whole, populations, projections, takes, sizes)
     return SubNetwork(network, Wiring(tuple(takes.values()), gives, 1))
+
+
+def walked(network: IntegerNetwork, spatial: bool) -> IntegerNetwork:
+    """A pass's network as the cores walk it: what they know no convolutions of is written out.
+
+    Raises:
+        DoesNotFit: a box so large that what it sees cannot be written out.
+    """
+    if walks(network.projections, spatial):
+        return network
+    found, problems = written_out(network.projections, spatial)
+    refuse(problems, network.target)
+    return replace(network, projections=tuple(_in_whole_numbers(p) for p in found))
+
+
+def _in_whole_numbers(p: IntegerProjection) -> IntegerProjection:
+    """As it was rounded, written out or not."""
+    if p.weight.dtype == np.int32:
+        return p
+    return replace(p, operator=Dense(p.weight.astype(np.int32)))
 
 
 def _network(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nirdeploy.backends.fpga import dialects
-from nirdeploy.backends.fpga.floorplan import Floorplan
+from nirdeploy.backends.fpga import dialects, layout
 from nirdeploy.backends.fpga.passes.boxes import Grid
 from nirdeploy.backends.fpga.passes.ways import Way, whole_way
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -30,7 +30,8 @@ class Whole:
     """A network to be cut.
 
     ``ways``: into each population. ``grids``: in which populations stand. ``signals``: by the name that ways have for
-    their source. ``adds``: populations that are parts of a sum, and the sum's name.
+    their source. ``adds``: populations that are parts of a sum, and the sum's name. ``spatial``: whether the cores walk
+    convolutions and pools; else what a box sees is written out as a matrix.
     """
 
     network: IntegerNetwork
@@ -39,19 +40,22 @@ class Whole:
     grids: Mapping[str, Grid]
     signals: Mapping[str, Signal]
     adds: Mapping[str, str]
+    spatial: bool
 
     @classmethod
     def of(cls, network: IntegerNetwork, target: FpgaTarget) -> Whole:
-        plan = Floorplan(network, target)
         populations = {p.name: network.neurons(p.name) for p in network.populations}
-        grids: dict[str, Grid] = {}
-        for name, layout in plan.layouts.items():
-            grids[name] = layout.grid or (layout.size,)
+        sizes = {name: math.prod(network.takes[name].sent(shape)) for name, shape in network.inputs}
+        sizes |= {name: p.size for name, p in populations.items()}
+        grids: dict[str, Grid] = {name: (size,) for name, size in sizes.items()}
+        grids |= layout.grids((p.source, p.target, p) for p in network.projections)
         ways = {name: [whole_way(p, grids[name]) for p in network.into(name)] for name in populations}
-        largest = {name: held.top for name, held in network.takes.items()}
-        largest |= {name: dialects.most_spikes(p.rules) for name, p in populations.items() if p.spiking}
-        signals = {name: Signal(name, plan.planes(name), most) for name, most in largest.items()}
-        return cls(network, populations, ways, grids, signals, {})
+        signals = {name: Signal(name, held.bits, held.top) for name, held in network.takes.items()}
+        for name, p in populations.items():
+            if p.spiking:
+                most = dialects.most_spikes(p.rules)
+                signals[name] = Signal(name, most.bit_length(), most)
+        return cls(network, populations, ways, grids, signals, {}, bool(target.hardware.spatial))
 
     def sources(self, name: str) -> list[str]:
         """The populations that one reads, each once."""
