@@ -158,8 +158,7 @@ class _Cutting:
         grid = self.whole.grids[name]
         found = shapes(self.whole, name, self._target)
         for shape in found:
-            middle = Box((0, *((size - part) // 2 for size, part in zip(grid[1:], shape[1:], strict=True))), shape)
-            if isinstance(self._placed([{name: middle}]), Pass):
+            if isinstance(self._placed([{name: Box.middle(grid, shape)}]), Pass):
                 return shape
         return found[-1] if found else tuple(1 for _ in grid)
 
@@ -167,7 +166,7 @@ class _Cutting:
         hardware, sub = self._target.hardware, sub or subnetwork(self.whole, tiles[0])
         try:
             network = walked(sub.network, self.whole.spatial)
-            placement, plan = arranged(network, self._target, 32 if hardware.bit_planes > 1 else 1)
+            placement, plan = arranged(network, self._target, 32 if hardware.bit_planes > 1 else 1, sparing=True)
         except DoesNotFit as error:
             return error
         return Pass(tuple(tiles), network, sub.wiring, placement, plan)

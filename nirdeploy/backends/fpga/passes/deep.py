@@ -81,7 +81,7 @@ def deepened(whole: Whole, deep: Deep) -> tuple[Whole, list[str]]:
         forms = (Form.LOW, Form.SIGN) if first.maximum is None else (Form.BOTH,)
         for form in forms:
             held = {Form.LOW: bits - 1, Form.SIGN: 1, Form.BOTH: bits}[form]
-            signals[f"{total}.{form}"] = Signal(total, held, (1 << held) - 1, form, bits)
+            signals[f"{total}.{form}"] = Signal((total,), held, (1 << held) - 1, form, bits)
             left.append(_number(first, total, form, bits, grid))
     ways[name] = left
     return replace(whole, populations=populations, ways=ways, grids=grids, signals=signals, adds=adds), made
@@ -122,9 +122,9 @@ def _piece(way: Way, first: int, count: int, part: str) -> Way:
     if isinstance(p.operator, Convolution):
         weight = _ungrouped(p.operator)[:, first : first + count]
         operator = replace(p.operator, weight=weight, shape=(count, *p.operator.shape[1:]), groups=1)
-        return Way(replace(p, operator=operator), way.grid, box)
+        return replace(way, projection=replace(p, operator=operator), box=box)
     weight = p.operator.weight.reshape(len(p.operator.weight), way.box.shape[0], -1)[:, first : first + count]
-    return Way(replace(p, operator=Dense(weight.reshape(len(weight), -1))), way.grid, box)
+    return replace(way, projection=replace(p, operator=Dense(weight.reshape(len(weight), -1))), box=box)
 
 
 def _ungrouped(operator: Convolution) -> np.ndarray:
@@ -176,4 +176,4 @@ def _number(p: IntegerProjection, total: str, form: Form, bits: int, grid: Grid)
         operator = Elementwise(np.full(grid[0], sign, dtype=np.int32))
     shift = bits - 1 if form is Form.SIGN else 0
     made = replace(p, source=f"{total}.{form}", operator=operator, pool=None, delay=0, shift=shift)
-    return Way(made, seen, Box.whole(seen))
+    return Way(made, seen, Box.whole(seen), (made.source,))

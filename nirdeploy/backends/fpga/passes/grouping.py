@@ -115,7 +115,7 @@ def _beyond_shapes(whole: Whole, name: str, sums: Sequence[Sequence[_Load]]) -> 
 
 def from_outside(whole: Whole, name: str, unit: Sequence[str], target: FpgaTarget) -> Deep | None:
     """Sums of all that a population reads of others than those of the unit; None where there is nothing."""
-    loads = [load for load in _loads(whole, name, target) if load.way.projection.source not in unit]
+    loads = [load for load in _loads(whole, name, target) if not set(load.way.sources) & set(unit)]
     return _deep(whole, name, _together(loads), target)
 
 
@@ -133,8 +133,8 @@ def _together(loads: list[_Load]) -> list[list[_Load]]:
 
 
 def _loads(whole: Whole, name: str, target: FpgaTarget) -> list[_Load]:
-    width, *others = whole.grids[name]
-    smallest = Box((0,) * (1 + len(others)), (min(width, target.hardware.lanes), *(1 for _ in others)))
+    width, *others = grid = whole.grids[name]
+    smallest = Box.middle(grid, (min(width, target.hardware.lanes), *(1 for _ in others)))
     found = []
     for number, way in enumerate(whole.ways[name]):
         taken = list[int]()

@@ -66,7 +66,7 @@ def check(placement: Placement, network: IntegerNetwork, target: FpgaTarget) -> 
         for boxes in one.tiles:
             for name, box in boxes.items():
                 times[name][tuple(slice(a, a + n) for a, n in zip(box.first, box.shape, strict=True))] += 1
-        if missing := {taken.signal for taken in one.wiring.takes} - there:
+        if missing := {signal for taken in one.wiring.takes for signal in taken.signals} - there:
             raise InternalError(f"{', '.join(sorted(missing))} is read before it is there")
         done = {name for name in one.tiles[0] if (times[name] == 1).all()}
         there |= done - set(whole.adds) | {

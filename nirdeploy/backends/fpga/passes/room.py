@@ -98,8 +98,7 @@ def shapes(whole: Whole, name: str, target: FpgaTarget) -> list[tuple[int, ...]]
     units = (lanes, *(1 for _ in grid[1:]))
     found = []
     for shape in product(*(_sizes(size, unit) for size, unit in zip(grid, units, strict=True))):
-        box = Box((0,) * len(grid), shape)
-        needs = room(whole, name, box, target)
+        needs = room(whole, name, Box.middle(grid, shape), target)
         if needs.fits(target):
             count = math.prod(math.ceil(size / part) for size, part in zip(grid, shape, strict=True))
             found.append((count * (needs.taken + math.prod(shape)), count, shape))

@@ -37,13 +37,14 @@ def subnetwork(whole: Whole, boxes: Boxes) -> SubNetwork:
     for name, box in boxes.items():
         populations.append(_population(whole.populations[name], whole.grids[name], box))
         for way in whole.ways[name]:
-            if way.projection.source in own:
-                projections.append(way.projection)
-                continue
-            seen = narrowed(way, whole.grids[name], box)
-            taken = _taken(whole, seen, takes, boxes)
-            sizes[taken.input] = seen.box.shape
-            projections.append(replace(seen.projection, source=taken.input, delay=0))
+            inside = own.intersection(way.sources)
+            projections += [p for p in way.parts() if p.source in inside]
+            outside = [replace(way, projection=p) for p in way.parts() if p.source not in inside] if inside else [way]
+            for one in outside:
+                seen = narrowed(one, whole.grids[name], box)
+                taken = _taken(whole, seen, takes, boxes)
+                sizes[taken.input] = seen.box.shape
+                projections.append(replace(seen.projection, source=taken.input, delay=0))
     gives = tuple(
         Given(name, whole.adds.get(name, name), whole.grids[name], (box.first,), name in whole.adds)
         for name, box in boxes.items()
@@ -102,7 +103,7 @@ def _taken(whole: Whole, seen: Way, takes: dict[tuple[object, ...], Taken], boxe
         names = {*boxes, *(taken.input for taken in takes.values())}
         while name in names:
             name += f".{len(takes)}"
-        takes[key] = Taken(name, signal.name, seen.grid, (box.first,), p.delay, signal.form, signal.of_sum)
+        takes[key] = Taken(name, signal.names, seen.grid, (box.first,), p.delay, signal.form, signal.of_sum)
     return takes[key]
 
 

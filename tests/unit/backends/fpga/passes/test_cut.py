@@ -14,53 +14,14 @@ from hypothesis import strategies as st
 import nirdeploy as nd
 from nirdeploy.backends.fpga.passes import placing
 from nirdeploy.backends.fpga.passes.cut import cut
-from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.errors import DoesNotFit, InternalError
 from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
-from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.records import inputs
-from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum, Pool
-from nirdeploy.sim import integer
-from nirdeploy.targets import fitting
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.placement import Placement
 from tests import networks
 from tests.conftest import examples
-from tests.doubles.passes import played
-
-
-def small(**hardware: int) -> FpgaTarget:
-    """Hardware that holds next to nothing."""
-    sizes = {"cores": 2, "lanes": 8, "weight_rows": 128, "neurons": 64, "parameters": 64, "segments": 1024, "jobs": 256}
-    return targets.load("fpga").with_hardware(**{**sizes, "spike_words": 32, "out_words": 128, **hardware})
-
-
-def rounded(graph: CheckedGraph, target: FpgaTarget) -> IntegerNetwork:
-    try:
-        return fitting.rounded(graph, target)
-    except DoesNotFit:
-        reject()
-
-
-def stimulus(network: IntegerNetwork, seed: int, steps: int = 5, batch: int = 2) -> dict[str, np.ndarray]:
-    rng, found = np.random.default_rng(seed), {}
-    for name, shape in network.inputs:
-        held = network.takes[name]
-        numbers = rng.integers(0, held.top + 1, (steps, batch, *shape)) * (rng.random((steps, batch, *shape)) < 0.6)
-        found[name] = (numbers - held.zero) * held.step
-    return found
-
-
-def agrees(network: IntegerNetwork, target: FpgaTarget, seed: int) -> None:
-    """Passes send what the whole network does, in every population."""
-    passes = cut(network, target)
-    x = stimulus(network, seed)
-    expected = integer.simulate(network, x, engine="plain")
-    found = played(passes, network, inputs.stimulus(x, network.inputs, network.takes))
-    for name, values in {**expected.spikes, **expected.membrane}.items():
-        assert np.array_equal(found[name].reshape(values.shape), values), name
-    placing.check(placing.placement_of(passes, network, target), network, target)
+from tests.unit.backends.fpga.passes.cases import agrees, lif, rounded, small
 
 
 def refused(error: DoesNotFit) -> None:
@@ -138,19 +99,6 @@ def test_maps_are_cut_into_boxes(
     agrees(rounded(graph, target), target, seed)
 
 
-def lif(shape: tuple[int, ...], projection: Projection, read: tuple[int, ...]) -> CheckedGraph:
-    """One map of LIF neurons, all alike."""
-    values = {"tau": 5e-3, "r": 6.0, "v_leak": 0.0, "v_threshold": 0.6, "v_reset": 0.0}
-    return CheckedGraph(
-        (
-            Population("in", "Input", read, {}, np.zeros(read)),
-            Population("p", "LIF", shape, {name: np.full(shape, v) for name, v in values.items()}, np.zeros(shape)),
-        ),
-        (projection,),
-        *(("in",), {"output": "p"}, Dialect(dt=1e-3), "argument"),
-    )
-
-
 def test_the_middle_of_a_map_and_its_border_are_one_pass() -> None:
     operator = Convolution(np.random.default_rng(0).normal(0, 1, (8, 2, 3, 3)), (2, 16, 16), padding=((1, 1), (1, 1)))
     target = small()
@@ -224,39 +172,6 @@ def test_a_kernel_larger_than_the_weight_memory_is_named() -> None:
     network = rounded(lif((4, 4, 4), Projection("in", "p", operator), (2, 16, 16)), target)
     with pytest.raises(DoesNotFit, match="'p' takes 169 weight rows for one channel of 'in', a pass holds 128; use a"):
         cut(network, target)
-
-
-def test_maps_too_large_for_a_matrix_are_written_out_box_by_box() -> None:
-    """On cores that walk no convolutions."""
-    rng = np.random.default_rng(6)
-    values = {"tau": 5e-3, "r": 6.0, "v_leak": 0.0, "v_threshold": 0.6, "v_reset": 0.0}
-    shapes = {"in": (2, 12, 12), "map": (8, 12, 12), "pooled": (8, 6, 6)}
-    graph = CheckedGraph(
-        tuple(
-            Population(name, "LIF", shape, {key: np.full(shape, v) for key, v in values.items()}, np.zeros(shape))
-            if name != "in"
-            else Population(name, "Input", shape, {}, np.zeros(shape))
-            for name, shape in shapes.items()
-        ),
-        (
-            Projection(
-                "in", "map", Convolution(rng.normal(0.1, 1, (8, 2, 3, 3)) / 4, (2, 12, 12), padding=((1, 1), (1, 1)))
-            ),
-            Projection("map", "pooled", Elementwise(np.ones(288)), pool=Pool((8, 12, 12), (2, 2), (2, 2))),
-        ),
-        *(("in",), {"output": "pooled"}, Dialect(dt=1e-3), "argument"),
-    )
-    target = small(spatial=0, weight_rows=512, neurons=256, spike_words=64, out_words=256)
-    found = nd.fit(graph, target)
-    assert not found.problems
-    assert found.network is not None
-    assert not any(isinstance(p.operator, Dense) for p in found.network.projections)
-    x = stimulus(found.network, 7, steps=2, batch=1)
-    expected = integer.simulate(found.network, x)
-    sent = played(found.plan, found.network, inputs.stimulus(x, found.network.inputs, found.network.takes))
-    for name, spikes in expected.spikes.items():
-        assert spikes.any()
-        assert np.array_equal(sent[name].reshape(spikes.shape), spikes)
 
 
 def test_a_sum_needs_bit_planes() -> None:
