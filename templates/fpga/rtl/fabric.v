@@ -69,7 +69,7 @@ module fabric #(
 
     // ---------------------------------------------------------------- cores
     wire [SOURCES*MW-1:0]         messages;
-    wire [SOURCES-1:0]            offered, ready, granted, blocked;
+    wire [SOURCES-1:0]            offered, ready, granted;
     reg                           downwards;
     wire [CORES*2*GROUPS-1:0]     occupied;
     wire [CORES-1:0]              cores_busy, cores_working, in_range;
@@ -104,10 +104,14 @@ module fabric #(
         end
     endgenerate
 
-    assign offered[CORES] = in_valid;
-    assign messages[CORES*MW +: MW] = {{GW{1'b0}}, in_parity, in_addr, in_data, in_first, in_last};
-    assign in_ready = granted[CORES];
-    assign busy    = |cores_busy || bus_valid;
+    wire [AW+33:0] in_message;
+    register_slice #(.WIDTH(AW + 34)) input_register (
+        .clk(clk), .rst(!run), .in_valid(in_valid), .in_ready(in_ready), .in({in_addr, in_data, in_first, in_last}),
+        .out_valid(offered[CORES]), .out_ready(granted[CORES]), .out(in_message)
+    );
+
+    assign messages[CORES*MW +: MW] = {{GW{1'b0}}, in_parity, in_message};
+    assign busy    = |cores_busy || bus_valid || offered[CORES];
     assign working = |cores_working || bus_valid;
 
     // ---------------------------------------------------------------- bus
@@ -122,11 +126,16 @@ module fabric #(
         for (c = 0; c < SOURCES; c = c + 1) begin : source
             wire [GW-1:0] group  = messages[c*MW + AW + 35 +: GW];
             wire          parity = messages[c*MW + AW + 34];
-            assign blocked[c] = taken[{parity, group}];
-            assign ready[c] = offered[c] && !blocked[c];
+            wire          blocked = taken[{parity, group}];
             if (c == CORES) begin : input_first  // so that read-outs never keep the cores from their next step
+                assign ready[c] = offered[c] && !blocked;
                 assign granted[c] = ready[c];
             end else begin : core_next  // the first and the last take turns at being served first
+                // A core's messages of a group and step come one behind the other, and nobody else sends them: where
+                // there is room for the first there is for all. Found a cycle earlier, as it takes long.
+                reg clear;
+                always @(posedge clk) clear <= run && offered[c] && !blocked && !(granted[c] && messages[c*MW]);
+                assign ready[c] = offered[c] && clear;
                 wire earlier = |(ready[CORES-1:0] << (CORES - c));
                 wire later = |(ready[CORES-1:0] >> (c + 1));
                 assign granted[c] = ready[c] && !ready[CORES] && !(downwards ? later : earlier);
@@ -157,7 +166,7 @@ module fabric #(
         end else begin
             bus_valid   <= granted != 0;
             downwards   <= !downwards;
-            if (in_valid && in_ready && in_last) in_parity <= !in_parity;
+            if (granted[CORES] && in_message[0]) in_parity <= !in_parity;
         end
     end
 

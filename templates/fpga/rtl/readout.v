@@ -60,7 +60,7 @@ module readout #(
     reg  [31:0] word;
     reg  [1:0]  byte_left;
     reg  [10:0] index;   // of the word within the group
-    wire [31:0] onehot = word & (~word + 1'b1);
+    wire [31:0] onehot = EVENTS != 0 ? word & (~word + 1'b1) : 32'd0;
     wire [4:0]  position;
     wire        as_events = EVENTS != 0 && !values && events <= 16'd253 && {events[14:0], 1'b0} < bytes;
     wire        give = !out_valid || out_ready;
@@ -94,7 +94,7 @@ module readout #(
                 index  <= 0;
                 if (occupied[{parity, group}]) state <= values || EVENTS == 0 ? HEAD : COUNT;
             end
-            COUNT: state <= left == 0 ? HEAD : ADD;  // the word at `addr` arrives
+            COUNT: state <= EVENTS == 0 || left == 0 ? HEAD : ADD;  // the word at `addr` arrives
             ADD: begin
                 events <= events + {10'd0, ones(stored)};
                 addr   <= addr + 1'b1;
@@ -123,7 +123,7 @@ module readout #(
                 left      <= left - 1'b1;
                 if (left == 1 || byte_left == 0) state <= READ;
             end
-            EVENT: if (word == 0) begin
+            EVENT: if (EVENTS == 0 || word == 0) begin
                 index <= index + 1'b1;
                 left  <= left > 16'd4 ? left - 16'd4 : 16'd0;
                 state <= READ;

@@ -65,15 +65,17 @@ module run_words #(
     end
 
     // ---------------------------------------------------------------- the word, its run's bits only
-    reg           row_ends, first_row, last_row, any, fresh;
+    reg           row_ends, first_row, last_row, fresh;
     reg  [PB-1:0] ending;
-    reg  [4:0]    cut_low, cut_high;
     reg  [RW-1:0] word_row;
     wire          ends = row_ends || ending != 0;
     wire          more = ending != 0 && !row_ends;
-    wire [31:0]   above = 32'hFFFFFFFF << cut_low;
-    wire [31:0]   below = 32'hFFFFFFFF >> (5'd31 - cut_high);
-    wire [31:0]   bits = any ? rdata & above & below : 32'd0;
+    wire [31:0]   mask;
+    wire [31:0]   bits = rdata & mask;
+
+    run_mask cut (
+        .clk(clk), .enable(moves), .none(sparse), .low(head ? low : 5'd0), .high(at_end ? high : 5'd31), .mask(mask)
+    );
 
     generate
         if (PB > 1) begin : kinds
@@ -92,13 +94,10 @@ module run_words #(
             if (given && ends) fresh <= !more;
         end
         if (moves) begin
-            any        <= !sparse;
             row_ends   <= at_end && marks[0];
             ending     <= at_end ? pass : {PB{1'b0}};
             first_row  <= marks[4];
             last_row   <= marks[3];
-            cut_low    <= head ? low : 5'd0;
-            cut_high   <= at_end ? high : 5'd31;
             word_row   <= base;
         end
     end

@@ -58,7 +58,7 @@ module segments #(
 
     job_rows #(.SPATIAL(SPATIAL), .EW(EW), .RW(RW)) rows (
         .clk(clk), .run(run),
-        .start(start), .start_segment(first_segment), .start_count(count),
+        .start(start), .start_segment(first_segment), .start_count(count), .start_lines(lines),
         .first_segment(first_segment), .count(count), .columns(columns), .lines(lines), .row_step(row_step),
         .active(active), .advance(advance), .segment(segment), .column(column), .line(line), .offset(offset),
         .first_row(first_row), .last_row(last_row), .row_ends(row_ends), .job_ends(job_ends)

@@ -65,7 +65,7 @@ module segments #(
 
     job_rows #(.SPATIAL(SPATIAL), .EW(EW), .RW(RW)) rows (
         .clk(clk), .run(run),
-        .start(start), .start_segment(first_segment), .start_count(count),
+        .start(start), .start_segment(first_segment), .start_count(count), .start_lines(lines),
         .first_segment(job_segment), .count(job_count), .columns(job_columns), .lines(job_lines), .row_step(job_step),
         .active(active), .advance(advance), .segment(segment), .column(column), .line(line), .offset(offset),
         .first_row(first_row), .last_row(last_row), .row_ends(row_ends), .job_ends(job_ends)
@@ -83,22 +83,19 @@ module segments #(
     );
 
     // ---------------------------------------------------------------- a register, as a place takes long to find
-    reg           there;
-    reg  [2*BW+RW+PB+6:0] place_then;
-    wire          loads;
+    wire          there, loads;
+    wire [2*BW+RW+PB+6:0] place_then;
 
-    assign advance = !there || loads;
-
-    always @(posedge clk) begin
-        if (!run) there <= 1'b0;
-        else if (advance) there <= placed;
-        if (advance) place_then <= place;
-    end
+    register_slice #(.WIDTH(2 * BW + RW + PB + 7)) found (
+        .clk(clk), .rst(!run), .in_valid(placed), .in_ready(advance), .in(place),
+        .out_valid(there), .out_ready(loads), .out(place_then)
+    );
 
     // ---------------------------------------------------------------- its words, into the queue
     wire          going, sparse, leaves, given;
     wire [$clog2(QUEUE):0] level;
-    wire          give = going && level <= QUEUE - 4;  // room for as many words as may be under way here
+    reg           room;                    // for as many words as may be under way here
+    wire          give = going && room;
     wire [RW+MK+32:0] cut;
     reg  [RW+MK+32:0] cut_then, queued;
     reg           given_then, push;
@@ -114,6 +111,7 @@ module segments #(
 
     // Those without bits do not go on, unless a pass ends there.
     always @(posedge clk) begin
+        room       <= level + {{$clog2(QUEUE){1'b0}}, push} <= QUEUE - 4;  // whether one leaves in this cycle or not
         given_then <= run && given;
         push       <= run && given_then && (cut_then[31:0] != 0 || cut_then[MK+32]);
         cut_then   <= cut;
