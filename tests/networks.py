@@ -284,6 +284,18 @@ def two_layers(seed: int = 0, sizes: tuple[int, int, int] = (20, 30, 5), dialect
     )
 
 
+def looped(graph: nir.NIRGraph, layer: str = "lif1") -> nir.NIRGraph:
+    """The same with the spikes of a layer led back to it: it cannot be cut into passes."""
+    size = graph.nodes[layer].v_threshold.size
+    weight = np.random.default_rng(1).normal(0, 1, (size, size)) / np.sqrt(size)
+    return nir.NIRGraph(
+        nodes={**graph.nodes, f"back_to_{layer}": nir.Linear(weight)},
+        edges=[*graph.edges, (layer, f"back_to_{layer}"), (f"back_to_{layer}", layer)],
+        metadata=graph.metadata,
+        type_check=False,
+    )
+
+
 def spikes(seed: int, shape: tuple[int, ...], rate: float = 0.3) -> np.ndarray:
     """Random 0 and 1, uint8."""
     return (np.random.default_rng(seed).random(shape) < rate).astype(np.uint8)

@@ -69,6 +69,7 @@ def _data(built: Build, done: tuple[str, ...]) -> dict[str, Any]:
         data["calibration"] = built.calibration and built.calibration.as_dict()
     if "place" in done:
         data["cores"] = [asdict(core) for core in built.placement.cores]
+        data["passes"] = len(built.placement.passes) or 1
     if "image" in done:
         data["image_bytes"] = built.image.total_bytes
     return data
@@ -86,7 +87,11 @@ def _show(built: Build, done: tuple[str, ...], out: Path) -> None:
             ui.show(tables.rows_table("calibration", [row.as_dict() for row in built.calibration.rows]))
             ui.say(str(built.calibration))
     if "place" in done:
-        ui.show(tables.rows_table("cores", [core.row() for core in built.placement.cores if any(core.used.values())]))
+        passes = len(built.placement.passes)
+        title = f"cores, each as in its fullest of {passes} passes" if passes else "cores"
+        ui.show(tables.rows_table(title, [core.row() for core in built.placement.cores if any(core.used.values())]))
+        if passes:
+            ui.say(f"{passes} passes: the network is larger than the chip, which runs it part by part over a batch")
         if "cycles_per_step" in built.placement.layout:
             cycles, activity = (built.placement.layout[name] for name in ("cycles_per_step", "activity"))
             ui.say(f"predicted: {cycles:,} cycles per step where {activity:.0%} of all neurons and inputs spike")

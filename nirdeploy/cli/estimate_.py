@@ -87,10 +87,12 @@ def _data(one: Estimate) -> dict[str, Any]:
 
 #: Figures that most targets have, and their columns.
 _SHARED = {
+    "passes": "passes",
     "cycles": "cycles",
     "step_us": "us",
     "link_us": "link us",
     "latency_us": "us to output",
+    "image_s": "s to load",
     "synaptic_events": "synaptic events",
     "energy_nj": "nJ",
     "latency_steps": "steps to output",

@@ -76,6 +76,7 @@ def _path(path: Path) -> dict[str, Any]:
             "signature": image.signature,
             "hash": image.digest(),
             "bytes": image.total_bytes,
+            "passes": len(image.passes) or 1,
             "sections": {section.name: len(section.data) for section in image.sections},
             "populations": [readout.population for readout in image.readouts],
             "provenance": dict(image.provenance),

@@ -31,8 +31,11 @@ def command(
 
     The stimulus holds what the inputs of BUILD take: 0 and 1, or numbers of the range or bits that it was built with.
 
-    A virtual board that was started for this command is flashed first.
+    A virtual board that was started for this command is flashed first. A network of several passes is flashed pass by
+    pass; what they give is kept beside the record until that is written, so that a run which was broken off goes on.
     """
+    import shutil
+
     from nirdeploy import flash, pipeline, run, simulate
 
     built = pipeline.Build.load(build, target)
@@ -43,9 +46,12 @@ def command(
             record = simulate(built, x, options.probes(probe))
         options.write_record("run", record, out, labels, as_json, by=record.source)
         return
+    store = out.with_name(f"{out.name}.passes") if built.image.passes else None
     with options.connect(port, built.target, baud, as_json) as device:
         if port.endswith("virtual"):
             flash(built.image, device)
         with ui.progress("running", as_json) as bar:
-            record = run(device, x, options.probes(probe), bar, image=built.image)
+            record = run(device, x, options.probes(probe), bar, image=built.image, store=store)
     options.write_record("run", record, out, labels, as_json)
+    if store is not None:
+        shutil.rmtree(store, ignore_errors=True)

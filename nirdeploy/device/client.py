@@ -59,6 +59,7 @@ class Device:
     ) -> None:
         self.name = name
         self.image: Image | None = None
+        self.committed: Image | None = None  # the last that was written through here, and checked by the device
         self.retransmitted = 0
         self._port, self._timeout, self._attempts, self._on_close = port, timeout, attempts, on_close
         self._decoder = Decoder()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from nirdeploy.device.client import Device, Progress
@@ -47,7 +47,7 @@ class FlashReport:
 def flash(
     built: Image | HasImage, device: Device, progress: Progress | None = None, *, force: bool = False
 ) -> FlashReport:
-    """Write an image. Sections that the device holds already are not sent again.
+    """Write an image; of several passes, the first. Sections that the device holds already are not sent again.
 
     Args:
         built: an image, or a build.
@@ -61,6 +61,10 @@ def flash(
         DeviceSilent: the device stopped answering. The next flash recovers it.
     """
     image = built if isinstance(built, Image) else built.image
+    if image.passes:
+        report = flash(image.passes[0], device, progress, force=force)
+        device.image = image
+        return replace(report, image=image.digest())
     hello = device.hello()
     if hello.signature.hex() != image.signature:
         raise DeviceMismatch(
@@ -78,10 +82,11 @@ def flash(
     there = hello.image_hash == image.digest_bytes and not force
     sent = 0
     if not there:
-        sent = _write_image(image, device, progress, force)
+        known = device.committed if device.committed and hello.image_hash == device.committed.digest_bytes else None
+        sent = _write_image(image, device, progress, None if force else known, force)
     elif progress:
         progress(image.total_bytes, image.total_bytes)
-    device.image = image
+    device.image = device.committed = image
     return FlashReport(
         image=image.digest(),
         already_there=there,
@@ -93,11 +98,15 @@ def flash(
     )
 
 
-def _write_image(image: Image, device: Device, progress: Progress | None, force: bool) -> int:
+def _write_image(image: Image, device: Device, progress: Progress | None, known: Image | None, force: bool) -> int:
+    """``known``: the image that the device holds, and has checked, if it was written through ``device``."""
     sent = 0
     pending = list(image.sections)
     for attempt in range(_ROUNDS):
-        if not force or attempt:
+        if known is not None:
+            there = {(s.address, len(s.words), s.crc32) for s in known.sections}
+            pending, known = [s for s in pending if (s.address, len(s.words), s.crc32) not in there], None
+        elif not force or attempt:
             pending = _differing(pending, device)
         done = image.total_bytes - sum(len(section.data) for section in pending)
 

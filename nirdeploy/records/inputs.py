@@ -70,11 +70,15 @@ class InputEncoding:
         return self.step * (self.top - self.zero)
 
     def integers(self, x: np.ndarray) -> np.ndarray:
-        """uint8 of numbers that it holds, the border around them; those given, where these are what is sent."""
+        """uint8 (uint32, of more bits) of numbers that it holds, the border around them.
+
+        Those given, where these are what is sent.
+        """
         if self.scale is None and x.dtype == np.uint8:
             return self.around(x, fill=self.zero)
         values = x if self.scale is None else np.rint(x.astype(np.float64) / self.scale) + self.zero
-        return self.around(np.asarray(np.clip(values, 0, self.top).astype(np.uint8)), fill=self.zero)
+        kind = np.uint8 if self.bits <= MAX_BITS else np.uint32
+        return self.around(np.asarray(np.clip(values, 0, self.top).astype(kind)), fill=self.zero)
 
     def around(self, values: np.ndarray, *, fill: int) -> np.ndarray:
         """Values (..., *shape) with a border of ``fill``."""

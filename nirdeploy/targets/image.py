@@ -3,6 +3,9 @@
 Layout: magic, u32 length of the header, header (JSON), the sections' words, SHA-256 of all before.
 The header names target, hardware signature, each section's address, length and SHA-256, and the
 layout by which a host turns spikes into input words and output words into spikes.
+
+A network of several passes is an image of images: it has no sections of its own, each pass has a header of its own
+within the header, and words that several passes have in common stand in the file once.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +25,7 @@ import numpy as np
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import inputs, spikes, store
 from nirdeploy.records.inputs import Border, InputEncoding, border_from
+from nirdeploy.targets.wiring import Wiring
 
 MAGIC = b"NIRDIMG1"
 _HASH_BYTES = 32
@@ -37,6 +42,10 @@ class Section:
     @cached_property
     def data(self) -> bytes:
         return np.ascontiguousarray(self.words, dtype="<u4").tobytes()
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
     @cached_property
     def crc32(self) -> int:
@@ -151,7 +160,9 @@ class Readout:
 class Image:
     """Sections to write and the layout to run by. ``signature``: 8 bytes as hex.
 
-    ``provenance`` holds the digests of what the image was built from and the options.
+    ``provenance`` holds the digests of what the image was built from and the options. ``passes``: where a network needs
+    several, the image of each, whose ``wiring`` says what it reads and gives; inputs and readouts are then the whole
+    network's, and stand nowhere.
     """
 
     FILE: ClassVar[str] = "image.ndi"  # in a build's folder
@@ -165,10 +176,23 @@ class Image:
     outputs: Mapping[str, str]
     dt: float
     provenance: Mapping[str, Any]
+    passes: tuple[Image, ...] = ()
+    wiring: Wiring | None = None
 
-    @cached_property
+    @property
     def blob(self) -> bytes:
         """The file's bytes; equal images give equal bytes."""
+        text = json.dumps(self._header(), sort_keys=True, separators=(",", ":")).encode()
+        body = MAGIC + len(text).to_bytes(4, "little") + text + b"".join(self._words().values())
+        return body + hashlib.sha256(body).digest()
+
+    def _words(self) -> dict[str, bytes]:
+        """What stands behind the header: the sections' words; of passes, each that is unlike the others by its hash."""
+        if not self.passes:
+            return {str(number): section.data for number, section in enumerate(self.sections)}
+        return {section.sha256: section.data for one in self.passes for section in one.sections}
+
+    def _header(self) -> dict[str, Any]:
         header = {
             "target": self.target,
             "signature": self.signature,
@@ -177,7 +201,7 @@ class Image:
                     "name": s.name,
                     "address": s.address,
                     "words": len(s.words),
-                    "sha256": hashlib.sha256(s.data).hexdigest(),
+                    "sha256": s.sha256,
                 }
                 for s in self.sections
             ],
@@ -188,11 +212,10 @@ class Image:
             "dt": self.dt,
             "provenance": dict(self.provenance),
         }
-        text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-        body = MAGIC + len(text).to_bytes(4, "little") + text + b"".join(s.data for s in self.sections)
-        return body + hashlib.sha256(body).digest()
+        header |= {"passes": [one._header() for one in self.passes]} if self.passes else {}
+        return header | ({"wiring": self.wiring.as_dict()} if self.wiring else {})
 
-    @property
+    @cached_property
     def digest_bytes(self) -> bytes:
         """The image hash a device keeps: SHA-256 over the whole file but its last 32 bytes."""
         return self.blob[-_HASH_BYTES:]
@@ -202,8 +225,8 @@ class Image:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of all sections together."""
-        return sum(len(s.data) for s in self.sections)
+        """Bytes of all sections together, those that passes share once."""
+        return sum(map(len, self._words().values()))
 
     def save(self, path: Path) -> None:
         store.write_atomic(path, self.blob)
@@ -239,17 +262,24 @@ class Image:
         end = start + int.from_bytes(body[len(MAGIC) : start], "little")
         header = json.loads(body[start:end])
         sections, offset = [], end
-        for entry in header["sections"]:
-            words = np.frombuffer(body, dtype="<u4", count=entry["words"], offset=offset)
-            section = Section(entry["name"], entry["address"], words)
-            if hashlib.sha256(section.data).hexdigest() != entry["sha256"]:
-                raise CorruptFile(f"section {section.name!r} does not match its SHA-256", where=where)
-            sections.append(section)
-            offset += len(section.data)
+        known: dict[str, np.ndarray] = {}
+        parts = header.get("passes", ())
+        for entry in (*header["sections"], *(entry for part in parts for entry in part["sections"])):
+            if not parts or entry["sha256"] not in known:
+                words = np.frombuffer(body, dtype="<u4", count=entry["words"], offset=offset)
+                if hashlib.sha256(words.tobytes()).hexdigest() != entry["sha256"]:
+                    raise CorruptFile(f"section {entry['name']!r} does not match its SHA-256", where=where)
+                known[entry["sha256"]], offset = words, offset + words.nbytes
+            sections.append(Section(entry["name"], entry["address"], known[entry["sha256"]]))
+        return cls._of_header(header, iter(sections))
+
+    @classmethod
+    def _of_header(cls, header: Mapping[str, Any], sections: Iterator[Section]) -> Image:
+        """An image from its header; takes the sections that it has, then those of its passes, from ``sections``."""
         return cls(
             target=header["target"],
             signature=header["signature"],
-            sections=tuple(sections),
+            sections=tuple(islice(sections, len(header["sections"]))),
             inputs=tuple(
                 InputSlot(**{**s, "shape": tuple(s["shape"]), "grid": tuple(s["grid"]), "border": border_from(s)})
                 for s in header["inputs"]
@@ -271,6 +301,8 @@ class Image:
             outputs=header["outputs"],
             dt=header["dt"],
             provenance=header["provenance"],
+            passes=tuple(cls._of_header(one, sections) for one in header.get("passes", ())),
+            wiring=Wiring.from_dict(header["wiring"]) if "wiring" in header else None,
         )
 
 

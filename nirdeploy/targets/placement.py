@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,9 +65,11 @@ class ChipUse:
 
 @dataclass(frozen=True)
 class Placement:
-    """Every neuron on exactly one core, no core over a limit.
+    """Every neuron on exactly one core, no core over a limit; or, where there are ``passes``, so in one of them.
 
-    Slices are in the network's order. ``layout`` is the backend's own: what JSON holds.
+    Slices are in the network's order. ``layout`` is the backend's own: what JSON holds. ``passes``: placements of
+    networks that together are this one, in the order in which they are run; there are no slices then, and the cores are
+    each as full as in the pass that takes most of it.
     """
 
     FILE: ClassVar[str] = "placement.npz"  # in a build's folder
@@ -77,13 +79,17 @@ class Placement:
     slices: tuple[Slice, ...]
     cores: tuple[CoreUse, ...]
     layout: Mapping[str, Any] = field(default_factory=dict)
+    passes: tuple[Placement, ...] = ()
 
     def of(self, population: str) -> tuple[Slice, ...]:
         """The slices of one population, in the order of their neurons."""
         return tuple(s for s in self.slices if s.population == population)
 
     def _meta(self) -> dict[str, Any]:
-        return asdict(self)
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        values |= {name: [asdict(one) for one in values[name]] for name in ("slices", "cores")}
+        passes = [one._meta() for one in values.pop("passes")]
+        return values | ({"passes": passes} if passes else {})
 
     def digest(self) -> str:
         """SHA-256 (hex)."""
@@ -97,21 +103,27 @@ class Placement:
         """Raises :class:`CorruptFile` if the file is not a saved Placement."""
         meta, _ = store.unpack(path.read_bytes(), where=str(path))
         try:
-            return cls(
-                **{
-                    **meta,
-                    "slices": tuple(Slice(**entry) for entry in meta["slices"]),
-                    "cores": tuple(CoreUse(**entry) for entry in meta["cores"]),
-                }
-            )
+            return cls._of_meta(meta)
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"not a placement ({error})", where=str(path), hint="build it again") from error
 
+    @classmethod
+    def _of_meta(cls, meta: Mapping[str, Any]) -> Placement:
+        return cls(
+            **{
+                **meta,
+                "slices": tuple(Slice(**entry) for entry in meta["slices"]),
+                "cores": tuple(CoreUse(**entry) for entry in meta["cores"]),
+                "passes": tuple(cls._of_meta(one) for one in meta.get("passes", ())),
+            }
+        )
+
 
 def validate(placement: Placement, network: IntegerNetwork) -> None:
-    """Re-check what every placement guarantees. Raises :class:`InternalError`."""
+    """Re-check what every placement guarantees; of passes, whose networks the backend knows, that no core is over its
+    limits in any. Raises :class:`InternalError`."""
     known = {core.core for core in placement.cores}
-    for population in network.populations:
+    for population in () if placement.passes else network.populations:
         expected = 0
         for part in placement.of(population.name):
             if part.first != expected or part.core not in known:
@@ -119,7 +131,7 @@ def validate(placement: Placement, network: IntegerNetwork) -> None:
             expected += part.count
         if expected != population.size:
             raise InternalError(f"{population.name!r}: {expected} of {population.size} neurons placed")
-    for core in placement.cores:
+    for core in (*placement.cores, *(core for one in placement.passes for core in one.cores)):
         over = [name for name, used in core.used.items() if used > core.limits[name]]
         if over:
             raise InternalError(f"core {core.core} is over its {', '.join(over)}")

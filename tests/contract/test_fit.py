@@ -60,7 +60,7 @@ def test_what_is_rounded_is_what_fits(name: str) -> None:
 
 def test_what_finds_no_room_is_rounded_all_the_same() -> None:
     target = targets.load("fpga").with_hardware(cores=1, weight_rows=512)
-    backend, graph = targets.backend_of(target), check(networks.two_layers(sizes=(400, 400, 10)))
+    backend, graph = targets.backend_of(target), check(networks.looped(networks.two_layers(sizes=(400, 400, 10))))
     assert backend.fit(graph, target).problems
     assert backend.rounded(graph, target).population("lif1").size == 400
 
@@ -127,7 +127,7 @@ def test_one_problem_is_one_paragraph(cli: Callable[..., Any], tmp_path: Path) -
 
 def test_a_network_that_only_the_cores_cannot_hold_is_there(tmp_path: Path) -> None:
     small = targets.load("fpga").with_hardware(cores=1, weight_rows=64, neurons=64)
-    graph = networks.two_layers(sizes=(40, 100, 10))
+    graph = networks.looped(networks.looped(networks.two_layers(sizes=(40, 100, 90))), "lif2")
     fit = nd.fit(graph, small)
     assert fit.network is not None
     assert fit.placement is None

@@ -24,7 +24,7 @@ NEURON = {"lif1": 7, "lif2": 2}
 
 @pytest.fixture(scope="module")
 def fabric() -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric()) as made:
+    with fpga.unkind(hardware.fabric()) as made:
         yield made
 
 

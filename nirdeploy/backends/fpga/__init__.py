@@ -11,6 +11,8 @@ from nirdeploy.backends.common.support import unsupported
 from nirdeploy.backends.fpga import dialects, packing, placement
 from nirdeploy.backends.fpga.cost import cycles, line, logic
 from nirdeploy.backends.fpga.lowering import lower
+from nirdeploy.backends.fpga.passes import estimating, imaging, placing
+from nirdeploy.backends.fpga.passes.cut import Passes, cut
 from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.errors import DoesNotFit
@@ -50,11 +52,11 @@ class FpgaBackend(Backend[Formats, Hardware]):
         return problems
 
     def fit(self, graph: CheckedGraph, target: FpgaTarget) -> Fit:
-        """Lowered, rounded and placed, each once."""
+        """Lowered, rounded and placed, each once: as a whole where there is room for it, else in passes."""
         network = None
         try:
             network = self.rounded(graph, target)
-            return Fit((), network, *placement.place(network, target))
+            return Fit((), network, *_placed(network, target))
         except DoesNotFit as error:
             if not error.problems:
                 raise
@@ -71,8 +73,16 @@ class FpgaBackend(Backend[Formats, Hardware]):
         refuse(dialects.odd(named, target), target.name)
         return named
 
-    def plan(self, network: IntegerNetwork, placement: Placement, target: FpgaTarget) -> Plan:
+    def plan(self, network: IntegerNetwork, placement: Placement, target: FpgaTarget) -> Plan | Passes:
+        if placement.passes:
+            return placing.passes_of(placement, network, target)
         return planned(network, target, placement.slices)
+
+    def validate(self, placement: Placement, network: IntegerNetwork, target: FpgaTarget) -> None:
+        if placement.passes:
+            placing.check(placement, network, target)
+        else:
+            super().validate(placement, network, target)
 
     def context(
         self, target: FpgaTarget, network: IntegerNetwork | None = None, placement: Placement | None = None
@@ -85,9 +95,11 @@ class FpgaBackend(Backend[Formats, Hardware]):
         }
 
     def estimate(
-        self, network: IntegerNetwork, placement: Placement, plan: Plan, target: FpgaTarget, activity: float
+        self, network: IntegerNetwork, placement: Placement, plan: Plan | Passes, target: FpgaTarget, activity: float
     ) -> dict[str, float | str]:
         """The line, and the schedule at ``activity``: of inputs as fast as they are taken, and of one alone."""
+        if isinstance(plan, Passes):
+            return estimating.estimate(plan, network, target, activity)
         period = cycles.predict(plan.floorplan, target.hardware, plan.jobs, activity).period
         alone = cycles.latency(plan.floorplan, target.hardware, plan.jobs, activity)
         clock_mhz = target.serial_board.clock_hz / 1e6
@@ -116,11 +128,13 @@ class FpgaBackend(Backend[Formats, Hardware]):
         self,
         network: IntegerNetwork,
         placement: Placement,
-        plan: Plan,
+        plan: Plan | Passes,
         artifacts: Mapping[str, bytes],
         target: FpgaTarget,
         provenance: Mapping[str, Any],
     ) -> Image:
+        if isinstance(plan, Passes):
+            return imaging.image_of(plan, network, target, provenance)
         inputs, input_words = packing.inputs(plan.floorplan)
         return Image(
             target=target.name,
@@ -133,6 +147,14 @@ class FpgaBackend(Backend[Formats, Hardware]):
             dt=network.dt,
             provenance=dict(provenance),
         )
+
+
+def _placed(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan | Passes]:
+    try:
+        return placement.place(network, target)
+    except DoesNotFit:
+        passes = cut(network, target)
+    return placing.placement_of(passes, network, target), passes
 
 
 BACKEND = FpgaBackend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nirdeploy.backends.fpga.cost import cycles
 from nirdeploy.backends.fpga.floorplan import Floorplan
@@ -15,7 +15,7 @@ from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.backends.fpga.segments import MOST_BITS
 from nirdeploy.integers.network import IntegerNetwork, Population
-from nirdeploy.targets.fit import Problem, refuse
+from nirdeploy.targets.fit import Problem, refusal, refuse
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 
 _TOO_LARGE = "the network is too large: it needs"
@@ -74,18 +74,27 @@ class _Core:
 
 
 def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]:
-    """Put a network on the target's cores.
+    """Put a network on the target's cores, and predict what a step takes there.
 
     Raises:
         DoesNotFit: by how much, in which memory, all violations at once.
     """
+    placement, plan = arranged(network, target, target.hardware.planes)
+    predicted = cycles.predict(plan.floorplan, target.hardware, plan.jobs)
+    cores = tuple(
+        replace(core, cycles=round(predicted.busy[core.core], 1), limited_by=predicted.limits[core.core])
+        for core in placement.cores
+    )
+    layout = {"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY}
+    return replace(placement, cores=cores, layout=layout), plan
+
+
+def arranged(network: IntegerNetwork, target: FpgaTarget, most_bits: int) -> tuple[Placement, Plan]:
+    """The same without a prediction; ``most_bits``: of the numbers of an input. Raises :class:`DoesNotFit`."""
     hardware, whole = target.hardware, Floorplan(network, target)
     needs = _needs(whole, target)
-    refuse(_beyond_totals(whole, needs, target), target.name)
-    cores = [_Core(number) for number in range(hardware.cores)]
-    spread = max(1, (hardware.groups - 1) // len(needs))
-    for number in sorted(range(len(needs)), key=lambda n: -needs[n].cycles * needs[n].block.lines):
-        refuse(_spread(needs[number], number, cores, hardware, spread), target.name)
+    refuse([*_beyond_totals(whole, needs, target), *beyond_bits(network, most_bits)], target.name)
+    cores = _filled(needs, target)
     slices: list[Slice] = []
     for number, need in enumerate(needs):
         line = 0
@@ -103,18 +112,8 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
     used = {number: _used(program) for number, program in plan.programs.items()}
     limits = {name: int(getattr(hardware, name)) for name in used[0]}
     refuse(_beyond_cores(used, limits), target.name)
-    predicted = cycles.predict(plan.floorplan, hardware, plan.jobs)
-    placement = Placement(
-        network=network.digest(),
-        target=target.name,
-        slices=tuple(slices),
-        cores=tuple(
-            CoreUse(number, used[number], limits, round(predicted.busy[number], 1), predicted.limits[number])
-            for number in plan.programs
-        ),
-        layout={"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY},
-    )
-    return placement, plan
+    uses = tuple(CoreUse(number, used[number], limits) for number in plan.programs)
+    return Placement(network.digest(), target.name, tuple(slices), uses), plan
 
 
 def _needs(plan: Floorplan, target: FpgaTarget) -> list[_Need]:
@@ -140,6 +139,21 @@ def _needs(plan: Floorplan, target: FpgaTarget) -> list[_Need]:
                 )
             )
     return needs
+
+
+def _filled(needs: list[_Need], target: FpgaTarget) -> list[_Core]:
+    """The cores with all lines on them: evenly, or each block on as few as can be, where rows shared by a block leave
+    no room for that. Raises :class:`DoesNotFit`."""
+    problems: list[Problem] = []
+    for spread in (max(1, (target.hardware.groups - 1) // len(needs)), 1):
+        cores = [_Core(number) for number in range(target.hardware.cores)]
+        found: list[Problem] = []
+        for number in sorted(range(len(needs)), key=lambda n: -needs[n].cycles * needs[n].block.lines):
+            found = found or _spread(needs[number], number, cores, target.hardware, spread)
+        if not found:
+            return cores
+        problems = problems or found
+    raise refusal(problems, target.name)
 
 
 def _spread(need: _Need, number: int, cores: list[_Core], hardware: Hardware, spread: int) -> list[Problem]:
@@ -187,7 +201,7 @@ def _beyond_cores(used: Mapping[int, Mapping[str, int]], limits: Mapping[str, in
 
 def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> list[Problem]:
     """Everything that cannot fit however it is cut."""
-    hardware, bits = target.hardware, max(one.bits for one in plan.network.takes.values())
+    hardware = target.hardware
     totals: list[tuple[str, Mapping[str, int], int]] = [
         ("neurons", _sum(needs, lambda n: n.neurons * n.block.lines), hardware.cores * hardware.neurons),
         ("parameters", _sum(needs, lambda n: n.parameters_on(n.block.lines)), hardware.cores * hardware.parameters),
@@ -203,7 +217,6 @@ def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> l
     for what, number, have, remedy in (
         ("bitmap words", plan.spike_words, hardware.spike_words, _SMALLER),
         ("read-out words", plan.values, values, _SMALLER),
-        ("bits of an input value", bits, hardware.planes, "build with fewer input bits (--input-bits)"),
     ):
         if number > have:
             problems.append(Problem("", f"{_TOO_LARGE} {number:,} {what}", f"{have:,} there are", remedy))
@@ -214,6 +227,13 @@ def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> l
         found = f"{_TOO_LARGE} {rows:,} weight rows for one line of {name!r}"
         problems.append(Problem(name, found, f"{hardware.weight_rows:,} a core can hold", _SMALLER))
     return problems
+
+
+def beyond_bits(network: IntegerNetwork, most: int) -> list[Problem]:
+    """Numbers of inputs that have more bits than there may be."""
+    bits = max(one.bits for one in network.takes.values())
+    found, have = f"{_TOO_LARGE} {bits:,} bits of an input value", f"{most:,} there are"
+    return [Problem("", found, have, "build with fewer input bits (--input-bits)")] if bits > most else []
 
 
 def _beyond_words(plan: Floorplan) -> list[Problem]:

@@ -81,7 +81,7 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
         said.append(f"{len(graph.nodes)} NIR nodes in {model}")
     with clock.step("build") as said:
         built = nd.build(model, chosen, out / "build")
-        used = {part.core for part in built.placement.slices}
+        used = {core.core for core in built.placement.cores if any(core.used.values())}
         said.append(f"checked, quantized to {chosen.formats.weight_bits}-bit weights, on {len(used)} cores")
     with clock.step("board") as said, bar("compiling the virtual board"):
         said.append("cached" if board.is_prepared(chosen) else "RTL compiled by Verilator")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from nirdeploy.device.run import encode_samples
+from nirdeploy.device.stream import encode_samples
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.energy.events import Counts, count
@@ -129,7 +129,7 @@ def _on_board(built: Built, record: SpikeRecord, counts: Counts, x: Any) -> OnBo
         return None
     words = float(figures["bus_words"]) * steps if "bus_words" in figures else None
     sent = None
-    if "image" in built.products:
+    if "image" in built.products and not built.image.passes:
         streams = encode_samples(built.image, stimulus_of(built.image, x))
         sent = sum(map(len, streams)) / len(streams)
     return OnBoard(busy or float(figures["step_us"]) * 1e-6 * steps, words, sent)

@@ -82,9 +82,9 @@ module core #(
     wire rst = !run;
 
     // ---------------------------------------------------------------- configuration
-    reg [GROUPS-1:0] listen;
+    reg [GROUPS-1:0] listen = 0;                 // read, maybe, before they are written
+    reg [JW:0] jobs = 0;
     reg [31:0] listen_word;
-    reg [JW:0] jobs;
     wire we_control  = cfg_we && cfg_kind == 3'd0;
     wire we_jobs     = cfg_we && cfg_kind == 3'd1;
     wire we_weights  = cfg_we && cfg_kind == 3'd2;

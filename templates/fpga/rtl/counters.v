@@ -1,7 +1,8 @@
-// What the device says of itself, in one memory of 16-bit words: what it has counted, and its identity.
+// What the device says of itself: what it has counted and the image's hash, in one memory of 16-bit words, and its
+// identity, which is constant: nothing that is written can change it.
 //
 //   0 bad frames (up to 65,528)   1..4 cycles   5..8 cycles in which cores worked   9, 10 steps   11, 12 saturations
-//   16..28 the same, as they stood when `wanted`         35..47 IDENTITY         48..63 hash of the image
+//   16..28 the same, as they stood when `wanted`         35..47 IDENTITY (no memory)     48..63 hash of the image
 //
 // A sweep goes through all counters in 64 cycles, four each: read; add; add again, into the copy if it is wanted; then
 // the write port is the hash's. What happens meanwhile waits in a few bits. Words 16 on and 35 on are what
@@ -34,11 +35,6 @@ module counters #(
 
     (* no_rw_check *)
     reg [15:0] mem [0:63];
-    integer i;
-    initial begin
-        for (i = 0; i < 64; i = i + 1) mem[i] = 16'd0;
-        for (i = 0; i < 13; i = i + 1) mem[35 + i] = IDENTITY[16*i +: 16];
-    end
 
     // ---------------------------------------------------------------- the sweep
     reg  [5:0]  beat;
@@ -110,11 +106,19 @@ module counters #(
     wire [5:0]  waddr = phase == 2'd3 ? at[6:1] : {1'b0, phase[1], word};
     wire [15:0] wdata = phase == 2'd3 ? hash_data : sum[15:0];
 
+    // Read only: byte 64 and on.
+    (* rom_style = "block" *)
+    reg [7:0] rom [0:31];
+    reg [7:0] constant;
+    integer   i;
+    initial for (i = 0; i < 32; i = i + 1) rom[i] = i < 6 ? 8'd0 : IDENTITY[8*(i < 6 ? 0 : i-6) +: 8];
+
     assign hash_ready = phase == 2'd3;
 
     always @(posedge clk) begin
         if (we) mem[waddr] <= wdata;
         if (!phase[0]) read <= mem[phase[1] ? at[6:1] : {2'b00, word}];
-        if (phase == 2'd3) told <= at[0] ? read[15:8] : read[7:0];
+        constant <= rom[at[4:0]];
+        if (phase == 2'd3) told <= at[6:5] == 2'b10 ? constant : at[0] ? read[15:8] : read[7:0];
     end
 endmodule

@@ -178,6 +178,8 @@ module fabric #(
     reg  [31:0]   picked;
     integer r;
 
+    initial input_words = 0;               // read, maybe, before it is written
+
     stage #(.WIDTH(NB), .CYCLES(3)) numbers (.clk(clk), .enable(1'b1), .in(asked), .out(answers));
 
     always @* begin

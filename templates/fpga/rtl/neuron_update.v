@@ -133,7 +133,8 @@ module neuron_update #(
             wire signed [S-1:0]    i_in = first ? {S{1'b0}} : state[S +: S];
             wire signed [S+1:0]    i_decayed3;
             wire signed [WIDE-1:0] entering3, entering4, i_sum3;
-            wire signed [S-1:0]    i_next, i_seen, i6, i_out, i_initial = param[DIALECTS * PLAIN +: S];
+            wire signed [S-1:0]    i_next, i_seen, i6, i_out;
+            wire signed [S-1:0]    i_initial = param[DIALECTS * PLAIN +: S];
             wire                   i_cut;
             reg  signed [S-1:0]    i4;
             reg                    i_over4;

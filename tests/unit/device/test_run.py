@@ -14,7 +14,8 @@ from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind
-from nirdeploy.device.run import encode_samples, run
+from nirdeploy.device.run import run
+from nirdeploy.device.stream import encode_samples
 from nirdeploy.errors import (
     DeviceMismatch,
     DeviceSilent,

@@ -104,7 +104,7 @@ def maximal(draw: st.DrawFn) -> CheckedGraph:
 
 @pytest.fixture(scope="module")
 def fabric() -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric("three cores, wide update")) as made:
+    with fpga.unkind(hardware.fabric("three cores, wide update")) as made:
         yield made
 
 

@@ -72,7 +72,7 @@ def test_a_faster_clock_makes_shorter_steps() -> None:
 
 
 def test_what_does_not_fit_says_how_to_find_the_targets_that_hold_it(cli: terminal.Cli, tmp_path: Path) -> None:
-    graph = networks.two_layers(sizes=(40, 100, 10))
+    graph = networks.looped(networks.two_layers(sizes=(40, 100, 10)))
     small = targets.load("fpga").with_hardware(cores=1, weight_rows=64, neurons=64)
     with pytest.raises(DoesNotFit) as caught:
         nd.build(graph, targets.validate({**small.model_dump(by_alias=True), "name": "small"}, where="small"))
@@ -99,12 +99,13 @@ def test_a_refusal_asks_no_other_target(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_no_target_holds() -> None:
     nodes = {
-        "input": nir.Input({"input": np.array([60000])}),
-        "fc": nir.Linear(np.ones((300, 60000), dtype=np.float32)),
-        "lif": nir.CubaLIF(*(np.full(300, v) for v in (1e-3, 1e-3, 1.0, 0.0, 1.0)), v_reset=np.zeros(300)),
-        "output": nir.Output({"output": np.array([300])}),
+        "input": nir.Input({"input": np.array([6000])}),
+        "fc": nir.Linear(np.ones((1000, 6000), dtype=np.float32)),
+        "lif": nir.CubaLIF(*(np.full(1000, v) for v in (1e-3, 1e-3, 1.0, 0.0, 1.0)), v_reset=np.zeros(1000)),
+        "output": nir.Output({"output": np.array([1000])}),
     }
     graph = nir.NIRGraph(nodes, [("input", "fc"), ("fc", "lif"), ("lif", "output")], type_check=False)
+    graph = networks.looped(graph, "lif")
     with pytest.raises(DoesNotFit):
         nd.build(graph, dialect="nir,dt=1e-4,reset=subtract")
     assert not any(survey(check(graph, dialect="nir,dt=1e-4,reset=subtract")))

@@ -10,7 +10,7 @@ from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.targets.image import Readout
 
-_BITS = 10  # of a byte on the line: with start and stop bit
+BITS = 10  #: of a byte on the line: with start and stop bit
 _MOST_EVENTS = 253
 _STEPS_PAYLOAD, _STEPS_WIRE, _STEPS_REPLY = 506, 516, 9  # bytes: of a full STEPS frame, and of what answers it
 _OUTPUT_PAYLOAD, _OUTPUT_WIRE = 480, 489  # of a full OUTPUT frame
@@ -25,7 +25,7 @@ class Traffic:
 
     def microseconds(self, baud: int) -> float:
         """The line carries both ways at once."""
-        return 1e6 * _BITS * max(self.sent, self.received) / baud
+        return 1e6 * BITS * max(self.sent, self.received) / baud
 
 
 def traffic(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic:

@@ -41,6 +41,9 @@ def test_whatever_is_placed_is_placed_rightly(graph: CheckedGraph, cores: int, l
     network, placement = fit.network, fit.placement
     assert network is not None
     assert placement is not None
+    targets.backend_of(target).validate(placement, network, target)
+    if placement.passes:
+        return  # so are those that fit at once
     validate(placement, network)
     assert sum(s.count for s in placement.slices) == sum(p.size for p in network.populations)
     assert len({s.group for s in placement.slices}) == len(placement.slices)
@@ -92,9 +95,12 @@ def test_a_map_wider_than_the_words_of_a_job(shape: tuple[int, int, int], said: 
         (Projection("in", "out", kernel),),
         *(("in",), {"output": "out"}, Dialect(dt=1.0), "argument"),
     )
-    problems = nd.fit(graph, target).problems
+    with pytest.raises(DoesNotFit) as caught:
+        place(targets.backend_of(target).rounded(graph, target), target)
+    problems = caught.value.problems
     assert any(said in str(problem) for problem in problems), problems
     assert "use a narrower map" in str(problems[0])
+    assert nd.fit(graph, target).fits  # in passes, which see a part of it each
 
 
 def test_save_and_load(tmp_path: Path) -> None:

@@ -33,14 +33,14 @@ STEPS = 60
 
 @pytest.fixture(scope="module", params=hardware.FABRICS, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric(request.param)) as made:
+    with fpga.unkind(hardware.fabric(request.param)) as made:
         yield made
 
 
 def _fit(graph: CheckedGraph, fabric: rtl.Fabric) -> tuple[IntegerNetwork, Plan, float, Image]:
     """The graph on the fabric, loaded. Examples that do not fit are none."""
     fit = fitting.fit(graph, fabric.target)
-    assume(fit.fits)
+    assume(fpga.in_one_pass(fit))
     assert fit.network is not None
     assert fit.placement is not None
     image = fpga.packed(fit, fabric.target)

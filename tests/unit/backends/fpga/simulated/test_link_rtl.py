@@ -12,7 +12,7 @@ from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.simulated.board import _Device
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import REPLY, DeviceStatus, Kind, Status
-from nirdeploy.device.run import encode_samples
+from nirdeploy.device.stream import encode_samples
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
 from tests.doubles.memories import memory_map

@@ -28,7 +28,7 @@ IMAGE = (2, 7, 6)
 
 @pytest.fixture(scope="module", params=WITH, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric(request.param)) as made:
+    with fpga.unkind(hardware.fabric(request.param)) as made:
         yield made
 
 
@@ -47,7 +47,7 @@ def test_in_every_dialect(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) ->
     """Beside delays, recurrence, other projections and other maxima into the same neurons, of numbers and of spikes."""
     assume(any(p.maximum for p in graph.projections))
     fit = fitting.fit(graph, fabric.target)
-    assume(fit.fits)
+    assume(fpga.in_one_pass(fit))
     expected, measured = _both(fabric, fit, networks.stimulus(graph, seed))
     verdict = verify(expected, measured, allow_silent=True)
     assert verdict.equal, verdict.summary()

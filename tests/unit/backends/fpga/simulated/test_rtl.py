@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.law, pytest.mark.xdist_group("rtl")]
 
 @pytest.fixture(scope="module", params=hardware.FABRICS, ids=lambda name: name.replace(" ", "-"))
 def fabric(request: pytest.FixtureRequest) -> Iterator[rtl.Fabric]:
-    with rtl.Fabric(hardware.fabric(request.param)) as made:
+    with fpga.unkind(hardware.fabric(request.param)) as made:
         yield made
 
 
@@ -48,7 +48,7 @@ def _image(network: IntegerNetwork, target: Target) -> Image:
 )
 def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
     fit = fitting.fit(graph, fabric.target)
-    assume(fit.fits)
+    assume(fpga.in_one_pass(fit))
     network, x = fit.network, networks.stimulus(graph, seed)
     assert network is not None
     image = fpga.packed(fit, fabric.target)

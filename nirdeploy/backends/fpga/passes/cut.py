@@ -1,0 +1,180 @@
+"""cut: a network in passes, each placed on the target's cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nirdeploy.backends.fpga.passes.boxes import Box, tiles
+from nirdeploy.backends.fpga.passes.deep import Deep, deepened
+from nirdeploy.backends.fpga.passes.grouping import from_outside, grouped
+from nirdeploy.backends.fpga.passes.room import room, shapes
+from nirdeploy.backends.fpga.passes.subnetwork import SubNetwork, subnetwork
+from nirdeploy.backends.fpga.passes.whole import Whole
+from nirdeploy.backends.fpga.placement import arranged, beyond_bits
+from nirdeploy.backends.fpga.plan import Plan
+from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.errors import DoesNotFit
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.targets.fit import Problem, refusal, refuse
+from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.wiring import Wiring, joined
+
+Boxes = Mapping[str, Box]
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """A network that several tiles have in common: boxes of populations that stand elsewhere. ``wiring``: of all."""
+
+    tiles: tuple[Boxes, ...]
+    network: IntegerNetwork
+    wiring: Wiring
+    placement: Placement
+    plan: Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """In the order in which they are played; ``deep``: the fan-ins that became sums."""
+
+    passes: tuple[Pass, ...]
+    deep: tuple[Deep, ...]
+
+
+def cut(network: IntegerNetwork, target: FpgaTarget) -> Passes:
+    """The network in passes.
+
+    Raises:
+        DoesNotFit: populations on a cycle that do not fit a pass together; a single row that none holds. All at once.
+    """
+    refuse(beyond_bits(network, target.hardware.planes), target.name)
+    cutting = _Cutting(Whole.of(network, target), target)
+    problems: list[Problem] = []
+    for unit in cutting.whole.units():
+        try:
+            cutting.add(unit)
+        except DoesNotFit as error:
+            problems += error.problems
+    refuse(problems, target.name)
+    cutting.close()
+    return Passes(tuple(cutting.done), tuple(cutting.deep))
+
+
+class _Cutting:
+    """Whole populations go together as long as they fit a pass; one that fits none alone is cut into boxes."""
+
+    def __init__(self, whole: Whole, target: FpgaTarget) -> None:
+        self.whole, self._target = whole, target
+        self.done: list[Pass] = []
+        self.deep: list[Deep] = []
+        self._open: dict[str, Box] = {}
+        self._fitting: Pass | None = None  # all that is open
+
+    def add(self, unit: Sequence[str]) -> None:
+        boxes = {name: Box.whole(self.whole.grids[name]) for name in unit}
+        returns = self.whole.returns(unit)
+        if returns or room(self.whole, unit[0], boxes[unit[0]], self._target).fits(self._target):
+            if self._fits({**self._open, **boxes}):
+                return
+            self.close()
+            if self._fits(boxes):
+                return
+        self.close()
+        if returns:
+            self._add_cycle(unit)
+        else:
+            self._add_cut(unit[0])
+
+    def close(self) -> None:
+        """What is open becomes a pass."""
+        if self._fitting is not None:
+            self.done.append(self._fitting)
+        self._open, self._fitting = {}, None
+
+    def _fits(self, boxes: Boxes) -> bool:
+        """Whether these boxes fit a pass; then they are what is open."""
+        order = [name for name in self.whole.populations if name in boxes]
+        found = self._placed([{name: boxes[name] for name in order}])
+        if isinstance(found, Pass):
+            self._open, self._fitting = dict(boxes), found
+        return isinstance(found, Pass)
+
+    def _add_cycle(self, unit: Sequence[str]) -> None:
+        """Populations whose spikes come back, for which there was no room: with sums of what comes from outside."""
+        before = self.whole
+        deep, parts = list[Deep](), list[str]()
+        try:
+            for name in unit:
+                if (outside := from_outside(self.whole, name, unit, self._target)) is not None:
+                    self.whole, own = deepened(self.whole, outside)
+                    deep, parts = [*deep, outside], [*parts, *own]
+            found = self._placed([{name: Box.whole(self.whole.grids[name]) for name in unit}])
+            if isinstance(found, DoesNotFit):
+                raise found
+        except DoesNotFit as refused:
+            self.whole = before
+            raise refusal(_too_large(unit, refused), self._target.name) from None
+        self.deep += deep
+        for part in parts:
+            self._add_boxes(part)
+        self.done.append(found)
+
+    def _add_cut(self, name: str) -> None:
+        if deep := grouped(self.whole, name, self._target):
+            self.deep.append(deep)
+            self.whole, parts = deepened(self.whole, deep)
+            for part in parts:
+                self._add_boxes(part)
+        self._add_boxes(name)
+
+    def _add_boxes(self, name: str) -> None:
+        """A population in boxes: those that are the same network are tiles of one pass."""
+        grid = self.whole.grids[name]
+        units = (self._target.hardware.lanes, *(1 for _ in grid[1:]))
+        made: dict[str, tuple[Pass, list[Boxes]]] = {}
+        waiting = list(tiles(grid, self._shape(name), units))
+        while waiting:
+            box = waiting.pop(0)
+            sub = subnetwork(self.whole, {name: box})
+            key = sub.network.digest()
+            if key in made:
+                made[key][1].append({name: box})
+                continue
+            found = self._placed([{name: box}], sub)
+            if isinstance(found, Pass):
+                made[key] = found, [{name: box}]
+                continue
+            halves = box.halves(units) or box.halves((1,) * len(grid))
+            if halves is None:
+                raise found
+            waiting[:0] = halves
+        for one, boxes in made.values():
+            wirings = [subnetwork(self.whole, own).wiring for own in boxes]
+            self.done.append(replace(one, tiles=tuple(boxes), wiring=joined(wirings)))
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        """Of the boxes into which a population is cut: the first that fits, where the first box is typical."""
+        grid = self.whole.grids[name]
+        found = shapes(self.whole, name, self._target)
+        for shape in found:
+            middle = Box((0, *((size - part) // 2 for size, part in zip(grid[1:], shape[1:], strict=True))), shape)
+            if isinstance(self._placed([{name: middle}]), Pass):
+                return shape
+        return found[-1] if found else tuple(1 for _ in grid)
+
+    def _placed(self, tiles: list[Boxes], sub: SubNetwork | None = None) -> Pass | DoesNotFit:
+        sub = sub or subnetwork(self.whole, tiles[0])
+        hardware = self._target.hardware
+        try:
+            placement, plan = arranged(sub.network, self._target, 32 if hardware.bit_planes > 1 else 1)
+        except DoesNotFit as error:
+            return error
+        return Pass(tuple(tiles), sub.network, sub.wiring, placement, plan)
+
+
+def _too_large(unit: Sequence[str], refused: DoesNotFit) -> Iterator[Problem]:
+    who = " and ".join(filter(None, [", ".join(map(repr, unit[:-1])), repr(unit[-1])]))
+    found = f"the spikes of {who} come back to where they came from, so that this part has to fit one pass"
+    for problem in refused.problems:
+        yield replace(problem, node=problem.node or unit[0], found=f"{found}: {problem.found}")

@@ -1,0 +1,108 @@
+"""What a box of a population takes of a pass, at least: quick to tell, so that few boxes have to be placed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from nirdeploy.backends.fpga.layout import WORD
+from nirdeploy.backends.fpga.passes.boxes import Box, Grid
+from nirdeploy.backends.fpga.passes.ways import Way, extent
+from nirdeploy.backends.fpga.passes.whole import Whole
+from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.backends.fpga.segments import axes
+from nirdeploy.semantics.operators import Convolution, Elementwise
+
+
+@dataclass(frozen=True)
+class Room:
+    """``words`` of bitmaps, ``values`` read out, ``lines`` of ``neurons`` each, weight rows that a line takes
+    (``moving``) and those that a core with any of it does (``shared``). ``taken``: bits that are sent."""
+
+    words: int
+    values: int
+    lines: int
+    neurons: int
+    moving: int
+    shared: int
+    taken: int
+
+    def fits(self, target: FpgaTarget) -> bool:
+        """Whether a pass may have room; where it says no, there is none."""
+        hardware = target.hardware
+        lines = hardware.weight_rows - self.shared
+        lines = lines // self.moving if self.moving else hardware.neurons if lines >= 0 else 0
+        lines = min(lines, hardware.neurons // self.neurons) * hardware.cores
+        return (
+            self.words <= hardware.spike_words
+            and self.values <= hardware.out_words - hardware.spike_words
+            and self.lines <= lines
+        )
+
+
+def room(whole: Whole, name: str, box: Box, target: FpgaTarget) -> Room:
+    """Of one box of a population that reads nothing of the same pass."""
+    hardware, population = target.hardware, whole.populations[name]
+    channels, columns, lines = _stand(box.shape, hardware.lanes)
+    slots = math.ceil(channels / hardware.update) * hardware.update
+    blocks = lines if len(box.shape) == 1 else lines * math.ceil(box.shape[0] / hardware.lanes)
+    own = blocks * math.ceil(columns * slots / WORD) if population.spiking else 0
+    taken = moving = shared = 0
+    words = own * (whole.signals[name].bits if population.spiking else 1)
+    for way in whole.ways[name]:
+        bits, signal = math.prod(extent(way, box)), whole.signals[way.projection.source]
+        taken += signal.bits * bits
+        words += signal.bits * math.ceil(bits / WORD)
+        rows = rows_of(way, extent(way, box)[0], channels)
+        if isinstance(way.projection.operator, Convolution):
+            shared += rows
+        else:
+            moving += rows * columns
+    values = 0 if population.spiking else math.prod(box.shape)
+    return Room(words, values, blocks, columns * slots, moving, shared, taken)
+
+
+def rows_of(way: Way, inputs: int, width: int) -> int:
+    """Weight rows that a row of ``width`` neurons takes of so many inputs (or channels) of a way."""
+    p = way.projection
+    if isinstance(p.operator, Elementwise):
+        return width
+    positions = 1 if p.maximum is None or isinstance(p.operator, Convolution) else math.prod(p.maximum.kernel)
+    if isinstance(p.operator, Convolution) or p.pool is not None:
+        height, across = axes(p)
+        return inputs * height.kernel * across.kernel * across.window
+    return positions * math.ceil(inputs / WORD) * WORD
+
+
+def _stand(shape: Grid, lanes: int) -> tuple[int, int, int]:
+    """Neurons of a row, rows of a line, and lines (of one block of channels)."""
+    if len(shape) == 1:
+        return min(shape[0], lanes), 1, math.ceil(shape[0] / lanes)
+    return math.ceil(shape[0] / math.ceil(shape[0] / lanes)), shape[2], shape[1]
+
+
+def shapes(whole: Whole, name: str, target: FpgaTarget) -> list[tuple[int, ...]]:
+    """The shapes of boxes that a population may be cut into, those first for which least has to be sent."""
+    grid, lanes = whole.grids[name], target.hardware.lanes
+    units = (lanes, *(1 for _ in grid[1:]))
+    found = []
+    for shape in product(*(_sizes(size, unit) for size, unit in zip(grid, units, strict=True))):
+        box = Box((0,) * len(grid), shape)
+        needs = room(whole, name, box, target)
+        if needs.fits(target):
+            count = math.prod(math.ceil(size / part) for size, part in zip(grid, shape, strict=True))
+            found.append((count * (needs.taken + math.prod(shape)), count, shape))
+    return [shape for _, _, shape in sorted(found)]
+
+
+def _sizes(size: int, unit: int) -> Sequence[int]:
+    """Into how large pieces an axis can be cut: in whole units, or less than one, the largest first."""
+    units = math.ceil(size / unit)
+    sizes = {min(math.ceil(units / pieces) * unit, size) for pieces in range(1, units + 1)}
+    part = min(unit, size)
+    while part > 1:
+        part = math.ceil(part / 2)
+        sizes.add(part)
+    return sorted(sizes, reverse=True)

@@ -1,0 +1,173 @@
+"""trains: the store of spike trains between passes: what each pass gave, until no later one reads it.
+
+Spikes are kept as bits, numbers as int32; in memory, or in a folder of memory-mapped files beside a journal
+of the passes that are whole, so that a run which was broken off goes on. Its files are data: a pass whose bytes are not
+those of its SHA-256 counts as not played.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.records import store
+
+JOURNAL = "journal.json"
+_IN_MEMORY = 1 << 29  # bytes: what is larger goes to a file where no folder is named
+_BLOCK = 1 << 24
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The form of one thing that a pass gives: values (samples, tiles, steps, size), spikes in ``planes`` of bits.
+
+    ``planes``: 0 where they are whole numbers.
+    """
+
+    samples: int
+    tiles: int
+    steps: int
+    size: int
+    planes: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array that holds it."""
+        lead = (self.samples, self.tiles, self.steps)
+        return (*lead, self.planes, -(-self.size // 8)) if self.planes else (*lead, self.size)
+
+    @property
+    def dtype(self) -> Any:
+        return np.uint8 if self.planes else np.int32
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * int(np.dtype(self.dtype).itemsize)
+
+    def packed(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., size) as they are kept."""
+        if not self.planes:
+            return values.astype(np.int32)
+        planes = [np.packbits(values >> plane & 1, axis=-1) for plane in range(self.planes)]
+        return np.stack(planes, axis=-2)
+
+    def unpacked(self, held: np.ndarray) -> np.ndarray:
+        """The inverse."""
+        if not self.planes:
+            return held
+        bits = np.unpackbits(held, axis=-1, count=self.size)
+        found = bits[..., 0, :].copy()
+        for plane in range(1, self.planes):
+            found |= bits[..., plane, :] << plane
+        return found
+
+
+class Trains:
+    """What passes gave, by a name for each.
+
+    Args:
+        folder: to keep it in. None: in memory, or in a file of its own where that is too large.
+        run: what tells this run from another: plain data.
+        size: bytes that the run will keep at most.
+
+    Raises:
+        UsageProblem: the folder holds another run.
+    """
+
+    def __init__(self, folder: Path | None, run: Mapping[str, Any], size: int) -> None:
+        self._temporary = tempfile.TemporaryDirectory() if folder is None and size > _IN_MEMORY else None
+        self._folder = Path(self._temporary.name) if self._temporary else folder
+        self._run, self._done = dict(run), dict[str, str]()
+        self._held: dict[str, np.ndarray] = {}
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._read_journal(self._folder / JOURNAL)
+
+    def _read_journal(self, path: Path) -> None:
+        if not path.is_file():
+            return
+        try:
+            journal = json.loads(path.read_text(encoding="utf-8"))
+            run, done = journal["run"], dict(journal["done"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptFile("the journal of the run is damaged", where=str(path), hint="remove the folder") from error
+        if run != self._run:
+            raise UsageProblem(
+                "the folder keeps another run: of another build, stimulus or probe",
+                where=str(path.parent),
+                hint="name another folder, or remove it",
+            )
+        self._done = done
+
+    def is_done(self, name: str) -> bool:
+        """Whether it is there as a whole, from this run or from one that was broken off."""
+        return name in self._done
+
+    def check(self, name: str, kept: Kept) -> bool:
+        """Whether the bytes of what is done are those that were written; what is not, is not done any more."""
+        whole = self._folder is None or ((path := self._path(name)).is_file() and path.stat().st_size == kept.nbytes)
+        if not whole or _sha256(self.get(name, kept)) != self._done.get(name):
+            self._done.pop(name, None)
+        return name in self._done
+
+    def make(self, name: str, kept: Kept) -> np.ndarray:
+        """The array to be filled with it, of :attr:`Kept.shape`; what was there is gone."""
+        self._done.pop(name, None)
+        if self._folder is None:
+            self._held[name] = np.zeros(kept.shape, dtype=kept.dtype)
+        else:
+            self._write_journal()
+            self._held[name] = np.memmap(self._path(name), dtype=kept.dtype, mode="w+", shape=kept.shape)
+        return self._held[name]
+
+    def get(self, name: str, kept: Kept) -> np.ndarray:
+        """The array that holds it."""
+        if name not in self._held:
+            self._held[name] = np.memmap(self._path(name), dtype=kept.dtype, mode="r", shape=kept.shape)
+        return self._held[name]
+
+    def finish(self, name: str) -> None:
+        """It is whole: on disk before the journal says so."""
+        held = self._held[name]
+        if isinstance(held, np.memmap):
+            held.flush()
+        self._done[name] = _sha256(held)
+        self._write_journal()
+
+    def drop(self, name: str) -> None:
+        """Nothing reads it any more. It stays done."""
+        self._held.pop(name, None)
+        if self._folder is not None:
+            self._path(name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of all files, and remove those that are nobody's to keep."""
+        self._held.clear()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    def _path(self, name: str) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{name}.bin"
+
+    def _write_journal(self) -> None:
+        if self._folder is not None:
+            text = json.dumps({"run": self._run, "done": self._done}, indent=1, sort_keys=True)
+            store.write_atomic(self._folder / JOURNAL, text.encode() + b"\n")
+
+
+def _sha256(held: np.ndarray) -> str:
+    """In blocks: a file may be larger than the memory."""
+    sha, flat = hashlib.sha256(), held.reshape(-1).view(np.uint8)
+    for at in range(0, flat.size, _BLOCK):
+        sha.update(flat[at : at + _BLOCK].tobytes())
+    return sha.hexdigest()
