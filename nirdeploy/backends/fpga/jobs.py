@@ -124,9 +124,10 @@ def releases(jobs: Sequence[Job]) -> list[tuple[frozenset[int], frozenset[int]]]
     return found[::-1]
 
 
-def encode(jobs: Sequence[Job]) -> list[int]:
-    """The words of a core's whole list."""
-    ended = [*jobs[:-1], replace(jobs[-1], flags=jobs[-1].flags | LAST_OF_LIST)]
+def encode(jobs: Sequence[Job], split: int = 0) -> list[int]:
+    """The words of a core's whole list, or of two: the first ``split`` jobs are one of their own."""
+    ends = {split - 1, len(jobs) - 1}
+    ended = [replace(job, flags=job.flags | LAST_OF_LIST) if n in ends else job for n, job in enumerate(jobs)]
     return [word for job, own in zip(ended, releases(jobs), strict=True) for word in job.encode(*own)]
 
 

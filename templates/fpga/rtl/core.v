@@ -28,7 +28,9 @@ module core #(
     parameter SPATIAL     = 1,   // 1: rows may stand in a grid (convolutions, pooling)
     parameter PLANES      = 1,   // more: sources may be numbers, in bit planes
     parameter MAXIMA      = 0,   // 1: rows may sum up maxima over windows
+    parameter COMPACT     = 0,   // 1: the modules of the folder compact
     parameter JOBS        = 64,
+    parameter LISTS       = 1,   // 2: jobs may stand in two lists, the first of which may be ahead
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,  // bitmap words fetched ahead of the walk, at most
     parameter GROUPS      = 32,
@@ -63,7 +65,7 @@ module core #(
     // status
     output wire                busy,       // something is under way, if only waiting
     output wire                working,    // and moves in this cycle
-    output wire [3:0]          saturations  // in this cycle
+    output wire [4:0]          saturations  // in this cycle
 );
     localparam BANKS    = LANES * WEIGHT_BITS / 32;
     localparam BW       = BANKS > 1 ? $clog2(BANKS) : 1;
@@ -83,7 +85,7 @@ module core #(
 
     // ---------------------------------------------------------------- configuration
     reg [GROUPS-1:0] listen = 0;                 // read, maybe, before they are written
-    reg [JW:0] jobs = 0;
+    reg [JW:0] jobs = 0, split = 0;              // all of them, and those of the first list (0: there is one)
     reg [31:0] listen_word;
     wire we_control  = cfg_we && cfg_kind == 3'd0;
     wire we_jobs     = cfg_we && cfg_kind == 3'd1;
@@ -92,8 +94,9 @@ module core #(
     wire we_segments = cfg_we && cfg_kind == 3'd4;
 
     always @(posedge clk) begin
-        if (we_control && cfg_addr[0] == 1'b0) listen <= cfg_wdata[GROUPS-1:0];
-        if (we_control && cfg_addr[0] == 1'b1) jobs <= cfg_wdata[JW:0];
+        if (we_control && cfg_addr[1:0] == 2'd0) listen <= cfg_wdata[GROUPS-1:0];
+        if (we_control && cfg_addr[1:0] == 2'd1) jobs <= cfg_wdata[JW:0];
+        if (LISTS > 1 && we_control && cfg_addr[1:0] == 2'd2) split <= cfg_wdata[JW:0];
     end
 
     always @* begin
@@ -108,7 +111,7 @@ module core #(
 
     always @* begin
         case (cfg_kind)
-            3'd0: cfg_in_range = below(cfg_addr, 2);
+            3'd0: cfg_in_range = below(cfg_addr, LISTS > 1 ? 3 : 2);
             3'd1: cfg_in_range = below(cfg_addr, JOBS * 16);
             3'd2: cfg_in_range = below(cfg_addr, WEIGHT_ROWS * BANKS);
             3'd3: cfg_in_range = below(cfg_addr, PARAMETERS * WORDS);
@@ -119,7 +122,7 @@ module core #(
 
     // ---------------------------------------------------------------- occupancy of the source groups
     reg  [2*GROUPS-1:0] full, first_step;
-    reg                 parity;
+    wire                parity;      // of the step in which the next job is
     reg                 virgin;      // there has been no step yet
     wire                fetched;
     wire                listening = listen[bus_group];
@@ -160,10 +163,11 @@ module core #(
     wire              first_here = |(now_first & wait_now);
     wire              complete = (now_full & wait_now) == wait_now
                                && (virgin || (before_full & wait_before) == wait_before);
+    wire              second, turn;
     wire              start = job_ready && segments_idle && complete && job_room;
 
-    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW)) next (
-        .clk(clk), .run(run), .jobs(jobs),
+    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW), .LISTS(LISTS)) next (
+        .clk(clk), .run(run), .jobs(jobs), .split(split), .turn(turn), .second(second),
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
         .ready(job_ready), .start(start), .advance(job_through), .wait_now(wait_now), .wait_before(wait_before),
         .release_now(release_now), .release_before(release_before), .flags(job_flags), .shift(job_shift),
@@ -174,14 +178,50 @@ module core #(
     );
 
     always @(posedge clk) begin
-        if (rst) begin
-            parity <= 1'b0;
-            virgin <= 1'b1;
-        end else if (start) begin
-            parity <= parity ^ job_flags[5];
-            virgin <= virgin && !job_flags[5];
-        end
+        if (rst) virgin <= 1'b1;
+        else if (start) virgin <= virgin && !job_flags[5];
     end
+
+    // Which list is next, and in which step it is. Two lists: the second one waits for what the first one sends, which may
+    // be one whole step ahead meanwhile, but no more (see docs/link.md): then all that a core sends has room sometime.
+    generate
+        if (LISTS > 1) begin : two_lists
+            reg           parity_first, parity_second;
+            reg  [1:0]    ahead;                 // steps that the first list has begun all of and the second one has not
+            reg           known;                 // what the other list's next job waits for
+            reg  [GROUPS-1:0] other_wait;
+            wire          other_parity = second ? parity_first : parity_second;
+            wire [GROUPS-1:0] other_full = other_parity ? there[GROUPS +: GROUPS] : there[0 +: GROUPS];
+            wire          lists = split != 0;
+            wire          ends  = start && job_flags[5];
+            wire [1:0]    ahead_next = !ends ? ahead : second ? ahead - 1'b1 : ahead + 1'b1;
+            wire          to_other = start ? lists && (ahead_next == 1 || (second ? ahead_next == 0 : ahead_next == 2))
+                                           : lists && job_ready && !complete && ahead == 1
+                                             && (!known || (other_full & other_wait) == other_wait);
+            assign parity  = second ? parity_second : parity_first;
+            assign turn    = to_other;
+            always @(posedge clk) begin
+                if (rst) begin
+                    {parity_first, parity_second, known} <= 3'd0;
+                    ahead <= 2'd0;
+                end else begin
+                    ahead <= lists ? ahead_next : 2'd0;
+                    if (ends && !second) parity_first <= !parity_first;
+                    if (ends && second) parity_second <= !parity_second;
+                    if (turn) known <= !start;
+                end
+                if (turn) other_wait <= wait_now;
+            end
+        end else begin : one_list
+            reg parity_of_step;
+            assign parity  = parity_of_step;
+            assign turn    = second;             // never
+            always @(posedge clk) begin
+                if (rst) parity_of_step <= 1'b0;
+                else if (start && job_flags[5]) parity_of_step <= !parity_of_step;
+            end
+        end
+    endgenerate
 
     // `jobs_under_way`: from a job's `start` on, what its rows need to be updated, and what it releases.
     //   room: another one may start          through: pulses when its words in `job_fetch` are not needed any more
@@ -239,26 +279,32 @@ module core #(
         .valid(word_valid), .ready(word_ready), .word(word_out)
     );
 
-    walk #(.RW(RW), .MK(MK)) walker (
+    walk #(.RW(RW), .MK(MK), .BEHIND(COMPACT)) walker (
         .clk(clk), .rst(rst), .enable(!stall), .valid(word_valid), .ready(word_ready), .head(word_out),
         .busy(walking), .token(token), .token_row(token_row), .finish(finish), .finish_marks(finish_marks)
     );
 
     // ---------------------------------------------------------------- weights and accumulators
-    // A token's weights come one cycle later and are registered (compact: not), then summed.
-    wire      add, finished;
-    wire [MK-1:0] finished_marks;
+    // A token's weights come one cycle later and are registered (compact: not), then summed. A finish goes along (compact:
+    // it comes one cycle behind the last token, and goes one cycle faster). Accumulators add up for ever, and the update
+    // sees by how much (compact: they are cleared as each pass is taken).
+    wire      add, finished, finishing;
+    wire [MK-1:0] finished_marks, finishing_marks;
     reg       reads, row_valid;
     reg [MK-1:0] row_marks;
     wire      take, shift_chain;
+    wire      clears = COMPACT != 0 && take;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
     wire [RW-1:0] weight_row = run ? token_row : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
+    stage #(.WIDTH(MK + 1)) beside_reads (
+        .clk(clk), .enable(!stall || rst), .in({finish && !rst, finish_marks}), .out({finishing, finishing_marks})
+    );
     stage #(.WIDTH(MK + 2)) to_sums (
-        .clk(clk), .enable(!stall || rst), .in({reads && !rst, finish && !rst, finish_marks}),
+        .clk(clk), .enable(!stall || rst), .in({reads && !rst, finishing && !rst, finishing_marks}),
         .out({add, finished, finished_marks})
     );
 
@@ -280,7 +326,7 @@ module core #(
             lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)) lanes (
                 .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
                 .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
-                .acc_enable(rst || take || (add && !stall)), .acc_clear(rst || take),
+                .acc_enable(rst || clears || (add && !stall)), .acc_clear(rst || clears),
                 .hold_enable(take || shift_chain), .hold_take(take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),
                 .chain_out(chain[b*UPDATE*ACC_BITS +: UPDATE*ACC_BITS])
@@ -311,7 +357,7 @@ module core #(
         .busy(updating), .working(update_works), .saturations(saturations)
     );
 
-    wire under_way = segments_busy || word_valid || walking || reads || add || finished || row_valid;
+    wire under_way = segments_busy || word_valid || walking || reads || finishing || add || finished || row_valid;
     assign busy    = under_way || updating;
     assign working = (under_way && !stall) || update_works;
 
@@ -333,7 +379,8 @@ module core #(
 
     always @* begin
         case (kind_now)
-            3'd0: other = word_now[0] ? {{(31-JW){1'b0}}, jobs} : listen_word;
+            3'd0: other = LISTS > 1 && word_now[1] ? {{(31-JW){1'b0}}, split}
+                        : word_now[0] ? {{(31-JW){1'b0}}, jobs} : listen_word;
             3'd1: other = job_word;
             3'd3: other = params[word_now*32 +: 32];
             default: other = segment_words[word_now[FW-1:0]*32 +: 32];

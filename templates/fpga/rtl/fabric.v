@@ -19,7 +19,9 @@ module fabric #(
     parameter SPATIAL     = 1,
     parameter PLANES      = 1,
     parameter MAXIMA      = 0,
+    parameter COMPACT     = 0,
     parameter JOBS        = 64,
+    parameter LISTS       = 1,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,
     parameter GROUPS      = 32,
@@ -74,7 +76,7 @@ module fabric #(
     wire [CORES*2*GROUPS-1:0]     occupied;
     wire [CORES-1:0]              cores_busy, cores_working, in_range;
     wire [CORES*32-1:0]           rdata;
-    wire [CORES*4-1:0]            cores_saturated;
+    wire [CORES*5-1:0]            cores_saturated;
     reg                           in_parity;
 
     genvar c;
@@ -88,8 +90,8 @@ module fabric #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
-                .SPATIAL(SPATIAL), .PLANES(PLANES), .MAXIMA(MAXIMA),
-                .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS),
+                .SPATIAL(SPATIAL), .PLANES(PLANES), .MAXIMA(MAXIMA), .COMPACT(COMPACT),
+                .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .LISTS(LISTS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS),
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(run),
@@ -99,7 +101,7 @@ module fabric #(
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
                 .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
                 .out_valid(offered[c]), .out_ready(granted[c]), .out_message(messages[c*MW +: MW]),
-                .busy(cores_busy[c]), .working(cores_working[c]), .saturations(cores_saturated[c*4 +: 4])
+                .busy(cores_busy[c]), .working(cores_working[c]), .saturations(cores_saturated[c*5 +: 5])
             );
         end
     endgenerate
@@ -153,7 +155,7 @@ module fabric #(
     reg [SB-1:0] total;
     always @* begin
         total = 0;
-        for (s = 0; s < CORES; s = s + 1) total = total + cores_saturated[s*4 +: (SB < 4 ? SB : 4)];
+        for (s = 0; s < CORES; s = s + 1) total = total + cores_saturated[s*5 +: (SB < 5 ? SB : 5)];
     end
 
     always @(posedge clk) begin

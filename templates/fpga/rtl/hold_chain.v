@@ -1,12 +1,14 @@
 // The row in the hold chain: takes it from the lanes, and counts its neurons, their slots in the memory of states and
 // their parameters, UPDATE of them at a time. The rows of a job follow each other closely; the first row of a job waits
-// until all before it is through, as what is kept per job then changes.
+// until all before it is through, as what is kept per job then changes. Where EARLY, a row comes with the last move of
+// the one before, and only the first job of a group waits: those behind it differ in nothing that is kept.
 module hold_chain #(
     parameter UPDATE = 2,
     parameter LW     = 6,                  // bits of a number of lanes
     parameter NW     = 8,                  // bits of a state slot
     parameter PS     = 8,                  // bits of a parameter slot
     parameter PASSES = 0,                  // 1: a row may take several
+    parameter EARLY  = 0,
     parameter CW     = 80
 ) (
     input  wire              clk,
@@ -32,11 +34,13 @@ module hold_chain #(
     wire [NW-1:0] first_slot = job[32 +: NW];
     wire [PS-1:0] first_parameters = job[48 +: PS];
     wire          starts_job = row_marks[0] && row_marks[2];
+    wire          waits      = starts_job && (EARLY == 0 || job[5]);
+    wire          leaves     = EARLY != 0 && moves && !more && left <= UPDATE;  // the row, with this move
     reg  [LW-1:0] left;
     reg           last_row;
 
     assign holds    = left != 0;
-    assign take     = row_valid && !holds && (!starts_job || drained);
+    assign take     = row_valid && (waits ? !holds && drained : !holds || leaves);
     assign take_job = take && starts_job;
     assign present[UPDATE] = last_row && left <= UPDATE;
 

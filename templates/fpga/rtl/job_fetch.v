@@ -1,5 +1,6 @@
 // The job list: fetches the next job while the one before is walked (compact: when it is through), over and over, once
-// per step.
+// per step. Where LISTS is 2 it may be two lists, one behind the other in the memory: of the `second` one, `turn` asks for
+// the next job, and gives up the one that is there.
 //
 // A job is the rows of neurons that one set of sources feeds, of one slice: sixteen words (see
 // nirdeploy/backends/fpga/jobs.py, which writes them):
@@ -21,11 +22,17 @@ module job_fetch #(
     parameter JOBS   = 64,
     parameter GROUPS = 32,
     parameter GW     = 5,
-    parameter JW     = $clog2(JOBS)
+    parameter JW     = $clog2(JOBS),
+    parameter LISTS  = 1
 ) (
     input  wire              clk,
     input  wire              run,
     input  wire [JW:0]       jobs,
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [JW:0]       split,      // jobs of the first list
+    input  wire              turn,       // to the other list
+    // verilator lint_on UNUSEDSIGNAL
+    output wire              second,     // the job there is of the second list
     // configuration
     input  wire              we,
     input  wire [JW+3:0]     cfg_addr,
@@ -57,20 +64,50 @@ module job_fetch #(
 );
     localparam [3:0] LAST = 4'd9;
 
-    reg [JW-1:0] job;
+    wire [JW-1:0] job;
     reg [3:0]    fetch;      // word asked for
     reg          fetching, got_valid;
     reg [3:0]    got;        // word arriving
     wire         ask = run && jobs != 0 && fetching && !ready;
+    wire         turns;
 
     ram #(.WIDTH(32), .DEPTH(JOBS * 16)) memory (
         .clk(clk), .we(we), .waddr(cfg_addr), .wdata(cfg_wdata),
         .re(ask || !run), .raddr(run ? {job, fetch} : cfg_addr), .rdata(cfg_rdata)
     );
 
+    generate
+        if (LISTS > 1) begin : lists
+            reg [JW-1:0] first_job, second_job;
+            reg          which;
+            assign second = which;
+            assign turns  = turn;
+            assign job    = which ? second_job : first_job;
+            always @(posedge clk) begin
+                if (!run) begin
+                    which      <= 1'b0;
+                    first_job  <= 0;
+                    second_job <= split[JW-1:0];
+                end else begin
+                    which <= which ^ turn;
+                    if (advance && !which) first_job <= flags[5] ? {JW{1'b0}} : first_job + 1'b1;
+                    if (advance && which) second_job <= flags[5] ? split[JW-1:0] : second_job + 1'b1;
+                end
+            end
+        end else begin : list
+            reg [JW-1:0] only_job;
+            assign second = 1'b0;
+            assign turns  = 1'b0;
+            assign job    = only_job;
+            always @(posedge clk) begin
+                if (!run) only_job <= {JW{1'b0}};
+                else if (advance) only_job <= flags[5] ? {JW{1'b0}} : only_job + 1'b1;
+            end
+        end
+    endgenerate
+
     always @(posedge clk) begin
         if (!run) begin
-            job       <= 0;
             fetch     <= 0;
             fetching  <= 1'b1;
             got_valid <= 1'b0;
@@ -83,11 +120,10 @@ module job_fetch #(
             got_valid <= ask;
             got       <= fetch;
             if (got_valid && got == LAST) ready <= 1'b1;
-            if (start) ready <= 1'b0;
-            if (advance) begin
+            if (start || turns) ready <= 1'b0;
+            if (advance || turns) begin
                 fetch    <= 0;
                 fetching <= 1'b1;
-                job      <= flags[5] ? {JW{1'b0}} : job + 1'b1;
             end
         end
         if (got_valid) begin

@@ -142,16 +142,19 @@ class Core:
 
     first_word: ClassVar = 4  # from a start to its first bitmap word, without a grid
     to_walk: ClassVar = 4  # from a word's reading to its first bit
-    to_row: ClassVar = 5  # from a row's last bit to its sums being complete
-    to_push: ClassVar = 9  # from a neuron's issue to its word on the way to the bus
+    to_row: ClassVar = 6  # from a row's last bit to its sums being complete
+    to_push: ClassVar = 10  # from a neuron's issue to its word on the way to the bus
+    behind: ClassVar = 0  # cycles that a row's end takes the walk, where the row has bits
     to_release: ClassVar = 0  # from the last word's reading to its group being let go
 
-    def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
+    def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus, split: int = 0) -> None:
         self.jobs = list(jobs)
+        self._lists = [(0, split), (split, len(self.jobs))] if split else [(0, len(self.jobs))]
         self.walks = [Walk(job, hardware) for job in self.jobs]
         self.releases = flags.releases(self.jobs)
         self.hears = frozenset[int]().union(*(job.wait | job.wait_before for job in self.jobs))
-        self.step = self.at = 0  # of the next job
+        self._at, self._steps = [first for first, _ in self._lists], [0] * len(self._lists)  # of each list's next job
+        self._turn = 0  # the list whose next job is fetched first
         self.wants: int | None = None
         self.spent = {"fetch": 0, "walk": 0, "update": 0, "wait": 0}
         self._update, self._bus = int(hardware.update), bus
@@ -175,22 +178,40 @@ class Core:
         return self._words is not None or bool(self._queue) or self.wants is not None
 
     @property
+    def step(self) -> int:
+        """The step up to which it has begun all."""
+        return self._steps[-1]
+
+    @property
     def startable(self) -> bool:
         """Whether it is known when the next job may start, but for what it waits for."""
         return self._words is None and self._waiting < 2
 
-    def ready(self, complete: int) -> int:
-        """The first cycle at which the next job may start, whose sources are there from ``complete`` on."""
-        return max(self._started + _JOB, self._idle, self._fetched[0], self._taken[self._waiting], complete)
+    def choices(self) -> list[tuple[int, int]]:
+        """(job, its step) of what may be next: what is fetched first, then what it is given up for."""
+        ahead = self._steps[0] - self._steps[-1]
+        own = [self._turn] if len(self._lists) == 1 or ahead != 1 else [self._turn, 1 - self._turn]
+        return [(self._at[each], self._steps[each]) for each in own]
 
-    def start(self, job: Started) -> None:
-        """The next job, as far as it goes without the bus."""
-        self.spent["wait"] += self.ready(job.complete) - self.ready(0)
-        self._started = self.ready(job.complete)
+    def ready(self, complete: int, nth: int = 0) -> int:
+        """The first cycle at which the ``nth`` choice may start, whose sources are there from ``complete`` on."""
+        fetched = self._started + _JOB * (1 + nth)
+        return max(fetched, self._idle, self._fetched[0], self._taken[self._waiting], complete)
+
+    def start(self, job: Started, nth: int = 0) -> None:
+        """A choice, as far as it goes without the bus."""
+        at, _ = self.choices()[nth]
+        self.spent["wait"] += self.ready(job.complete, nth) - self.ready(0)
+        self._started = self.ready(job.complete, nth)
         self._waiting += 1
-        self._words = self._read(self.jobs[self.at], self.walks[self.at], job)
-        self.at = (self.at + 1) % len(self.jobs)
-        self.step += self.at == 0
+        self._words = self._read(self.jobs[at], self.walks[at], job)
+        own = self._turn if nth == 0 else 1 - self._turn
+        first, end = self._lists[own]
+        self._at[own] = first if at + 1 == end else at + 1
+        self._steps[own] += at + 1 == end
+        if len(self._lists) > 1:
+            ahead = self._steps[0] - self._steps[1]
+            self._turn = 1 - own if ahead == 1 else ahead // 2
         self._go_on()
 
     def send(self) -> None:
@@ -237,16 +258,20 @@ class Core:
         """Bit by bit, and behind the last one of a row its sums move on."""
         popped = max(word.given + self.to_walk, self._free)
         self._popped.append(popped)
-        self._free = popped + max(word.ones + (word.row is not None), 1)
+        self._free = popped + max(word.ones + (self.behind if word.row else 0), 1)
         if word.row is not None:
             summed = self._free + self.to_row
-            taken = max(summed, self._hold, self._drained if word.row.first else 0)
+            taken = max(summed, self._hold, self._drained if self._waits(word.row) else 0)
             if word.row.first:
                 self._taken.append(taken)
                 self._waiting -= 1
             self._free += taken - summed
             self._messages = self._update_row(word.row, taken)
             self.wants = next(self._messages, None)
+
+    def _waits(self, row: Row) -> bool:
+        """Whether it waits for all before it."""
+        return row.first and bool(row.job.flags & flags.FIRST_JOB)
 
     def _update_row(self, row: Row, taken: int) -> Iterator[int]:
         yield from self._move(row, taken)
@@ -280,8 +305,8 @@ class Core:
                 yield from self._send(issued + to_push, row)
                 self._fill = 0
             self._drained = issued + to_push
-        self.spent["update"] += issued - taken + 1
-        self._hold = issued + 1
+        self.spent["update"] += issued - taken
+        self._hold = issued + (not row.whole)
 
     def _send(self, cycle: int, row: Row) -> Iterator[int]:
         """A word of spikes, each plane a message, or a value."""
@@ -306,13 +331,17 @@ class CompactCore(Core):
     to_walk = 1
     to_row = 3
     to_release = 2
+    behind = 1
 
     @property
     def startable(self) -> bool:
         return not self.to_come
 
-    def ready(self, complete: int) -> int:
+    def ready(self, complete: int, nth: int = 0) -> int:
         return max(self._drained + _JOB, complete)
+
+    def _waits(self, row: Row) -> bool:
+        return row.first
 
     def _move(self, row: Row, taken: int) -> Iterator[int]:
         job = row.job

@@ -44,7 +44,7 @@ module row_update #(
     output wire [GW+AW+34:0]          out_message,
     output wire                       busy,
     output wire                       working,
-    output wire [3:0]                 saturations
+    output wire [4:0]                 saturations
 );
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);

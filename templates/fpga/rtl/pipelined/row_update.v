@@ -44,18 +44,22 @@ module row_update #(
     output wire [GW+AW+34:0]          out_message,
     output wire                       busy,
     output wire                       working,
-    output wire [3:0]                 saturations
+    output wire [4:0]                 saturations
 );
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
-    // From issue to result: memory, then neuron_update.
-    localparam PLAIN  = 7;
+    // From issue to result: the sum, then memory, then neuron_update.
+    localparam PLAIN  = 8;
     localparam STAGES = DIALECTS == 0 ? PLAIN : SPIKES > 1 ? PLAIN + SPIKES + 4 : PLAIN + 2;
     localparam [STAGES-1:0] BEFORE = (1 << PLAIN) - 1;
-    localparam PW     = UPDATE + 1;                // {the job's last slot, which of its neurons exist}
+    localparam PW     = UPDATE + 1;                // {the group's last slot, which of its neurons exist}
     // Membrane values leave one by one: so many cycles from a slot to the next that the queue takes what is under way.
-    localparam PLAIN_PACE = ((PLAIN + 1 + UPDATE) * UPDATE + 11) / 12;
-    localparam PACE   = ((STAGES + 1 + UPDATE) * UPDATE + 11) / 12;
+    localparam QUEUE  = UPDATE > 8 ? 32 : 16;      // messages
+    localparam FREE   = QUEUE - 4;
+    localparam LEAST_PLAIN = ((PLAIN + 1 + UPDATE) * UPDATE + FREE - 1) / FREE;
+    localparam LEAST  = ((STAGES + 1 + UPDATE) * UPDATE + FREE - 1) / FREE;
+    localparam PLAIN_PACE = LEAST_PLAIN > UPDATE ? LEAST_PLAIN : UPDATE;
+    localparam PACE   = LEAST > UPDATE ? LEAST : UPDATE;
     wire rst = !run;
 
     // ---------------------------------------------------------------- the job of the row in the hold chain
@@ -86,16 +90,44 @@ module row_update #(
     assign stall       = row_valid && !take;
     assign shift_chain = moves;
 
-    hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .CW(CW)) row (
+    hold_chain #(
+        .UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .EARLY(1), .CW(CW)
+    ) row (
         .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );
 
+    // ---------------------------------------------------------------- by how much the lanes' sums have grown
+    localparam DEPTH = (LANES + UPDATE - 1) / UPDATE;
+    localparam DW    = DEPTH > 1 ? $clog2(DEPTH) : 1;
+    reg  [UPDATE*ACC_BITS-1:0] earlier [0:DEPTH-1];  // the lanes' sums, when they were moved last
+    reg  [DW:0]          known;                    // so many of these
+    reg  [DW-1:0]        index;
+    wire [UPDATE*ACC_BITS-1:0] last = {1'b0, index} < known ? earlier[index] : {UPDATE*ACC_BITS{1'b0}};
+    reg  [UPDATE*ACC_BITS-1:0] grown;              // one cycle later, as what follows
+    reg                  take_then, first_then, moves_then, more_then;
+    reg  [1:0]           kind_then;
+    reg  [NW-1:0]        slot_then;
+    reg  [PS-1:0]        parameter_then;
+    integer u;
+
+    always @(posedge clk) begin
+        for (u = 0; u < UPDATE; u = u + 1)
+            grown[u*ACC_BITS +: ACC_BITS] <= chain[u*ACC_BITS +: ACC_BITS] - last[u*ACC_BITS +: ACC_BITS];
+        if (moves) earlier[index] <= chain;
+        index <= take ? {DW{1'b0}} : moves ? index + 1'b1 : index;
+        if (rst) known <= 0;
+        else if (moves && known == {1'b0, index}) known <= known + 1'b1;
+        {take_then, first_then, moves_then, more_then} <= {take, row_marks[2], moves, more};
+        {slot_then, parameter_then} <= {slot, parameter_slot};
+        kind_then <= MAXIMA != 0 ? row_marks[MK-1:MK-2] : 2'd0;
+    end
+
     wire [UPDATE*ACC_BITS-1:0] sums;
     pass_sums #(.LANES(LANES), .UPDATE(UPDATE), .ACC_BITS(ACC_BITS), .PLANES(PLANES), .MAXIMA(MAXIMA)) passes (
-        .clk(clk), .take(take), .first(row_marks[2]), .kind(MAXIMA != 0 ? row_marks[MK-1:MK-2] : 2'd0),
-        .moves(moves), .more(more), .enable(1'b1), .chain(chain), .sums(sums)
+        .clk(clk), .take(take_then), .first(first_then), .kind(kind_then),
+        .moves(moves_then), .more(more_then), .enable(1'b1), .chain(grown), .sums(sums)
     );
 
     // ---------------------------------------------------------------- its neurons
@@ -111,8 +143,8 @@ module row_update #(
 
     always @(posedge clk) begin
         issued       <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue} & (plain ? BEFORE : {STAGES{1'b1}});
-        present_line <= {present_line[0 +: PW*(STAGES-1)], present_now};
-        if (job_taken) result_slot <= job_slot;
+        present_line <= {present_line[0 +: PW*(STAGES-1)], present_now[UPDATE] && job_ends, present_now[UPDATE-1:0]};
+        if (job_taken && job_begins) result_slot <= job_slot;
         else if (result) result_slot <= result_slot + 1'b1;
     end
 
@@ -121,7 +153,7 @@ module row_update #(
         .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES), .CW(CW)
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
-        .job(job), .issue(issue), .slot(slot), .parameter_slot(parameter_slot), .sums(sums),
+        .job(job), .issue(issued[0]), .slot(slot_then), .parameter_slot(parameter_then), .sums(sums),
         .enable(issue || issued != 0), .plain(plain), .result(result), .result_slot(result_slot), .exists(exists),
         .fired(fired), .values(values), .saturations(saturations)
     );
@@ -130,24 +162,24 @@ module row_update #(
     reg  [32*SPIKES-1:0] pack;
     reg  [5:0]           fill;
     reg  [AW-1:0]        dest;
-    reg  [2:0]           pace;                     // until the next slot of membrane values
+    reg  [5:0]           pace;                     // until the next slot of membrane values
     reg  [UPDATE-1:0]    values_left;              // of the last result, still to be sent
     reg  [UPDATE*STATE_BITS-1:0] values_then;
     reg                  values_final;
     reg                  push, push_final;
     reg  [32*SPIKES-1:0] push_data;
-    wire [4:0]           queued;
-    wire                 final_now  = present[UPDATE] && job_ends;
+    wire [$clog2(QUEUE):0] queued;
+    wire                 final_now  = present[UPDATE];
     wire [32*SPIKES-1:0] packed_now;
     wire                 word_full  = fill == 6'd32 - UPDATE[5:0];
 
-    assign room    = queued <= 5'd4 && (!job_values || pace == 0);
+    assign room    = queued <= 4 && (!job_values || pace == 0);
     assign drained = issued == 0 && values_left == 0 && !push;
     assign busy    = holds || !drained || out_valid;
     assign working = moves || issued != 0 || push;
 
     always @(posedge clk) begin
-        pace <= rst ? 3'd0 : issue ? (plain ? PLAIN_PACE[2:0] : PACE[2:0]) - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
+        pace <= rst ? 6'd0 : issue ? (plain ? PLAIN_PACE[5:0] : PACE[5:0]) - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
 
         push <= 1'b0;
         if (rst) begin
@@ -201,7 +233,7 @@ module row_update #(
         end
     endgenerate
 
-    fifo #(.WIDTH(MW), .DEPTH(16)) queue (
+    fifo #(.WIDTH(MW), .DEPTH(QUEUE)) queue (
         .clk(clk), .rst(rst), .push(push),
         .din({counts, job_group, job_parity, dest, job_first_step, push_final, push_data}),
         .valid(entry_valid), .ready(entry_ready), .dout(entry), .level(queued)
