@@ -49,7 +49,7 @@ module core #(
     output wire [31:0]         cfg_rdata,  // three cycles after cfg_addr, compact: one
     // spikes in
     input  wire                bus_valid,
-    input  wire [GW-1:0]       bus_group,
+    input  wire [GROUPS-1:0]   bus_onehot, // of its group
     input  wire                bus_parity,
     // verilator lint_off UNUSEDSIGNAL
     input  wire [AW-1:0]       bus_addr,   // a core hears bitmaps only; values lie above them
@@ -84,8 +84,8 @@ module core #(
     wire rst = !run;
 
     // ---------------------------------------------------------------- configuration
-    reg [GROUPS-1:0] listen = 0;                 // read, maybe, before they are written
-    reg [JW:0] jobs = 0, split = 0;              // all of them, and those of the first list (0: there is one)
+    reg [GROUPS-1:0] listen;
+    reg [JW:0] jobs, split;                      // all of them, and those of the first list (0: there is one)
     reg [31:0] listen_word;
     wire we_control  = cfg_we && cfg_kind == 3'd0;
     wire we_jobs     = cfg_we && cfg_kind == 3'd1;
@@ -93,6 +93,7 @@ module core #(
     wire we_params   = cfg_we && cfg_kind == 3'd3;
     wire we_segments = cfg_we && cfg_kind == 3'd4;
 
+    initial {listen, jobs, split} = 0;           // read, maybe, before they are written
     always @(posedge clk) begin
         if (we_control && cfg_addr[1:0] == 2'd0) listen <= cfg_wdata[GROUPS-1:0];
         if (we_control && cfg_addr[1:0] == 2'd1) jobs <= cfg_wdata[JW:0];
@@ -125,29 +126,31 @@ module core #(
     wire                parity;      // of the step in which the next job is
     reg                 virgin;      // there has been no step yet
     wire                fetched;
-    wire                listening = listen[bus_group];
-    wire [2*GROUPS-1:0] there;       // full, and not about to be released
+    wire                listening = |(listen & bus_onehot);
+    reg  [2*GROUPS-1:0] there;       // full, and not about to be released
     wire [GROUPS-1:0]   now_full  = parity ? there[GROUPS +: GROUPS] : there[0 +: GROUPS];
     wire [GROUPS-1:0]   before_full = parity ? there[0 +: GROUPS] : there[GROUPS +: GROUPS];
     wire [GROUPS-1:0]   now_first = parity ? first_step[GROUPS +: GROUPS] : first_step[0 +: GROUPS];
 
     assign occupied = full;
 
-    wire                 arrives  = bus_valid && bus_last && listening;
-    wire [2*GROUPS-1:0]  arriving = {{(2*GROUPS-1){1'b0}}, arrives} << {bus_parity, bus_group};
+    wire                 arrives  = bus_valid && bus_last;
+    wire [GROUPS-1:0]    arrived  = arrives ? listen & bus_onehot : {GROUPS{1'b0}};
+    wire [2*GROUPS-1:0]  arriving = {bus_parity ? arrived : {GROUPS{1'b0}}, bus_parity ? {GROUPS{1'b0}} : arrived};
     wire [2*GROUPS-1:0]  leaving;                // with the last word of the job whose words are being fetched
-
-    assign there = full & ~leaving;
+    wire [GROUPS-1:0]    wait_now, wait_before, release_now, release_before;
+    wire [GROUPS-1:0]    of_before = virgin ? {GROUPS{1'b0}} : release_before;
+    wire [2*GROUPS-1:0]  claimed = parity ? {release_now, of_before} : {of_before, release_now};  // by the next job
+    wire                 start;
 
     always @(posedge clk) begin
-        if (rst) full <= 0;
-        else if (arrives || fetched) full <= (fetched ? full & ~leaving : full) | arriving;
-        if (arrives) first_step[{bus_parity, bus_group}] <= bus_first;
+        full  <= rst ? {2*GROUPS{1'b0}} : (fetched ? full & ~leaving : full) | arriving;
+        there <= rst ? {2*GROUPS{1'b0}} : (start ? there & ~claimed : there) | arriving;
+        first_step <= (first_step & ~arriving) | (bus_first ? arriving : {2*GROUPS{1'b0}});
     end
 
     // ---------------------------------------------------------------- the next job
     wire              job_ready, job_synaptic, job_room, job_through;
-    wire [GROUPS-1:0] wait_now, wait_before, release_now, release_before;
     wire [6:0]        job_flags;
     wire [3:0]        job_shift, job_dialect;
     wire [GW-1:0]     job_group;
@@ -164,7 +167,7 @@ module core #(
     wire              complete = (now_full & wait_now) == wait_now
                                && (virgin || (before_full & wait_before) == wait_before);
     wire              second, turn;
-    wire              start = job_ready && segments_idle && complete && job_room;
+    assign start = job_ready && segments_idle && complete && job_room;
 
     job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW), .LISTS(LISTS)) next (
         .clk(clk), .run(run), .jobs(jobs), .split(split), .turn(turn), .second(second),

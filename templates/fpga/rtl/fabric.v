@@ -73,6 +73,7 @@ module fabric #(
     wire [SOURCES*MW-1:0]         messages;
     wire [SOURCES-1:0]            offered, ready, granted;
     reg                           downwards;
+    reg  [GROUPS-1:0]             bus_onehot;
     wire [CORES*2*GROUPS-1:0]     occupied;
     wire [CORES-1:0]              cores_busy, cores_working, in_range;
     wire [CORES*32-1:0]           rdata;
@@ -97,7 +98,7 @@ module fabric #(
                 .clk(clk), .run(run),
                 .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[2:0]), .cfg_addr(cfg_addr[19:0]),
                 .cfg_wdata(cfg_wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
-                .bus_valid(bus_valid), .bus_group(bus_group), .bus_parity(bus_parity), .bus_addr(bus_addr),
+                .bus_valid(bus_valid), .bus_onehot(bus_onehot), .bus_parity(bus_parity), .bus_addr(bus_addr),
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
                 .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
                 .out_valid(offered[c]), .out_ready(granted[c]), .out_message(messages[c*MW +: MW]),
@@ -160,6 +161,7 @@ module fabric #(
 
     always @(posedge clk) begin
         {bus_group, bus_parity, bus_addr, bus_data, bus_first, bus_last} <= chosen;
+        bus_onehot <= {{(GROUPS-1){1'b0}}, 1'b1} << chosen[AW+35 +: GW];
         saturated <= total;
         if (!run) begin
             bus_valid   <= 1'b0;

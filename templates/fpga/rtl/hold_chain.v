@@ -21,7 +21,7 @@ module hold_chain #(
     input  wire              drained,      // nothing of the rows before is under way
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
-    output wire              holds,        // there are neurons in the chain
+    output reg               holds,        // there are neurons in the chain
     output reg               more,         // of a pass that is not the last one: they are no sums yet
     input  wire              moves,        // the next UPDATE of them leave it
     input  wire              next_slot,
@@ -35,14 +35,13 @@ module hold_chain #(
     wire [PS-1:0] first_parameters = job[48 +: PS];
     wire          starts_job = row_marks[0] && row_marks[2];
     wire          waits      = starts_job && (EARLY == 0 || job[5]);
-    wire          leaves     = EARLY != 0 && moves && !more && left <= UPDATE;  // the row, with this move
-    reg  [LW-1:0] left;
-    reg           last_row;
+    wire          leaves     = EARLY != 0 && moves && !more && ends;  // the row, with this move
+    reg  [LW-1:0] left;                    // when there are none, of no matter
+    reg           last_row, ends;          // no move comes behind the next one
 
-    assign holds    = left != 0;
     assign take     = row_valid && (waits ? !holds && drained : !holds || leaves);
     assign take_job = take && starts_job;
-    assign present[UPDATE] = last_row && left <= UPDATE;
+    assign present[UPDATE] = last_row && ends;
 
     genvar u;
     generate
@@ -52,9 +51,13 @@ module hold_chain #(
     endgenerate
 
     always @(posedge clk) begin
-        if (rst) left <= 0;
-        else if (take) left <= {1'b0, neurons} + 1'b1;
-        else if (moves) left <= left > UPDATE ? left - UPDATE : {LW{1'b0}};
+        if (rst) holds <= 1'b0;
+        else if (take) holds <= 1'b1;
+        else if (moves) holds <= !ends;
+        if (take) left <= {1'b0, neurons} + 1'b1;
+        else if (moves) left <= left - UPDATE;
+        if (take) ends <= {1'b0, neurons} < UPDATE;
+        else if (moves) ends <= left <= 2 * UPDATE;
         if (take) begin
             more     <= PASSES != 0 && row_marks[3];
             last_row <= row_marks[1];

@@ -79,8 +79,9 @@ module row_update #(
     always @(posedge clk) if (job_taken) job <= next_job;
 
     // ---------------------------------------------------------------- the row
-    wire          room;                            // for the messages of another slot
-    wire          drained, holds, more;
+    reg           room;                            // for the messages of another slot
+    reg           drained;                         // nothing of the rows before the one in the chain is under way
+    wire          holds, more;
     wire          moves = holds && (room || more);
     wire          issue = moves && !more;          // what moves are whole sums: neurons are updated
     wire [PW-1:0] present_now;
@@ -134,15 +135,19 @@ module row_update #(
     reg  [STAGES-1:0]    issued;                   // one bit per stage
     reg  [PW*STAGES-1:0] present_line;             // goes along
     reg  [NW-1:0]        result_slot;
-    wire                 plain   = DIALECTS == 0 || {job[21], job[15:13], job[84:81]} == 0;
+    reg                  plain, flows;             // nothing of a dialect is asked for; slots are under way
     wire                 result  = plain ? issued[PLAIN-1] : issued[STAGES-1];
     wire [PW-1:0]        present = plain ? present_line[PW*(PLAIN-1) +: PW] : present_line[PW*(STAGES-1) +: PW];
     wire [UPDATE-1:0]    exists  = present[UPDATE-1:0];
     wire [UPDATE*SPIKES-1:0] fired;                // of each plane, the lowest first
     wire [UPDATE*STATE_BITS-1:0] values;
 
+    wire [STAGES-1:0]    follow  = {issued[STAGES-2:0], 1'b0} & (plain ? BEFORE : {STAGES{1'b1}});
+
     always @(posedge clk) begin
-        issued       <= rst ? {STAGES{1'b0}} : {issued[STAGES-2:0], issue} & (plain ? BEFORE : {STAGES{1'b1}});
+        if (job_taken) plain <= DIALECTS == 0 || {next_job[21], next_job[15:13], next_job[84:81]} == 0;
+        issued       <= rst ? {STAGES{1'b0}} : {follow[STAGES-1:1], issue};
+        flows        <= issue || follow != 0;
         present_line <= {present_line[0 +: PW*(STAGES-1)], present_now[UPDATE] && job_ends, present_now[UPDATE-1:0]};
         if (job_taken && job_begins) result_slot <= job_slot;
         else if (result) result_slot <= result_slot + 1'b1;
@@ -154,7 +159,7 @@ module row_update #(
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .job(job), .issue(issued[0]), .slot(slot_then), .parameter_slot(parameter_then), .sums(sums),
-        .enable(issue || issued != 0), .plain(plain), .result(result), .result_slot(result_slot), .exists(exists),
+        .enable(flows), .plain(plain), .result(result), .result_slot(result_slot), .exists(exists),
         .fired(fired), .values(values), .saturations(saturations)
     );
 
@@ -173,13 +178,18 @@ module row_update #(
     wire [32*SPIKES-1:0] packed_now;
     wire                 word_full  = fill == 6'd32 - UPDATE[5:0];
 
-    assign room    = queued <= 4 && (!job_values || pace == 0);
-    assign drained = issued == 0 && values_left == 0 && !push;
+    wire [5:0]           paced = issue && job_values ? (plain ? PLAIN_PACE[5:0] : PACE[5:0]) - 1'b1
+                               : pace != 0 ? pace - 1'b1 : 6'd0;
+    wire                 sends = job_values || word_full || final_now;  // with this result
+
     assign busy    = holds || !drained || out_valid;
-    assign working = moves || issued != 0 || push;
+    assign working = moves || flows || push;
 
     always @(posedge clk) begin
-        pace <= rst ? 6'd0 : issue ? (plain ? PLAIN_PACE[5:0] : PACE[5:0]) - 1'b1 : pace != 0 ? pace - 1'b1 : pace;
+        // Known a cycle ahead, whatever leaves the queue then. While the chain holds neurons, what follows may be issued.
+        room    <= queued + {{$clog2(QUEUE){1'b0}}, push} <= 4 && paced == 0;
+        drained <= rst || (!holds && follow == 0 && values_left == 0 && !(result && sends));
+        pace    <= rst ? 6'd0 : paced;
 
         push <= 1'b0;
         if (rst) begin
