@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nirdeploy.backends.fpga.simulated import rtl
-from nirdeploy.backends.fpga.synthesis import tools
+from nirdeploy.backends.fpga.synthesis import flow, tools
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.proof.verify import verify
 from nirdeploy.semantics.dialect import Dialect
@@ -90,6 +90,7 @@ def _netlist(target: Target, family: str, passes: str, folder: Path) -> tuple[Ar
     """The bench as cells, with their models in the place of the design's Verilog; and Yosys' statistics."""
     written = emit(target)
     written.save(folder)
+    flow.design(target).save(folder)  # what stands in cells of the family's own
     files = [name for name in written if name.startswith("rtl/")]
     tools.yosys(
         [

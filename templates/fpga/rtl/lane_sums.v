@@ -1,5 +1,5 @@
 // What two lanes have summed of their weights. A family may have cells that do this: then a module of this name stands in
-// the place of this one (templates/fpga/board).
+// the place of this one (`cells` in a board's file).
 module lane_sums #(
     parameter WEIGHT_BITS = 8,
     parameter ACC_BITS    = 20

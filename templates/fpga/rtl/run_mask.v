@@ -1,5 +1,5 @@
 // The bits `low` to `high` of a word, or none: one cycle. A family may have memory to spare for it: then a module of this
-// name stands in the place of this one (templates/fpga/board).
+// name stands in the place of this one (`cells` in a board's file).
 module run_mask (
     input  wire        clk,
     input  wire        enable,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from nirdeploy.backends.fpga.memory import parameter_fields, segment_marks
@@ -240,3 +240,13 @@ def map_products(family: str, hardware: Hardware, formats: Formats) -> tuple[int
     """Multipliers that all products take, and the bits of partial products that are left to logic cells."""
     found = [(count, MULTIPLIERS[family].pieces(*bits)) for count, bits in products(hardware, formats)]
     return sum(count * whole for count, (whole, _) in found), sum(count * left for count, (_, left) in found)
+
+
+def map_own(family: str, hardware: Hardware, own: Collection[str]) -> tuple[int, int]:
+    """Block RAMs and multipliers of the modules that stand in cells of the family's own: each core looks up masks of a
+    word in two memories, and two lanes add up in a multiplier."""
+    looked_up = 0
+    if "run_mask" in own:
+        block = next(block for block in BLOCKS[family] if block.kind == BLOCK)
+        looked_up = hardware.cores * sum(block.geometry(Memory(32, depth))[1] for depth in (64, 32))
+    return looked_up, hardware.cores * hardware.lanes // 2 if "lane_sums" in own else 0
