@@ -22,7 +22,7 @@ MOST_ABSENT = 7  # columns at either end of a line that have no such position of
 MOST_COLUMNS = MOST_LINES = 4095
 MOST_STEP = 65535  # bits from one column or line to the next
 MOST_UNIFORM = 8  # segments of a row that are looked up for spikes together
-_LOOKED_UP = 104  # bits of a line that are looked up at once, from any byte on
+_LOOKED_UP = 128  # bits of a line that are looked up at once, from the start of a word on
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,9 @@ def windows(segments: Sequence[PlacedSegment], columns: int) -> Windows | None:
     if not (len(segments) <= MOST_UNIFORM and 0 <= pitch <= MOST_STEP and one.bits and 0 < one.column_step < 128):
         return None
     steps = one.address + one.first, pitch, one.line_step, one.column_step
-    reach = one.bits - 1 + 8 - math.gcd(8, *steps)  # wherever in a byte a stretch may start
-    stretch = min((_LOOKED_UP - 1 - reach) // one.column_step + 1, columns)
+    in_byte, in_word = 8 - math.gcd(8, *steps), 32 - math.gcd(32, *steps)  # how far into these a stretch may start
+    reach = one.bits - 1 + in_byte
+    stretch = min((_LOOKED_UP - 1 - in_word // 8 * 8 - reach) // one.column_step + 1, columns)
     if stretch < 2:
         return None
     return Windows(one.address + one.first, pitch, one.line_step, stretch, one.column_step, reach)

@@ -10,8 +10,8 @@ module spotted_rows #(
 ) (
     input  wire          clk,
     input  wire          run,
-    input  wire          start,            // of such a job, while there is none
-    // the job, from the next cycle to its end
+    input  wire          start,            // of such a job, while this is not `busy`
+    // the job, from the next cycle to the next one's start
     input  wire [EW-1:0] first_segment,
     input  wire [3:0]    count,
     input  wire [11:0]   columns,
@@ -40,6 +40,8 @@ module spotted_rows #(
     output wire          first_row,        // the job's first
     output wire          last_row,
     output wire          row_ends,         // it is the last one of its row
+    output wire          of_parity,
+    output wire          left,             // there are rows, if only on the way
     output wire          busy
 );
     // ---------------------------------------------------------------- looking up, a stretch ahead
@@ -103,10 +105,10 @@ module spotted_rows #(
     reg           going, known;            // there is one; its stretch was looked up
     reg  [11:0]   column_next, line_next;
     reg  [6:0]    low, high;               // of its window, within the stretch
-    reg  [6:0]    left;                    // rows of the stretch
+    reg  [6:0]    rows_left;               // of the stretch
     wire [15:0]   covered = (16'hFFFF << low[6:3]) & (16'hFFFF >> (4'd15 - high[6:3]));
     wire          line_ends = column_next + 1'b1 == columns;
-    wire          stretch_ends = line_ends || left == 1;
+    wire          stretch_ends = line_ends || rows_left == 1;
     wire          ends = line_ends && line_next + 1'b1 == lines;
     wire [7:0]    may;
     wire          room, steps = going && known && room;
@@ -131,9 +133,9 @@ module spotted_rows #(
             known <= takes || (known && !(steps && stretch_ends));
         end
         if (starts || (steps && stretch_ends)) begin
-            {low, high, left} <= {7'd0, reach, stretch};
+            {low, high, rows_left} <= {7'd0, reach, stretch};
         end else if (steps) begin
-            {low, high, left} <= {low + step, high + step, left - 1'b1};
+            {low, high, rows_left} <= {low + step, high + step, rows_left - 1'b1};
         end
         if (steps) begin
             column_next <= line_ends ? 12'd0 : column_next + 1'b1;
@@ -144,6 +146,7 @@ module spotted_rows #(
     // ---------------------------------------------------------------- the next row, and the one under way
     reg           waits, here, first_waits, last_waits, first_here, last_here;
     reg  [7:0]    todo_waits, todo;
+    reg  [EW:0]   job_waits, job_here;     // {parity, first segment}
     reg  [11:0]   column_waits, line_waits, column_here, line_here;
     wire [7:0]    lowest = todo & (~todo + 1'b1);
     wire [7:0]    rest = todo & ~lowest;
@@ -152,13 +155,15 @@ module spotted_rows #(
 
     assign room      = !waits || moves;
     assign active    = here;
-    assign segment   = first_segment + {{(EW-3){1'b0}}, index};
+    assign segment   = job_here[EW-1:0] + {{(EW-3){1'b0}}, index};
+    assign of_parity = job_here[EW];
+    assign left      = waits || here;
     assign nothing   = todo == 0;
     assign {column, line} = {column_here, line_here};
     assign first_row = first_here;
     assign last_row  = last_here;
     assign row_ends  = rest == 0;
-    assign busy      = starts || going || waits || here;
+    assign busy      = starts || going;
 
     always @(posedge clk) begin
         if (!run) {waits, here} <= 2'b00;
@@ -167,8 +172,8 @@ module spotted_rows #(
             if (room) waits <= steps;
         end
         if (moves) begin
-            {todo, column_here, line_here, first_here, last_here}
-                <= {todo_waits, column_waits, line_waits, first_waits, last_waits};
+            {todo, column_here, line_here, first_here, last_here, job_here}
+                <= {todo_waits, column_waits, line_waits, first_waits, last_waits, job_waits};
         end else if (advance) begin
             todo <= rest;
         end
@@ -176,6 +181,7 @@ module spotted_rows #(
             {todo_waits, column_waits, line_waits} <= {may, column_next, line_next};
             first_waits <= column_next == 0 && line_next == 0;
             last_waits  <= ends;
+            job_waits   <= {parity, first_segment};
         end
     end
 endmodule

@@ -64,11 +64,11 @@ module segments #(
         {job_step, job_parity, job_mute} <= {row_step, parity, mute_before};
     end
 
-    wire          active, advance, first_row, last_row, row_ends, nothing;
+    wire          active, advance, first_row, last_row, row_ends, nothing, of_parity;
     wire [EW-1:0] segment;
     wire [11:0]   column, line;
     wire [RW-1:0] offset;
-    wire          plain, plain_active, plain_first, plain_last, plain_ends;
+    wire          plain, plain_next, plain_active, plain_first, plain_last, plain_ends;
     wire [EW-1:0] plain_segment;
     wire [11:0]   plain_column, plain_line;
 
@@ -77,7 +77,7 @@ module segments #(
         .clk(clk), .run(run),
         .start(start && plain), .start_segment(first_segment), .start_count(count),
         .first_segment(job_segment), .count(job_count), .columns(job_columns), .lines(job_lines), .row_step(job_step),
-        .active(plain_active), .advance(advance), .segment(plain_segment), .column(plain_column), .line(plain_line),
+        .active(plain_active), .advance(advance && plain_next), .segment(plain_segment), .column(plain_column), .line(plain_line),
         .offset(offset), .first_row(plain_first), .last_row(plain_last), .row_ends(plain_ends)
     );
     // verilator lint_on PINMISSING
@@ -89,7 +89,7 @@ module segments #(
         .clk(clk), .run(run), .advance(advance),
         .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
         .ask(active && advance), .segment(segment), .columns(job_columns), .column(column), .line(line), .offset(offset),
-        .mute(job_mute), .nothing(nothing), .marks({first_row, last_row, row_ends && last_row, job_parity, row_ends}),
+        .mute(job_mute), .nothing(nothing), .marks({first_row, last_row, row_ends && last_row, of_parity, row_ends}),
         .valid(placed), .busy(placing), .place(place)
     );
 
@@ -118,22 +118,23 @@ module segments #(
 
     generate
         if (SPOTS != 0) begin : with_spots
-            reg           job_uniform;
             reg  [88:0]   job_windows;     // see job_fetch.v
-            wire          looks, looks_ahead, spotted_active, spotted_first, spotted_last, spotted_ends, looking, none;
+            wire          looks, looks_ahead, spotted_active, spotted_first, spotted_last, spotted_ends, spotted_parity, rows_left,
+                          looking, none;
             wire [PW-1:0] look_at, look_ahead_at;
             wire [15:0]   spots_here, spots_ahead;
             wire [EW-1:0] spotted_segment;
             wire [11:0]   spotted_column, spotted_line;
 
             assign plain = !uniform;
+            assign plain_next = !rows_left;
             assign idle  = !plain_active && !looking;
-            assign active = job_uniform ? spotted_active : plain_active;
-            assign {segment, nothing, first_row, last_row, row_ends, column, line} = job_uniform
-                ? {spotted_segment, none, spotted_first, spotted_last, spotted_ends, spotted_column, spotted_line}
-                : {plain_segment, 1'b0, plain_first, plain_last, plain_ends, plain_column, plain_line};
+            assign active = rows_left ? spotted_active : plain_active;
+            assign {segment, nothing, first_row, last_row, row_ends, of_parity, column, line} = rows_left
+                ? {spotted_segment, none, spotted_first, spotted_last, spotted_ends, spotted_parity, spotted_column, spotted_line}
+                : {plain_segment, 1'b0, plain_first, plain_last, plain_ends, job_parity, plain_column, plain_line};
 
-            always @(posedge clk) if (start) {job_uniform, job_windows} <= {uniform, windows};
+            always @(posedge clk) if (start) job_windows <= windows;
 
             spots #(.PW(PW)) in_words (
                 .clk(clk), .we(arrives), .waddr(waddr), .wdata(wdata), .re(looks), .raddr(look_at), .there(spots_here)
@@ -148,9 +149,9 @@ module segments #(
                 .window(job_windows[19:0]), .pitch(job_windows[35:20]), .line_step(job_windows[51:36]),
                 .stretch_step(job_windows[67:52]), .stretch(job_windows[74:68]), .step(job_windows[81:75]),
                 .reach(job_windows[88:82]), .look(looks_ahead), .look_at(look_ahead_at), .there(spots_ahead),
-                .active(spotted_active), .advance(advance && job_uniform), .segment(spotted_segment), .nothing(none),
+                .active(spotted_active), .advance(advance), .segment(spotted_segment), .nothing(none),
                 .column(spotted_column), .line(spotted_line), .first_row(spotted_first), .last_row(spotted_last),
-                .row_ends(spotted_ends), .busy(looking)
+                .row_ends(spotted_ends), .of_parity(spotted_parity), .left(rows_left), .busy(looking)
             );
             spotted_words #(.BW(BW), .RW(RW), .PB(PB)) words (
                 .clk(clk), .run(run), .valid(there), .load(loads), .place(place_then),
@@ -160,11 +161,11 @@ module segments #(
             );
         end else begin : without_spots
             wire sparse;
-            assign plain = 1'b1;
+            assign {plain, plain_next} = 2'b11;
             assign idle  = !plain_active;
             assign active = plain_active;
-            assign {segment, nothing, first_row, last_row, row_ends, column, line}
-                = {plain_segment, 1'b0, plain_first, plain_last, plain_ends, plain_column, plain_line};
+            assign {segment, nothing, first_row, last_row, row_ends, of_parity, column, line}
+                = {plain_segment, 1'b0, plain_first, plain_last, plain_ends, job_parity, plain_column, plain_line};
             assign read  = give && !sparse;
             assign finding = 1'b0;
 
@@ -188,5 +189,5 @@ module segments #(
         .clk(clk), .rst(!run), .push(push), .din(queued), .valid(valid), .ready(ready), .dout(word), .level(level)
     );
 
-    assign busy = active || !idle || placing || there || going || finding || given || given_then || push;
+    assign busy = !idle || active || !plain_next || placing || there || going || finding || given || given_then || push;
 endmodule
