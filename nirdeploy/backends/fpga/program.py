@@ -114,6 +114,7 @@ class Program:
             job.parameter_slot = parameter_slot + (0 if shares else done * slots)
             job.destination = resident.word + (self._hardware.spike_words if not population.spiking else 0)
             job.flags |= words.SHARES if shares else 0
+            job.windows = words.windows(job.segments, block.columns) if self._hardware.looks_ahead else None
             job.plane_words = resident.plane_words if job.planes > 1 else 0
             made.append(job)
         made[0].flags |= words.FIRST_JOB

@@ -30,6 +30,7 @@ class Hardware(Table):
     lists: Literal[1, 2] = 1
     segments: Annotated[int, Field(ge=4, le=4096)]
     queue: Literal[8, 16, 32]
+    spots: Literal[0, 1] = 0
     groups: Literal[4, 8, 16, 32]
     spike_words: Annotated[int, Field(ge=2, le=16384)]
     out_words: Annotated[int, Field(ge=4, le=32768)]
@@ -61,6 +62,11 @@ class Hardware(Table):
     def job_lists(self) -> int:
         """Lists that a core's jobs may stand in."""
         return 1 if self.compact else self.lists
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether words without spikes are not fetched."""
+        return bool(self.spots) and not self.compact
 
     def beyond(self, plain: bool) -> int:
         """Cycles that a neuron takes longer where its job asks for something of a dialect (``beyond_plain.v``)."""

@@ -33,6 +33,7 @@ module core #(
     parameter LISTS       = 1,   // 2: jobs may stand in two lists, the first of which may be ahead
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,  // bitmap words fetched ahead of the walk, at most
+    parameter SPOTS       = 0,   // 1: words without spikes are not fetched
     parameter GROUPS      = 32,
     parameter SPIKE_WORDS = 256,
     parameter AW          = 10,  // bits of a bus address
@@ -160,6 +161,8 @@ module core #(
     // verilator lint_on UNUSEDSIGNAL
     wire [11:0]       columns, lines;
     wire [23:0]       job_counts;
+    wire              uniform;
+    wire [88:0]       windows;
     wire [7:0]        job_neurons;
     wire [31:0]       job_word;
     wire              segments_idle, segments_busy, update_takes_job;
@@ -169,7 +172,7 @@ module core #(
     wire              second, turn;
     assign start = job_ready && segments_idle && complete && job_room;
 
-    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW), .LISTS(LISTS)) next (
+    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW), .LISTS(LISTS), .SPOTS(SPOTS)) next (
         .clk(clk), .run(run), .jobs(jobs), .split(split), .turn(turn), .second(second),
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
         .ready(job_ready), .start(start), .advance(job_through), .wait_now(wait_now), .wait_before(wait_before),
@@ -177,7 +180,8 @@ module core #(
         .synaptic(job_synaptic), .dialect(job_dialect), .group(job_group),
         .first_segment(first_segment), .segments(segments_of_row),
         .columns(columns), .lines(lines), .neurons(job_neurons), .slot(job_slot),
-        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step), .counts(job_counts)
+        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step), .counts(job_counts),
+        .uniform(uniform), .windows(windows)
     );
 
     always @(posedge clk) begin
@@ -185,7 +189,7 @@ module core #(
         else if (start) virgin <= virgin && !job_flags[5];
     end
 
-    // Which list is next, and in which step it is. Two lists: the second one waits for what the first one sends, which may
+    // Which list is next (between groups, whose jobs stay together), and in which step it is. Two lists: the second one waits for what the first one sends, which may
     // be one whole step ahead meanwhile, but no more (see docs/link.md): then all that a core sends has room sometime.
     generate
         if (LISTS > 1) begin : two_lists
@@ -198,8 +202,9 @@ module core #(
             wire          lists = split != 0;
             wire          ends  = start && job_flags[5];
             wire [1:0]    ahead_next = !ends ? ahead : second ? ahead - 1'b1 : ahead + 1'b1;
-            wire          to_other = start ? lists && (ahead_next == 1 || (second ? ahead_next == 0 : ahead_next == 2))
-                                           : lists && job_ready && !complete && ahead == 1
+            wire          may_stay = second ? ahead_next == 2 : ahead_next == 0;
+            wire          to_other = start ? lists && job_flags[4] && !may_stay
+                                           : lists && job_ready && job_flags[3] && !complete && ahead == 1
                                              && (!known || (other_full & other_wait) == other_wait);
             assign parity  = second ? parity_second : parity_first;
             assign turn    = to_other;
@@ -264,21 +269,25 @@ module core #(
     wire [RW-1:0] token_row;
     wire [MK-1:0] finish_marks;
 
+    wire [SW:0]   word_arrives_at = {bus_parity, bus_addr[SW-1:0]};
+
     ram #(.WIDTH(32), .DEPTH(2 * SPIKE_WORDS)) bitmaps (
-        .clk(clk), .we(bus_valid && listening), .waddr({bus_parity, bus_addr[SW-1:0]}), .wdata(bus_data),
+        .clk(clk), .we(bus_valid && listening), .waddr(word_arrives_at), .wdata(bus_data),
         .re(word_read), .raddr(word_addr), .rdata(word_data)
     );
 
     wire [FIELDS*32-1:0] segment_words;
     segments #(
-        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW), .MAXIMA(MAXIMA)
+        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW), .MAXIMA(MAXIMA), .SPOTS(SPOTS)
     ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
         .start(start), .first_segment(first_segment[EW-1:0]), .count(segments_of_row[EW:0]),
         .row_step(row_step[RW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
+        .uniform(uniform), .windows(windows),
         .idle(segments_idle), .busy(segments_busy), .fetched(fetched),
         .read(word_read), .raddr(word_addr), .rdata(word_data),
+        .arrives(bus_valid && listening), .waddr(word_arrives_at), .wdata(bus_data),
         .valid(word_valid), .ready(word_ready), .word(word_out)
     );
 

@@ -24,6 +24,7 @@ module fabric #(
     parameter LISTS       = 1,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,
+    parameter SPOTS       = 0,
     parameter GROUPS      = 32,
     parameter SPIKE_WORDS = 256,
     parameter OUT_WORDS   = 1024,
@@ -92,7 +93,7 @@ module fabric #(
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
                 .SPATIAL(SPATIAL), .PLANES(PLANES), .MAXIMA(MAXIMA), .COMPACT(COMPACT),
-                .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .LISTS(LISTS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS),
+                .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .LISTS(LISTS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .SPOTS(SPOTS), .GROUPS(GROUPS),
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(run),

@@ -1,7 +1,7 @@
 // The row in the hold chain: takes it from the lanes, and counts its neurons, their slots in the memory of states and
 // their parameters, UPDATE of them at a time. The rows of a job follow each other closely; the first row of a job waits
 // until all before it is through, as what is kept per job then changes. Where EARLY, a row comes with the last move of
-// the one before, and only the first job of a group waits: those behind it differ in nothing that is kept.
+// the one before, and only the first job of a group waits, if it is not `alike`: those behind it differ in nothing.
 module hold_chain #(
     parameter UPDATE = 2,
     parameter LW     = 6,                  // bits of a number of lanes
@@ -19,6 +19,7 @@ module hold_chain #(
     input  wire              row_valid,
     input  wire [3:0]        row_marks,    // {more, fresh, last, first}
     input  wire              drained,      // nothing of the rows before is under way
+    input  wire              alike,        // neurons of the next job are as those that are under way
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
     output reg               holds,        // there are neurons in the chain
@@ -34,7 +35,7 @@ module hold_chain #(
     wire [NW-1:0] first_slot = job[32 +: NW];
     wire [PS-1:0] first_parameters = job[48 +: PS];
     wire          starts_job = row_marks[0] && row_marks[2];
-    wire          waits      = starts_job && (EARLY == 0 || job[5]);
+    wire          waits      = starts_job && (EARLY == 0 || (job[5] && !alike));
     wire          leaves     = EARLY != 0 && moves && !more && ends;  // the row, with this move
     reg  [LW-1:0] left;                    // when there are none, of no matter
     reg           last_row, ends;          // no move comes behind the next one

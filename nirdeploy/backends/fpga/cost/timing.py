@@ -190,7 +190,8 @@ class Core:
     def choices(self) -> list[tuple[int, int]]:
         """(job, its step) of what may be next: what is fetched first, then what it is given up for."""
         ahead = self._steps[0] - self._steps[-1]
-        own = [self._turn] if len(self._lists) == 1 or ahead != 1 else [self._turn, 1 - self._turn]
+        whole = bool(self.jobs[self._at[self._turn]].flags & flags.FIRST_JOB)  # a group's jobs stay together
+        own = [self._turn, 1 - self._turn] if len(self._lists) > 1 and ahead == 1 and whole else [self._turn]
         return [(self._at[each], self._steps[each]) for each in own]
 
     def ready(self, complete: int, nth: int = 0) -> int:
@@ -209,7 +210,8 @@ class Core:
         first, end = self._lists[own]
         self._at[own] = first if at + 1 == end else at + 1
         self._steps[own] += at + 1 == end
-        if len(self._lists) > 1:
+        self._turn = own
+        if len(self._lists) > 1 and self.jobs[at].flags & flags.LAST_JOB:
             ahead = self._steps[0] - self._steps[1]
             self._turn = 1 - own if ahead == 1 else ahead // 2
         self._go_on()

@@ -81,7 +81,7 @@ module row_update #(
     assign shift_chain = moves;
 
     hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .CW(CW)) row (
-        .clk(clk), .rst(rst), .job(job), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained),
+        .clk(clk), .rst(rst), .job(job), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained), .alike(1'b0),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(result),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );

@@ -52,7 +52,7 @@ module row_update #(
     localparam PLAIN  = 8;
     localparam STAGES = DIALECTS == 0 ? PLAIN : SPIKES > 1 ? PLAIN + SPIKES + 4 : PLAIN + 2;
     localparam [STAGES-1:0] BEFORE = (1 << PLAIN) - 1;
-    localparam PW     = UPDATE + 1;                // {the group's last slot, which of its neurons exist}
+    localparam PW     = UPDATE + 2;                // {the group's first slot, its last, which of its neurons exist}
     // Membrane values leave one by one: so many cycles from a slot to the next that the queue takes what is under way.
     localparam QUEUE  = UPDATE > 8 ? 32 : 16;      // messages
     localparam FREE   = QUEUE - 4;
@@ -67,16 +67,20 @@ module row_update #(
     reg  [CW-1:0] job;                             // not all of it is for here
     wire [CW-1:0] job_next = row_marks[0] && row_marks[2] ? next_job : job;
     // verilator lint_on UNUSEDSIGNAL
-    wire          job_first_step = job[0];
-    wire          job_parity     = job[1];
     wire          job_values     = job[4];
-    wire          job_begins     = job_next[5];    // the first one of its group
-    wire          job_ends       = job[6];         // the last one of its group
-    wire [GW-1:0] job_group      = job[16 +: GW];
-    wire [NW-1:0] job_slot       = job_next[32 +: NW];
-    wire [AW-1:0] job_dest       = job_next[64 +: AW];
+    wire          group_begins   = job_taken && job_next[5];
+    wire          group_ends     = job[6];
+    // What its neurons do: of spiking ones, jobs that do the same may follow each other closely.
+    wire [18:0]   does           = {job[84:80], job[21], job[15:12], job[11:8], job[4:2], job[0], begun};
+    wire [18:0]   does_next      = {next_job[84:80], next_job[21], next_job[15:12], next_job[11:8], next_job[4:2],
+                                    next_job[0], 1'b0};
+    reg           alike;                           // they do, as was found a cycle ago
+    reg           begun;                           // a group has, and has no result yet
 
-    always @(posedge clk) if (job_taken) job <= next_job;
+    always @(posedge clk) begin
+        if (job_taken) job <= next_job;
+        alike <= !job_taken && does == does_next && !job_values;
+    end
 
     // ---------------------------------------------------------------- the row
     reg           room;                            // for the messages of another slot
@@ -84,7 +88,7 @@ module row_update #(
     wire          holds, more;
     wire          moves = holds && (room || more);
     wire          issue = moves && !more;          // what moves are whole sums: neurons are updated
-    wire [PW-1:0] present_now;
+    wire [UPDATE:0] present_now;
     wire [NW-1:0] slot;
     wire [PS-1:0] parameter_slot;
 
@@ -95,6 +99,7 @@ module row_update #(
         .UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .EARLY(1), .CW(CW)
     ) row (
         .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained),
+        .alike(alike),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );
@@ -134,11 +139,13 @@ module row_update #(
     // ---------------------------------------------------------------- its neurons
     reg  [STAGES-1:0]    issued;                   // one bit per stage
     reg  [PW*STAGES-1:0] present_line;             // goes along
-    reg  [NW-1:0]        result_slot;
+    reg                  starting;                 // the next slot is the first one of its group
+    reg  [NW-1:0]        next_slot;
     reg                  plain, flows;             // nothing of a dialect is asked for; slots are under way
     wire                 result  = plain ? issued[PLAIN-1] : issued[STAGES-1];
     wire [PW-1:0]        present = plain ? present_line[PW*(PLAIN-1) +: PW] : present_line[PW*(STAGES-1) +: PW];
     wire [UPDATE-1:0]    exists  = present[UPDATE-1:0];
+    wire                 enters  = result && present[UPDATE+1];  // a group
     wire [UPDATE*SPIKES-1:0] fired;                // of each plane, the lowest first
     wire [UPDATE*STATE_BITS-1:0] values;
 
@@ -148,9 +155,31 @@ module row_update #(
         if (job_taken) plain <= DIALECTS == 0 || {next_job[21], next_job[15:13], next_job[84:81]} == 0;
         issued       <= rst ? {STAGES{1'b0}} : {follow[STAGES-1:1], issue};
         flows        <= issue || follow != 0;
-        present_line <= {present_line[0 +: PW*(STAGES-1)], present_now[UPDATE] && job_ends, present_now[UPDATE-1:0]};
-        if (job_taken && job_begins) result_slot <= job_slot;
-        else if (result) result_slot <= result_slot + 1'b1;
+        present_line <= {present_line[0 +: PW*(STAGES-1)], starting, present_now[UPDATE] && group_ends,
+                         present_now[UPDATE-1:0]};
+        starting     <= group_begins || (starting && !issue);
+        begun        <= !rst && (group_begins || (begun && !enters));
+        if (result) next_slot <= result_slot + 1'b1;
+    end
+
+    // ---------------------------------------------------------------- its group, from the first result to the last
+    localparam COUNTS = SPIKES > 1 ? AW + 3 : 1;
+    localparam GB     = NW + AW + COUNTS + GW + 2;
+    reg  [GB-1:0]        group_then;               // what the one that has begun says
+    reg  [COUNTS+GW+1:0] says;                     // and the one of the results: {counts, group, parity, first step}
+    reg  [AW-1:0]        dest;
+    wire [NW-1:0]        first_slot;
+    wire [AW-1:0]        first_dest;
+    wire [COUNTS+GW+1:0] says_then;
+    wire [COUNTS-1:0]    counts;
+    wire [NW-1:0]        result_slot = enters ? first_slot : next_slot;
+
+    assign {first_slot, first_dest, says_then} = group_then;
+
+    always @(posedge clk) begin
+        if (group_begins)
+            group_then <= {job_next[32 +: NW], job_next[64 +: AW], counts, job_next[16 +: GW], job_next[1:0]};
+        if (enters) says <= says_then;
     end
 
     neurons #(
@@ -166,7 +195,6 @@ module row_update #(
     // ---------------------------------------------------------------- their messages
     reg  [32*SPIKES-1:0] pack;
     reg  [5:0]           fill;
-    reg  [AW-1:0]        dest;
     reg  [5:0]           pace;                     // until the next slot of membrane values
     reg  [UPDATE-1:0]    values_left;              // of the last result, still to be sent
     reg  [UPDATE*STATE_BITS-1:0] values_then;
@@ -214,26 +242,20 @@ module row_update #(
             values_then <= values_then >> STATE_BITS;
             values_left <= values_left >> 1;
         end
-        if (job_taken && job_begins) begin
-            pack <= {32*SPIKES{1'b0}};
-            fill <= 6'd0;
-            dest <= job_dest;
-        end else if (push) begin
-            dest <= dest + 1'b1;
-        end
+        if (rst) {pack, fill} <= 0;
+        if (enters) dest <= first_dest;
+        else if (push) dest <= dest + 1'b1;
     end
 
     // What a word's planes have in common, then their bits: {counts, group, parity, address, first, last, bits}.
-    localparam COUNTS = SPIKES > 1 ? AW + 3 : 1;
     localparam MW     = COUNTS + GW + AW + 3 + 32 * SPIKES;
     wire [MW-1:0]     entry;
     wire              entry_valid, entry_ready;
-    wire [COUNTS-1:0] counts;
 
     genvar p;
     generate
         if (SPIKES > 1) begin : several
-            assign counts = {job[88 +: AW], job[87:85]};
+            assign counts = {job_next[88 +: AW], job_next[87:85]};
         end else begin : one
             assign counts = 1'b0;
         end
@@ -245,7 +267,7 @@ module row_update #(
 
     fifo #(.WIDTH(MW), .DEPTH(QUEUE)) queue (
         .clk(clk), .rst(rst), .push(push),
-        .din({counts, job_group, job_parity, dest, job_first_step, push_final, push_data}),
+        .din({says[COUNTS+GW+1:1], dest, says[0], push_final, push_data}),
         .valid(entry_valid), .ready(entry_ready), .dout(entry), .level(queued)
     );
 
