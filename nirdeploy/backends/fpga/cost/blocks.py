@@ -244,9 +244,10 @@ def map_products(family: str, hardware: Hardware, formats: Formats) -> tuple[int
 
 def map_own(family: str, hardware: Hardware, own: Collection[str]) -> tuple[int, int]:
     """Block RAMs and multipliers of the modules that stand in cells of the family's own: each core looks up masks of a
-    word in two memories, and two lanes add up in a multiplier."""
+    word in two memories, two lanes add up in a multiplier, and a neuron is held against its threshold in one."""
     looked_up = 0
     if "run_mask" in own:
         block = next(block for block in BLOCKS[family] if block.kind == BLOCK)
         looked_up = hardware.cores * sum(block.geometry(Memory(32, depth))[1] for depth in (64, 32))
-    return looked_up, hardware.cores * hardware.lanes // 2 if "lane_sums" in own else 0
+    adding = (hardware.lanes // 2 if "lane_sums" in own else 0) + (hardware.update if "fired" in own else 0)
+    return looked_up, hardware.cores * adding
