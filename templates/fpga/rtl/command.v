@@ -101,13 +101,13 @@ module command #(
 
     // ---------------------------------------------------------------- reply: type and seq, then its payload
     // HELLO and STATUS tell bytes of `counters`; it finds one faster than the line's encoder takes two.
-    localparam [6:0] COUNTED = 7'd32, COUNTED_LAST = 7'd57, IDENTITY = 7'd70, HASH_FIRST = 7'd96, HASH_LAST = 7'd127;
+    localparam [6:0] COUNTED = 7'd32, COUNTED_LAST = 7'd57, IDENTITY = 7'd68, HASH_FIRST = 7'd96, HASH_LAST = 7'd127;
     reg  [2:0]   at;              // byte of the header, then of the payload
     reg          header_sent, telling;
     wire         tells = kind == HELLO || kind == STATUS;
     wire [7:0]   condition = {6'd0, streaming, valid && !streaming};
     wire [2:0]   last = kind == WRITE || kind == DIGEST ? 3'd4 : kind == COMMIT ? 3'd1 : 3'd0;
-    wire [7:0]   lead = !tells ? status : (kind == HELLO) == at[0] ? condition : {7'd0, !at[0]};
+    wire [7:0]   lead = !tells ? status : (kind == HELLO) == at[0] ? condition : {6'd0, !at[0], 1'b0};  // protocol 2
     wire [31:0]  number = kind == WRITE ? cfg_addr : kind == DIGEST ? ~crc : {24'd0, section};
     wire [1:0]   nth = at[1:0] - 1'b1;
 

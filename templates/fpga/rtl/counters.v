@@ -1,13 +1,13 @@
 // What the device says of itself, in one memory of 16-bit words: what it has counted, and its identity.
 //
 //   0 bad frames (up to 65,528)   1..4 cycles   5..8 cycles in which cores worked   9, 10 steps   11, 12 saturations
-//   16..28 the same, as they stood when `wanted`         35..47 IDENTITY         48..63 hash of the image
+//   16..28 the same, as they stood when `wanted`         34..47 IDENTITY         48..63 hash of the image
 //
 // A sweep goes through all counters in 64 cycles, four each: read; add; add again, into the copy if it is wanted; then
-// the write port is the hash's. What happens meanwhile waits in a few bits. Words 16 on and 35 on are what
+// the write port is the hash's. What happens meanwhile waits in a few bits. Words 16 on and 34 on are what
 // STATUS and HELLO tell, in its order (docs/link.md).
 module counters #(
-    parameter [207:0] IDENTITY = 0,
+    parameter [223:0] IDENTITY = 0,
     parameter         SB       = 3    // bits of the saturations in a cycle
 ) (
     input  wire          clk,
@@ -37,7 +37,7 @@ module counters #(
     integer i;
     initial begin
         for (i = 0; i < 64; i = i + 1) mem[i] = 16'd0;
-        for (i = 0; i < 13; i = i + 1) mem[35 + i] = IDENTITY[16*i +: 16];
+        for (i = 0; i < 14; i = i + 1) mem[34 + i] = IDENTITY[16*i +: 16];
     end
 
     // ---------------------------------------------------------------- the sweep

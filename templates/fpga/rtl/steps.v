@@ -2,7 +2,8 @@
 // bitmap, by zeros for those that a packed one leaves out, or bit by bit up to the next event, which takes less time
 // than the line takes for the event.
 module steps #(
-    parameter AW = 10
+    parameter HELD = 1,             // 0: inputs are neither packed nor held, which takes fewer gates
+    parameter AW   = 10
 ) (
     input  wire          clk,
     input  wire          rst,
@@ -54,8 +55,8 @@ module steps #(
                     events <= in_data;
                     if (in_data == 8'hFE) first <= 1'b1;
                     else if (in_data == 8'hFF) state <= RAW;
-                    else if (in_data == 8'hFD) state <= TIMES;
-                    else if (in_data == 8'hFC) state <= MASK;
+                    else if (HELD != 0 && in_data == 8'hFD) state <= TIMES;
+                    else if (HELD != 0 && in_data == 8'hFC) state <= MASK;
                     else if (in_data == 8'd0) finish <= 1'b1;
                     else state <= LOW;
                 end
