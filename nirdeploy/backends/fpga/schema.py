@@ -34,11 +34,13 @@ class Hardware(Table):
     groups: Literal[4, 8, 16, 32]
     spike_words: Annotated[int, Field(ge=2, le=16384)]
     out_words: Annotated[int, Field(ge=4, le=32768)]
+    held: Literal[0, 1] = 0
+    counters: Annotated[int, Field(ge=0, le=16384)] = 0
     window: Annotated[int, Field(ge=1024, le=32768)]
 
     @model_validator(mode="after")
     def _powers_of_two(self) -> Hardware:
-        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "window"):
+        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "counters", "window"):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} = {value} must be a power of two")

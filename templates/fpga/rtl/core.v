@@ -302,8 +302,8 @@ module core #(
     // sees by how much (compact: they are cleared as each pass is taken).
     wire      add, finished, finishing;
     wire [MK-1:0] finished_marks, finishing_marks;
-    reg       reads, row_valid;
-    reg [MK-1:0] row_marks;
+    reg       reads, row_valid, row_starts; // the row is its job's first one, and the pass the row's
+    reg [MK-1:1] row_marks;
     wire      take, shift_chain;
     wire      clears = COMPACT != 0 && take;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
@@ -328,7 +328,8 @@ module core #(
             reads     <= token;
             row_valid <= finished;
         end
-        if (!stall) row_marks <= finished_marks;
+        if (!stall) row_marks <= finished_marks[MK-1:1];
+        if (!stall) row_starts <= finished_marks[0] && finished_marks[2];
     end
 
     genvar b;
@@ -363,7 +364,7 @@ module core #(
         .clk(clk), .run(run),
         .we(we_params), .cfg_addr(cfg_addr[PS+UW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(params),
         .next_job(update_job), .job_taken(update_takes_job),
-        .row_valid(row_valid), .row_marks(row_marks), .take(take), .stall(stall), .shift_chain(shift_chain),
+        .row_valid(row_valid), .row_starts(row_starts), .row_marks(row_marks), .take(take), .stall(stall), .shift_chain(shift_chain),
         .chain(chain[0 +: UPDATE*ACC_BITS]),
         .out_valid(out_valid), .out_ready(out_ready), .out_message(out_message),
         .busy(updating), .working(update_works), .saturations(saturations)

@@ -60,7 +60,7 @@ module fabric #(
     input  wire [2*GROUPS-1:0] occupied_outside,
     // status
     output wire                busy,        // something is under way, if only waiting
-    output wire                working,     // and moves in this cycle
+    output reg                 working,     // and moved in the cycle before
     output reg  [SB-1:0]       saturated    // neurons, in this cycle
 );
     localparam MW = GW + AW + 35;
@@ -116,7 +116,6 @@ module fabric #(
 
     assign messages[CORES*MW +: MW] = {{GW{1'b0}}, in_parity, in_message};
     assign busy    = |cores_busy || bus_valid || offered[CORES];
-    assign working = |cores_working || bus_valid;
 
     // ---------------------------------------------------------------- bus
     reg [2*GROUPS-1:0] taken;
@@ -164,6 +163,7 @@ module fabric #(
         {bus_group, bus_parity, bus_addr, bus_data, bus_first, bus_last} <= chosen;
         bus_onehot <= {{(GROUPS-1){1'b0}}, 1'b1} << chosen[AW+35 +: GW];
         saturated <= total;
+        working   <= |cores_working || bus_valid;
         if (!run) begin
             bus_valid   <= 1'b0;
             downwards   <= 1'b0;

@@ -17,7 +17,9 @@ module hold_chain #(
     input  wire [CW-1:0]     job,          // of the row that is in the chain or comes next; not all of it is for here
     // verilator lint_on UNUSEDSIGNAL
     input  wire              row_valid,
-    input  wire [3:0]        row_marks,    // {more, fresh, last, first}
+    input  wire              row_starts,   // its job
+    input  wire              row_last,     // of its job
+    input  wire              row_more,     // of its passes another one follows
     input  wire              drained,      // nothing of the rows before is under way
     input  wire              alike,        // neurons of the next job are as those that are under way
     output wire              take,
@@ -34,14 +36,13 @@ module hold_chain #(
     wire [LW-2:0] neurons    = job[24 +: LW-1];
     wire [NW-1:0] first_slot = job[32 +: NW];
     wire [PS-1:0] first_parameters = job[48 +: PS];
-    wire          starts_job = row_marks[0] && row_marks[2];
-    wire          waits      = starts_job && (EARLY == 0 || (job[5] && !alike));
+    wire          waits      = row_starts && (EARLY == 0 || (job[5] && !alike));
     wire          leaves     = EARLY != 0 && moves && !more && ends;  // the row, with this move
     reg  [LW-1:0] left;                    // when there are none, of no matter
     reg           last_row, ends;          // no move comes behind the next one
 
     assign take     = row_valid && (waits ? !holds && drained : !holds || leaves);
-    assign take_job = take && starts_job;
+    assign take_job = take && row_starts;
     assign present[UPDATE] = last_row && ends;
 
     genvar u;
@@ -60,8 +61,8 @@ module hold_chain #(
         if (take) ends <= {1'b0, neurons} < UPDATE;
         else if (moves) ends <= left <= 2 * UPDATE;
         if (take) begin
-            more     <= PASSES != 0 && row_marks[3];
-            last_row <= row_marks[1];
+            more     <= PASSES != 0 && row_more;
+            last_row <= row_last;
         end
         if (take_job) slot <= first_slot;
         else if (next_slot) slot <= slot + 1'b1;

@@ -33,7 +33,8 @@ module row_update #(
     input  wire [CW-1:0]              next_job,
     output wire                       job_taken,
     input  wire                       row_valid,
-    input  wire [MK-1:0]              row_marks,
+    input  wire                       row_starts,
+    input  wire [MK-1:1]              row_marks,
     output wire                       take,
     output wire                       stall,
     output wire                       shift_chain,
@@ -65,7 +66,7 @@ module row_update #(
     // ---------------------------------------------------------------- the job of the row in the hold chain
     // verilator lint_off UNUSEDSIGNAL
     reg  [CW-1:0] job;                             // not all of it is for here
-    wire [CW-1:0] job_next = row_marks[0] && row_marks[2] ? next_job : job;
+    wire [CW-1:0] job_next = row_starts ? next_job : job;
     // verilator lint_on UNUSEDSIGNAL
     wire          job_values     = job[4];
     wire          group_begins   = job_taken && job_next[5];
@@ -98,7 +99,8 @@ module row_update #(
     hold_chain #(
         .UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .EARLY(1), .CW(CW)
     ) row (
-        .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained),
+        .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_starts(row_starts), .row_last(row_marks[1]),
+        .row_more(row_marks[3]), .drained(drained),
         .alike(alike),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
