@@ -110,8 +110,7 @@ module command #(
     wire [7:0]   condition = {6'd0, streaming, valid && !streaming};
     wire [2:0]   last = kind == WRITE || kind == DIGEST ? 3'd4 : kind == COMMIT ? 3'd1 : 3'd0;
     wire [7:0]   lead = !tells ? status : (kind == HELLO) == at[0] ? condition : {6'd0, !at[0], 1'b0};  // protocol 2
-    wire [31:0]  number = kind == WRITE ? cfg_addr : kind == DIGEST ? ~crc : {24'd0, section};
-    wire [1:0]   nth = at[1:0] - 1'b1;
+    wire [7:0]   number = kind == WRITE ? field[7:0] : kind == DIGEST ? ~crc[7:0] : section;  // the next byte of it
 
     assign copy_wanted = state == REPLY && kind == STATUS && has_line;
     assign hash_we     = hashes && told_at[0];
@@ -121,7 +120,7 @@ module command #(
     assign out_valid  = state == SEND && (PATIENT == 0 || !telling || &found);
     assign out_data   = telling ? (told_at[6:5] == 2'b11 && !valid ? 8'd0 : told)
                       : !header_sent ? (at == 0 ? kind | 8'h80 : seq)
-                      : at == 0 || tells ? lead : number[nth*8 +: 8];
+                      : at == 0 || tells ? lead : number;
     assign cfg_last   = state == DIGEST_RUN && &part;
     assign out_close  = state == CLOSE;
     assign probe_we   = state == PROBE;
@@ -305,11 +304,16 @@ module command #(
                 telling     <= 1'b0;
                 found       <= 3'd0;
                 at          <= 0;
+                if (kind == WRITE) field[31:0] <= cfg_addr;
                 if (has_line && (kind != STATUS || copy_taken)) state <= SEND;
             end
             SEND: if (!out_valid) found <= found + 1'b1;
             else if (out_ready) begin
                 at <= at + 1'b1;
+                if (header_sent && at != 0) begin
+                    field <= field >> 8;
+                    crc   <= crc >> 8;
+                end
                 if (telling) told_at <= told_at + 1'b1;
                 found <= 3'd0;
                 if (!header_sent && at == 1) begin

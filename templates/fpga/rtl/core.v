@@ -128,7 +128,7 @@ module core #(
     reg                 virgin;      // there has been no step yet
     wire                fetched;
     wire                listening = |(listen & bus_onehot);
-    reg  [2*GROUPS-1:0] there;       // full, and not about to be released
+    wire [2*GROUPS-1:0] there;       // full, and not about to be released
     wire [GROUPS-1:0]   now_full  = parity ? there[GROUPS +: GROUPS] : there[0 +: GROUPS];
     wire [GROUPS-1:0]   before_full = parity ? there[0 +: GROUPS] : there[GROUPS +: GROUPS];
     wire [GROUPS-1:0]   now_first = parity ? first_step[GROUPS +: GROUPS] : first_step[0 +: GROUPS];
@@ -140,15 +140,26 @@ module core #(
     wire [2*GROUPS-1:0]  arriving = {bus_parity ? arrived : {GROUPS{1'b0}}, bus_parity ? {GROUPS{1'b0}} : arrived};
     wire [2*GROUPS-1:0]  leaving;                // with the last word of the job whose words are being fetched
     wire [GROUPS-1:0]    wait_now, wait_before, release_now, release_before;
-    wire [GROUPS-1:0]    of_before = virgin ? {GROUPS{1'b0}} : release_before;
-    wire [2*GROUPS-1:0]  claimed = parity ? {release_now, of_before} : {of_before, release_now};  // by the next job
     wire                 start;
 
     always @(posedge clk) begin
         full  <= rst ? {2*GROUPS{1'b0}} : (fetched ? full & ~leaving : full) | arriving;
-        there <= rst ? {2*GROUPS{1'b0}} : (start ? there & ~claimed : there) | arriving;
         first_step <= (first_step & ~arriving) | (bus_first ? arriving : {2*GROUPS{1'b0}});
     end
+
+    // A register, as it takes long to find; compact: none.
+    generate
+        if (COMPACT == 0) begin : kept_there
+            reg  [2*GROUPS-1:0] unclaimed;
+            wire [GROUPS-1:0]   of_before = virgin ? {GROUPS{1'b0}} : release_before;
+            wire [2*GROUPS-1:0] claimed = parity ? {release_now, of_before} : {of_before, release_now};  // by the next job
+            always @(posedge clk)
+                unclaimed <= rst ? {2*GROUPS{1'b0}} : (start ? unclaimed & ~claimed : unclaimed) | arriving;
+            assign there = unclaimed;
+        end else begin : found_there
+            assign there = full & ~leaving;
+        end
+    endgenerate
 
     // ---------------------------------------------------------------- the next job
     wire              job_ready, job_synaptic, job_room, job_through;
