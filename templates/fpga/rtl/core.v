@@ -343,6 +343,13 @@ module core #(
         if (!stall) row_starts <= finished_marks[0] && finished_marks[2];
     end
 
+    // What the lanes do is said a cycle before they do it (compact: in that cycle), as it has far to go.
+    wire acc_enable, acc_clear, hold_enable, hold_take;
+    stage #(.WIDTH(4)) orders (
+        .clk(clk), .enable(1'b1), .in({rst || clears || (add && !stall), rst || clears, take || shift_chain, take}),
+        .out({acc_enable, acc_clear, hold_enable, hold_take})
+    );
+
     genvar b;
     generate
         for (b = 0; b < BANKS; b = b + 1) begin : bank
@@ -350,8 +357,7 @@ module core #(
             lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)) lanes (
                 .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
                 .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
-                .acc_enable(rst || clears || (add && !stall)), .acc_clear(rst || clears),
-                .hold_enable(take || shift_chain), .hold_take(take),
+                .acc_enable(acc_enable), .acc_clear(acc_clear), .hold_enable(hold_enable), .hold_take(hold_take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),
                 .chain_out(chain[b*UPDATE*ACC_BITS +: UPDATE*ACC_BITS])
             );

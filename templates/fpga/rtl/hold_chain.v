@@ -20,7 +20,10 @@ module hold_chain #(
     input  wire              row_starts,   // its job
     input  wire              row_last,     // of its job
     input  wire              row_more,     // of its passes another one follows
-    input  wire              drained,      // nothing of the rows before is under way
+    input  wire              drained,      // nothing of the rows before is under way; where EARLY, from the next cycle on
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire              room,         // for what comes of a move, from the next cycle on; where EARLY
+    // verilator lint_on UNUSEDSIGNAL
     input  wire              alike,        // neurons of the next job are as those that are under way
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
@@ -37,11 +40,27 @@ module hold_chain #(
     wire [NW-1:0] first_slot = job[32 +: NW];
     wire [PS-1:0] first_parameters = job[48 +: PS];
     wire          waits      = row_starts && (EARLY == 0 || (job[5] && !alike));
-    wire          leaves     = EARLY != 0 && moves && !more && ends;  // the row, with this move
     reg  [LW-1:0] left;                    // when there are none, of no matter
     reg           last_row, ends;          // no move comes behind the next one
 
-    assign take     = row_valid && (waits ? !holds && drained : !holds || leaves);
+    // What comes of them in this cycle.
+    wire          holds_next = take || (holds && !(moves && ends));
+    wire          more_next  = take ? PASSES != 0 && row_more : more;
+    wire          ends_next  = take ? {1'b0, neurons} < UPDATE : moves ? left <= 2 * UPDATE : ends;
+
+    generate
+        if (EARLY != 0) begin : ahead
+            reg free, open;                // for a row that waits, for another one: with the last move of the one before
+            always @(posedge clk) begin
+                free <= rst || (!holds_next && drained);
+                open <= rst || !holds_next || (room && !more_next && ends_next);
+            end
+            assign take = row_valid && (waits ? free : open);
+        end else begin : now
+            assign take = row_valid && !holds && (!waits || drained);
+        end
+    endgenerate
+
     assign take_job = take && row_starts;
     assign present[UPDATE] = last_row && ends;
 
@@ -53,17 +72,12 @@ module hold_chain #(
     endgenerate
 
     always @(posedge clk) begin
-        if (rst) holds <= 1'b0;
-        else if (take) holds <= 1'b1;
-        else if (moves) holds <= !ends;
+        holds <= !rst && holds_next;
+        more  <= more_next;
+        ends  <= ends_next;
         if (take) left <= {1'b0, neurons} + 1'b1;
         else if (moves) left <= left - UPDATE;
-        if (take) ends <= {1'b0, neurons} < UPDATE;
-        else if (moves) ends <= left <= 2 * UPDATE;
-        if (take) begin
-            more     <= PASSES != 0 && row_more;
-            last_row <= row_last;
-        end
+        if (take) last_row <= row_last;
         if (take_job) slot <= first_slot;
         else if (next_slot) slot <= slot + 1'b1;
         if (take_job || (take && shares)) parameter_slot <= first_parameters;

@@ -1,7 +1,8 @@
 // The lanes that share one 32-bit slice of the weight memory: per lane one accumulator, and one
 // hold register that shifts the finished sums to the update unit while the next row accumulates.
 //
-// Timing: `read` with `addr` now, `weights` two cycles later (compact: one), `acc_enable` then sums them.
+// Timing: `read` with `addr` now, `weights` two cycles later (compact: one), `acc_enable` a cycle after that (compact: with
+// them) sums them.
 // The enables are the same for all lanes and formed outside: one condition for the whole row.
 module lane_bank #(
     parameter WEIGHT_BITS = 8,
@@ -36,7 +37,9 @@ module lane_bank #(
         .clk(clk), .addr(addr), .we(we), .wdata(wdata), .re(read && enable), .rdata(row)
     );
 
+    wire [31:0] summed;
     stage #(.WIDTH(32)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
+    stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(weights), .out(summed));
 
     assign chain[LANES*ACC_BITS +: UPDATE*ACC_BITS] = chain_in;
     assign chain_out = chain[0 +: UPDATE*ACC_BITS];
@@ -50,7 +53,7 @@ module lane_bank #(
     generate
         for (i = 0; i < LANES; i = i + 2) begin : pair
             lane_sums #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS)) lanes (
-                .clk(clk), .enable(acc_enable), .clear(acc_clear), .weights(weights[i*WEIGHT_BITS +: 2*WEIGHT_BITS]),
+                .clk(clk), .enable(acc_enable), .clear(acc_clear), .weights(summed[i*WEIGHT_BITS +: 2*WEIGHT_BITS]),
                 .sums(sums[i*ACC_BITS +: 2*ACC_BITS])
             );
         end

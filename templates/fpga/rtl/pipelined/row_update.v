@@ -49,8 +49,8 @@ module row_update #(
 );
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
-    // From issue to result: the sum, then memory, then neuron_update.
-    localparam PLAIN  = 8;
+    // From issue to result: the lanes, the sum, then memory, then neuron_update.
+    localparam PLAIN  = 9;
     localparam STAGES = DIALECTS == 0 ? PLAIN : SPIKES > 1 ? PLAIN + SPIKES + 4 : PLAIN + 2;
     localparam [STAGES-1:0] BEFORE = (1 << PLAIN) - 1;
     localparam PW     = UPDATE + 2;                // {the group's first slot, its last, which of its neurons exist}
@@ -94,13 +94,15 @@ module row_update #(
     wire [PS-1:0] parameter_slot;
 
     assign stall       = row_valid && !take;
+
+    wire          room_next, drained_next;
     assign shift_chain = moves;
 
     hold_chain #(
         .UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .EARLY(1), .CW(CW)
     ) row (
         .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_starts(row_starts), .row_last(row_marks[1]),
-        .row_more(row_marks[3]), .drained(drained),
+        .row_more(row_marks[3]), .drained(drained_next), .room(room_next),
         .alike(alike),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
@@ -114,22 +116,26 @@ module row_update #(
     reg  [DW-1:0]        index;
     wire [UPDATE*ACC_BITS-1:0] last = {1'b0, index} < known ? earlier[index] : {UPDATE*ACC_BITS{1'b0}};
     reg  [UPDATE*ACC_BITS-1:0] grown;              // one cycle later, as what follows
-    reg                  take_then, first_then, moves_then, more_then;
-    reg  [1:0]           kind_then;
-    reg  [NW-1:0]        slot_then;
-    reg  [PS-1:0]        parameter_then;
+    // The lanes are a cycle behind: `chained` is what concerns what is at the chain's end, `then` goes with `grown`.
+    localparam WITH      = 4 + 2 + NW + PS;
+    reg  [WITH-1:0]      chained, then;
+    wire                 chained_take = chained[0], chained_moves = chained[1];
+    wire                 take_then, moves_then, first_then, more_then;
+    wire [1:0]           kind_then;
+    wire [NW-1:0]        slot_then;
+    wire [PS-1:0]        parameter_then;
+    assign {slot_then, parameter_then, kind_then, first_then, more_then, moves_then, take_then} = then;
     integer u;
 
     always @(posedge clk) begin
         for (u = 0; u < UPDATE; u = u + 1)
             grown[u*ACC_BITS +: ACC_BITS] <= chain[u*ACC_BITS +: ACC_BITS] - last[u*ACC_BITS +: ACC_BITS];
-        if (moves) earlier[index] <= chain;
-        index <= take ? {DW{1'b0}} : moves ? index + 1'b1 : index;
+        if (chained_moves) earlier[index] <= chain;
+        index <= chained_take ? {DW{1'b0}} : chained_moves ? index + 1'b1 : index;
         if (rst) known <= 0;
-        else if (moves && known == {1'b0, index}) known <= known + 1'b1;
-        {take_then, first_then, moves_then, more_then} <= {take, row_marks[2], moves, more};
-        {slot_then, parameter_then} <= {slot, parameter_slot};
-        kind_then <= MAXIMA != 0 ? row_marks[MK-1:MK-2] : 2'd0;
+        else if (chained_moves && known == {1'b0, index}) known <= known + 1'b1;
+        chained <= {slot, parameter_slot, MAXIMA != 0 ? row_marks[MK-1:MK-2] : 2'd0, row_marks[2], more, moves, take};
+        then    <= chained;
     end
 
     wire [UPDATE*ACC_BITS-1:0] sums;
@@ -189,7 +195,7 @@ module row_update #(
         .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES), .CW(CW)
     ) slots (
         .clk(clk), .run(run), .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
-        .job(job), .issue(issued[0]), .slot(slot_then), .parameter_slot(parameter_then), .sums(sums),
+        .job(job), .issue(issued[1]), .slot(slot_then), .parameter_slot(parameter_then), .sums(sums),
         .enable(flows), .plain(plain), .result(result), .result_slot(result_slot), .exists(exists),
         .fired(fired), .values(values), .saturations(saturations)
     );
@@ -212,13 +218,15 @@ module row_update #(
                                : pace != 0 ? pace - 1'b1 : 6'd0;
     wire                 sends = job_values || word_full || final_now;  // with this result
 
+    assign room_next = queued + {{$clog2(QUEUE){1'b0}}, push} <= 4 && paced == 0;
+    assign drained_next = !holds && follow == 0 && values_left == 0 && !(result && sends);
     assign busy    = holds || !drained || out_valid;
     assign working = moves || flows || push;
 
     always @(posedge clk) begin
         // Known a cycle ahead, whatever leaves the queue then. While the chain holds neurons, what follows may be issued.
-        room    <= queued + {{$clog2(QUEUE){1'b0}}, push} <= 4 && paced == 0;
-        drained <= rst || (!holds && follow == 0 && values_left == 0 && !(result && sends));
+        room    <= room_next;
+        drained <= rst || drained_next;
         pace    <= rst ? 6'd0 : paced;
 
         push <= 1'b0;
