@@ -13,14 +13,14 @@ FABRICS: dict[str, dict[str, int]] = {
         **{"dialects": 0, "spike_planes": 1, "maxima": 0},
     },
     "three cores, wide update": {
-        **{"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4, "spots": 0, "lists": 1},
+        **{"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 8, "spots": 0, "lists": 1},
     },
     "two compact cores": {
         **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},
         **{"decay_bits": 8, "state_bits": 16, "shift_max": 7},
     },
     "one core, 16-bit weights": {
-        **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 16},
+        **{"cores": 1, "lanes": 16, "weight_rows": 8192, "neurons": 512, "jobs": 128, "update": 1},
         **{"weight_bits": 16, "accumulator_bits": 24, "state_bits": 20, "decay_bits": 12},
         **{"groups": 8, "spike_planes": 2},
     },

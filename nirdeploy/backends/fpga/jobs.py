@@ -141,6 +141,12 @@ class Job:
         """Whether it asks for nothing of a dialect."""
         return self.most <= 1 and not self.flags & (LATE | GUARD | BOUNDED | OLD)
 
+    def does_as(self, other: Job) -> bool:
+        """Whether neurons of both spike, and alike: those of the one may follow the other's closely."""
+        does = FIRES | SUBTRACT | VALUES | SYNAPTIC | LATE | GUARD | BOUNDED | OLD
+        alike = (self.flags ^ other.flags) & does == 0 and (self.shift, self.most) == (other.shift, other.most)
+        return alike and not self.flags & VALUES
+
     @property
     def planes(self) -> int:
         """Bitmaps that its spikes fill: the bits of their number in a step."""
