@@ -187,7 +187,8 @@ module core #(
     end
 
     // Which list is next (between groups, whose jobs stay together), and in which step it is. Two lists: the second one waits for what the first one sends, which may
-    // be one whole step ahead meanwhile, but no more (see docs/link.md): then all that a core sends has room sometime.
+    // be one whole step ahead meanwhile, but no more: then all that a core sends has room sometime. If neither has a job to
+    // start, the second one's is kept ready.
     generate
         if (LISTS > 1) begin : two_lists
             reg           parity_first, parity_second;
@@ -202,7 +203,7 @@ module core #(
             wire          may_stay = second ? ahead_next == 2 : ahead_next == 0;
             wire          to_other = start ? lists && job_flags[4] && !may_stay
                                            : lists && job_ready && job_flags[3] && !complete && ahead == 1
-                                             && (!known || (other_full & other_wait) == other_wait);
+                                             && (!second || !known || (other_full & other_wait) == other_wait);
             assign parity  = second ? parity_second : parity_first;
             assign turn    = to_other;
             always @(posedge clk) begin

@@ -159,6 +159,8 @@ class Core:
     def ready(self, complete: int, nth: int = 0) -> int:
         """The first cycle at which the ``nth`` choice may start, whose sources are there from ``complete`` on."""
         fetched = self._started + _JOB * (1 + nth)
+        if len(self._lists) > 1 and self._turn == nth and complete > fetched and self._steps[0] > self._steps[1]:
+            complete += _JOB  # while neither has one to start, the second list's job is the one that is fetched
         return max(fetched, self._idle, self._fetched[0], self._taken[self._waiting], complete)
 
     def start(self, job: Started, nth: int = 0) -> None:
