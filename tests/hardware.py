@@ -13,7 +13,16 @@ FABRICS: dict[str, dict[str, int]] = {
         **{"dialects": 0, "spike_planes": 1, "maxima": 0},
     },
     "three cores, wide update": {
-        **{"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 8, "spots": 0, "lists": 1},
+        **{
+            "cores": 3,
+            "lanes": 32,
+            "weight_rows": 2048,
+            "neurons": 512,
+            "jobs": 64,
+            "update": 8,
+            "spots": 0,
+            "lists": 1,
+        },
     },
     "two compact cores": {
         **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},

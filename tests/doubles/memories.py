@@ -26,9 +26,9 @@ def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
     """Which bits of the words from an address on are memory (uint32 masks): the others read as zero.
 
     The input's words are a number as wide as a bus address. A core's control is a bit per group that it listens to,
-    then its number of jobs, and of those in the
-    first list where there may be two. A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first
-    word holds an address as wide as the bitmaps are long, three marks, and more where there are maxima.
+    then its number of jobs, and of those in the first list where there may be two. A neuron's parameters fill a power
+    of two of words, but need fewer bits; a segment's first word holds an address as wide as the bitmaps are long, three
+    marks, and more where there are maxima.
     """
     masks = np.full(count, 0xFFFFFFFF, dtype=np.uint32)
     if at >> 24 == memory.GLOBAL:

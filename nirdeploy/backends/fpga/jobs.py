@@ -68,9 +68,12 @@ class PlacedSegment:
 
 @dataclass(frozen=True)
 class Windows:
-    """How alike segments move from row to row (``spotted_rows.v``), in bits: ``address`` of the first one's for the first
-    row, ``pitch`` from one segment to the next, ``stretch``: rows that are looked up at once, ``reach``: how far a window
-    may reach from the byte that it was looked up from."""
+    """How alike segments move from row to row (``spotted_rows.v``), in bits.
+
+    ``address``: where the first one's window starts for the first row; ``pitch``: from one segment to the next;
+    ``stretch``: rows that are looked up at once; ``reach``: how far a window may reach from the byte that it was looked
+    up from.
+    """
 
     address: int
     pitch: int
@@ -130,7 +133,7 @@ class Job:
     windows: Windows | None = None
 
     def look_ahead(self) -> None:
-        """Have rows looked up for spikes together where they can be: of a line, or, if they all read the same, of all."""
+        """Have rows looked up for spikes together where they can be: of a line; of all, if they all read the same."""
         alike = self.columns == 1 and self.lines <= MOST_COLUMNS and not any(s.line_step for s in self.segments)
         columns, lines = (self.lines, 1) if alike else (self.columns, self.lines)
         if found := windows(self.segments, columns):

@@ -112,7 +112,7 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
             CoreUse(number, used[number], limits, round(predicted.busy[number], 1), predicted.limits[number])
             for number in plan.programs
         ),
-        layout={"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY},
+        layout={"cycles_per_step": round(predicted.period, 1), "activity": work.ASSUMED_ACTIVITY},
     )
     return placement, plan
 

@@ -206,7 +206,9 @@ class Core:
         self._given = max(self._given, self._started + self._first_word + looked - 1)
         self.spent["fetch"] += read.cycles
         self.spent["walk"] += int(np.maximum(read.ones + self.behind * read.ends, 1).sum())
-        for at, ones, ends, whole in zip(*(x.tolist() for x in (read.at, read.ones, read.ends, read.whole)), strict=True):
+        for at, ones, ends, whole in zip(
+            *(x.tolist() for x in (read.at, read.ones, read.ends, read.whole)), strict=True
+        ):
             # Of the word whose place this one takes: those in the queue come before it.
             self._given = max(self._given + at - last, self._popped[len(self._queue)])
             last = at
