@@ -21,6 +21,7 @@ MOST_ABSENT = 7  # columns at either end of a line that have no such position of
 
 MOST_COLUMNS = MOST_LINES = 4095
 MOST_STEP = 65535  # bits from one column or line to the next
+MOST_STRETCH = 127  # rows that are looked up for spikes together
 MOST_UNIFORM = 8  # segments of a row that are looked up for spikes together
 _LOOKED_UP = 128  # bits of a line that are looked up at once, from the start of a word on
 
@@ -67,9 +68,12 @@ class PlacedSegment:
 
 @dataclass(frozen=True)
 class Windows:
-    """How alike segments move from row to row (``spotted_rows.v``), in bits: ``address`` of the first one's for the first
-    row, ``pitch`` from one segment to the next, ``stretch``: rows that are looked up at once, ``reach``: how far a window
-    may reach from the byte that it was looked up from."""
+    """How alike segments move from row to row (``spotted_rows.v``), in bits.
+
+    ``address``: where the first one's window starts for the first row; ``pitch``: from one segment to the next;
+    ``stretch``: rows that are looked up at once; ``reach``: how far a window may reach from the byte that it was looked
+    up from.
+    """
 
     address: int
     pitch: int
@@ -92,15 +96,16 @@ def windows(segments: Sequence[PlacedSegment], columns: int) -> Windows | None:
     one, last = segments[0], segments[-1]
     pitch = (last.address - one.address) // max(len(segments) - 1, 1)
     alike = [replace(one, address=one.address + n * pitch, row=s.row) for n, s in enumerate(segments)] == list(segments)
-    if not alike or one.before or one.moves or one.ends_pass or one.absent != (0, 0):
+    if not alike or one.before or one.ends_pass or one.absent != (0, 0):
         return None
-    if not (len(segments) <= MOST_UNIFORM and 0 <= pitch <= MOST_STEP and one.bits and 0 < one.column_step < 128):
+    if not (len(segments) <= MOST_UNIFORM and 0 <= pitch <= MOST_STEP and one.bits and one.column_step < 128):
         return None
     steps = one.address + one.first, pitch, one.line_step, one.column_step
     in_byte, in_word = 8 - math.gcd(8, *steps), 32 - math.gcd(32, *steps)  # how far into these a stretch may start
     reach = one.bits - 1 + in_byte
-    stretch = min((_LOOKED_UP - 1 - in_word // 8 * 8 - reach) // one.column_step + 1, columns)
-    if stretch < 2:
+    room = _LOOKED_UP - 1 - in_word // 8 * 8 - reach  # for the windows to move in
+    stretch = min(room // one.column_step + 1 if one.column_step else MOST_STRETCH, columns, MOST_STRETCH)
+    if room < 0 or stretch < 2:
         return None
     return Windows(one.address + one.first, pitch, one.line_step, stretch, one.column_step, reach)
 
@@ -127,10 +132,23 @@ class Job:
     most: int = 0
     windows: Windows | None = None
 
+    def look_ahead(self) -> None:
+        """Have rows looked up for spikes together where they can be: of a line; of all, if they all read the same."""
+        alike = self.columns == 1 and self.lines <= MOST_COLUMNS and not any(s.line_step for s in self.segments)
+        columns, lines = (self.lines, 1) if alike else (self.columns, self.lines)
+        if found := windows(self.segments, columns):
+            self.windows, self.columns, self.lines = found, columns, lines
+
     @property
     def plain(self) -> bool:
         """Whether it asks for nothing of a dialect."""
         return self.most <= 1 and not self.flags & (LATE | GUARD | BOUNDED | OLD)
+
+    def does_as(self, other: Job) -> bool:
+        """Whether neurons of both spike, and alike: those of the one may follow the other's closely."""
+        does = FIRES | SUBTRACT | VALUES | SYNAPTIC | LATE | GUARD | BOUNDED | OLD
+        alike = (self.flags ^ other.flags) & does == 0 and (self.shift, self.most) == (other.shift, other.most)
+        return alike and not self.flags & VALUES
 
     @property
     def planes(self) -> int:

@@ -200,47 +200,11 @@ module core #(
         else if (start) virgin <= virgin && !job_flags[5];
     end
 
-    // Which list is next (between groups, whose jobs stay together), and in which step it is. Two lists: the second one waits for what the first one sends, which may
-    // be one whole step ahead meanwhile, but no more (see docs/link.md): then all that a core sends has room sometime.
-    generate
-        if (LISTS > 1) begin : two_lists
-            reg           parity_first, parity_second;
-            reg  [1:0]    ahead;                 // steps that the first list has begun all of and the second one has not
-            reg           known;                 // what the other list's next job waits for
-            reg  [GROUPS-1:0] other_wait;
-            wire          other_parity = second ? parity_first : parity_second;
-            wire [GROUPS-1:0] other_full = other_parity ? there[GROUPS +: GROUPS] : there[0 +: GROUPS];
-            wire          lists = split != 0;
-            wire          ends  = start && job_flags[5];
-            wire [1:0]    ahead_next = !ends ? ahead : second ? ahead - 1'b1 : ahead + 1'b1;
-            wire          may_stay = second ? ahead_next == 2 : ahead_next == 0;
-            wire          to_other = start ? lists && job_flags[4] && !may_stay
-                                           : lists && job_ready && job_flags[3] && !complete && ahead == 1
-                                             && (!known || (other_full & other_wait) == other_wait);
-            assign parity  = second ? parity_second : parity_first;
-            assign turn    = to_other;
-            always @(posedge clk) begin
-                if (rst) begin
-                    {parity_first, parity_second, known} <= 3'd0;
-                    ahead <= 2'd0;
-                end else begin
-                    ahead <= lists ? ahead_next : 2'd0;
-                    if (ends && !second) parity_first <= !parity_first;
-                    if (ends && second) parity_second <= !parity_second;
-                    if (turn) known <= !start;
-                end
-                if (turn) other_wait <= wait_now;
-            end
-        end else begin : one_list
-            reg parity_of_step;
-            assign parity  = parity_of_step;
-            assign turn    = second;             // never
-            always @(posedge clk) begin
-                if (rst) parity_of_step <= 1'b0;
-                else if (start && job_flags[5]) parity_of_step <= !parity_of_step;
-            end
-        end
-    endgenerate
+    job_lists #(.LISTS(LISTS), .GROUPS(GROUPS)) order (
+        .clk(clk), .rst(rst), .lists(split != 0), .start(start), .ends(job_flags[5]), .begins_group(job_flags[3]),
+        .ends_group(job_flags[4]), .waiting(job_ready && !complete), .wait_now(wait_now), .there(there),
+        .second(second), .turn(turn), .parity(parity)
+    );
 
     // `jobs_under_way`: from a job's `start` on, what its rows need to be updated, and what it releases.
     //   room: another one may start          through: pulses when its words in `job_fetch` are not needed any more

@@ -6,6 +6,7 @@
 // from the byte in which the stretch's first window starts; `reach` says how far from that byte's start it may reach.
 module spotted_rows #(
     parameter EW = 8,                      // bits of a segment's number
+    parameter RW = 11,                     // bits of a weight row
     parameter BW = 14                      // bits of a bit address within one parity
 ) (
     input  wire          clk,
@@ -26,6 +27,7 @@ module spotted_rows #(
     input  wire [6:0]    stretch,          // rows of one, at most
     input  wire [6:0]    step,             // bits from one row to the next
     input  wire [6:0]    reach,
+    input  wire [RW-1:0] row_step,         // weight rows from a row to the next
     // what is looked up, and what was
     output wire          look,
     output wire [BW-5:0] look_at,          // {parity, word}
@@ -41,6 +43,7 @@ module spotted_rows #(
     output wire          last_row,
     output wire          row_ends,         // it is the last one of its row
     output wire          of_parity,
+    output reg  [RW-1:0] offset,           // in weight rows, of the row whose segment was taken last
     output wire          left,             // there are rows, if only on the way
     output wire          busy
 );
@@ -147,6 +150,7 @@ module spotted_rows #(
     reg           waits, here, first_waits, last_waits, first_here, last_here;
     reg  [7:0]    todo_waits, todo;
     reg  [EW:0]   job_waits, job_here;     // {parity, first segment}
+    reg  [RW-1:0] step_waits, offset_here;
     reg  [11:0]   column_waits, line_waits, column_here, line_here;
     wire [7:0]    lowest = todo & (~todo + 1'b1);
     wire [7:0]    rest = todo & ~lowest;
@@ -171,6 +175,8 @@ module spotted_rows #(
             if (moves) here <= waits;
             if (room) waits <= steps;
         end
+        if (advance) offset <= offset_here;
+        if (moves && waits) offset_here <= first_waits ? {RW{1'b0}} : offset_here + step_waits;
         if (moves) begin
             {todo, column_here, line_here, first_here, last_here, job_here}
                 <= {todo_waits, column_waits, line_waits, first_waits, last_waits, job_waits};
@@ -179,6 +185,7 @@ module spotted_rows #(
         end
         if (room) begin
             {todo_waits, column_waits, line_waits} <= {may, column_next, line_next};
+            step_waits  <= row_step;
             first_waits <= column_next == 0 && line_next == 0;
             last_waits  <= ends;
             job_waits   <= {parity, first_segment};

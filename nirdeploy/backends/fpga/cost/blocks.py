@@ -126,6 +126,10 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     bits = sum(parameter_fields(formats, hardware).values())
     for first in range(0, bits, 32):
         yield Memory(min(32, bits - first), hardware.parameters // slots, count=slots)
+    if not hardware.compact:
+        yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots))  # the lanes' sums before
+    if hardware.looks_ahead:
+        yield Memory(4, hardware.spike_words // 2, count=8)  # for two to look: four banks each
     if sums := (hardware.bit_planes > 1) + 2 * hardware.maxima:
         yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots), count=sums)
     if not hardware.compact:

@@ -45,7 +45,7 @@ def predict(
         work = {name: spent / _STEPS for name, spent in core.spent.items()}
         waits = work.pop("wait")
         most = max(work, key=lambda name: work[name])
-        busy[number] = max(schedule.period() - waits, work[most])
+        busy[number] = min(max(schedule.period() - waits, work[most]), schedule.period())
         limits[number] = most if work[most] >= waits else "sources"
     return Prediction(schedule.period(), busy, limits)
 

@@ -95,12 +95,13 @@ class Schedule:
         ``until``: no message crosses the bus before (None: none will); what may start by then need not wait to see
         whether what is fetched first does.
         """
-        known = [self._when_there(core.jobs[at], step) for at, step in core.choices()]
-        starts = [None if there is None else core.ready(there[0], nth) for nth, there in enumerate(known)]
-        if starts[0] is None and (len(starts) == 1 or starts[1] is None or (until is not None and starts[1] > until)):
+        choices = core.choices()
+        known = [(nth, self._when_there(core.jobs[at], step)) for nth, (at, step) in enumerate(choices)]
+        starts = [(core.ready(there[0], nth), nth, *there) for nth, there in known if there is not None]
+        if not starts or (known[0][1] is None and until is not None and starts[0][0] > until):
             return False
-        nth = int(starts[0] is None or (len(starts) > 1 and starts[1] is not None and starts[1] < starts[0]))
-        (there, emptied), (at, step) = known[nth], core.choices()[nth]
+        _, nth, there, emptied = min(starts)
+        at, step = choices[nth]
         job = core.jobs[at]
         now, before = core.releases[at]
         released = [(g, step) for g in now] + [(g, step - 1) for g in before if step]

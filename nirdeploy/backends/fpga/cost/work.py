@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from nirdeploy.backends.fpga import jobs as flags
-from nirdeploy.backends.fpga.cost.timing import Walk
+from nirdeploy.backends.fpga.cost.walks import Walk
 from nirdeploy.backends.fpga.jobs import Job
 from nirdeploy.backends.fpga.schema import Hardware
 

@@ -67,7 +67,7 @@ module segments #(
     wire          active, advance, first_row, last_row, row_ends, nothing, of_parity;
     wire [EW-1:0] segment;
     wire [11:0]   column, line;
-    wire [RW-1:0] offset;
+    wire [RW-1:0] offset, plain_offset;
     wire          plain, plain_next, plain_active, plain_first, plain_last, plain_ends;
     wire [EW-1:0] plain_segment;
     wire [11:0]   plain_column, plain_line;
@@ -78,7 +78,7 @@ module segments #(
         .start(start && plain), .start_segment(first_segment), .start_count(count), .start_lines(lines),
         .first_segment(job_segment), .count(job_count), .columns(job_columns), .lines(job_lines), .row_step(job_step),
         .active(plain_active), .advance(advance && plain_next), .segment(plain_segment), .column(plain_column), .line(plain_line),
-        .offset(offset), .first_row(plain_first), .last_row(plain_last), .row_ends(plain_ends)
+        .offset(plain_offset), .first_row(plain_first), .last_row(plain_last), .row_ends(plain_ends)
     );
     // verilator lint_on PINMISSING
 
@@ -121,6 +121,8 @@ module segments #(
             wire [PW-1:0] look_at, look_ahead_at;
             wire [15:0]   spots_here, spots_ahead;
             wire [EW-1:0] spotted_segment;
+            wire [RW-1:0] spotted_offset;
+            reg           spotted_taken;   // and not a plain one
             wire [11:0]   spotted_column, spotted_line;
 
             assign plain = !uniform;
@@ -131,7 +133,11 @@ module segments #(
                 ? {spotted_segment, none, spotted_first, spotted_last, spotted_ends, spotted_parity, spotted_column, spotted_line}
                 : {plain_segment, 1'b0, plain_first, plain_last, plain_ends, job_parity, plain_column, plain_line};
 
-            always @(posedge clk) if (start) job_windows <= windows;
+            always @(posedge clk) begin
+                if (start) job_windows <= windows;
+                if (advance) spotted_taken <= rows_left;
+            end
+            assign offset = spotted_taken ? spotted_offset : plain_offset;
 
             spots #(.PW(PW)) in_words (
                 .clk(clk), .we(arrives), .waddr(waddr), .wdata(wdata), .re(looks), .raddr(look_at), .there(spots_here)
@@ -140,7 +146,7 @@ module segments #(
                 .clk(clk), .we(arrives), .waddr(waddr), .wdata(wdata), .re(looks_ahead), .raddr(look_ahead_at),
                 .there(spots_ahead)
             );
-            spotted_rows #(.EW(EW), .BW(BW)) uniform_rows (
+            spotted_rows #(.EW(EW), .RW(RW), .BW(BW)) uniform_rows (
                 .clk(clk), .run(run), .start(start && uniform), .first_segment(job_segment), .count(job_count[3:0]),
                 .columns(job_columns), .lines(job_lines), .parity(job_parity),
                 .window(job_windows[19:0]), .pitch(job_windows[35:20]), .line_step(job_windows[51:36]),
@@ -148,7 +154,8 @@ module segments #(
                 .reach(job_windows[88:82]), .look(looks_ahead), .look_at(look_ahead_at), .there(spots_ahead),
                 .active(spotted_active), .advance(advance), .segment(spotted_segment), .nothing(none),
                 .column(spotted_column), .line(spotted_line), .first_row(spotted_first), .last_row(spotted_last),
-                .row_ends(spotted_ends), .of_parity(spotted_parity), .left(rows_left), .busy(looking)
+                .row_ends(spotted_ends), .of_parity(spotted_parity), .row_step(job_step), .offset(spotted_offset),
+                .left(rows_left), .busy(looking)
             );
             spotted_words #(.BW(BW), .RW(RW), .PB(PB)) words (
                 .clk(clk), .run(run), .valid(there), .load(loads), .place(place_then),
@@ -159,6 +166,7 @@ module segments #(
         end else begin : without_spots
             wire sparse;
             assign {plain, plain_next} = 2'b11;
+            assign offset = plain_offset;
             assign idle  = !plain_active;
             assign active = plain_active;
             assign {segment, nothing, first_row, last_row, row_ends, of_parity, column, line}
