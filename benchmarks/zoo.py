@@ -27,13 +27,13 @@ from benchmarks.zoo_networks import NETWORKS, Entry
 from nirdeploy.errors import NirdeployError
 
 STEPS, BATCH = 4, 1
-FIRE = (0.05, 0.30)  # share of neurons that fire in these steps
+FIRE = (0.05, 0.30)  # share of neurons that fire in these steps, of a sample's
 LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def measure(entry: Entry, *, small: bool, seed: int = 0) -> dict[str, Any]:
     """One network: exported or not, how many neurons fire, and how many cells differ."""
-    net, x, home, fired = _lively(entry, small=small, seed=seed)
+    net, x, home, fired = lively(entry, small=small, seed=seed)
     began = time.perf_counter()
     try:
         graph = nd.export_from(entry.framework, net, _frames(entry, x)[0])
@@ -59,10 +59,12 @@ def measure(entry: Entry, *, small: bool, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _lively(entry: Entry, *, small: bool, seed: int) -> tuple[nn.Module, torch.Tensor, dict[str, np.ndarray], float]:
+def lively(
+    entry: Entry, *, small: bool, seed: int, steps: int = STEPS, batch: int = BATCH
+) -> tuple[nn.Module, torch.Tensor, dict[str, np.ndarray], float]:
     """A network of which 5 to 30 % of the neurons fire, its stimulus, its own run, and that share."""
     shape = entry.shape(small)
-    x = torch.from_numpy((np.random.default_rng(seed).random((STEPS, BATCH, *shape)) < 0.3) * 1.0)
+    x = torch.from_numpy((np.random.default_rng(seed).random((steps, batch, *shape)) < 0.3) * 1.0)
     if entry.steps == "held":
         x = x[:1].expand_as(x).contiguous()
     low, high, drive = 0.0, 0.0, 1.0
@@ -74,7 +76,7 @@ def _lively(entry: Entry, *, small: bool, seed: int) -> tuple[nn.Module, torch.T
         _excite(net, entry, x, drive)
         home = _at_home(net, neurons, entry, x)
         spikes = [values for values in home.values() if (values == np.round(values)).all()]
-        fired = float(np.mean(np.concatenate([(values > 0).any(axis=(0, 1)) for values in spikes])))
+        fired = float(np.mean(np.concatenate([(values > 0).any(axis=0) for values in spikes], axis=1)))
         if FIRE[0] <= fired <= FIRE[1]:
             break
         low, high = (drive, high) if fired < FIRE[0] else (low, drive)
@@ -192,7 +194,7 @@ def _at_home(net: nn.Module, neurons: dict[str, nn.Module], entry: Entry, x: tor
     for hook in hooks:
         hook.remove()
     _reset(net, entry.framework)
-    return {name: np.stack(outputs).reshape(STEPS, BATCH, -1) for name, outputs in given.items()}
+    return {name: np.stack(outputs).reshape(*x.shape[:2], -1) for name, outputs in given.items()}
 
 
 def main() -> None:

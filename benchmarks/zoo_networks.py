@@ -35,7 +35,7 @@ class Entry:
     steps: str = "all"
 
 
-def _jelly() -> Any:
+def collection() -> Any:
     """SpikingJelly's model collection, whose modules want torchvision only to download weights."""
     try:
         import torchvision  # noqa: F401
@@ -58,7 +58,7 @@ def _jelly() -> Any:
     )
 
 
-def _multi_step(net: nn.Module) -> nn.Module:
+def multi_step(net: nn.Module) -> nn.Module:
     from spikingjelly.activation_based import functional as jelly
 
     jelly.set_step_mode(net, "m")
@@ -66,15 +66,15 @@ def _multi_step(net: nn.Module) -> nn.Module:
 
 
 def _parametric(name: str, channels: int, small: bool) -> nn.Module:
-    jelly = _jelly()
+    jelly = collection()
     kind = getattr(jelly.plif, name)
-    return _multi_step(kind(8 if small else channels, jelly.neuron.ParametricLIFNode, v_reset=None))
+    return multi_step(kind(8 if small else channels, jelly.neuron.ParametricLIFNode, v_reset=None))
 
 
 def _vgg(name: str, small: bool) -> nn.Module:
-    jelly = _jelly()
+    jelly = collection()
     if not small:
-        return _multi_step(getattr(jelly.vgg, name)(spiking_neuron=jelly.neuron.IFNode))
+        return multi_step(getattr(jelly.vgg, name)(spiking_neuron=jelly.neuron.IFNode))
     letter = {"spiking_vgg11": "A", "spiking_vgg16": "D"}[name.removesuffix("_bn")]
     thin = [size if size == "M" else size // 16 for size in jelly.vgg.cfgs[letter]]
     net = jelly.vgg.SpikingVGG(
@@ -83,17 +83,17 @@ def _vgg(name: str, small: bool) -> nn.Module:
     net.features = net.make_layers(thin, name.endswith("_bn"), neuron=jelly.neuron.IFNode)
     net.classifier[0], net.classifier[3] = jelly.layer.Linear(32 * 49, 64), jelly.layer.Linear(64, 64)
     net.classifier[6] = jelly.layer.Linear(64, 10)
-    return _multi_step(net)
+    return multi_step(net)
 
 
 def _resnet(name: str, small: bool) -> nn.Module:
-    jelly = _jelly()
+    jelly = collection()
     classes = {"num_classes": 10 if small else 1000}
     if name.startswith("sew"):
         net = getattr(jelly.sew, name)(cnf="ADD", spiking_neuron=jelly.neuron.IFNode, **classes)
     else:
         net = getattr(jelly.resnet, name)(spiking_neuron=jelly.neuron.LIFNode, **classes)
-    return _multi_step(net)
+    return multi_step(net)
 
 
 class Dense(nn.Module):
@@ -101,7 +101,7 @@ class Dense(nn.Module):
 
     def __init__(self, growth: int) -> None:
         super().__init__()
-        jelly = _jelly()
+        jelly = collection()
         layer, neuron = jelly.layer, jelly.neuron.LIFNode
         self.stem = nn.Sequential(
             layer.Conv2d(3, growth, 3, padding=1, bias=False), layer.BatchNorm2d(growth), neuron()
@@ -137,7 +137,7 @@ class UNet(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        jelly = _jelly()
+        jelly = collection()
         layer, neuron, c = jelly.layer, jelly.neuron.IFNode, channels
 
         def block(before: int, after: int) -> nn.Module:
@@ -284,7 +284,7 @@ def _of(kind: type[nn.Module], small_size: int, full_size: int) -> Callable[[boo
 
 
 def _jelly_of(kind: type[nn.Module], small_size: int, full_size: int) -> Callable[[bool], nn.Module]:
-    return lambda small: _multi_step(kind(small_size if small else full_size))
+    return lambda small: multi_step(kind(small_size if small else full_size))
 
 
 NETWORKS: dict[str, Entry] = {

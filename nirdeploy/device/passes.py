@@ -106,7 +106,7 @@ class Played:
         last: dict[str, int] = {}
         for number, one in enumerate(self._image.passes):
             assert one.wiring is not None
-            last |= {taken.signal: number for taken in one.wiring.takes}
+            last |= {signal: number for taken in one.wiring.takes for signal in taken.signals}
         return last | dict.fromkeys(self._probed, len(self._image.passes))
 
     def _pieces_of(self, number: int) -> list[_Piece]:
@@ -185,7 +185,10 @@ class Played:
     def _taken(self, taken: Taken, samples: slice) -> np.ndarray:
         """A signal as a pass takes it: (T, samples, *grid)."""
         channels = taken.grid[0] // (2 if taken.form is Form.BOTH else 1)
-        values = self._signal(taken.signal, (channels, *taken.grid[1:]), samples)
+        grid = channels, *taken.grid[1:]
+        values = self._signal(taken.signals[0], grid, samples)
+        for signal in taken.signals[1:]:
+            values = values + self._signal(signal, grid, samples).astype(np.int32)
         values = formed(values, taken.form, taken.of_sum)
         if taken.delay:
             late = np.zeros_like(values)

@@ -28,13 +28,13 @@ class Form(StrEnum):
 
 @dataclass(frozen=True)
 class Taken:
-    """An input of a pass: boxes of a signal that is seen in ``grid``, ``delay`` steps later; beyond the grid 0 is read.
+    """An input of a pass: boxes of the sum of ``signals``, seen in ``grid``, ``delay`` steps late; beyond it 0 is read.
 
     ``firsts``: where the box begins, by tile; its shape is the input's.
     """
 
     input: str
-    signal: str
+    signals: tuple[str, ...]
     grid: tuple[int, ...]
     firsts: tuple[Place, ...]
     delay: int = 0
@@ -79,7 +79,10 @@ class Wiring:
             firsts = tuple(tuple(place) for place in entry["firsts"])
             return {**entry, "grid": tuple(entry["grid"]), "firsts": firsts}
 
-        takes = tuple(Taken(**{**ends(entry), "form": Form(entry["form"])}) for entry in values["takes"])
+        def taken(entry: Mapping[str, Any]) -> Taken:
+            return Taken(**{**ends(entry), "signals": tuple(entry["signals"]), "form": Form(entry["form"])})
+
+        takes = tuple(taken(entry) for entry in values["takes"])
         return cls(takes, tuple(Given(**ends(entry)) for entry in values["gives"]), values["tiles"])
 
 

@@ -30,7 +30,8 @@ def _play(one: Pass, tile: int, signals: dict[str, np.ndarray], network: Integer
     shapes = dict(one.network.inputs)
     read = {}
     for taken in one.wiring.takes:
-        values = _in_form(signals[taken.signal], taken.form, taken.of_sum, taken.grid)
+        together = sum(signals[name] for name in taken.signals)
+        values = _in_form(np.asarray(together), taken.form, taken.of_sum, taken.grid)
         late = np.zeros_like(values)
         late[taken.delay :] = values[: len(values) - taken.delay]
         box = np.zeros((*late.shape[:2], *shapes[taken.input]), dtype=np.int64)

@@ -10,7 +10,7 @@ from typing import Any
 from nirdeploy.backends.common.support import unsupported
 from nirdeploy.backends.fpga import dialects, packing, placement
 from nirdeploy.backends.fpga.cost import cycles, line, logic
-from nirdeploy.backends.fpga.lowering import lower
+from nirdeploy.backends.fpga.lowering import lower, walks
 from nirdeploy.backends.fpga.passes import estimating, imaging, placing
 from nirdeploy.backends.fpga.passes.cut import Passes, cut
 from nirdeploy.backends.fpga.plan import Plan, planned
@@ -151,9 +151,11 @@ class FpgaBackend(Backend[Formats, Hardware]):
 
 def _placed(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan | Passes]:
     try:
-        return placement.place(network, target)
+        if walks(network.projections, bool(target.hardware.spatial)):
+            return placement.place(network, target)
     except DoesNotFit:
-        passes = cut(network, target)
+        pass
+    passes = cut(network, target)
     return placing.placement_of(passes, network, target), passes
 
 

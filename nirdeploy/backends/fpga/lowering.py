@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, zip_longest
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,27 +17,47 @@ from nirdeploy.backends.fpga.segments import expressible
 from nirdeploy.graph.chain import MAX_WEIGHTS
 from nirdeploy.graph.check import CheckedGraph, Population, Projection
 from nirdeploy.integers.border import bordered
+from nirdeploy.integers.network import IntegerProjection
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 from nirdeploy.targets.fit import Problem
 
+P = TypeVar("P", Projection, IntegerProjection)
+
 
 def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[Problem]]:
-    """The same graph, with every projection one that the cores can walk, relays where spikes come later, and borders
-    around inputs that need them; and all projections for which there is none."""
+    """The same graph, with every projection one that the cores can walk, all of it or box by box, relays where spikes
+    come later, and borders around inputs that need them; and all projections for which there is none."""
     problems = list(_late_numbers(graph))
     graph, spatial = with_relays(bordered(graph)), bool(target.hardware.spatial)
     known = _grids(list(graph.projections)) if spatial else {}
-    found: list[Projection | Problem] = [_by_channel(p, known) for p in graph.projections]
-    before: list[Projection | Problem] = []
+    hardware = target.hardware
+    held = hardware.cores * hardware.weight_rows * hardware.lanes
+    projections, refused = written_out([_by_channel(p, known) for p in graph.projections], spatial, held)
+    return replace(graph, projections=tuple(projections)), [*problems, *refused]
+
+
+def written_out(projections: Sequence[P], spatial: bool, most: float = math.inf) -> tuple[list[P], list[Problem]]:
+    """Projections as the cores can walk them: as they are where segments can say what they see, else as matrices.
+
+    One whose matrix has more than ``most`` weights stays as it is where boxes of it can be written out instead; what
+    can be neither is a problem.
+    """
+    found: list[P | Problem] = list(projections)
+    before: list[P | Problem] = []
     while any(now is not then for now, then in zip_longest(found, before)):
         before = found  # a projection that is written out asks for no grid any more: others may have relied on it
-        there = [p for p in found if isinstance(p, Projection)]
-        known = grids((p.source, p.target, p) for p in there) if spatial else {}
-        found = [_walked(p, known, spatial) if isinstance(p, Projection) else p for p in found]
-    problems += [one for one in found if isinstance(one, Problem)]
-    return replace(graph, projections=tuple(p for p in found if isinstance(p, Projection))), problems
+        known = grids((p.source, p.target, p) for p in found if not isinstance(p, Problem))
+        found = [p if isinstance(p, Problem) else _walked(p, known, spatial, most) for p in found]
+    problems = [one for one in found if isinstance(one, Problem)]
+    return [p for p in found if not isinstance(p, Problem)], problems
+
+
+def walks(projections: Sequence[P], spatial: bool) -> bool:
+    """Whether the cores can walk all of them as they are."""
+    known = grids((p.source, p.target, p) for p in projections)
+    return all(_is_said(p, known, spatial) for p in projections)
 
 
 def _late_numbers(graph: CheckedGraph) -> Iterator[Problem]:
@@ -130,18 +152,12 @@ def _made_grid(p: Projection, known: dict[str, Grid]) -> Grid | None:
     return known.get(p.source) if known.get(p.source) == known.get(p.target) else None
 
 
-def _walked(p: Projection, known: dict[str, Grid], spatial: bool) -> Projection | Problem:
-    """As it is where segments can say what it sees, else written out as a matrix, if that is not too large."""
-    if isinstance(p.operator, Dense) and p.pool is None:
+def _walked(p: P, known: dict[str, Grid], spatial: bool, most: float) -> P | Problem:
+    """As it is where segments can say what it sees or boxes of it can be written out, else as a matrix."""
+    weights = p.inputs * p.operator.outputs
+    if _is_said(p, known, spatial) or (weights > most and _in_boxes(p, known)):
         return p
-    seen, made = source_grid(p), target_grid(p)
-    fits = spatial and expressible(p)
-    fits = fits and (seen is None or known.get(p.source) == seen) and (made is None or known.get(p.target) == made)
-    if isinstance(p.operator, Elementwise):
-        fits = fits and p.maximum is None and known.get(p.source) == known.get(p.target)
-    if fits:
-        return p
-    if p.inputs * p.operator.outputs > MAX_WEIGHTS:
+    if weights > MAX_WEIGHTS:
         return Problem(
             f"{p.source} -> {p.target}",
             f"the projection {p.source!r} -> {p.target!r} has {p.inputs} x {p.operator.outputs} weights written out as "
@@ -150,3 +166,25 @@ def _walked(p: Projection, known: dict[str, Grid], spatial: bool) -> Projection 
             "use smaller layers, or pooling windows that do not overlap in front of a padded convolution",
         )
     return replace(p, operator=Dense(p.matrix()), pool=None)
+
+
+def _is_said(p: Projection | IntegerProjection, known: dict[str, Grid], spatial: bool) -> bool:
+    """Whether segments can say what a projection sees."""
+    if isinstance(p.operator, Dense) and p.pool is None:
+        return True
+    seen, made = source_grid(p), target_grid(p)
+    fits = spatial and expressible(p)
+    fits = fits and (seen is None or known.get(p.source) == seen) and (made is None or known.get(p.target) == made)
+    if isinstance(p.operator, Elementwise):
+        fits = fits and p.maximum is None and known.get(p.source) == known.get(p.target)
+    return fits
+
+
+def _in_boxes(p: Projection | IntegerProjection, known: dict[str, Grid]) -> bool:
+    """Whether boxes of its target see boxes of its source, by weights of their own each.
+
+    Where windows overlap, those of what they share would add up.
+    """
+    apart = p.pool is None or all(a <= b for a, b in zip(p.pool.kernel, p.pool.stride, strict=True))
+    alike = not isinstance(p.operator, Elementwise) or (p.pool is None and p.maximum is None)
+    return apart and alike and target_grid(p) in (None, known.get(p.target))

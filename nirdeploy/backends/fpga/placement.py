@@ -89,12 +89,22 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
     return replace(placement, cores=cores, layout=layout), plan
 
 
-def arranged(network: IntegerNetwork, target: FpgaTarget, most_bits: int) -> tuple[Placement, Plan]:
-    """The same without a prediction; ``most_bits``: of the numbers of an input. Raises :class:`DoesNotFit`."""
+def arranged(
+    network: IntegerNetwork, target: FpgaTarget, most_bits: int, *, sparing: bool = False
+) -> tuple[Placement, Plan]:
+    """The same without a prediction.
+
+    Args:
+        most_bits: of the numbers of an input.
+        sparing: weights that all rows of a block share stand on no more cores than it takes to keep all busy.
+
+    Raises:
+        DoesNotFit: as :func:`place`.
+    """
     hardware, whole = target.hardware, Floorplan(network, target)
     needs = _needs(whole, target)
     refuse([*_beyond_totals(whole, needs, target), *beyond_bits(network, most_bits)], target.name)
-    cores = _filled(needs, target)
+    cores = _filled(needs, target, sparing)
     slices: list[Slice] = []
     for number, need in enumerate(needs):
         line = 0
@@ -141,11 +151,12 @@ def _needs(plan: Floorplan, target: FpgaTarget) -> list[_Need]:
     return needs
 
 
-def _filled(needs: list[_Need], target: FpgaTarget) -> list[_Core]:
+def _filled(needs: list[_Need], target: FpgaTarget, sparing: bool) -> list[_Core]:
     """The cores with all lines on them: evenly, or each block on as few as can be, where rows shared by a block leave
     no room for that. Raises :class:`DoesNotFit`."""
     problems: list[Problem] = []
-    for spread in (max(1, (target.hardware.groups - 1) // len(needs)), 1):
+    evenly = target.hardware.cores if sparing else target.hardware.groups - 1
+    for spread in (max(1, evenly // len(needs)), 1):
         cores = [_Core(number) for number in range(target.hardware.cores)]
         found: list[Problem] = []
         for number in sorted(range(len(needs)), key=lambda n: -needs[n].cycles * needs[n].block.lines):

@@ -22,6 +22,11 @@ class Box:
     def whole(cls, grid: Grid) -> Box:
         return cls((0,) * len(grid), grid)
 
+    @classmethod
+    def middle(cls, grid: Grid, shape: tuple[int, ...]) -> Box:
+        """Of the first channels, in the middle of the map: what it sees is cut off by no border."""
+        return cls((0, *((size - part) // 2 for size, part in zip(grid[1:], shape[1:], strict=True))), shape)
+
     def fills(self, grid: Grid) -> bool:
         return self.shape == grid
 

@@ -9,7 +9,7 @@ from nirdeploy.backends.fpga.passes.boxes import Box, tiles
 from nirdeploy.backends.fpga.passes.deep import Deep, deepened
 from nirdeploy.backends.fpga.passes.grouping import from_outside, grouped
 from nirdeploy.backends.fpga.passes.room import room, shapes
-from nirdeploy.backends.fpga.passes.subnetwork import SubNetwork, subnetwork
+from nirdeploy.backends.fpga.passes.subnetwork import SubNetwork, subnetwork, walked
 from nirdeploy.backends.fpga.passes.whole import Whole
 from nirdeploy.backends.fpga.placement import arranged, beyond_bits
 from nirdeploy.backends.fpga.plan import Plan
@@ -132,7 +132,7 @@ class _Cutting:
         """A population in boxes: those that are the same network are tiles of one pass."""
         grid = self.whole.grids[name]
         units = (self._target.hardware.lanes, *(1 for _ in grid[1:]))
-        made: dict[str, tuple[Pass, list[Boxes]]] = {}
+        made: dict[str, tuple[Pass, list[Boxes], list[Wiring]]] = {}
         waiting = list(tiles(grid, self._shape(name), units))
         while waiting:
             box = waiting.pop(0)
@@ -140,17 +140,17 @@ class _Cutting:
             key = sub.network.digest()
             if key in made:
                 made[key][1].append({name: box})
+                made[key][2].append(sub.wiring)
                 continue
             found = self._placed([{name: box}], sub)
             if isinstance(found, Pass):
-                made[key] = found, [{name: box}]
+                made[key] = found, [{name: box}], [sub.wiring]
                 continue
             halves = box.halves(units) or box.halves((1,) * len(grid))
             if halves is None:
                 raise found
             waiting[:0] = halves
-        for one, boxes in made.values():
-            wirings = [subnetwork(self.whole, own).wiring for own in boxes]
+        for one, boxes, wirings in made.values():
             self.done.append(replace(one, tiles=tuple(boxes), wiring=joined(wirings)))
 
     def _shape(self, name: str) -> tuple[int, ...]:
@@ -158,19 +158,18 @@ class _Cutting:
         grid = self.whole.grids[name]
         found = shapes(self.whole, name, self._target)
         for shape in found:
-            middle = Box((0, *((size - part) // 2 for size, part in zip(grid[1:], shape[1:], strict=True))), shape)
-            if isinstance(self._placed([{name: middle}]), Pass):
+            if isinstance(self._placed([{name: Box.middle(grid, shape)}]), Pass):
                 return shape
         return found[-1] if found else tuple(1 for _ in grid)
 
     def _placed(self, tiles: list[Boxes], sub: SubNetwork | None = None) -> Pass | DoesNotFit:
-        sub = sub or subnetwork(self.whole, tiles[0])
-        hardware = self._target.hardware
+        hardware, sub = self._target.hardware, sub or subnetwork(self.whole, tiles[0])
         try:
-            placement, plan = arranged(sub.network, self._target, 32 if hardware.bit_planes > 1 else 1)
+            network = walked(sub.network, self.whole.spatial)
+            placement, plan = arranged(network, self._target, 32 if hardware.bit_planes > 1 else 1, sparing=True)
         except DoesNotFit as error:
             return error
-        return Pass(tuple(tiles), sub.network, sub.wiring, placement, plan)
+        return Pass(tuple(tiles), network, sub.wiring, placement, plan)
 
 
 def _too_large(unit: Sequence[str], refused: DoesNotFit) -> Iterator[Problem]:

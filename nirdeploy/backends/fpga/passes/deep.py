@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
-from nirdeploy.backends.fpga.passes.ways import Way
+from nirdeploy.backends.fpga.passes.ways import Way, whole_way
 from nirdeploy.backends.fpga.passes.whole import Signal, Whole
 from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
 from nirdeploy.semantics.neuron import Rules
@@ -61,10 +61,10 @@ def deepened(whole: Whole, deep: Deep) -> tuple[Whole, list[str]]:
     populations, ways = dict(whole.populations), dict(whole.ways)
     grids, signals, adds = dict(whole.grids), dict(whole.signals), dict(whole.adds)
     covered = {way for groups in deep.sums for group in groups for way, _, _ in group}
-    left = [way for number, way in enumerate(whole.ways[name]) if number not in covered]
-    # A sum in front of a maximum gives its target a grid: where it had none, all that it reads are matrices.
     firsts = [whole.ways[name][groups[0][0][0]].projection for groups in deep.sums]
+    # A sum in front of a maximum gives its target a grid, in which what comes neuron by neuron stands, too.
     grids[name] = next((first.maximum.out_shape for first in firsts if first.maximum is not None), grids[name])
+    left = [_regridded(way, grids[name]) for number, way in enumerate(whole.ways[name]) if number not in covered]
     for number, (first, groups) in enumerate(zip(firsts, deep.sums, strict=True)):
         total, size = f"{name}.sum{number}", 0
         grid = grids[name] if first.maximum is None else first.maximum.shape
@@ -81,10 +81,15 @@ def deepened(whole: Whole, deep: Deep) -> tuple[Whole, list[str]]:
         forms = (Form.LOW, Form.SIGN) if first.maximum is None else (Form.BOTH,)
         for form in forms:
             held = {Form.LOW: bits - 1, Form.SIGN: 1, Form.BOTH: bits}[form]
-            signals[f"{total}.{form}"] = Signal(total, held, (1 << held) - 1, form, bits)
+            signals[f"{total}.{form}"] = Signal((total,), held, (1 << held) - 1, form, bits)
             left.append(_number(first, total, form, bits, grid))
     ways[name] = left
-    return Whole(whole.network, populations, ways, grids, signals, adds), made
+    return replace(whole, populations=populations, ways=ways, grids=grids, signals=signals, adds=adds), made
+
+
+def _regridded(way: Way, grid: Grid) -> Way:
+    """The way to a population that now stands in ``grid``."""
+    return whole_way(way.projection, grid) if isinstance(way.projection.operator, Elementwise) else way
 
 
 def _beyond(name: str, most: int, top: int) -> list[Problem]:
@@ -117,9 +122,9 @@ def _piece(way: Way, first: int, count: int, part: str) -> Way:
     if isinstance(p.operator, Convolution):
         weight = _ungrouped(p.operator)[:, first : first + count]
         operator = replace(p.operator, weight=weight, shape=(count, *p.operator.shape[1:]), groups=1)
-        return Way(replace(p, operator=operator), way.grid, box)
+        return replace(way, projection=replace(p, operator=operator), box=box)
     weight = p.operator.weight.reshape(len(p.operator.weight), way.box.shape[0], -1)[:, first : first + count]
-    return Way(replace(p, operator=Dense(weight.reshape(len(weight), -1))), way.grid, box)
+    return replace(way, projection=replace(p, operator=Dense(weight.reshape(len(weight), -1))), box=box)
 
 
 def _ungrouped(operator: Convolution) -> np.ndarray:
@@ -171,4 +176,4 @@ def _number(p: IntegerProjection, total: str, form: Form, bits: int, grid: Grid)
         operator = Elementwise(np.full(grid[0], sign, dtype=np.int32))
     shift = bits - 1 if form is Form.SIGN else 0
     made = replace(p, source=f"{total}.{form}", operator=operator, pool=None, delay=0, shift=shift)
-    return Way(made, seen, Box.whole(seen))
+    return Way(made, seen, Box.whole(seen), (made.source,))

@@ -10,7 +10,7 @@ import numpy as np
 from nirdeploy.backends.fpga.passes.boxes import Box
 from nirdeploy.backends.fpga.passes.cut import Boxes, Pass, Passes
 from nirdeploy.backends.fpga.passes.deep import Deep, deepened
-from nirdeploy.backends.fpga.passes.subnetwork import subnetwork
+from nirdeploy.backends.fpga.passes.subnetwork import subnetwork, walked
 from nirdeploy.backends.fpga.passes.whole import Whole
 from nirdeploy.backends.fpga.plan import planned
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -60,12 +60,13 @@ def check(placement: Placement, network: IntegerNetwork, target: FpgaTarget) -> 
     there = {name for name, _ in network.inputs}
     for one in passes.passes:
         validate(one.placement, one.network)
+        seen = {subnetwork(whole, boxes).network.digest() for boxes in one.tiles}
+        if len(seen) > 1 or one.network.digest() != one.placement.network:
+            raise InternalError(f"the tiles of the pass of {', '.join(one.tiles[0])} are not all alike")
         for boxes in one.tiles:
-            if subnetwork(whole, boxes).network.digest() != one.placement.network:
-                raise InternalError(f"the tiles of the pass of {', '.join(boxes)} are not all alike")
             for name, box in boxes.items():
                 times[name][tuple(slice(a, a + n) for a, n in zip(box.first, box.shape, strict=True))] += 1
-        if missing := {taken.signal for taken in one.wiring.takes} - there:
+        if missing := {signal for taken in one.wiring.takes for signal in taken.signals} - there:
             raise InternalError(f"{', '.join(sorted(missing))} is read before it is there")
         done = {name for name in one.tiles[0] if (times[name] == 1).all()}
         there |= done - set(whole.adds) | {
@@ -88,7 +89,7 @@ def _listed(name: str, one: Pass) -> dict[str, Any]:
 def _pass_of(placed: Placement, whole: Whole, target: FpgaTarget) -> Pass:
     tiles = _tiles(placed.layout["boxes"])
     made = [subnetwork(whole, boxes) for boxes in tiles]
-    network = made[0].network
+    network = walked(made[0].network, whole.spatial)
     wiring = joined([one.wiring for one in made])
     bare = Placement(placed.network, placed.target, placed.slices, placed.cores)
     return Pass(tiles, network, wiring, bare, planned(network, target, placed.slices))

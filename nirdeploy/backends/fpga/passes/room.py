@@ -12,8 +12,8 @@ from nirdeploy.backends.fpga.passes.boxes import Box, Grid
 from nirdeploy.backends.fpga.passes.ways import Way, extent
 from nirdeploy.backends.fpga.passes.whole import Whole
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.backends.fpga.segments import axes
-from nirdeploy.semantics.operators import Convolution, Elementwise
+from nirdeploy.backends.fpga.segments import axes, expressible
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,20 @@ class Room:
 def room(whole: Whole, name: str, box: Box, target: FpgaTarget) -> Room:
     """Of one box of a population that reads nothing of the same pass."""
     hardware, population = target.hardware, whole.populations[name]
-    channels, columns, lines = _stand(box.shape, hardware.lanes)
+    shape = box.shape if whole.spatial else (math.prod(box.shape),)
+    channels, columns, lines = _stand(shape, hardware.lanes)
     slots = math.ceil(channels / hardware.update) * hardware.update
-    blocks = lines if len(box.shape) == 1 else lines * math.ceil(box.shape[0] / hardware.lanes)
+    blocks = lines if len(shape) == 1 else lines * math.ceil(shape[0] / hardware.lanes)
     own = blocks * math.ceil(columns * slots / WORD) if population.spiking else 0
     taken = moving = shared = 0
     words = own * (whole.signals[name].bits if population.spiking else 1)
     for way in whole.ways[name]:
-        bits, signal = math.prod(extent(way, box)), whole.signals[way.projection.source]
+        seen = extent(way, box)
+        bits, signal = math.prod(seen), whole.signals[way.projection.source]
         taken += signal.bits * bits
         words += signal.bits * math.ceil(bits / WORD)
-        rows = rows_of(way, extent(way, box)[0], channels)
-        if isinstance(way.projection.operator, Convolution):
+        rows = rows_of(way, seen, channels, whole.spatial)
+        if isinstance(way.projection.operator, Convolution) and is_walked(way, whole.spatial):
             shared += rows
         else:
             moving += rows * columns
@@ -64,16 +66,23 @@ def room(whole: Whole, name: str, box: Box, target: FpgaTarget) -> Room:
     return Room(words, values, blocks, columns * slots, moving, shared, taken)
 
 
-def rows_of(way: Way, inputs: int, width: int) -> int:
-    """Weight rows that a row of ``width`` neurons takes of so many inputs (or channels) of a way."""
+def is_walked(way: Way, spatial: bool) -> bool:
+    """Whether cores walk it as it is; else it is written out as a matrix."""
     p = way.projection
-    if isinstance(p.operator, Elementwise):
-        return width
-    positions = 1 if p.maximum is None or isinstance(p.operator, Convolution) else math.prod(p.maximum.kernel)
-    if isinstance(p.operator, Convolution) or p.pool is not None:
-        height, across = axes(p)
-        return inputs * height.kernel * across.kernel * across.window
-    return positions * math.ceil(inputs / WORD) * WORD
+    return (isinstance(p.operator, Dense) and p.pool is None) or (spatial and expressible(p))
+
+
+def rows_of(way: Way, seen: Sequence[int], width: int, spatial: bool) -> int:
+    """Weight rows that a row of ``width`` neurons takes of what it sees of a way, in that shape."""
+    p = way.projection
+    if is_walked(way, spatial):
+        if isinstance(p.operator, Elementwise):
+            return width
+        if isinstance(p.operator, Convolution) or p.pool is not None:
+            height, across = axes(p)
+            return seen[0] * height.kernel * across.kernel * across.window
+    positions = 1 if p.maximum is None else math.prod(p.maximum.kernel)
+    return positions * math.ceil(math.prod(seen) / WORD) * WORD
 
 
 def _stand(shape: Grid, lanes: int) -> tuple[int, int, int]:
@@ -89,8 +98,7 @@ def shapes(whole: Whole, name: str, target: FpgaTarget) -> list[tuple[int, ...]]
     units = (lanes, *(1 for _ in grid[1:]))
     found = []
     for shape in product(*(_sizes(size, unit) for size, unit in zip(grid, units, strict=True))):
-        box = Box((0,) * len(grid), shape)
-        needs = room(whole, name, box, target)
+        needs = room(whole, name, Box.middle(grid, shape), target)
         if needs.fits(target):
             count = math.prod(math.ceil(size / part) for size, part in zip(grid, shape, strict=True))
             found.append((count * (needs.taken + math.prod(shape)), count, shape))

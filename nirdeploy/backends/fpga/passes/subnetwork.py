@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from nirdeploy.backends.fpga.lowering import walks, written_out
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
 from nirdeploy.backends.fpga.passes.ways import Way, narrowed
 from nirdeploy.backends.fpga.passes.whole import Whole
 from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.records.inputs import InputEncoding
+from nirdeploy.semantics.operators import Dense
+from nirdeploy.targets.fit import refuse
 from nirdeploy.targets.wiring import Given, Taken, Wiring
 
 Boxes = Mapping[str, Box]  # by population
@@ -17,7 +22,7 @@ Boxes = Mapping[str, Box]  # by population
 
 @dataclass(frozen=True, eq=False)
 class SubNetwork:
-    """``wiring``: of one tile."""
+    """Of one tile, as it is seen: convolutions and pools are what they are."""
 
     network: IntegerNetwork
     wiring: Wiring
@@ -32,19 +37,40 @@ def subnetwork(whole: Whole, boxes: Boxes) -> SubNetwork:
     for name, box in boxes.items():
         populations.append(_population(whole.populations[name], whole.grids[name], box))
         for way in whole.ways[name]:
-            if way.projection.source in own:
-                projections.append(way.projection)
-                continue
-            seen = narrowed(way, whole.grids[name], box)
-            taken = _taken(whole, seen, takes, boxes)
-            sizes[taken.input] = seen.box.shape
-            projections.append(replace(seen.projection, source=taken.input, delay=0))
+            inside = own.intersection(way.sources)
+            projections += [p for p in way.parts() if p.source in inside]
+            outside = [replace(way, projection=p) for p in way.parts() if p.source not in inside] if inside else [way]
+            for one in outside:
+                seen = narrowed(one, whole.grids[name], box)
+                taken = _taken(whole, seen, takes, boxes)
+                sizes[taken.input] = seen.box.shape
+                projections.append(replace(seen.projection, source=taken.input, delay=0))
     gives = tuple(
         Given(name, whole.adds.get(name, name), whole.grids[name], (box.first,), name in whole.adds)
         for name, box in boxes.items()
     )
     network = _network(whole, populations, projections, takes, sizes)
     return SubNetwork(network, Wiring(tuple(takes.values()), gives, 1))
+
+
+def walked(network: IntegerNetwork, spatial: bool) -> IntegerNetwork:
+    """A pass's network as the cores walk it: what they know no convolutions of is written out.
+
+    Raises:
+        DoesNotFit: a box so large that what it sees cannot be written out.
+    """
+    if walks(network.projections, spatial):
+        return network
+    found, problems = written_out(network.projections, spatial)
+    refuse(problems, network.target)
+    return replace(network, projections=tuple(_in_whole_numbers(p) for p in found))
+
+
+def _in_whole_numbers(p: IntegerProjection) -> IntegerProjection:
+    """As it was rounded, written out or not."""
+    if p.weight.dtype == np.int32:
+        return p
+    return replace(p, operator=Dense(p.weight.astype(np.int32)))
 
 
 def _network(
@@ -77,7 +103,7 @@ def _taken(whole: Whole, seen: Way, takes: dict[tuple[object, ...], Taken], boxe
         names = {*boxes, *(taken.input for taken in takes.values())}
         while name in names:
             name += f".{len(takes)}"
-        takes[key] = Taken(name, signal.name, seen.grid, (box.first,), p.delay, signal.form, signal.of_sum)
+        takes[key] = Taken(name, signal.names, seen.grid, (box.first,), p.delay, signal.form, signal.of_sum)
     return takes[key]
 
 

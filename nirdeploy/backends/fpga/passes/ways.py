@@ -20,11 +20,19 @@ from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maxim
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """A projection from ``box`` of its source, seen in ``grid``; its own shapes are those of the box."""
+    """A projection from ``box`` of its source, seen in ``grid``; its own shapes are those of the box.
+
+    ``sources``: whose spikes it brings, added up where they are several, which the projection's source stands for.
+    """
 
     projection: IntegerProjection
     grid: Grid
     box: Box
+    sources: tuple[str, ...]
+
+    def parts(self) -> list[IntegerProjection]:
+        """Projections of the sources one by one."""
+        return [replace(self.projection, source=source) for source in self.sources]
 
 
 @dataclass(frozen=True)
@@ -41,11 +49,38 @@ class _Along:
     most_padding: Pair
 
 
+def trimmed(p: IntegerProjection) -> IntegerProjection:
+    """Without the rows and columns at the edges of kernels that see nothing but padding, wherever they are."""
+    operator = p.operator
+    if not isinstance(operator, Convolution):
+        return p
+    kept, padding = [], []
+    for axis in (0, 1):
+        along, unused = _unused(operator, axis)
+        kept.append(slice(along, operator.weight.shape[2 + axis] - unused))
+        before, after = operator.padding[axis]
+        padding.append((before - along * operator.dilation[axis], after - unused * operator.dilation[axis]))
+    weight = operator.weight[:, :, kept[0], kept[1]]
+    return replace(p, operator=replace(operator, weight=weight, padding=(padding[0], padding[1])))
+
+
+def _unused(operator: Convolution, axis: int) -> tuple[int, int]:
+    """How many values of a kernel, from its first and from its last on, no output sees the map with."""
+    outputs = np.arange(operator.out_shape[1 + axis]) * operator.stride[axis]
+    kernel = operator.weight.shape[2 + axis]
+    at = outputs[:, None] + np.arange(kernel) * operator.dilation[axis] - operator.padding[axis][0]
+    used = np.flatnonzero(((at >= 0) & (at < operator.shape[1 + axis])).any(axis=0))
+    if not used.size:
+        return 0, 0
+    before, after = (pad // operator.dilation[axis] for pad in operator.padding[axis])
+    return min(int(used[0]), before), min(kernel - 1 - int(used[-1]), after)
+
+
 def whole_way(p: IntegerProjection, target: Grid) -> Way:
     """From all of the source, to a population that stands in that grid."""
     seen = source_grid(p)
     grid = target if isinstance(p.operator, Elementwise) else (p.inputs,) if seen is None else seen
-    return Way(p, grid, Box.whole(grid))
+    return Way(p, grid, Box.whole(grid), (p.source,))
 
 
 def narrowed(way: Way, grid: Grid, box: Box) -> Way:
@@ -54,10 +89,10 @@ def narrowed(way: Way, grid: Grid, box: Box) -> Way:
     unit = p.unit[kept]
     if isinstance(p.operator, Elementwise):
         made = replace(p, operator=Elementwise(p.operator.weight[kept]), unit=unit)
-        return Way(made, way.grid, box.within(way.box))
+        return replace(way, projection=made, box=box.within(way.box))
     if isinstance(p.operator, Convolution):
         seen, made = _convolved(p, p.operator, box)
-        return Way(replace(made, unit=unit), way.grid, seen.within(way.box))
+        return replace(way, projection=replace(made, unit=unit), box=seen.within(way.box))
     if p.maximum is None:
         return replace(way, projection=replace(p, operator=Dense(p.operator.weight[kept]), unit=unit))
     rows = np.stack(list(windows.seen(p.maximum, kept)), axis=1)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nirdeploy.backends.fpga import dialects
-from nirdeploy.backends.fpga.floorplan import Floorplan
+import numpy as np
+
+from nirdeploy.backends.fpga import dialects, layout
 from nirdeploy.backends.fpga.passes.boxes import Grid
-from nirdeploy.backends.fpga.passes.ways import Way, whole_way
+from nirdeploy.backends.fpga.passes.ways import Way, trimmed, whole_way
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.semantics.operators import to_meta
 from nirdeploy.targets.wiring import Form
 
 
 @dataclass(frozen=True)
 class Signal:
-    """What passes read: ``name`` in its ``form``, numbers of so many bits, at most ``largest``."""
+    """What passes read: the sum of ``names`` in its ``form``, numbers of so many bits, at most ``largest``."""
 
-    name: str
+    names: tuple[str, ...]
     bits: int
     largest: int
     form: Form = Form.AS_IT_IS
@@ -30,7 +33,8 @@ class Whole:
     """A network to be cut.
 
     ``ways``: into each population. ``grids``: in which populations stand. ``signals``: by the name that ways have for
-    their source. ``adds``: populations that are parts of a sum, and the sum's name.
+    their source. ``adds``: populations that are parts of a sum, and the sum's name. ``spatial``: whether the cores walk
+    convolutions and pools; else what a box sees is written out as a matrix.
     """
 
     network: IntegerNetwork
@@ -39,23 +43,30 @@ class Whole:
     grids: Mapping[str, Grid]
     signals: Mapping[str, Signal]
     adds: Mapping[str, str]
+    spatial: bool
 
     @classmethod
     def of(cls, network: IntegerNetwork, target: FpgaTarget) -> Whole:
-        plan = Floorplan(network, target)
         populations = {p.name: network.neurons(p.name) for p in network.populations}
-        grids: dict[str, Grid] = {}
-        for name, layout in plan.layouts.items():
-            grids[name] = layout.grid or (layout.size,)
-        ways = {name: [whole_way(p, grids[name]) for p in network.into(name)] for name in populations}
-        largest = {name: held.top for name, held in network.takes.items()}
-        largest |= {name: dialects.most_spikes(p.rules) for name, p in populations.items() if p.spiking}
-        signals = {name: Signal(name, plan.planes(name), most) for name, most in largest.items()}
-        return cls(network, populations, ways, grids, signals, {})
+        sizes = {name: math.prod(network.takes[name].sent(shape)) for name, shape in network.inputs}
+        sizes |= {name: p.size for name, p in populations.items()}
+        grids: dict[str, Grid] = {name: (size,) for name, size in sizes.items()}
+        grids |= layout.grids((p.source, p.target, p) for p in network.projections)
+        signals = {name: Signal((name,), held.bits, held.top) for name, held in network.takes.items()}
+        for name, p in populations.items():
+            if p.spiking:
+                most = dialects.most_spikes(p.rules)
+                signals[name] = Signal((name,), most.bit_length(), most)
+        ways: dict[str, Sequence[Way]] = {}
+        for name in populations:
+            ways[name] = [whole_way(trimmed(p), grids[name]) for p in network.into(name)]
+            if target.hardware.bit_planes > 1:
+                ways[name] = together(ways[name], signals)
+        return cls(network, populations, ways, grids, signals, {}, bool(target.hardware.spatial))
 
     def sources(self, name: str) -> list[str]:
         """The populations that one reads, each once."""
-        read = {way.projection.source for way in self.ways[name]}
+        read = {source for way in self.ways[name] for source in way.sources}
         return [source for source in self.populations if source in read]
 
     def units(self) -> Iterator[tuple[str, ...]]:
@@ -90,3 +101,35 @@ class Whole:
     def returns(self, unit: Sequence[str]) -> bool:
         """Whether spikes come back to where they came from."""
         return len(unit) > 1 or unit[0] in self.sources(unit[0])
+
+
+def together(ways: Sequence[Way], signals: dict[str, Signal]) -> list[Way]:
+    """Ways of the same weights as one, of the sum of what they bring, which is added to ``signals``."""
+    found: list[list[Way]] = []
+    for way in ways:
+        like = next((own for own in found if _alike(own[0].projection, way.projection)), None)
+        if like is None:
+            found.append([way])
+        else:
+            like.append(way)
+    return [own[0] if len(own) == 1 else _added(own, signals) for own in found]
+
+
+def _added(ways: Sequence[Way], signals: dict[str, Signal]) -> Way:
+    sources = tuple(way.projection.source for way in ways)
+    name, most = " + ".join(sources), sum(signals[source].largest for source in sources)
+    signals[name] = Signal(sources, most.bit_length(), most)
+    return replace(ways[0], projection=replace(ways[0].projection, source=name), sources=sources)
+
+
+def _alike(a: IntegerProjection, b: IntegerProjection) -> bool:
+    """Whether two projections do the same to what they bring, at once and in sums."""
+    return (
+        a.delay == b.delay == 0
+        and a.maximum is None
+        and b.maximum is None
+        and (a.shift, a.pool, type(a.operator)) == (b.shift, b.pool, type(b.operator))
+        and to_meta(a.operator) == to_meta(b.operator)
+        and np.array_equal(a.weight, b.weight)
+        and np.array_equal(a.unit, b.unit)
+    )

@@ -14,53 +14,14 @@ from hypothesis import strategies as st
 import nirdeploy as nd
 from nirdeploy.backends.fpga.passes import placing
 from nirdeploy.backends.fpga.passes.cut import cut
-from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.errors import DoesNotFit, InternalError
 from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
-from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.records import inputs
-from nirdeploy.semantics.dialect import Dialect
-from nirdeploy.semantics.operators import Convolution, Dense, Maximum
-from nirdeploy.sim import integer
-from nirdeploy.targets import fitting
+from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.placement import Placement
 from tests import networks
 from tests.conftest import examples
-from tests.doubles.passes import played
-
-
-def small(**hardware: int) -> FpgaTarget:
-    """Hardware that holds next to nothing."""
-    sizes = {"cores": 2, "lanes": 8, "weight_rows": 128, "neurons": 64, "parameters": 64, "segments": 1024, "jobs": 256}
-    return targets.load("fpga").with_hardware(**{**sizes, "spike_words": 32, "out_words": 128, **hardware})
-
-
-def rounded(graph: CheckedGraph, target: FpgaTarget) -> IntegerNetwork:
-    try:
-        return fitting.rounded(graph, target)
-    except DoesNotFit:
-        reject()
-
-
-def stimulus(network: IntegerNetwork, seed: int, steps: int = 5, batch: int = 2) -> dict[str, np.ndarray]:
-    rng, found = np.random.default_rng(seed), {}
-    for name, shape in network.inputs:
-        held = network.takes[name]
-        numbers = rng.integers(0, held.top + 1, (steps, batch, *shape)) * (rng.random((steps, batch, *shape)) < 0.6)
-        found[name] = (numbers - held.zero) * held.step
-    return found
-
-
-def agrees(network: IntegerNetwork, target: FpgaTarget, seed: int) -> None:
-    """Passes send what the whole network does, in every population."""
-    passes = cut(network, target)
-    x = stimulus(network, seed)
-    expected = integer.simulate(network, x, engine="plain")
-    found = played(passes, network, inputs.stimulus(x, network.inputs, network.takes))
-    for name, values in {**expected.spikes, **expected.membrane}.items():
-        assert np.array_equal(found[name].reshape(values.shape), values), name
-    placing.check(placing.placement_of(passes, network, target), network, target)
+from tests.unit.backends.fpga.passes.cases import agrees, lif, rounded, small
 
 
 def refused(error: DoesNotFit) -> None:
@@ -81,12 +42,15 @@ def refused(error: DoesNotFit) -> None:
     words=st.sampled_from([32, 64]),
     neurons=st.sampled_from([16, 64]),
     lanes=st.sampled_from([8, 16]),
+    spatial=st.sampled_from([0, 1]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_passes_are_the_network(
-    graph: CheckedGraph, rows: int, words: int, neurons: int, lanes: int, seed: int
+    graph: CheckedGraph, rows: int, words: int, neurons: int, lanes: int, spatial: int, seed: int
 ) -> None:
-    target = small(lanes=lanes, weight_rows=rows, neurons=neurons, spike_words=words, out_words=4 * words)
+    rows *= 1 if spatial else 8  # windows written out take a row for each value that they see
+    sizes = {"lanes": lanes, "weight_rows": rows, "neurons": neurons, "spike_words": words, "out_words": 4 * words}
+    target = small(spatial=spatial, **sizes)
     try:
         agrees(rounded(graph, target), target, seed)
     except DoesNotFit as error:
@@ -104,6 +68,7 @@ def test_passes_are_the_network(
     dilation=st.integers(1, 2),
     grouped=st.booleans(),
     window=st.sampled_from([None, None, (2, 2), (3, 2)]),
+    spatial=st.sampled_from([0, 1, 1]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_maps_are_cut_into_boxes(
@@ -115,6 +80,7 @@ def test_maps_are_cut_into_boxes(
     dilation: int,
     grouped: bool,
     window: tuple[int, int] | None,
+    spatial: int,
     seed: int,
 ) -> None:
     """Of every geometry: boxes see what they have to see, padding where the map ends, and windows where they are."""
@@ -129,21 +95,8 @@ def test_maps_are_cut_into_boxes(
     if min(shape) < 1:
         reject()
     graph = lif(shape, Projection("in", "p", operator, maximum=maximum), (into, *size))
-    target = small(weight_rows=96, spike_words=64, out_words=256)
+    target = small(weight_rows=96 if spatial else 512, spike_words=64, out_words=256, spatial=spatial)
     agrees(rounded(graph, target), target, seed)
-
-
-def lif(shape: tuple[int, ...], projection: Projection, read: tuple[int, ...]) -> CheckedGraph:
-    """One map of LIF neurons, all alike."""
-    values = {"tau": 5e-3, "r": 6.0, "v_leak": 0.0, "v_threshold": 0.6, "v_reset": 0.0}
-    return CheckedGraph(
-        (
-            Population("in", "Input", read, {}, np.zeros(read)),
-            Population("p", "LIF", shape, {name: np.full(shape, v) for name, v in values.items()}, np.zeros(shape)),
-        ),
-        (projection,),
-        *(("in",), {"output": "p"}, Dialect(dt=1e-3), "argument"),
-    )
 
 
 def test_the_middle_of_a_map_and_its_border_are_one_pass() -> None:
@@ -178,9 +131,52 @@ def test_sums_in_front_of_a_maximum() -> None:
     agrees(network, target, 2)
 
 
+def test_sums_in_front_of_a_maximum_beside_what_comes_neuron_by_neuron() -> None:
+    """A matrix in front of the maximum: its population stands in no grid until the sum gives it one."""
+    rng = np.random.default_rng(4)
+    maximum = Maximum((4, 6, 6), (2, 2), (2, 2))
+    deep = Projection("in", "p", Dense(rng.normal(0.1, 1, (144, 300)) / 17), maximum=maximum)
+    graph = lif((4, 3, 3), deep, (300,))
+    beside = Projection("q", "p", Elementwise(rng.normal(0, 1, 36)))
+    graph = replace(
+        graph,
+        populations=(*graph.populations[:1], replace(graph.populations[1], name="q"), graph.populations[1]),
+        projections=(Projection("in", "q", Dense(rng.normal(0.1, 1, (36, 300)) / 17)), beside, deep),
+    )
+    for spatial in (1, 0):
+        target = small(spatial=spatial, weight_rows=160 if spatial else 256)
+        network = rounded(graph, target)
+        assert {one.population for one in cut(network, target).deep} == {"p", "q"}
+        agrees(network, target, 5)
+
+
+def test_maxima_of_sums_in_two_shapes_are_refused_by_both() -> None:
+    rng = np.random.default_rng(5)
+    wide = Convolution(rng.normal(0, 1, (12, 40, 3, 3)) / 19, (40, 6, 6), padding=((1, 1), (1, 1)))
+    high = Convolution(rng.normal(0, 1, (4, 80, 2, 1)) / 12, (80, 7, 9))
+    graph = lif((12, 3, 3), Projection("in", "p", wide, maximum=Maximum((12, 6, 6), (2, 2), (2, 2))), (40, 6, 6))
+    other = Population("other", "Input", (80, 7, 9), {}, np.zeros((80, 7, 9)))
+    graph = replace(
+        graph,
+        populations=(graph.populations[0], other, graph.populations[1]),
+        projections=(*graph.projections, Projection("other", "p", high, maximum=Maximum((4, 6, 9), (2, 1), (2, 1)))),
+        inputs=("in", "other"),
+    )
+    with pytest.raises(DoesNotFit, match=r"'p' takes a maximum over sums.*the shapes \(4, 3, 9\), \(12, 3, 3\); let"):
+        cut(rounded(graph, small()), small())
+
+
+def test_a_kernel_larger_than_the_weight_memory_is_named() -> None:
+    operator = Convolution(np.random.default_rng(0).normal(0, 1, (4, 2, 13, 13)) / 10, (2, 16, 16))
+    target = small()
+    network = rounded(lif((4, 4, 4), Projection("in", "p", operator), (2, 16, 16)), target)
+    with pytest.raises(DoesNotFit, match="'p' takes 169 weight rows for one channel of 'in', a pass holds 128; use a"):
+        cut(network, target)
+
+
 def test_a_sum_needs_bit_planes() -> None:
     target = small(planes=1, spike_planes=1)
-    with pytest.raises(DoesNotFit, match="inputs of 'lif1' are more than one pass can hold, sums.*bit planes"):
+    with pytest.raises(DoesNotFit, match="'lif1' reads more than the 128 values that a pass holds.*with planes = 2 or"):
         cut(rounded(check(networks.two_layers(sizes=(400, 30, 5))), target), target)
 
 
