@@ -85,7 +85,7 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
         replace(core, cycles=round(predicted.busy[core.core], 1), limited_by=predicted.limits[core.core])
         for core in placement.cores
     )
-    layout = {"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY}
+    layout = {"cycles_per_step": round(predicted.period, 1), "activity": work.ASSUMED_ACTIVITY}
     return replace(placement, cores=cores, layout=layout), plan
 
 
