@@ -101,7 +101,7 @@ class Core:
     first_word: ClassVar = 4  # from a start to its first bitmap word, without a grid
     to_walk: ClassVar = 4  # from a word's reading to its first bit
     to_row: ClassVar = 6  # from a row's last bit to its sums being complete
-    to_push: ClassVar = 10  # from a neuron's issue to its word on the way to the bus
+    to_push: ClassVar = 12  # from a neuron's issue to its word on the way to the bus
     behind: ClassVar = 0  # cycles that a row's end takes the walk, where the row has bits
     to_release: ClassVar = 0  # from the last word's reading to its group being let go
 
