@@ -1,11 +1,12 @@
 """Cycles per step of a 784-128-10 LIF network on the RTL, by input density.
 
-    python benchmarks/rtl_cycles.py [--json] [--cores 2] [--lanes 128]
+    python benchmarks/rtl_cycles.py [--json] [--cores 2] [--lanes 128] [--update 8]
 
 The network fires: its hidden layer's activity is printed beside. "Sustained" is the distance between
 steps once the pipeline is full, read off the bus of the simulated RTL; "predicted" is what ``nirdeploy estimate``
 says where all populations spike at that density. Spiker+, which scans every input,
-takes 789 cycles per step at any density, and 919 once its hidden layer has fired.
+takes 789 cycles per step at any density, and 919 once its hidden layer has fired. A row of neurons leaves its lanes
+``update`` of them a cycle, and one core's next row, of the other layer, waits for that.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ def network(seed: int = 0) -> nir.NIRGraph:
     return nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(names)), type_check=False)
 
 
-def measure(cores: int, lanes: int) -> dict[str, dict[str, float]]:
+def measure(cores: int, lanes: int, update: int = 8) -> dict[str, dict[str, float]]:
     """Sustained cycles per step, measured and predicted, spikes per step in and hidden, and mismatches, by density."""
-    target = targets.load("fpga").with_hardware(cores=cores, lanes=lanes, weight_rows=8192 * 32 // lanes, neurons=1024)
+    hardware = {"cores": cores, "lanes": lanes, "update": update, "weight_rows": 8192 * 32 // lanes, "neurons": 1024}
+    target = targets.load("fpga").with_hardware(**hardware)
     built = nd.build(network(), target)
     kinds = "cycles_per_step", "predicted", "inputs", "hidden", "mismatches"
     found: dict[str, dict[str, float]] = {kind: {} for kind in kinds}
@@ -74,10 +76,21 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--lanes", type=int, default=128)
+    parser.add_argument("--update", type=int, default=8)
     options = parser.parse_args()
-    found = measure(options.cores, options.lanes)
+    found = measure(options.cores, options.lanes, options.update)
     if options.json:
-        print(json.dumps({"cores": options.cores, "lanes": options.lanes, "spiker_plus": SPIKER_PLUS, **found}))
+        print(
+            json.dumps(
+                {
+                    "cores": options.cores,
+                    "lanes": options.lanes,
+                    "update": options.update,
+                    "spiker_plus": SPIKER_PLUS,
+                    **found,
+                }
+            )
+        )
         return
     print(f"784-128-10 LIF, {options.cores} cores of {options.lanes} lanes, {STEPS} steps")
     print("density  spikes in  hidden  cycles/step  predicted  mismatches  Spiker+")

@@ -12,7 +12,18 @@ FABRICS: dict[str, dict[str, int]] = {
         **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 2},
         **{"dialects": 0, "spike_planes": 1, "maxima": 0},
     },
-    "three cores, wide update": {"cores": 3, "lanes": 32, "weight_rows": 2048, "neurons": 512, "jobs": 64, "update": 4},
+    "three cores, wide update": {
+        **{
+            "cores": 3,
+            "lanes": 32,
+            "weight_rows": 2048,
+            "neurons": 512,
+            "jobs": 64,
+            "update": 8,
+            "spots": 0,
+            "lists": 1,
+        },
+    },
     "two compact cores": {
         **{"cores": 2, "lanes": 8, "weight_rows": 16384, "neurons": 512, "jobs": 64, "update": 1, "compact": 1},
         **{"decay_bits": 8, "state_bits": 16, "shift_max": 7},

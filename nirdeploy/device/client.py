@@ -69,6 +69,7 @@ class Device:
         self._port.write(b"\x00")
         hello = self.hello()
         self._window, self.max_body = hello.window, hello.max_body
+        self.counters, self.held_words = hello.counters, hello.held_words
 
     def __enter__(self) -> Device:
         return self

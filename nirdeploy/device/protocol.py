@@ -8,11 +8,17 @@ from enum import IntEnum
 
 from nirdeploy.errors import TransferError
 
-PROTOCOL = 1
+PROTOCOL = 2
 REPLY = 0x80
-MAX_EVENTS = 253
 RAW = 0xFF
+#: Of the input stream.
+MAX_EVENTS = 251
+PACKED = 0xFC
+HELD = 0xFD
 NEW_SAMPLE = 0xFE
+#: Of the output stream.
+MAX_OUTPUT_EVENTS = 253
+MAX_PROBES = 32
 
 
 class Kind(IntEnum):
@@ -38,15 +44,33 @@ class Status(IntEnum):
     DIGEST_MISMATCH = 4
 
 
+class Probe(IntEnum):
+    """What an entry of the probe table asks for: in every step, or of a sample as a whole (of its spikes, or values)."""
+
+    BITS = 0
+    VALUES = 1
+    COUNT = 2
+    LAST = 3
+    FIRST = 4
+    LARGEST = 5
+    SUM = 7
+
+
+#: Added to an entry's kind: the next one is of the same group. A kind by itself: the steps of a sample.
+SAME_GROUP, SAMPLE_STEPS = 8, 16
+
 STATE_NAMES = ("no image", "ready", "running")
 
-_HELLO = struct.Struct("<BBHHBBHHII8s32s")
+_HELLO = struct.Struct("<BBHHBBHHHII8s32s")
 _STATUS = struct.Struct("<BBHQQII")
 
 
 @dataclass(frozen=True)
 class Hello:
-    """What a device says of itself. ``image_hash``: empty without a valid image."""
+    """What a device says of itself. ``image_hash``: empty without a valid image.
+
+    ``counters``: how many there are for what a sample comes to; ``held_words``: of an input that is held; 0: none.
+    """
 
     protocol: int
     state: int
@@ -55,6 +79,8 @@ class Hello:
     cores: int
     groups: int
     lanes: int
+    counters: int
+    held_words: int
     weight_rows: int
     neurons: int
     signature: bytes
@@ -62,8 +88,8 @@ class Hello:
 
     def pack(self) -> bytes:
         return _HELLO.pack(
-            *(self.protocol, self.state, self.window, self.max_body, self.cores, self.groups, self.lanes, 0),
-            *(self.weight_rows, self.neurons, self.signature, self.image_hash),
+            *(self.protocol, self.state, self.window, self.max_body, self.cores, self.groups, self.lanes),
+            *(self.counters, self.held_words, self.weight_rows, self.neurons, self.signature, self.image_hash),
         )
 
     @classmethod
@@ -75,7 +101,6 @@ class Hello:
                 hint="use the nirdeploy that the device's bitstream came with",
             )
         fields = list(_HELLO.unpack(payload))
-        del fields[7]  # reserved
         fields[-1] = fields[-1] if any(fields[-1]) else b""
         return cls(*fields)
 

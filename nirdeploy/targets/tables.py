@@ -75,6 +75,7 @@ class Synthesis(Table):
     ``pins``: ports of the board's top module to pins, ``high`` those that must be driven high. ``pll``: parameters
     of the family's PLL that make ``board.clock_hz`` of the oscillator; none: the oscillator is the clock.
     ``events``: false leaves the logic out that sends spikes as events where these are shorter than the bitmap.
+    ``cells``: modules of the design that stand in cells of the family's own (templates ``board/_MODULE_FAMILY.j2``).
     ``loader``: the command that loads a bitstream, whose path comes last; ``loader_persistent``: what to add for it to
     write the board's flash (nothing, where it does so anyhow; None: it cannot), ``loader_serial``: its option that
     chooses an adapter by serial number (None: it has none). ``router``: nextpnr's, where it is not to be its default;
@@ -89,6 +90,7 @@ class Synthesis(Table):
     high: tuple[Word, ...] = Field(default=(), strict=False)
     lamp_low: bool = False
     events: bool = True
+    cells: tuple[Word, ...] = Field(default=(), strict=False)
     pll: dict[Word, int] = {}
     loader: tuple[str, ...] = Field(strict=False)
     loader_persistent: tuple[str, ...] | None = Field(default=None, strict=False)

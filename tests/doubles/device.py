@@ -15,8 +15,10 @@ import numpy as np
 from nirdeploy.backends.fpga import memory
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import (
-    MAX_EVENTS,
+    HELD,
+    MAX_PROBES,
     NEW_SAMPLE,
+    PACKED,
     PROTOCOL,
     RAW,
     REPLY,
@@ -28,6 +30,7 @@ from nirdeploy.device.protocol import (
 from nirdeploy.targets.tables import Target
 from tests.doubles import memories
 from tests.doubles.fabric import GatherFabric
+from tests.doubles.outputs import Outputs
 
 _MAX_BODY = 512
 _OUTPUT_BYTES = 480
@@ -48,9 +51,8 @@ class DeviceModel:
         self._decoder = Decoder(_MAX_BODY)
         self._image_hash = b""
         self._fabric: GatherFabric | None = None
-        self._probes: list[tuple[int, int, int]] = []  # kind, address, bytes
         self._expected_seq = self._output_seq = self._steps = self._saturations = self._cycles = 0
-        self._new_sample = False
+        self._new_sample, self._more = False, 0
         self._pending = bytearray()  # input stream, not yet a whole step
         self._output = bytearray()
 
@@ -93,6 +95,8 @@ class DeviceModel:
             cores=hardware.cores,
             groups=hardware.groups,
             lanes=hardware.lanes,
+            counters=hardware.counters,
+            held_words=hardware.spike_words if hardware.held else 0,
             weight_rows=hardware.weight_rows,
             neurons=hardware.neurons,
             signature=self.target.signature,
@@ -158,14 +162,13 @@ class DeviceModel:
         self._fabric = None
         if not self._image_hash:
             return bytes([Status.NO_IMAGE])
-        if len(frame.payload) % 6 or len(frame.payload) > 6 * 32:
+        if len(frame.payload) % 6 or len(frame.payload) > 6 * MAX_PROBES:
             return bytes([Status.BAD_REQUEST])
-        entries = [frame.payload[i : i + 6] for i in range(0, len(frame.payload), 6)]
-        self._probes = [(e[1], int.from_bytes(e[2:4], "little"), int.from_bytes(e[4:6], "little")) for e in entries]
+        self._outputs = Outputs(frame.payload, self.target.hardware.counters)
         self._fabric = GatherFabric(self.target, lambda a, n: self.read(a, n) if n else np.zeros(0, dtype=np.uint32))
         self._expected_seq = (frame.seq + 1) % 256
         self._output_seq = self._steps = self._saturations = 0
-        self._new_sample = False
+        self._new_sample, self._more = False, 0
         self._pending.clear()
         self._output.clear()
         return bytes([Status.OK])
@@ -178,42 +181,57 @@ class DeviceModel:
         self._expected_seq = (self._expected_seq + 1) % 256
         self._pending += frame.payload
         while (bitmap := self._next_bitmap()) is not None:
-            self._emit(self._fabric.step(bitmap, self._new_sample))
-            self._new_sample = False
-            self._steps += 1
+            for _ in range(self._more + 1):
+                self._output += self._outputs.of_step(self._fabric.step(bitmap, self._new_sample))
+                self._new_sample = False
+                self._steps += 1
+            self._more = 0
             self._saturations = self._fabric.saturations
         return bytes([Status.OK])
 
     def _next_bitmap(self) -> np.ndarray | None:
         """The next whole step of the input stream, uint32 words."""
-        pending = self._pending
-        while pending and pending[0] == NEW_SAMPLE:
-            self._new_sample = True
-            del pending[0]
+        pending, holds = self._pending, self.target.hardware.held
+        while pending and (pending[0] == NEW_SAMPLE or (holds and pending[0] == HELD and len(pending) > 1)):
+            if pending[0] == NEW_SAMPLE:
+                self._new_sample = True
+                del pending[0]
+            else:
+                self._more = pending[1]
+                del pending[:2]
+        if not pending or (holds and pending[0] == HELD):
+            return None
         words = int(self.read(memory.address(memory.GLOBAL, memory.CONTROL), 1)[0])
-        if not pending:
+        head, body = pending[0], pending[1:]
+        if holds and head == PACKED:
+            return self._unpacked(words)
+        size = 4 * words if head == RAW else 2 * head
+        if len(body) < size:
             return None
-        size = 4 * words if pending[0] == RAW else 2 * pending[0]
-        if len(pending) < 1 + size:
-            return None
-        head, body = pending[0], bytes(pending[1 : 1 + size])
         del pending[: 1 + size]
         if head == RAW:
-            return np.frombuffer(body, dtype="<u4").astype(np.uint32)
+            return np.frombuffer(bytes(body[:size]), dtype="<u4").astype(np.uint32)
         bits = np.zeros(32 * words, dtype=np.uint8)
-        events = np.frombuffer(body, dtype="<u2")
+        events = np.frombuffer(bytes(body[:size]), dtype="<u2")
         bits[events[events < len(bits)]] = 1
         return np.packbits(bits, bitorder="little").view(np.uint32)
 
-    def _emit(self, out: np.ndarray) -> None:
-        """One step's groups, each as events or raw, whichever is shorter."""
-        for kind, address, size in self._probes:
-            raw = out[address : address + -(-size // 4)].astype("<u4").tobytes()[:size]
-            events = np.flatnonzero(np.unpackbits(np.frombuffer(raw, dtype=np.uint8), bitorder="little"))
-            if kind == 0 and len(events) <= MAX_EVENTS and 2 * len(events) < size:
-                self._output += bytes([len(events)]) + events.astype("<u2").tobytes()
-            else:
-                self._output += bytes([RAW]) + raw
+    def _unpacked(self, words: int) -> np.ndarray | None:
+        """A packed bitmap, where all of it has come."""
+        bitmap, at = bytearray(), 1
+        while len(bitmap) < 4 * words:
+            mask = self._pending[at : at + 1]
+            at += 1
+            for bit in range(min(8, 4 * words - len(bitmap))):
+                if not mask:
+                    return None
+                here = mask[0] >> bit & 1
+                if at + here > len(self._pending):
+                    return None
+                bitmap += self._pending[at : at + 1] if here else b"\0"
+                at += here
+        del self._pending[:at]
+        return np.frombuffer(bytes(bitmap), dtype="<u4").astype(np.uint32)
 
     def _output_frames(self) -> bytes:
         wire = b""

@@ -12,7 +12,7 @@ def memory_map(target: FpgaTarget) -> dict[int, int]:
     """Every memory of the device: first word address to number of words."""
     hardware, banks = target.hardware, target.hardware.lanes * target.formats.weight_bits // 32
     sizes = {
-        memory.CONTROL: 2,
+        memory.CONTROL: 1 + hardware.job_lists,
         memory.JOBS: hardware.jobs * jobs.WORDS,
         memory.WEIGHTS: hardware.weight_rows * banks,
         memory.PARAMETERS: hardware.parameters * memory.parameter_words(target),
@@ -26,15 +26,17 @@ def present(target: FpgaTarget, at: int, count: int) -> np.ndarray:
     """Which bits of the words from an address on are memory (uint32 masks): the others read as zero.
 
     The input's words are a number as wide as a bus address. A core's control is a bit per group that it listens to,
-    then its number of jobs. A neuron's parameters fill a power of two of words, but need fewer bits; a segment's first
-    word holds an address as wide as the bitmaps are long, three marks, and more where there are maxima.
+    then its number of jobs, and of those in the first list where there may be two. A neuron's parameters fill a power
+    of two of words, but need fewer bits; a segment's first word holds an address as wide as the bitmaps are long, three
+    marks, and more where there are maxima.
     """
     masks = np.full(count, 0xFFFFFFFF, dtype=np.uint32)
     if at >> 24 == memory.GLOBAL:
         return masks & np.uint32((1 << (target.hardware.out_words - 1).bit_length()) - 1)
     words = np.arange(count) + (at & 0xFFFFF)
     if at >> 20 & 0xF == memory.CONTROL:
-        widths = np.array([target.hardware.groups, (target.hardware.jobs - 1).bit_length() + 1], dtype=np.uint64)
+        jobs_bits = (target.hardware.jobs - 1).bit_length() + 1
+        widths = np.array([target.hardware.groups, jobs_bits, jobs_bits], dtype=np.uint64)
         masks = ((1 << widths[words]) - 1).astype(np.uint32)
     elif at >> 20 & 0xF == memory.PARAMETERS:
         needed = sum(memory.parameter_fields(target.formats.of_network(), target.hardware).values())

@@ -42,8 +42,8 @@ class FpgaBackend(Backend[Formats, Hardware]):
         problems = []
         if target.hardware.lanes * target.formats.weight_bits % 32:
             problems.append("lanes x weight_bits must fill whole 32-bit words")
-        if target.hardware.update > 32 // target.formats.weight_bits:
-            problems.append("update must not exceed the lanes of one 32-bit word of weights")
+        if target.hardware.update > target.hardware.lanes:
+            problems.append("update must not exceed lanes")
         synaptic = sorted({"CubaLIF", "CubaLI"} & set(target.models))
         if synaptic and not target.hardware.synapse:
             problems.append(f"models {', '.join(synaptic)} need hardware.synapse = 1")

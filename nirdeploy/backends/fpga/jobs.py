@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ INPUT_GROUP = 0
 # Flags of a job's word 4
 FIRES, SUBTRACT, VALUES, FIRST_JOB, LAST_JOB, LAST_OF_LIST, SHARES = (1 << bit for bit in range(7))
 SYNAPTIC, LATE, GUARD, BOUNDED = (1 << bit for bit in range(12, 16))
-OLD = 1 << 21
+OLD, UNIFORM = 1 << 21, 1 << 22
 
 # Flags of a segment's word 0
 BEFORE, ENDS_PLANE, MOVES, ENDS_POSITION, ENDS_WINDOW = (1 << bit for bit in range(20, 25))
@@ -20,6 +21,9 @@ MOST_ABSENT = 7  # columns at either end of a line that have no such position of
 
 MOST_COLUMNS = MOST_LINES = 4095
 MOST_STEP = 65535  # bits from one column or line to the next
+MOST_STRETCH = 127  # rows that are looked up for spikes together
+MOST_UNIFORM = 8  # segments of a row that are looked up for spikes together
+_LOOKED_UP = 128  # bits of a line that are looked up at once, from the start of a word on
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,50 @@ class PlacedSegment:
         ][:words]
 
 
+@dataclass(frozen=True)
+class Windows:
+    """How alike segments move from row to row (``spotted_rows.v``), in bits.
+
+    ``address``: where the first one's window starts for the first row; ``pitch``: from one segment to the next;
+    ``stretch``: rows that are looked up at once; ``reach``: how far a window may reach from the byte that it was looked
+    up from.
+    """
+
+    address: int
+    pitch: int
+    line_step: int
+    stretch: int
+    step: int
+    reach: int
+
+    def encode(self) -> list[int]:
+        return [
+            self.address & 0xFFFFF,
+            self.pitch | self.line_step << 16,
+            self.stretch * self.step | self.stretch << 16,
+            self.step | self.reach << 8,
+        ]
+
+
+def windows(segments: Sequence[PlacedSegment], columns: int) -> Windows | None:
+    """Of the rows of a job, if its segments are so alike and so narrow that several rows can be looked up at once."""
+    one, last = segments[0], segments[-1]
+    pitch = (last.address - one.address) // max(len(segments) - 1, 1)
+    alike = [replace(one, address=one.address + n * pitch, row=s.row) for n, s in enumerate(segments)] == list(segments)
+    if not alike or one.before or one.ends_pass or one.absent != (0, 0):
+        return None
+    if not (len(segments) <= MOST_UNIFORM and 0 <= pitch <= MOST_STEP and one.bits and one.column_step < 128):
+        return None
+    steps = one.address + one.first, pitch, one.line_step, one.column_step
+    in_byte, in_word = 8 - math.gcd(8, *steps), 32 - math.gcd(32, *steps)  # how far into these a stretch may start
+    reach = one.bits - 1 + in_byte
+    room = _LOOKED_UP - 1 - in_word // 8 * 8 - reach  # for the windows to move in
+    stretch = min(room // one.column_step + 1 if one.column_step else MOST_STRETCH, columns, MOST_STRETCH)
+    if room < 0 or stretch < 2:
+        return None
+    return Windows(one.address + one.first, pitch, one.line_step, stretch, one.column_step, reach)
+
+
 @dataclass
 class Job:
     """Rows of one slice that read the same segments; fields as in ``job_fetch.v``."""
@@ -82,11 +130,25 @@ class Job:
     first_segment: int = 0
     plane_words: int = 0
     most: int = 0
+    windows: Windows | None = None
+
+    def look_ahead(self) -> None:
+        """Have rows looked up for spikes together where they can be: of a line; of all, if they all read the same."""
+        alike = self.columns == 1 and self.lines <= MOST_COLUMNS and not any(s.line_step for s in self.segments)
+        columns, lines = (self.lines, 1) if alike else (self.columns, self.lines)
+        if found := windows(self.segments, columns):
+            self.windows, self.columns, self.lines = found, columns, lines
 
     @property
     def plain(self) -> bool:
         """Whether it asks for nothing of a dialect."""
         return self.most <= 1 and not self.flags & (LATE | GUARD | BOUNDED | OLD)
+
+    def does_as(self, other: Job) -> bool:
+        """Whether neurons of both spike, and alike: those of the one may follow the other's closely."""
+        does = FIRES | SUBTRACT | VALUES | SYNAPTIC | LATE | GUARD | BOUNDED | OLD
+        alike = (self.flags ^ other.flags) & does == 0 and (self.shift, self.most) == (other.shift, other.most)
+        return alike and not self.flags & VALUES
 
     @property
     def planes(self) -> int:
@@ -94,17 +156,19 @@ class Job:
         return max(self.most.bit_length(), 1)
 
     def encode(self, release: Iterable[int], release_before: Iterable[int]) -> list[int]:
+        uniform = self.windows.encode() if self.windows else []
         words = [
             mask(self.wait),
             mask(self.wait_before),
             mask(release),
             mask(release_before),
-            self.flags | self.shift << 8 | self.group << 16,
+            self.flags | self.shift << 8 | self.group << 16 | (UNIFORM if uniform else 0),
             self.first_segment | len(self.segments) << 16,
             self.columns | self.lines << 12 | self.neurons - 1 << 24,
             self.slot | self.parameter_slot << 16,
             self.destination | self.plane_words << 16,
             self.row_step | self.most << 16 | self.planes - 1 << 24,
+            *uniform,
         ]
         return words + [0] * (WORDS - len(words))
 
@@ -124,9 +188,10 @@ def releases(jobs: Sequence[Job]) -> list[tuple[frozenset[int], frozenset[int]]]
     return found[::-1]
 
 
-def encode(jobs: Sequence[Job]) -> list[int]:
-    """The words of a core's whole list."""
-    ended = [*jobs[:-1], replace(jobs[-1], flags=jobs[-1].flags | LAST_OF_LIST)]
+def encode(jobs: Sequence[Job], split: int = 0) -> list[int]:
+    """The words of a core's whole list, or of two: the first ``split`` jobs are one of their own."""
+    ends = {split - 1, len(jobs) - 1}
+    ended = [replace(job, flags=job.flags | LAST_OF_LIST) if n in ends else job for n, job in enumerate(jobs)]
     return [word for job, own in zip(ended, releases(jobs), strict=True) for word in job.encode(*own)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nirdeploy.backends.fpga import memory
+from nirdeploy.backends.fpga.cost import work
 from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.jobs import encode, mask
 from nirdeploy.backends.fpga.plan import Plan
@@ -17,22 +18,24 @@ def sections(plan: Plan, target: FpgaTarget) -> list[Section]:
     """Every memory of every core, as far as the network uses it, and the size of the input bitmap."""
     size = np.array([plan.floorplan.input_words], dtype=np.uint32)
     made = [Section("input", memory.address(memory.GLOBAL, memory.CONTROL), size)]
-    for core, program in plan.programs.items():
-        made += _of_core(program, target, core)
+    splits = work.splits([program.jobs for program in plan.programs.values()], target.hardware)
+    for (core, program), split in zip(plan.programs.items(), splits, strict=True):
+        made += _of_core(program, target, core, split)
     return made
 
 
-def _of_core(program: Program, target: FpgaTarget, core: int) -> list[Section]:
-    """An idle core gets one word: no jobs."""
+def _of_core(program: Program, target: FpgaTarget, core: int, split: int) -> list[Section]:
+    """An idle core gets no more than its control. ``split``: jobs in the first list, where there are two."""
     listen = frozenset[int]().union(*(job.wait | job.wait_before for job in program.jobs))
-    control = np.array([mask(listen), len(program.jobs)], dtype=np.uint32)
+    lists = [split] if target.hardware.job_lists > 1 else []
+    control = np.array([mask(listen), len(program.jobs), *lists], dtype=np.uint32)
     made = [Section(f"core{core}.control", memory.address(core, memory.CONTROL), control)]
     if not program.jobs:
         return made
     segment_words = memory.segment_words(target)
     segments = [word for segment in program.segments for word in segment.encode(segment_words)]
     memories = [
-        ("jobs", memory.JOBS, np.asarray(encode(program.jobs))),
+        ("jobs", memory.JOBS, np.asarray(encode(program.jobs, split))),
         ("segments", memory.SEGMENTS, np.asarray(segments)),
         ("weights", memory.WEIGHTS, memory.pack_weights(program.weights(), target.formats.weight_bits)),
         ("parameters", memory.PARAMETERS, program.parameter_words().ravel()),

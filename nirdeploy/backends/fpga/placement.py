@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from nirdeploy.backends.fpga.cost import cycles
+from nirdeploy.backends.fpga.cost import cycles, work
 from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.jobs import MOST_COLUMNS
 from nirdeploy.backends.fpga.layout import Block
@@ -85,7 +85,7 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
         replace(core, cycles=round(predicted.busy[core.core], 1), limited_by=predicted.limits[core.core])
         for core in placement.cores
     )
-    layout = {"cycles_per_step": round(predicted.period, 1), "activity": cycles.ASSUMED_ACTIVITY}
+    layout = {"cycles_per_step": round(predicted.period, 1), "activity": work.ASSUMED_ACTIVITY}
     return replace(placement, cores=cores, layout=layout), plan
 
 
@@ -145,7 +145,7 @@ def _needs(plan: Floorplan, target: FpgaTarget) -> list[_Need]:
                     moving=block.columns * sum(reader.reading.moving for reader in readers),
                     shared=sum(reader.reading.shared for reader in readers),
                     shares=shares,
-                    cycles=sum(cycles.job(job, target.hardware) for job in program.jobs) / block.lines,
+                    cycles=sum(work.job(job, target.hardware) for job in program.jobs) / block.lines,
                 )
             )
     return needs

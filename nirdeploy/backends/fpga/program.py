@@ -107,13 +107,15 @@ class Program:
         made = []
         for first, count in _runs(lines, neurons, block, words.MOST_STEP if self._hardware.spatial else 0):
             done = first * block.columns
-            job = self._job(population, part, lines[first : first + count])
+            job = self._job(population, part, lines[first : first + count], block.columns)
             job.neurons = min(block.width, part.count - done * block.width)
-            job.columns, job.lines, job.row_step = block.columns, count, moving
+            job.row_step = moving
             job.slot = self.slots + done * slots
             job.parameter_slot = parameter_slot + (0 if shares else done * slots)
             job.destination = resident.word + (self._hardware.spike_words if not population.spiking else 0)
             job.flags |= words.SHARES if shares else 0
+            if self._hardware.looks_ahead:
+                job.look_ahead()
             job.plane_words = resident.plane_words if job.planes > 1 else 0
             made.append(job)
         made[0].flags |= words.FIRST_JOB
@@ -121,12 +123,14 @@ class Program:
         self.jobs += made
         self.slots += rows * slots
 
-    def _job(self, population: IntegerPopulation, part: Slice, lines: list[_Line]) -> Job:
+    def _job(self, population: IntegerPopulation, part: Slice, lines: list[_Line], columns: int) -> Job:
         flags = words.FIRES if population.spiking else words.VALUES
         flags |= 0 if population.reset == "zero" else words.SUBTRACT  # no reset: nothing is subtracted
         flags |= words.SYNAPTIC if population.synaptic else 0
         flags |= dialects.flags(population)
         segments = lines[0].segments
+        if columns == 1:
+            segments = tuple(replace(s, column_step=0) for s in segments)
         if len(lines) > 1:
             steps = [b.address - a.address for a, b in zip(segments, lines[1].segments, strict=True)]
             segments = tuple(replace(s, line_step=step) for s, step in zip(segments, steps, strict=True))
@@ -142,8 +146,8 @@ class Program:
             shift=population.shift,
             group=part.group,
             segments=segments,
-            columns=0,
-            lines=0,
+            columns=columns,
+            lines=len(lines),
             neurons=0,
             slot=0,
             parameter_slot=0,

@@ -15,7 +15,7 @@ class Hardware(Table):
     architecture: Positive
     cores: Annotated[int, Field(gt=0, le=64)]
     lanes: Annotated[int, Field(ge=4, le=256)]
-    update: Literal[1, 2, 4]
+    update: Literal[1, 2, 4, 8, 16]
     weight_rows: Annotated[int, Field(ge=32, le=65536)]
     neurons: Annotated[int, Field(ge=4, le=65536)]
     parameters: Annotated[int, Field(ge=4, le=65536)]
@@ -27,16 +27,20 @@ class Hardware(Table):
     maxima: Literal[0, 1] = 0
     compact: Literal[0, 1]
     jobs: Annotated[int, Field(ge=2, le=1024)]
+    lists: Literal[1, 2] = 1
     segments: Annotated[int, Field(ge=4, le=4096)]
     queue: Literal[8, 16, 32]
+    spots: Literal[0, 1] = 0
     groups: Literal[4, 8, 16, 32]
     spike_words: Annotated[int, Field(ge=2, le=16384)]
     out_words: Annotated[int, Field(ge=4, le=32768)]
+    held: Literal[0, 1] = 0
+    counters: Annotated[int, Field(ge=0, le=16384)] = 0
     window: Annotated[int, Field(ge=1024, le=32768)]
 
     @model_validator(mode="after")
     def _powers_of_two(self) -> Hardware:
-        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "window"):
+        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "counters", "window"):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} = {value} must be a power of two")
@@ -56,6 +60,16 @@ class Hardware(Table):
         """Of the numbers that a core reads: input values, or spikes of a neuron in a step."""
         return max(self.planes, self.spike_planes)
 
+    @property
+    def job_lists(self) -> int:
+        """Lists that a core's jobs may stand in."""
+        return 1 if self.compact else self.lists
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether words without spikes are not fetched."""
+        return bool(self.spots) and not self.compact
+
     def beyond(self, plain: bool) -> int:
         """Cycles that a neuron takes longer where its job asks for something of a dialect (``beyond_plain.v``)."""
         return 0 if plain else self.spike_planes + 4 if self.spike_planes > 1 else 2
@@ -66,7 +80,8 @@ class Hardware(Table):
 
     def value_pace(self, plain: bool) -> int:
         """The same of membrane values, where it is not compact (``pipelined/row_update.v``)."""
-        return ((8 + self.beyond(plain) + self.update) * self.update + 11) // 12
+        free = 28 if self.update > 8 else 12  # places of the queue of messages
+        return max(-(-(9 + self.beyond(plain) + self.update) * self.update // free), self.update)
 
 
 FpgaTarget = Target[Formats, Hardware]

@@ -2,6 +2,7 @@
 module command #(
     parameter MAX_BODY    = 512,
     parameter DIGEST_BITS = 8,     // that a cycle adds to a digest
+    parameter PATIENT     = 1,     // 0: the line's encoder takes longer for a byte than `counters` for finding it
     parameter PW          = $clog2(MAX_BODY)
 ) (
     input  wire          clk,
@@ -100,26 +101,26 @@ module command #(
     wire [20:0] cfg_next = {1'b0, cfg_addr[19:0]} + distance + {20'd0, !to_last};
 
     // ---------------------------------------------------------------- reply: type and seq, then its payload
-    // HELLO and STATUS tell bytes of `counters`; it finds one faster than the line's encoder takes two.
-    localparam [6:0] COUNTED = 7'd32, COUNTED_LAST = 7'd57, IDENTITY = 7'd70, HASH_FIRST = 7'd96, HASH_LAST = 7'd127;
+    // HELLO and STATUS tell bytes of `counters`, which takes up to six cycles for finding one.
+    localparam [6:0] COUNTED = 7'd32, COUNTED_LAST = 7'd57, IDENTITY = 7'd68, HASH_FIRST = 7'd96, HASH_LAST = 7'd127;
     reg  [2:0]   at;              // byte of the header, then of the payload
     reg          header_sent, telling;
+    reg  [2:0]   found;           // all set: the byte told is the one asked for
     wire         tells = kind == HELLO || kind == STATUS;
     wire [7:0]   condition = {6'd0, streaming, valid && !streaming};
     wire [2:0]   last = kind == WRITE || kind == DIGEST ? 3'd4 : kind == COMMIT ? 3'd1 : 3'd0;
-    wire [7:0]   lead = !tells ? status : (kind == HELLO) == at[0] ? condition : {7'd0, !at[0]};
-    wire [31:0]  number = kind == WRITE ? cfg_addr : kind == DIGEST ? ~crc : {24'd0, section};
-    wire [1:0]   nth = at[1:0] - 1'b1;
+    wire [7:0]   lead = !tells ? status : (kind == HELLO) == at[0] ? condition : {6'd0, !at[0], 1'b0};  // protocol 2
+    wire [7:0]   number = kind == WRITE ? field[7:0] : kind == DIGEST ? ~crc[7:0] : section;  // the next byte of it
 
     assign copy_wanted = state == REPLY && kind == STATUS && has_line;
     assign hash_we     = hashes && told_at[0];
     assign hash_data   = {value, field[47:40]};
     assign working    = state != IDLE;
     assign wants_line = state == REPLY || state == SEND || state == CLOSE;
-    assign out_valid  = state == SEND;
+    assign out_valid  = state == SEND && (PATIENT == 0 || !telling || &found);
     assign out_data   = telling ? (told_at[6:5] == 2'b11 && !valid ? 8'd0 : told)
                       : !header_sent ? (at == 0 ? kind | 8'h80 : seq)
-                      : at == 0 || tells ? lead : number[nth*8 +: 8];
+                      : at == 0 || tells ? lead : number;
     assign cfg_last   = state == DIGEST_RUN && &part;
     assign out_close  = state == CLOSE;
     assign probe_we   = state == PROBE;
@@ -301,12 +302,20 @@ module command #(
             REPLY: begin
                 header_sent <= 1'b0;
                 telling     <= 1'b0;
+                found       <= 3'd0;
                 at          <= 0;
+                if (kind == WRITE) field[31:0] <= cfg_addr;
                 if (has_line && (kind != STATUS || copy_taken)) state <= SEND;
             end
-            SEND: if (out_ready) begin
+            SEND: if (!out_valid) found <= found + 1'b1;
+            else if (out_ready) begin
                 at <= at + 1'b1;
+                if (header_sent && at != 0) begin
+                    field <= field >> 8;
+                    crc   <= crc >> 8;
+                end
                 if (telling) told_at <= told_at + 1'b1;
+                found <= 3'd0;
                 if (!header_sent && at == 1) begin
                     header_sent <= 1'b1;
                     at          <= 0;

@@ -28,9 +28,12 @@ module core #(
     parameter SPATIAL     = 1,   // 1: rows may stand in a grid (convolutions, pooling)
     parameter PLANES      = 1,   // more: sources may be numbers, in bit planes
     parameter MAXIMA      = 0,   // 1: rows may sum up maxima over windows
+    parameter COMPACT     = 0,   // 1: the modules of the folder compact
     parameter JOBS        = 64,
+    parameter LISTS       = 1,   // 2: jobs may stand in two lists, the first of which may be ahead
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,  // bitmap words fetched ahead of the walk, at most
+    parameter SPOTS       = 0,   // 1: words without spikes are not fetched
     parameter GROUPS      = 32,
     parameter SPIKE_WORDS = 256,
     parameter AW          = 10,  // bits of a bus address
@@ -47,7 +50,7 @@ module core #(
     output wire [31:0]         cfg_rdata,  // three cycles after cfg_addr, compact: one
     // spikes in
     input  wire                bus_valid,
-    input  wire [GW-1:0]       bus_group,
+    input  wire [GROUPS-1:0]   bus_onehot, // of its group
     input  wire                bus_parity,
     // verilator lint_off UNUSEDSIGNAL
     input  wire [AW-1:0]       bus_addr,   // a core hears bitmaps only; values lie above them
@@ -63,7 +66,7 @@ module core #(
     // status
     output wire                busy,       // something is under way, if only waiting
     output wire                working,    // and moves in this cycle
-    output wire [3:0]          saturations  // in this cycle
+    output wire [4:0]          saturations  // in this cycle
 );
     localparam BANKS    = LANES * WEIGHT_BITS / 32;
     localparam BW       = BANKS > 1 ? $clog2(BANKS) : 1;
@@ -82,8 +85,8 @@ module core #(
     wire rst = !run;
 
     // ---------------------------------------------------------------- configuration
-    reg [GROUPS-1:0] listen = 0;                 // read, maybe, before they are written
-    reg [JW:0] jobs = 0;
+    reg [GROUPS-1:0] listen;
+    reg [JW:0] jobs, split;                      // all of them, and those of the first list (0: there is one)
     reg [31:0] listen_word;
     wire we_control  = cfg_we && cfg_kind == 3'd0;
     wire we_jobs     = cfg_we && cfg_kind == 3'd1;
@@ -91,9 +94,11 @@ module core #(
     wire we_params   = cfg_we && cfg_kind == 3'd3;
     wire we_segments = cfg_we && cfg_kind == 3'd4;
 
+    initial {listen, jobs, split} = 0;           // read, maybe, before they are written
     always @(posedge clk) begin
-        if (we_control && cfg_addr[0] == 1'b0) listen <= cfg_wdata[GROUPS-1:0];
-        if (we_control && cfg_addr[0] == 1'b1) jobs <= cfg_wdata[JW:0];
+        if (we_control && cfg_addr[1:0] == 2'd0) listen <= cfg_wdata[GROUPS-1:0];
+        if (we_control && cfg_addr[1:0] == 2'd1) jobs <= cfg_wdata[JW:0];
+        if (LISTS > 1 && we_control && cfg_addr[1:0] == 2'd2) split <= cfg_wdata[JW:0];
     end
 
     always @* begin
@@ -108,7 +113,7 @@ module core #(
 
     always @* begin
         case (cfg_kind)
-            3'd0: cfg_in_range = below(cfg_addr, 2);
+            3'd0: cfg_in_range = below(cfg_addr, LISTS > 1 ? 3 : 2);
             3'd1: cfg_in_range = below(cfg_addr, JOBS * 16);
             3'd2: cfg_in_range = below(cfg_addr, WEIGHT_ROWS * BANKS);
             3'd3: cfg_in_range = below(cfg_addr, PARAMETERS * WORDS);
@@ -119,10 +124,10 @@ module core #(
 
     // ---------------------------------------------------------------- occupancy of the source groups
     reg  [2*GROUPS-1:0] full, first_step;
-    reg                 parity;
+    wire                parity;      // of the step in which the next job is
     reg                 virgin;      // there has been no step yet
     wire                fetched;
-    wire                listening = listen[bus_group];
+    wire                listening = |(listen & bus_onehot);
     wire [2*GROUPS-1:0] there;       // full, and not about to be released
     wire [GROUPS-1:0]   now_full  = parity ? there[GROUPS +: GROUPS] : there[0 +: GROUPS];
     wire [GROUPS-1:0]   before_full = parity ? there[0 +: GROUPS] : there[GROUPS +: GROUPS];
@@ -130,21 +135,34 @@ module core #(
 
     assign occupied = full;
 
-    wire                 arrives  = bus_valid && bus_last && listening;
-    wire [2*GROUPS-1:0]  arriving = {{(2*GROUPS-1){1'b0}}, arrives} << {bus_parity, bus_group};
+    wire                 arrives  = bus_valid && bus_last;
+    wire [GROUPS-1:0]    arrived  = arrives ? listen & bus_onehot : {GROUPS{1'b0}};
+    wire [2*GROUPS-1:0]  arriving = {bus_parity ? arrived : {GROUPS{1'b0}}, bus_parity ? {GROUPS{1'b0}} : arrived};
     wire [2*GROUPS-1:0]  leaving;                // with the last word of the job whose words are being fetched
-
-    assign there = full & ~leaving;
+    wire [GROUPS-1:0]    wait_now, wait_before, release_now, release_before;
+    wire                 start;
 
     always @(posedge clk) begin
-        if (rst) full <= 0;
-        else if (arrives || fetched) full <= (fetched ? full & ~leaving : full) | arriving;
-        if (arrives) first_step[{bus_parity, bus_group}] <= bus_first;
+        full  <= rst ? {2*GROUPS{1'b0}} : (fetched ? full & ~leaving : full) | arriving;
+        first_step <= (first_step & ~arriving) | (bus_first ? arriving : {2*GROUPS{1'b0}});
     end
+
+    // A register, as it takes long to find; compact: none.
+    generate
+        if (COMPACT == 0) begin : kept_there
+            reg  [2*GROUPS-1:0] unclaimed;
+            wire [GROUPS-1:0]   of_before = virgin ? {GROUPS{1'b0}} : release_before;
+            wire [2*GROUPS-1:0] claimed = parity ? {release_now, of_before} : {of_before, release_now};  // by the next job
+            always @(posedge clk)
+                unclaimed <= rst ? {2*GROUPS{1'b0}} : (start ? unclaimed & ~claimed : unclaimed) | arriving;
+            assign there = unclaimed;
+        end else begin : found_there
+            assign there = full & ~leaving;
+        end
+    endgenerate
 
     // ---------------------------------------------------------------- the next job
     wire              job_ready, job_synaptic, job_room, job_through;
-    wire [GROUPS-1:0] wait_now, wait_before, release_now, release_before;
     wire [6:0]        job_flags;
     wire [3:0]        job_shift, job_dialect;
     wire [GW-1:0]     job_group;
@@ -154,34 +172,39 @@ module core #(
     // verilator lint_on UNUSEDSIGNAL
     wire [11:0]       columns, lines;
     wire [23:0]       job_counts;
+    wire              uniform;
+    wire [88:0]       windows;
     wire [7:0]        job_neurons;
     wire [31:0]       job_word;
     wire              segments_idle, segments_busy, update_takes_job;
     wire              first_here = |(now_first & wait_now);
     wire              complete = (now_full & wait_now) == wait_now
                                && (virgin || (before_full & wait_before) == wait_before);
-    wire              start = job_ready && segments_idle && complete && job_room;
+    wire              second, turn;
+    assign start = job_ready && segments_idle && complete && job_room;
 
-    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW)) next (
-        .clk(clk), .run(run), .jobs(jobs),
+    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW), .LISTS(LISTS), .SPOTS(SPOTS)) next (
+        .clk(clk), .run(run), .jobs(jobs), .split(split), .turn(turn), .second(second),
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
         .ready(job_ready), .start(start), .advance(job_through), .wait_now(wait_now), .wait_before(wait_before),
         .release_now(release_now), .release_before(release_before), .flags(job_flags), .shift(job_shift),
         .synaptic(job_synaptic), .dialect(job_dialect), .group(job_group),
         .first_segment(first_segment), .segments(segments_of_row),
         .columns(columns), .lines(lines), .neurons(job_neurons), .slot(job_slot),
-        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step), .counts(job_counts)
+        .parameter_slot(job_parameters), .destination(job_dest), .row_step(row_step), .counts(job_counts),
+        .uniform(uniform), .windows(windows)
     );
 
     always @(posedge clk) begin
-        if (rst) begin
-            parity <= 1'b0;
-            virgin <= 1'b1;
-        end else if (start) begin
-            parity <= parity ^ job_flags[5];
-            virgin <= virgin && !job_flags[5];
-        end
+        if (rst) virgin <= 1'b1;
+        else if (start) virgin <= virgin && !job_flags[5];
     end
+
+    job_lists #(.LISTS(LISTS), .GROUPS(GROUPS)) order (
+        .clk(clk), .rst(rst), .lists(split != 0), .start(start), .ends(job_flags[5]), .begins_group(job_flags[3]),
+        .ends_group(job_flags[4]), .waiting(job_ready && !complete), .wait_now(wait_now), .there(there),
+        .second(second), .turn(turn), .parity(parity)
+    );
 
     // `jobs_under_way`: from a job's `start` on, what its rows need to be updated, and what it releases.
     //   room: another one may start          through: pulses when its words in `job_fetch` are not needed any more
@@ -221,44 +244,54 @@ module core #(
     wire [RW-1:0] token_row;
     wire [MK-1:0] finish_marks;
 
+    wire [SW:0]   word_arrives_at = {bus_parity, bus_addr[SW-1:0]};
+
     ram #(.WIDTH(32), .DEPTH(2 * SPIKE_WORDS)) bitmaps (
-        .clk(clk), .we(bus_valid && listening), .waddr({bus_parity, bus_addr[SW-1:0]}), .wdata(bus_data),
+        .clk(clk), .we(bus_valid && listening), .waddr(word_arrives_at), .wdata(bus_data),
         .re(word_read), .raddr(word_addr), .rdata(word_data)
     );
 
     wire [FIELDS*32-1:0] segment_words;
     segments #(
-        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW), .MAXIMA(MAXIMA)
+        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW), .MAXIMA(MAXIMA), .SPOTS(SPOTS)
     ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
         .start(start), .first_segment(first_segment[EW-1:0]), .count(segments_of_row[EW:0]),
         .row_step(row_step[RW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
+        .uniform(uniform), .windows(windows),
         .idle(segments_idle), .busy(segments_busy), .fetched(fetched),
         .read(word_read), .raddr(word_addr), .rdata(word_data),
+        .arrives(bus_valid && listening), .waddr(word_arrives_at), .wdata(bus_data),
         .valid(word_valid), .ready(word_ready), .word(word_out)
     );
 
-    walk #(.RW(RW), .MK(MK)) walker (
+    walk #(.RW(RW), .MK(MK), .BEHIND(COMPACT)) walker (
         .clk(clk), .rst(rst), .enable(!stall), .valid(word_valid), .ready(word_ready), .head(word_out),
         .busy(walking), .token(token), .token_row(token_row), .finish(finish), .finish_marks(finish_marks)
     );
 
     // ---------------------------------------------------------------- weights and accumulators
-    // A token's weights come one cycle later and are registered (compact: not), then summed.
-    wire      add, finished;
-    wire [MK-1:0] finished_marks;
-    reg       reads, row_valid;
-    reg [MK-1:0] row_marks;
+    // A token's weights come one cycle later and are registered (compact: not), then summed. A finish goes along (compact:
+    // it comes one cycle behind the last token, and goes one cycle faster). Accumulators add up for ever, and the update
+    // sees by how much (compact: they are cleared as each pass is taken).
+    wire      add, finished, finishing;
+    wire [MK-1:0] finished_marks, finishing_marks;
+    reg       reads, row_valid, row_starts; // the row is its job's first one, and the pass the row's
+    reg [MK-1:1] row_marks;
     wire      take, shift_chain;
+    wire      clears = COMPACT != 0 && take;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
     wire [RW-1:0] weight_row = run ? token_row : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
+    stage #(.WIDTH(MK + 1)) beside_reads (
+        .clk(clk), .enable(!stall || rst), .in({finish && !rst, finish_marks}), .out({finishing, finishing_marks})
+    );
     stage #(.WIDTH(MK + 2)) to_sums (
-        .clk(clk), .enable(!stall || rst), .in({reads && !rst, finish && !rst, finish_marks}),
+        .clk(clk), .enable(!stall || rst), .in({reads && !rst, finishing && !rst, finishing_marks}),
         .out({add, finished, finished_marks})
     );
 
@@ -270,8 +303,16 @@ module core #(
             reads     <= token;
             row_valid <= finished;
         end
-        if (!stall) row_marks <= finished_marks;
+        if (!stall) row_marks <= finished_marks[MK-1:1];
+        if (!stall) row_starts <= finished_marks[0] && finished_marks[2];
     end
+
+    // What the lanes do is said a cycle before they do it (compact: in that cycle), as it has far to go.
+    wire acc_enable, acc_clear, hold_enable, hold_take;
+    stage #(.WIDTH(4)) orders (
+        .clk(clk), .enable(1'b1), .in({rst || clears || (add && !stall), rst || clears, take || shift_chain, take}),
+        .out({acc_enable, acc_clear, hold_enable, hold_take})
+    );
 
     genvar b;
     generate
@@ -280,8 +321,7 @@ module core #(
             lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)) lanes (
                 .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
                 .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
-                .acc_enable(rst || take || (add && !stall)), .acc_clear(rst || take),
-                .hold_enable(take || shift_chain), .hold_take(take),
+                .acc_enable(acc_enable), .acc_clear(acc_clear), .hold_enable(hold_enable), .hold_take(hold_take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),
                 .chain_out(chain[b*UPDATE*ACC_BITS +: UPDATE*ACC_BITS])
             );
@@ -305,13 +345,13 @@ module core #(
         .clk(clk), .run(run),
         .we(we_params), .cfg_addr(cfg_addr[PS+UW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(params),
         .next_job(update_job), .job_taken(update_takes_job),
-        .row_valid(row_valid), .row_marks(row_marks), .take(take), .stall(stall), .shift_chain(shift_chain),
+        .row_valid(row_valid), .row_starts(row_starts), .row_marks(row_marks), .take(take), .stall(stall), .shift_chain(shift_chain),
         .chain(chain[0 +: UPDATE*ACC_BITS]),
         .out_valid(out_valid), .out_ready(out_ready), .out_message(out_message),
         .busy(updating), .working(update_works), .saturations(saturations)
     );
 
-    wire under_way = segments_busy || word_valid || walking || reads || add || finished || row_valid;
+    wire under_way = segments_busy || word_valid || walking || reads || finishing || add || finished || row_valid;
     assign busy    = under_way || updating;
     assign working = (under_way && !stall) || update_works;
 
@@ -333,7 +373,8 @@ module core #(
 
     always @* begin
         case (kind_now)
-            3'd0: other = word_now[0] ? {{(31-JW){1'b0}}, jobs} : listen_word;
+            3'd0: other = LISTS > 1 && word_now[1] ? {{(31-JW){1'b0}}, split}
+                        : word_now[0] ? {{(31-JW){1'b0}}, jobs} : listen_word;
             3'd1: other = job_word;
             3'd3: other = params[word_now*32 +: 32];
             default: other = segment_words[word_now[FW-1:0]*32 +: 32];

@@ -2,13 +2,13 @@
 // identity, which is constant: nothing that is written can change it.
 //
 //   0 bad frames (up to 65,528)   1..4 cycles   5..8 cycles in which cores worked   9, 10 steps   11, 12 saturations
-//   16..28 the same, as they stood when `wanted`         35..47 IDENTITY (no memory)     48..63 hash of the image
+//   16..28 the same, as they stood when `wanted`         34..47 IDENTITY (no memory)     48..63 hash of the image
 //
 // A sweep goes through all counters in 64 cycles, four each: read; add; add again, into the copy if it is wanted; then
-// the write port is the hash's. What happens meanwhile waits in a few bits. Words 16 on and 35 on are what
+// the write port is the hash's. What happens meanwhile waits in a few bits. Words 16 on and 34 on are what
 // STATUS and HELLO tell, in its order (docs/link.md).
 module counters #(
-    parameter [207:0] IDENTITY = 0,
+    parameter [223:0] IDENTITY = 0,
     parameter         SB       = 3    // bits of the saturations in a cycle
 ) (
     input  wire          clk,
@@ -111,7 +111,7 @@ module counters #(
     reg [7:0] rom [0:31];
     reg [7:0] constant;
     integer   i;
-    initial for (i = 0; i < 32; i = i + 1) rom[i] = i < 6 ? 8'd0 : IDENTITY[8*(i < 6 ? 0 : i-6) +: 8];
+    initial for (i = 0; i < 32; i = i + 1) rom[i] = i < 4 ? 8'd0 : IDENTITY[8*(i < 4 ? 0 : i-4) +: 8];
 
     assign hash_ready = phase == 2'd3;
 

@@ -19,9 +19,12 @@ module fabric #(
     parameter SPATIAL     = 1,
     parameter PLANES      = 1,
     parameter MAXIMA      = 0,
+    parameter COMPACT     = 0,
     parameter JOBS        = 64,
+    parameter LISTS       = 1,
     parameter SEGMENTS    = 256,
     parameter QUEUE       = 16,
+    parameter SPOTS       = 0,
     parameter GROUPS      = 32,
     parameter SPIKE_WORDS = 256,
     parameter OUT_WORDS   = 1024,
@@ -57,7 +60,7 @@ module fabric #(
     input  wire [2*GROUPS-1:0] occupied_outside,
     // status
     output wire                busy,        // something is under way, if only waiting
-    output wire                working,     // and moves in this cycle
+    output reg                 working,     // and moved in the cycle before
     output reg  [SB-1:0]       saturated    // neurons, in this cycle
 );
     localparam MW = GW + AW + 35;
@@ -69,12 +72,13 @@ module fabric #(
 
     // ---------------------------------------------------------------- cores
     wire [SOURCES*MW-1:0]         messages;
-    wire [SOURCES-1:0]            offered, ready, granted, blocked;
+    wire [SOURCES-1:0]            offered, ready, granted;
     reg                           downwards;
+    reg  [GROUPS-1:0]             bus_onehot;
     wire [CORES*2*GROUPS-1:0]     occupied;
     wire [CORES-1:0]              cores_busy, cores_working, in_range;
     wire [CORES*32-1:0]           rdata;
-    wire [CORES*4-1:0]            cores_saturated;
+    wire [CORES*5-1:0]            cores_saturated;
     reg                           in_parity;
 
     genvar c;
@@ -88,27 +92,30 @@ module fabric #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
-                .SPATIAL(SPATIAL), .PLANES(PLANES), .MAXIMA(MAXIMA),
-                .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .GROUPS(GROUPS),
+                .SPATIAL(SPATIAL), .PLANES(PLANES), .MAXIMA(MAXIMA), .COMPACT(COMPACT),
+                .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .LISTS(LISTS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .SPOTS(SPOTS), .GROUPS(GROUPS),
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(run),
                 .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[2:0]), .cfg_addr(cfg_addr[19:0]),
                 .cfg_wdata(cfg_wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
-                .bus_valid(bus_valid), .bus_group(bus_group), .bus_parity(bus_parity), .bus_addr(bus_addr),
+                .bus_valid(bus_valid), .bus_onehot(bus_onehot), .bus_parity(bus_parity), .bus_addr(bus_addr),
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
                 .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
                 .out_valid(offered[c]), .out_ready(granted[c]), .out_message(messages[c*MW +: MW]),
-                .busy(cores_busy[c]), .working(cores_working[c]), .saturations(cores_saturated[c*4 +: 4])
+                .busy(cores_busy[c]), .working(cores_working[c]), .saturations(cores_saturated[c*5 +: 5])
             );
         end
     endgenerate
 
-    assign offered[CORES] = in_valid;
-    assign messages[CORES*MW +: MW] = {{GW{1'b0}}, in_parity, in_addr, in_data, in_first, in_last};
-    assign in_ready = granted[CORES];
-    assign busy    = |cores_busy || bus_valid;
-    assign working = |cores_working || bus_valid;
+    wire [AW+33:0] in_message;
+    register_slice #(.WIDTH(AW + 34)) input_register (
+        .clk(clk), .rst(!run), .in_valid(in_valid), .in_ready(in_ready), .in({in_addr, in_data, in_first, in_last}),
+        .out_valid(offered[CORES]), .out_ready(granted[CORES]), .out(in_message)
+    );
+
+    assign messages[CORES*MW +: MW] = {{GW{1'b0}}, in_parity, in_message};
+    assign busy    = |cores_busy || bus_valid || offered[CORES];
 
     // ---------------------------------------------------------------- bus
     reg [2*GROUPS-1:0] taken;
@@ -122,11 +129,16 @@ module fabric #(
         for (c = 0; c < SOURCES; c = c + 1) begin : source
             wire [GW-1:0] group  = messages[c*MW + AW + 35 +: GW];
             wire          parity = messages[c*MW + AW + 34];
-            assign blocked[c] = taken[{parity, group}];
-            assign ready[c] = offered[c] && !blocked[c];
+            wire          blocked = taken[{parity, group}];
             if (c == CORES) begin : input_first  // so that read-outs never keep the cores from their next step
+                assign ready[c] = offered[c] && !blocked;
                 assign granted[c] = ready[c];
             end else begin : core_next  // the first and the last take turns at being served first
+                // A core's messages of a group and step come one behind the other, and nobody else sends them: where
+                // there is room for the first there is for all. Found a cycle earlier, as it takes long.
+                reg clear;
+                always @(posedge clk) clear <= run && offered[c] && !blocked && !(granted[c] && messages[c*MW]);
+                assign ready[c] = offered[c] && clear;
                 wire earlier = |(ready[CORES-1:0] << (CORES - c));
                 wire later = |(ready[CORES-1:0] >> (c + 1));
                 assign granted[c] = ready[c] && !ready[CORES] && !(downwards ? later : earlier);
@@ -144,12 +156,14 @@ module fabric #(
     reg [SB-1:0] total;
     always @* begin
         total = 0;
-        for (s = 0; s < CORES; s = s + 1) total = total + cores_saturated[s*4 +: (SB < 4 ? SB : 4)];
+        for (s = 0; s < CORES; s = s + 1) total = total + cores_saturated[s*5 +: (SB < 5 ? SB : 5)];
     end
 
     always @(posedge clk) begin
         {bus_group, bus_parity, bus_addr, bus_data, bus_first, bus_last} <= chosen;
+        bus_onehot <= {{(GROUPS-1){1'b0}}, 1'b1} << chosen[AW+35 +: GW];
         saturated <= total;
+        working   <= |cores_working || bus_valid;
         if (!run) begin
             bus_valid   <= 1'b0;
             downwards   <= 1'b0;
@@ -157,7 +171,7 @@ module fabric #(
         end else begin
             bus_valid   <= granted != 0;
             downwards   <= !downwards;
-            if (in_valid && in_ready && in_last) in_parity <= !in_parity;
+            if (granted[CORES] && in_message[0]) in_parity <= !in_parity;
         end
     end
 

@@ -17,7 +17,8 @@ module fifo #(
     reg [AW:0] wptr, rptr;
     wire [AW:0] stored = wptr - rptr;
     wire        advance = !valid || ready;
-    wire        fetch = advance && stored != 0;
+    wire        more = wptr != rptr;
+    wire        fetch = advance && more;
 
     assign level = stored + {{AW{1'b0}}, valid};
 
@@ -34,7 +35,7 @@ module fifo #(
         end else begin
             if (push) wptr <= wptr + 1'b1;
             if (fetch) rptr <= rptr + 1'b1;
-            if (advance) valid <= stored != 0;
+            if (advance) valid <= more;
         end
     end
 endmodule

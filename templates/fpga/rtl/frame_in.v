@@ -2,6 +2,7 @@
 // `done`. What does not check is dropped and counted.
 module frame_in #(
     parameter MAX_BODY = 512,
+    parameter CRC_BITS = 8,      // that a cycle adds to the CRC
     parameter AW       = $clog2(MAX_BODY)
 ) (
     input  wire          clk,
@@ -14,18 +15,20 @@ module frame_in #(
     input  wire          done,
     input  wire [AW-1:0] raddr,     // `rdata` one cycle later
     output wire [7:0]    rdata,
-    output reg           bad        // pulses: one was dropped
+    output reg           bad,       // pulses: one was dropped
+    output wire          begun      // a frame has begun and not ended
 );
     localparam [31:0] RESIDUE = 32'hDEBB20E3;  // CRC-32 over data and its own CRC, before inversion
+    localparam [3:0]  BEATS   = 8 / CRC_BITS;
 
     reg [7:0]  remaining;     // bytes of the current COBS group
     reg        zero_pending;  // the group ends with a zero unless the frame does
     reg        started, broken;
     reg [31:0] crc;
-    reg [7:0]  summed;        // what of a byte the CRC has not seen: a bit a cycle
-    reg [3:0]  bits_left;
+    reg [7:0]  summed;        // what of a byte the CRC has not seen
+    reg [3:0]  beats_left;    // cycles until it has
     wire [31:0] crc_next;
-    wire summing = bits_left != 0;
+    wire summing = beats_left != 0;
 
     wire take = in_valid && in_ready;
     wire code = take && in_data != 0 && remaining == 0;
@@ -35,9 +38,12 @@ module frame_in #(
     wire good = started && !broken && remaining == 0 && (length[AW:3] != 0 || length[2:1] == 2'b11) && crc == RESIDUE;
     wire room = length != MAX_BODY;
 
-    assign in_ready = !valid && !summing;
+    assign begun = started;
 
-    crc32 #(.BITS(1)) check (.crc(crc), .data(summed[0]), .next(crc_next));
+    // With the last of a byte the next one may come; the end of the frame waits for the sum.
+    assign in_ready = !valid && (!summing || (beats_left == 4'd1 && in_data != 0));
+
+    crc32 #(.BITS(CRC_BITS)) check (.crc(crc), .data(summed[CRC_BITS-1:0]), .next(crc_next));
 
     ram #(.WIDTH(8), .DEPTH(MAX_BODY)) body (
         .clk(clk), .we(emit && room), .waddr(length[AW-1:0]), .wdata(emitted),
@@ -51,9 +57,9 @@ module frame_in #(
             length <= 0;
         end
         if (summing) begin
-            crc       <= crc_next;
-            summed    <= summed >> 1;
-            bits_left <= bits_left - 1'b1;
+            crc        <= crc_next;
+            summed     <= summed >> CRC_BITS;
+            beats_left <= beats_left - 1'b1;
         end
         if (take && in_data == 0) begin
             valid <= good;
@@ -73,8 +79,8 @@ module frame_in #(
             if (emit) begin
                 if (room) length <= length + 1'b1;
                 else broken <= 1'b1;
-                summed    <= emitted;
-                bits_left <= 4'd8;
+                summed     <= emitted;
+                beats_left <= BEATS;
             end
         end
         if (rst) begin
@@ -85,7 +91,7 @@ module frame_in #(
             broken       <= 1'b0;
             length       <= 0;
             crc          <= 32'hFFFFFFFF;
-            bits_left    <= 0;
+            beats_left   <= 0;
         end
     end
 endmodule

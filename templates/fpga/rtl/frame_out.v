@@ -1,7 +1,8 @@
 // Bodies to bytes of the line: appends the CRC-32, encodes COBS, ends with a zero. One frame is built
 // while the one before is sent.
 module frame_out #(
-    parameter AW = 9   // bits of a position inside an encoded frame: 487 bytes at most, and three of COBS
+    parameter AW       = 9,  // bits of a position inside an encoded frame: 487 bytes at most, and three of COBS
+    parameter CRC_BITS = 8   // that a cycle adds to the CRC
 ) (
     input  wire       clk,
     input  wire       rst,
@@ -18,6 +19,7 @@ module frame_out #(
     output wire [7:0] out_data
 );
     localparam BODY = 3'd0, CHECK = 3'd1, LAST_CODE = 3'd2, DELIMITER = 3'd3;
+    localparam [3:0] BEATS = 8 / CRC_BITS;
 
     // ---------------------------------------------------------------- build
     reg [2:0]    state;
@@ -28,23 +30,25 @@ module frame_out #(
     reg          group_full;     // the group has 254 bytes: write its code before anything else
     reg [31:0]   crc;
     reg [1:0]    crc_left;       // its bytes still to be put
-    reg [7:0]    summed;         // what of a byte the CRC has not seen: a bit a cycle
-    reg [3:0]    bits_left;      // 9: it is put into the frame first
+    reg [7:0]    summed;         // what of a byte the CRC has not seen
+    reg [3:0]    beats_left;     // cycles until it has; in the first of them it is put into the frame
     wire [31:0]  crc_next;
 
-    wire         summing = bits_left != 0;
-    wire         building = !full[half] && !group_full && !summing;
-    wire         from_body = bits_left == 4'd9;
-    wire         from_crc = state == CHECK && building;
+    wire         summing = beats_left != 0;
+    wire         building = !full[half] && !group_full;
+    wire         from_body = state == BODY && beats_left == BEATS && !group_full;
+    wire         from_crc = state == CHECK && building && !summing;
     wire         put = from_body || from_crc;
     wire [7:0]   value = state == CHECK ? ~crc[7:0] : summed;
     wire         zero = put && value == 0;
 
-    assign in_ready    = state == BODY && building;
-    assign close_ready = in_ready && !in_valid;
+    assign in_ready    = state == BODY && building && (!summing || beats_left == 4'd1);
+    assign close_ready = state == BODY && building && !summing && !in_valid;
 
     // Put out, the CRC moves on by bytes, as if each bit that it meets were its own.
-    crc32 #(.BITS(1)) check (.crc(crc), .data(state == CHECK ? crc[0] : summed[0]), .next(crc_next));
+    crc32 #(.BITS(CRC_BITS)) check (
+        .crc(crc), .data(state == CHECK ? crc[CRC_BITS-1:0] : summed[CRC_BITS-1:0]), .next(crc_next)
+    );
 
     reg          we;
     reg [AW-1:0] waddr;
@@ -72,18 +76,18 @@ module frame_out #(
             code       <= code + 1'b1;
             group_full <= code == 8'd254;
         end
-        if (summing) bits_left <= bits_left - 1'b1;
-        if (summing && !from_body) begin
-            crc    <= crc_next;
-            summed <= summed >> 1;
+        if (summing && !group_full) begin
+            crc        <= crc_next;
+            summed     <= summed >> CRC_BITS;
+            beats_left <= beats_left - 1'b1;
         end
         if (in_ready && in_valid) begin
-            summed    <= in_data;
-            bits_left <= 4'd9;
+            summed     <= in_data;
+            beats_left <= BEATS;
         end
-        if (from_crc) bits_left <= 4'd8;
         if (from_crc) begin
-            crc_left <= crc_left - 1'b1;
+            beats_left <= BEATS;
+            crc_left   <= crc_left - 1'b1;
             if (crc_left == 0) state <= LAST_CODE;
         end
         if (close && close_ready) state <= CHECK;
@@ -96,11 +100,11 @@ module frame_out #(
             code         <= 8'd1;
             crc          <= 32'hFFFFFFFF;
             crc_left     <= 2'd3;
-            bits_left    <= 0;
+            beats_left   <= 0;
         end
         if (rst) begin
             state      <= BODY;
-            bits_left  <= 0;
+            beats_left <= 0;
             half       <= 1'b0;
             wptr       <= 1;
             code_ptr   <= 0;

@@ -1,12 +1,14 @@
 // The row in the hold chain: takes it from the lanes, and counts its neurons, their slots in the memory of states and
 // their parameters, UPDATE of them at a time. The rows of a job follow each other closely; the first row of a job waits
-// until all before it is through, as what is kept per job then changes.
+// until all before it is through, as what is kept per job then changes. Where EARLY, a row comes with the last move of
+// the one before, and only the first job of a group waits, if it is not `alike`: those behind it differ in nothing.
 module hold_chain #(
     parameter UPDATE = 2,
     parameter LW     = 6,                  // bits of a number of lanes
     parameter NW     = 8,                  // bits of a state slot
     parameter PS     = 8,                  // bits of a parameter slot
     parameter PASSES = 0,                  // 1: a row may take several
+    parameter EARLY  = 0,
     parameter CW     = 80
 ) (
     input  wire              clk,
@@ -15,11 +17,17 @@ module hold_chain #(
     input  wire [CW-1:0]     job,          // of the row that is in the chain or comes next; not all of it is for here
     // verilator lint_on UNUSEDSIGNAL
     input  wire              row_valid,
-    input  wire [3:0]        row_marks,    // {more, fresh, last, first}
-    input  wire              drained,      // nothing of the rows before is under way
+    input  wire              row_starts,   // its job
+    input  wire              row_last,     // of its job
+    input  wire              row_more,     // of its passes another one follows
+    input  wire              drained,      // nothing of the rows before is under way; where EARLY, from the next cycle on
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire              room,         // for what comes of a move, from the next cycle on; where EARLY
+    // verilator lint_on UNUSEDSIGNAL
+    input  wire              alike,        // neurons of the next job are as those that are under way
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
-    output wire              holds,        // there are neurons in the chain
+    output reg               holds,        // there are neurons in the chain
     output reg               more,         // of a pass that is not the last one: they are no sums yet
     input  wire              moves,        // the next UPDATE of them leave it
     input  wire              next_slot,
@@ -31,14 +39,30 @@ module hold_chain #(
     wire [LW-2:0] neurons    = job[24 +: LW-1];
     wire [NW-1:0] first_slot = job[32 +: NW];
     wire [PS-1:0] first_parameters = job[48 +: PS];
-    wire          starts_job = row_marks[0] && row_marks[2];
-    reg  [LW-1:0] left;
-    reg           last_row;
+    wire          waits      = row_starts && (EARLY == 0 || (job[5] && !alike));
+    reg  [LW-1:0] left;                    // when there are none, of no matter
+    reg           last_row, ends;          // no move comes behind the next one
 
-    assign holds    = left != 0;
-    assign take     = row_valid && !holds && (!starts_job || drained);
-    assign take_job = take && starts_job;
-    assign present[UPDATE] = last_row && left <= UPDATE;
+    // What comes of them in this cycle.
+    wire          holds_next = take || (holds && !(moves && ends));
+    wire          more_next  = take ? PASSES != 0 && row_more : more;
+    wire          ends_next  = take ? {1'b0, neurons} < UPDATE : moves ? left <= 2 * UPDATE : ends;
+
+    generate
+        if (EARLY != 0) begin : ahead
+            reg free, open;                // for a row that waits, for another one: with the last move of the one before
+            always @(posedge clk) begin
+                free <= rst || (!holds_next && drained);
+                open <= rst || !holds_next || (room && !more_next && ends_next);
+            end
+            assign take = row_valid && (waits ? free : open);
+        end else begin : now
+            assign take = row_valid && !holds && (!waits || drained);
+        end
+    endgenerate
+
+    assign take_job = take && row_starts;
+    assign present[UPDATE] = last_row && ends;
 
     genvar u;
     generate
@@ -48,13 +72,12 @@ module hold_chain #(
     endgenerate
 
     always @(posedge clk) begin
-        if (rst) left <= 0;
-        else if (take) left <= {1'b0, neurons} + 1'b1;
-        else if (moves) left <= left > UPDATE ? left - UPDATE : {LW{1'b0}};
-        if (take) begin
-            more     <= PASSES != 0 && row_marks[3];
-            last_row <= row_marks[1];
-        end
+        holds <= !rst && holds_next;
+        more  <= more_next;
+        ends  <= ends_next;
+        if (take) left <= {1'b0, neurons} + 1'b1;
+        else if (moves) left <= left - UPDATE;
+        if (take) last_row <= row_last;
         if (take_job) slot <= first_slot;
         else if (next_slot) slot <= slot + 1'b1;
         if (take_job || (take && shares)) parameter_slot <= first_parameters;

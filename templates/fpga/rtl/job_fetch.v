@@ -1,5 +1,6 @@
 // The job list: fetches the next job while the one before is walked (compact: when it is through), over and over, once
-// per step.
+// per step. Where LISTS is 2 it may be two lists, one behind the other in the memory: of the `second` one, `turn` asks for
+// the next job, and gives up the one that is there.
 //
 // A job is the rows of neurons that one set of sources feeds, of one slice: sixteen words (see
 // nirdeploy/backends/fpga/jobs.py, which writes them):
@@ -17,15 +18,27 @@
 //     from one bit plane of the group to the next
 //   9 [15:0] weight rows from one row of neurons to the next; [20:16] most spikes of a neuron in a step, [26:24] bit
 //     planes of that number - 1
+// and where SPOTS, of a job whose segments are as `spotted_rows` takes them (word 4, bit 22):
+//  10 bit address at which the first segment's window starts, for the first row
+//  11 [15:0] bits from one segment's window to the next one's, [31:16] from one line of rows to the next
+//  12 [15:0] bits from one stretch to the next, [22:16] rows of a stretch
+//  13 [6:0] bits from one row to the next, [14:8] how far a window reaches
 module job_fetch #(
     parameter JOBS   = 64,
     parameter GROUPS = 32,
     parameter GW     = 5,
-    parameter JW     = $clog2(JOBS)
+    parameter JW     = $clog2(JOBS),
+    parameter LISTS  = 1,
+    parameter SPOTS  = 0
 ) (
     input  wire              clk,
     input  wire              run,
     input  wire [JW:0]       jobs,
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [JW:0]       split,      // jobs of the first list
+    input  wire              turn,       // to the other list
+    // verilator lint_on UNUSEDSIGNAL
+    output wire              second,     // the job there is of the second list
     // configuration
     input  wire              we,
     input  wire [JW+3:0]     cfg_addr,
@@ -53,24 +66,73 @@ module job_fetch #(
     output reg  [15:0]       parameter_slot,
     output reg  [15:0]       destination,
     output reg  [15:0]       row_step,
-    output reg  [23:0]       counts      // {words of a plane, planes - 1, most spikes}
+    output reg  [23:0]       counts,     // {words of a plane, planes - 1, most spikes}
+    output wire              uniform,    // there are words 10 to 13
+    output wire [88:0]       windows     // these: {reach, step, stretch, steps of stretch and line, pitch, address}
 );
-    localparam [3:0] LAST = 4'd9;
+    wire [3:0] last;         // word of the job
 
-    reg [JW-1:0] job;
+    wire [JW-1:0] job;
     reg [3:0]    fetch;      // word asked for
     reg          fetching, got_valid;
     reg [3:0]    got;        // word arriving
     wire         ask = run && jobs != 0 && fetching && !ready;
+    wire         turns;
 
     ram #(.WIDTH(32), .DEPTH(JOBS * 16)) memory (
         .clk(clk), .we(we), .waddr(cfg_addr), .wdata(cfg_wdata),
         .re(ask || !run), .raddr(run ? {job, fetch} : cfg_addr), .rdata(cfg_rdata)
     );
 
+    generate
+        if (SPOTS != 0) begin : with_windows
+            reg         more;
+            // verilator lint_off UNUSEDSIGNAL
+            reg [127:0] words;       // not every bit of them
+            // verilator lint_on UNUSEDSIGNAL
+            assign last    = more ? 4'd13 : 4'd9;
+            assign uniform = more;
+            assign windows = {words[110:104], words[102:96], words[86:80], words[79:64], words[63:32], words[19:0]};
+            always @(posedge clk) if (got_valid) begin
+                if (got == 4'd4) more <= cfg_rdata[22];
+                if (got >= 4'd10) words <= {cfg_rdata, words[127:32]};
+            end
+        end else begin : without_windows
+            assign last    = 4'd9;
+            assign uniform = 1'b0;
+            assign windows = 89'd0;
+        end
+        if (LISTS > 1) begin : lists
+            reg [JW-1:0] first_job, second_job;
+            reg          which;
+            assign second = which;
+            assign turns  = turn;
+            assign job    = which ? second_job : first_job;
+            always @(posedge clk) begin
+                if (!run) begin
+                    which      <= 1'b0;
+                    first_job  <= 0;
+                    second_job <= split[JW-1:0];
+                end else begin
+                    which <= which ^ turn;
+                    if (advance && !which) first_job <= flags[5] ? {JW{1'b0}} : first_job + 1'b1;
+                    if (advance && which) second_job <= flags[5] ? split[JW-1:0] : second_job + 1'b1;
+                end
+            end
+        end else begin : list
+            reg [JW-1:0] only_job;
+            assign second = 1'b0;
+            assign turns  = 1'b0;
+            assign job    = only_job;
+            always @(posedge clk) begin
+                if (!run) only_job <= {JW{1'b0}};
+                else if (advance) only_job <= flags[5] ? {JW{1'b0}} : only_job + 1'b1;
+            end
+        end
+    endgenerate
+
     always @(posedge clk) begin
         if (!run) begin
-            job       <= 0;
             fetch     <= 0;
             fetching  <= 1'b1;
             got_valid <= 1'b0;
@@ -78,16 +140,15 @@ module job_fetch #(
         end else begin
             if (ask) begin
                 fetch    <= fetch + 1'b1;
-                fetching <= fetch != LAST;
+                fetching <= fetch != last;
             end
             got_valid <= ask;
             got       <= fetch;
-            if (got_valid && got == LAST) ready <= 1'b1;
-            if (start) ready <= 1'b0;
-            if (advance) begin
+            if (got_valid && got == last) ready <= 1'b1;
+            if (start || turns) ready <= 1'b0;
+            if (advance || turns) begin
                 fetch    <= 0;
                 fetching <= 1'b1;
-                job      <= flags[5] ? {JW{1'b0}} : job + 1'b1;
             end
         end
         if (got_valid) begin
@@ -110,10 +171,11 @@ module job_fetch #(
                     destination   <= cfg_rdata[15:0];
                     counts[23:8]  <= cfg_rdata[31:16];
                 end
-                default: begin
+                4'd9: begin
                     row_step      <= cfg_rdata[15:0];
                     counts[7:0]   <= {cfg_rdata[26:24], cfg_rdata[20:16]};
                 end
+                default: ;
             endcase
         end
     end

@@ -10,35 +10,35 @@ module job_rows #(
     input  wire          start,            // of a job, while there is none
     input  wire [EW-1:0] start_segment,    // its first segment, and how many a row has
     input  wire [EW:0]   start_count,
+    input  wire [11:0]   start_lines,
     // the same and more, from the next cycle to the job's end
     input  wire [EW-1:0] first_segment,
     input  wire [EW:0]   count,
-    input  wire [11:0]   columns,
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [11:0]   columns,          // without a grid there are none, and lines are counted down
     input  wire [11:0]   lines,
+    // verilator lint_on UNUSEDSIGNAL
     input  wire [RW-1:0] row_step,         // weight rows from a row to the next
     // the segment
     output reg           active,           // there is one
     input  wire          advance,          // it is taken
     output reg  [EW-1:0] segment,
     output reg  [11:0]   column,
-    output reg  [11:0]   line,
+    output reg  [11:0]   line,             // without a grid, a row is a line: how many there still are
     output reg  [RW-1:0] offset,           // in weight rows, of the row whose segment was taken last
-    output wire          first_row,        // the job's first
+    output reg           first_row,        // the job's first
     output wire          last_row,
     output wire          row_ends,         // it is the last one of its row
     output wire          job_ends
 );
-    localparam [11:0] FIRST = SPATIAL != 0 ? 12'd0 : 12'd1;  // without a grid, a row is a line, counted from 1
-
     reg  [EW:0]  left;
     reg          begins, turns;            // it is the first one of a job, or of another row than the one before
     wire [11:0]  next_column = column + 1'b1;
-    wire [11:0]  next_line   = line + 1'b1;
+    wire [11:0]  next_line   = SPATIAL != 0 ? line + 1'b1 : line - 1'b1;
     wire         line_ends   = SPATIAL == 0 || next_column == columns;
-    wire         lines_end   = (SPATIAL != 0 ? next_line : line) == lines;
+    wire         lines_end   = SPATIAL != 0 ? next_line == lines : line == 1;
     wire         taken       = active && advance;
 
-    assign first_row = column == 0 && line == FIRST;
     assign last_row  = line_ends && lines_end;
     assign row_ends  = left == 1;
     assign job_ends  = row_ends && last_row;
@@ -51,13 +51,15 @@ module job_rows #(
             segment <= start_segment;
             left    <= start_count;
             column  <= 12'd0;
-            line    <= FIRST;
+            line    <= SPATIAL != 0 ? 12'd0 : start_lines;
+            first_row <= 1'b1;
             begins  <= 1'b1;
             turns   <= 1'b0;
         end else if (taken) begin
             segment <= row_ends ? first_segment : segment + 1'b1;
             left    <= row_ends ? count : left - 1'b1;
             if (row_ends) begin
+                first_row <= 1'b0;
                 column <= line_ends ? 12'd0 : next_column;
                 if (line_ends) line <= next_line;
             end

@@ -1,7 +1,8 @@
 // The lanes that share one 32-bit slice of the weight memory: per lane one accumulator, and one
 // hold register that shifts the finished sums to the update unit while the next row accumulates.
 //
-// Timing: `read` with `addr` now, `weights` two cycles later (compact: one), `acc_enable` then sums them.
+// Timing: `read` with `addr` now, `weights` two cycles later (compact: one), `acc_enable` a cycle after that (compact: with
+// them) sums them.
 // The enables are the same for all lanes and formed outside: one condition for the whole row.
 module lane_bank #(
     parameter WEIGHT_BITS = 8,
@@ -36,27 +37,27 @@ module lane_bank #(
         .clk(clk), .addr(addr), .we(we), .wdata(wdata), .re(read && enable), .rdata(row)
     );
 
+    wire [31:0] summed;
     stage #(.WIDTH(32)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
+    stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(weights), .out(summed));
 
     assign chain[LANES*ACC_BITS +: UPDATE*ACC_BITS] = chain_in;
     assign chain_out = chain[0 +: UPDATE*ACC_BITS];
 
+    wire [LANES*ACC_BITS-1:0] sums;
+    reg  [LANES*ACC_BITS-1:0] held;
+
+    assign chain[0 +: LANES*ACC_BITS] = held;
+
     genvar i;
     generate
-        for (i = 0; i < LANES; i = i + 1) begin : lane
-            wire signed [WEIGHT_BITS-1:0] weight = weights[i*WEIGHT_BITS +: WEIGHT_BITS];
-            reg signed [ACC_BITS-1:0] acc;
-            reg signed [ACC_BITS-1:0] hold;
-
-            assign chain[i*ACC_BITS +: ACC_BITS] = hold;
-
-            always @(posedge clk) begin
-                if (acc_enable)
-                    acc <= acc_clear ? {ACC_BITS{1'b0}}
-                                     : acc + {{(ACC_BITS-WEIGHT_BITS){weight[WEIGHT_BITS-1]}}, weight};
-                if (hold_enable)
-                    hold <= hold_take ? acc : chain[(i+UPDATE)*ACC_BITS +: ACC_BITS];
-            end
+        for (i = 0; i < LANES; i = i + 2) begin : pair
+            lane_sums #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS)) lanes (
+                .clk(clk), .enable(acc_enable), .clear(acc_clear), .weights(summed[i*WEIGHT_BITS +: 2*WEIGHT_BITS]),
+                .sums(sums[i*ACC_BITS +: 2*ACC_BITS])
+            );
         end
     endgenerate
+
+    always @(posedge clk) if (hold_enable) held <= hold_take ? sums : chain[UPDATE*ACC_BITS +: LANES*ACC_BITS];
 endmodule

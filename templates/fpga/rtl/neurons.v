@@ -40,7 +40,7 @@ module neurons #(
     input  wire [UPDATE-1:0]            exists,
     output wire [UPDATE*SPIKES-1:0]     fired,   // of each plane, the lowest first
     output wire [UPDATE*STATE_BITS-1:0] values,  // membranes
-    output reg  [3:0]                   saturations
+    output reg  [4:0]                   saturations
 );
     localparam SB     = SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS;
     // Bits of a neuron's parameters: only so many are memory, the rest of their words reads as zero.
@@ -99,13 +99,13 @@ module neurons #(
         end
     endgenerate
 
-    always @(posedge clk) saturations <= result ? count(saturated & exists) : 4'd0;
+    always @(posedge clk) saturations <= result ? count(saturated & exists) : 5'd0;
 
-    function [3:0] count(input [UPDATE-1:0] bits);
+    function [4:0] count(input [UPDATE-1:0] bits);
         integer i;
         begin
             count = 0;
-            for (i = 0; i < UPDATE; i = i + 1) count = count + {3'b0, bits[i]};
+            for (i = 0; i < UPDATE; i = i + 1) count = count + {4'b0, bits[i]};
         end
     endfunction
 endmodule

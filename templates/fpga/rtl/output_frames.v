@@ -1,5 +1,6 @@
-// Cuts the output stream into OUTPUT frames. A frame is closed when it is full, when a reply wants the
-// line, or when the stream pauses while the line is idle.
+// Cuts the output stream into OUTPUT frames. A frame is closed when it is full, when a reply wants the line, or when the
+// stream pauses while the line is idle: at once where nothing is under way that could bring more, else after some
+// thousand cycles.
 module output_frames (
     input  wire       clk,
     input  wire       rst,
@@ -7,6 +8,7 @@ module output_frames (
     input  wire       yield_line,
     output wire       active,    // a frame is open
     input  wire       line_idle,
+    input  wire       quiet,     // nothing is under way
     input  wire       in_valid,
     output wire       in_ready,
     input  wire [7:0] in_data,
@@ -18,10 +20,10 @@ module output_frames (
 );
     localparam CLOSED = 2'd0, NUMBER = 2'd1, OPEN = 2'd2, CLOSING = 2'd3;
 
-    reg [1:0] state;
-    reg [7:0] number;
-    reg [8:0] count;    // full at 480
-    reg [6:0] pause;
+    reg [1:0]  state;
+    reg [7:0]  number;
+    reg [8:0]  count;   // full at 480
+    reg [11:0] pause;
 
     wire may_open = in_valid && !yield_line;
     assign active    = state != CLOSED;
@@ -40,9 +42,9 @@ module output_frames (
                 state  <= OPEN;
             end
             OPEN: begin
-                pause <= in_valid ? 7'd0 : pause + 1'b1;
+                pause <= in_valid ? 12'd0 : pause + 1'b1;
                 if (in_valid && out_ready) count <= count + 1'b1;
-                if (&count[8:5] || yield_line || (pause[6] && line_idle)) state <= CLOSING;
+                if (&count[8:5] || yield_line || (line_idle && ((pause[6] && quiet) || pause[11]))) state <= CLOSING;
             end
             default: if (out_close_ready) state <= CLOSED;
         endcase

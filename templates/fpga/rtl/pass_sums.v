@@ -1,7 +1,7 @@
 // Sums over the passes of a row, as they leave the hold chain. Where there are bit planes, what a pass left, doubled, is
 // added to the next one's, the most significant plane first. Where there are maxima, a pass may be a position of a window
 // (`kind`): the largest of the window's is kept, and added to the row when the window closes. Where there are neither,
-// nothing but a register.
+// nothing but a register. What is kept is read a cycle ahead.
 module pass_sums #(
     parameter LANES    = 32,
     parameter UPDATE   = 2,
@@ -27,6 +27,8 @@ module pass_sums #(
             localparam DW = DEPTH > 1 ? $clog2(DEPTH) : 1;
             reg [DW-1:0] index, index_before;
             reg          keep;
+            wire [DW-1:0] index_next = take ? {DW{1'b0}} : moves ? index + 1'b1 : index;
+            wire         same = index_before == index_next;
             wire [1:0]   now;                 // kind of the pass in the chain; it stands for a cycle after its last move
             wire [UPDATE*ACC_BITS-1:0] pass, total;
             genvar p;
@@ -35,48 +37,59 @@ module pass_sums #(
                 if (enable) sums <= total;
                 keep <= moves && more;
                 index_before <= index;
-                index <= take ? {DW{1'b0}} : moves ? index + 1'b1 : index;
+                index <= index_next;
             end
 
             if (PLANES > 1) begin : planes
+                (* no_rw_check, ram_style = "distributed" *)
                 reg [UPDATE*ACC_BITS-1:0] kept [0:DEPTH-1];
+                reg [UPDATE*ACC_BITS-1:0] earlier;
                 reg          fresh;           // no plane was before this one
-                wire [UPDATE*ACC_BITS-1:0] earlier = kept[index];
+                wire         keeps = keep && now == 0;
                 for (p = 0; p < UPDATE; p = p + 1) begin : sum
                     assign pass[p*ACC_BITS +: ACC_BITS] = chain[p*ACC_BITS +: ACC_BITS]
                         + (fresh ? {ACC_BITS{1'b0}} : earlier[p*ACC_BITS +: ACC_BITS] << 1);
                 end
                 always @(posedge clk) begin
                     if (take) fresh <= first || now != 0;
-                    if (keep && now == 0) kept[index_before] <= sums;
+                    if (keeps) kept[index_before] <= sums;
+                    earlier <= keeps && same ? sums : kept[index_next];
                 end
             end else begin : no_planes
                 assign pass = chain;
             end
 
             if (MAXIMA != 0) begin : maxima
+                (* no_rw_check, ram_style = "distributed" *)
                 reg [UPDATE*ACC_BITS-1:0] largest [0:DEPTH-1]; // of the window
+                (* no_rw_check, ram_style = "distributed" *)
                 reg [UPDATE*ACC_BITS-1:0] windows [0:DEPTH-1]; // of the row, those that are closed: their sum
+                reg [UPDATE*ACC_BITS-1:0] most, others;
                 reg [1:0]    kind_now;
-                reg          open, earlier;   // there were positions of this window, there were windows
-                wire [UPDATE*ACC_BITS-1:0] most = largest[index], others = windows[index];
-                wire         adds = earlier && (now[1] || !more);
+                reg          open, closed;    // there were positions of this window, there were windows
+                wire         adds = closed && (now[1] || !more);
+                wire         positions = keep && now == 1;
+                wire         closes = keep && now[1];
                 for (p = 0; p < UPDATE; p = p + 1) begin : greater
                     wire signed [ACC_BITS-1:0] one = pass[p*ACC_BITS +: ACC_BITS];
                     wire signed [ACC_BITS-1:0] other = most[p*ACC_BITS +: ACC_BITS];
-                    wire [ACC_BITS-1:0] found = open && now != 0 && (now == 3 || other > one) ? other : one;
-                    assign total[p*ACC_BITS +: ACC_BITS] = found
-                        + (adds ? others[p*ACC_BITS +: ACC_BITS] : {ACC_BITS{1'b0}});
+                    wire [ACC_BITS-1:0] added = adds ? others[p*ACC_BITS +: ACC_BITS] : {ACC_BITS{1'b0}};
+                    // Both sums at once, as comparing takes as long.
+                    wire [ACC_BITS-1:0] one_more = one + added, other_more = other + added;
+                    assign total[p*ACC_BITS +: ACC_BITS] = open && now != 0 && (now == 3 || other > one) ? other_more
+                                                                                                         : one_more;
                 end
                 assign now = kind_now;
                 always @(posedge clk) begin
                     if (take) begin
                         kind_now <= kind;
                         open     <= !first && (now == 1 || (now == 0 && open));
-                        earlier  <= !first && (now[1] || earlier);
+                        closed   <= !first && (now[1] || closed);
                     end
-                    if (keep && now == 1) largest[index_before] <= sums;
-                    if (keep && now[1]) windows[index_before] <= sums;
+                    if (positions) largest[index_before] <= sums;
+                    if (closes) windows[index_before] <= sums;
+                    most   <= positions && same ? sums : largest[index_next];
+                    others <= closes && same ? sums : windows[index_next];
                 end
             end else begin : no_maxima
                 assign now = 2'd0;

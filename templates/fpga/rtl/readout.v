@@ -1,16 +1,18 @@
-// Listens to the probed groups and turns them into the output stream (docs/link.md), step by step, in
-// the order of the probe table; takes events or the bitmap, whichever is shorter.
+// Listens to the probed groups and turns them into the output stream (docs/link.md), step by step, in the order of the
+// probe table; takes events or the bitmap, whichever is shorter. What is asked for by sample goes into a `tally` and comes
+// with the sample's last step.
 module readout #(
     parameter GROUPS    = 32,
     parameter OUT_WORDS = 1024,
     parameter EVENTS    = 1,   // 0: always the bitmap, which takes fewer gates
+    parameter COUNTERS  = 0,   // of the tally; 0: none
     parameter AW        = $clog2(OUT_WORDS),
     parameter GW        = $clog2(GROUPS)
 ) (
     input  wire                clk,
     input  wire                clear,       // forget the probe table
     input  wire                run,
-    input  wire                table_we,    // append {bytes, address, kind, group}
+    input  wire                table_we,    // append {size, address, kind, group}, or take the steps of a sample
     // verilator lint_off UNUSEDSIGNAL
     input  wire [47:0]         table_data,  // groups and addresses are smaller than their fields
     // verilator lint_on UNUSEDSIGNAL
@@ -27,8 +29,9 @@ module readout #(
     output reg                 step         // pulses: one has been sent
 );
     localparam ENTRY = 4'd0, LOOK = 4'd1, WAIT = 4'd2, COUNT = 4'd3, ADD = 4'd4, HEAD = 4'd5,
-               READ = 4'd6, WORD = 4'd7, RAW = 4'd8, EVENT = 4'd9, HIGH = 4'd10, DONE = 4'd11;
-    localparam TW = 17 + AW + GW;
+               READ = 4'd6, WORD = 4'd7, RAW = 4'd8, EVENT = 4'd9, HIGH = 4'd10, DONE = 4'd11, TALLY = 4'd12, KEEP = 4'd13;
+    localparam TW = 20 + AW + GW;
+    localparam CW = COUNTERS > 1 ? $clog2(COUNTERS) : 1;
 
     reg [3:0]        state;
     reg [5:0]        entries;
@@ -38,13 +41,18 @@ module readout #(
 
     wire [TW-1:0] fields;
     wire [GW-1:0] group = fields[GW-1:0];
-    wire          values = fields[GW];
-    wire [AW-1:0] start = fields[GW+1 +: AW];
-    wire [15:0]   bytes = fields[GW+1+AW +: 16];
+    wire [3:0]    kind = COUNTERS != 0 ? fields[GW +: 4] : {3'd0, fields[GW]};
+    wire [AW-1:0] start = fields[GW+4 +: AW];
+    wire [15:0]   size = fields[GW+4+AW +: 16];  // bytes; of a tally, items
+    wire          values = kind[0];
+    wire          by_sample = kind[2:1] != 2'd0;
+    wire          last_only = kind[2:0] == 3'd3;
+    wire          tallied = by_sample && !last_only;
+    wire          sample_length = COUNTERS != 0 && table_data[12];
 
     ram #(.WIDTH(TW), .DEPTH(32)) probes (
         .clk(clk), .we(table_we), .waddr(entries[4:0]),
-        .wdata({table_data[47:32], table_data[16 +: AW], table_data[8], table_data[GW-1:0]}),
+        .wdata({table_data[47:32], table_data[16 +: AW], table_data[11:8], table_data[GW-1:0]}),
         .re(1'b1), .raddr(entry), .rdata(fields)
     );
 
@@ -60,43 +68,84 @@ module readout #(
     reg  [31:0] word;
     reg  [1:0]  byte_left;
     reg  [10:0] index;   // of the word within the group
-    wire [31:0] onehot = word & (~word + 1'b1);
+    localparam  BITS = EVENTS != 0 || COUNTERS != 0;  // words are taken apart
+    wire [31:0] onehot = BITS ? word & (~word + 1'b1) : 32'd0;
     wire [4:0]  position;
-    wire        as_events = EVENTS != 0 && !values && events <= 16'd253 && {events[14:0], 1'b0} < bytes;
+    wire        as_events = EVENTS != 0 && !values && events <= 16'd253 && {events[14:0], 1'b0} < size;
     wire        give = !out_valid || out_ready;
+
+    // ---------------------------------------------------------------- samples
+    reg  [15:0]   steps, now;     // of a sample; the one at work, from 1
+    reg           reporting;      // the entry's sums go out
+    reg  [15:0]   base, item;     // of the entry's first sum; of one, from there
+    // verilator lint_off UNUSEDSIGNAL
+    wire [15:0]   place = base + item;  // as many bits as there are counters
+    // verilator lint_on UNUSEDSIGNAL
+    wire          ends = now == steps;
+    wire          wide = steps[15:8] != 8'd0;
+    wire          tally_ready;
+    wire [31:0]   sum;
+    generate
+        if (COUNTERS != 0) begin : counted
+            tally #(.COUNTERS(COUNTERS)) sums (
+                .clk(clk), .run(run), .ready(tally_ready), .at(place[CW-1:0]), .add(state == KEEP),
+                .empty(state == WORD && reporting), .largest(kind[2:1] == 2'd2), .once(!values), .fresh(now == 16'd1),
+                .value(values ? word : kind[2:1] == 2'd2 ? {16'd0, now} : 32'd1), .held(sum)
+            );
+        end else begin : uncounted
+            assign tally_ready = 1'b1;
+            assign sum = 32'd0;
+        end
+    endgenerate
+
+    // ---------------------------------------------------------------- steps
 
     lowest_bit encoder (.onehot(onehot), .index(position));
 
-    function [5:0] ones(input [31:0] bits);
-        integer i;
-        begin
-            ones = 0;
-            for (i = 0; i < 32; i = i + 1) ones = ones + {5'd0, bits[i]};
-        end
+    // Spikes of a word: by fours, as it arrives, and all of them a cycle later.
+    reg  [23:0] ones;
+    reg         counts;
+    reg  [5:0]  spikes;
+    integer     i;
+
+    function [2:0] four(input [3:0] bits);
+        four = {2'd0, bits[0]} + {2'd0, bits[1]} + {2'd0, bits[2]} + {2'd0, bits[3]};
     endfunction
 
+    always @* begin
+        spikes = 6'd0;
+        for (i = 0; i < 8; i = i + 1) spikes = spikes + {3'd0, ones[3*i +: 3]};
+    end
+
     always @(posedge clk) begin
-        if (table_we) begin
+        if (table_we && sample_length) steps <= table_data[47:32];
+        else if (table_we) begin
             entries <= entries + 1'b1;
             listen[table_data[GW-1:0]] <= 1'b1;
         end
         if (bus_valid && bus_last && listen[bus_group]) occupied[{bus_parity, bus_group}] <= 1'b1;
 
+        for (i = 0; i < 8; i = i + 1) ones[3*i +: 3] <= four(stored[4*i +: 4]);
+        counts <= state == ADD;
+        if (counts) events <= events + {10'd0, spikes};
+
         step <= 1'b0;
         if (out_ready) out_valid <= 1'b0;
         case (state)
-            ENTRY: if (run && entries != 0) state <= LOOK;
+            ENTRY: if (run && entries != 0 && tally_ready) state <= LOOK;
             LOOK: state <= WAIT;  // the table's word arrives
             WAIT: begin
-                addr   <= start;
-                left   <= bytes;
-                events <= 0;
-                index  <= 0;
-                if (occupied[{parity, group}]) state <= values || EVENTS == 0 ? HEAD : COUNT;
+                addr      <= start;
+                left      <= !by_sample ? size : values ? {size[13:0], 2'b00} : {3'd0, size[15:3]} + {15'd0, size[2:0] != 0};
+                events    <= 0;
+                index     <= 0;
+                item      <= 0;
+                reporting <= 1'b0;
+                if (occupied[{parity, group}])
+                    state <= by_sample ? (last_only && !ends ? DONE : READ) : values || EVENTS == 0 ? HEAD : COUNT;
             end
-            COUNT: state <= left == 0 ? HEAD : ADD;  // the word at `addr` arrives
+            COUNT: state <= EVENTS == 0 || left == 0 ? HEAD : ADD;  // the word at `addr` arrives
             ADD: begin
-                events <= events + {10'd0, ones(stored)};
                 addr   <= addr + 1'b1;
                 left   <= left > 16'd4 ? left - 16'd4 : 16'd0;
                 state  <= COUNT;
@@ -105,15 +154,25 @@ module readout #(
                 out_valid <= 1'b1;
                 out_data  <= as_events ? events[7:0] : 8'hFF;
                 addr      <= start;
-                left      <= bytes;
+                left      <= size;
                 state     <= as_events && events == 0 ? DONE : READ;
             end
-            READ: state <= left == 0 ? DONE : WORD;
+            READ: begin
+                state <= left == 0 ? DONE : WORD;
+                if (left == 0 && tallied && ends && !reporting) begin
+                    reporting <= 1'b1;
+                    item      <= 0;
+                    left      <= values ? {size[13:0], 2'b00} : wide ? {size[14:0], 1'b0} : size;
+                    state     <= READ;
+                end
+            end
             WORD: begin
-                word      <= stored;
-                byte_left <= 2'd3;
+                word      <= reporting ? sum : stored;
+                byte_left <= reporting && !values ? {1'b0, wide} : 2'd3;
                 addr      <= addr + 1'b1;
-                state     <= as_events ? EVENT : RAW;
+                if (reporting) item <= item + 1'b1;
+                if (reporting || !tallied) state <= as_events && !by_sample ? EVENT : RAW;
+                else state <= values ? KEEP : EVENT;
             end
             RAW: if (give) begin
                 out_valid <= 1'b1;
@@ -123,15 +182,25 @@ module readout #(
                 left      <= left - 1'b1;
                 if (left == 1 || byte_left == 0) state <= READ;
             end
-            EVENT: if (word == 0) begin
+            EVENT: if (!BITS || word == 0) begin
                 index <= index + 1'b1;
                 left  <= left > 16'd4 ? left - 16'd4 : 16'd0;
                 state <= READ;
+            end else if (tallied) begin
+                item  <= {index, position};
+                word  <= word & ~onehot;
+                state <= TALLY;
             end else if (give) begin
                 out_valid <= 1'b1;
                 out_data  <= {index[2:0], position};
                 state     <= HIGH;
             end
+            TALLY: state <= KEEP;  // the sum arrives
+            KEEP: if (values) begin
+                item  <= item + 1'b1;
+                left  <= left - 16'd4;
+                state <= READ;
+            end else state <= EVENT;
             HIGH: if (give) begin
                 out_valid <= 1'b1;
                 out_data  <= index[10:3];
@@ -139,11 +208,14 @@ module readout #(
                 state     <= EVENT;
             end
             DONE: begin
-                occupied[{parity, group}] <= 1'b0;
+                if (!kind[3]) occupied[{parity, group}] <= 1'b0;
                 state <= ENTRY;
                 entry <= entry + 1'b1;
+                if (tallied) base <= base + size;
                 if ({1'b0, entry} + 1'b1 == entries) begin
                     entry  <= 0;
+                    base   <= 0;
+                    now    <= ends ? 16'd1 : now + 1'b1;
                     parity <= !parity;
                     step   <= 1'b1;
                 end
@@ -157,6 +229,8 @@ module readout #(
             parity    <= 1'b0;
             occupied  <= 0;
             out_valid <= 1'b0;
+            base      <= 0;
+            now       <= 16'd1;
         end
         if (clear) begin
             entries <= 0;

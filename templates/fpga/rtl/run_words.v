@@ -24,7 +24,7 @@ module run_words #(
     // the word read
     input  wire [31:0]   rdata,
     input  wire          moves,            // it goes, and the next one may come
-    output reg           given,            // there is one
+    output wire          given,            // there is one
     output wire [RW+PB+35:0] word          // {row of bit 0, ends, kind, more, fresh, last, first, bits}
 );
     // ---------------------------------------------------------------- the run
@@ -64,42 +64,9 @@ module run_words #(
         end
     end
 
-    // ---------------------------------------------------------------- the word, its run's bits only
-    reg           row_ends, first_row, last_row, any, fresh;
-    reg  [PB-1:0] ending;
-    reg  [4:0]    cut_low, cut_high;
-    reg  [RW-1:0] word_row;
-    wire          ends = row_ends || ending != 0;
-    wire          more = ending != 0 && !row_ends;
-    wire [31:0]   above = 32'hFFFFFFFF << cut_low;
-    wire [31:0]   below = 32'hFFFFFFFF >> (5'd31 - cut_high);
-    wire [31:0]   bits = any ? rdata & above & below : 32'd0;
-
-    generate
-        if (PB > 1) begin : kinds
-            assign word = {word_row, ends, ending[PB-1:1], more, fresh, last_row, first_row, bits};
-        end else begin : no_kinds
-            assign word = {word_row, ends, more, fresh, last_row, first_row, bits};
-        end
-    endgenerate
-
-    always @(posedge clk) begin
-        if (!run) begin
-            given <= 1'b0;
-            fresh <= 1'b1;
-        end else if (moves) begin
-            given <= give;
-            if (given && ends) fresh <= !more;
-        end
-        if (moves) begin
-            any        <= !sparse;
-            row_ends   <= at_end && marks[0];
-            ending     <= at_end ? pass : {PB{1'b0}};
-            first_row  <= marks[4];
-            last_row   <= marks[3];
-            cut_low    <= head ? low : 5'd0;
-            cut_high   <= at_end ? high : 5'd31;
-            word_row   <= base;
-        end
-    end
+    cut_word #(.RW(RW), .PB(PB)) read_word (
+        .clk(clk), .run(run), .moves(moves), .give(give), .any(!sparse), .low(head ? low : 5'd0),
+        .high(at_end ? high : 5'd31), .row(base), .row_ends(at_end && marks[0]), .ending(at_end ? pass : {PB{1'b0}}),
+        .first_row(marks[4]), .last_row(marks[3]), .rdata(rdata), .given(given), .word(word)
+    );
 endmodule

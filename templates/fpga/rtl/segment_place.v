@@ -38,6 +38,7 @@ module segment_place #(
     // verilator lint_on UNUSEDSIGNAL
     input  wire [RW-1:0] offset,           // one cycle later
     input  wire          mute,             // there is no step before
+    input  wire          nothing,          // it has no bits
     input  wire [4:0]    marks,
     // where it lies
     output wire          valid,
@@ -65,24 +66,24 @@ module segment_place #(
     endgenerate
 
     localparam LB = BW < 15 ? BW + 1 : 16; // bits of a run's length: no longer than all bitmaps
-    localparam HW = 7 + PB + RW;           // what a segment takes along: mute, marks, before, pass, weight row
-    reg           valid1, mute1;
+    localparam HW = 8 + PB + RW;           // what a segment takes along: none, mute, marks, before, pass, weight row
+    reg           valid1, mute1, none1;
     reg  [4:0]    marks1;
     wire [BW-1:0] line1  = cfg_rdata[0 +: BW];
     wire          moves1 = cfg_rdata[22];
     wire [RW-1:0] row1   = cfg_rdata[32 +: RW] + (moves1 ? offset : {RW{1'b0}});
     wire [LB-1:0] bits1  = cfg_rdata[48 +: LB];
     wire [PB-1:0] pass1;
-    wire [HW-1:0] along1 = {mute1, marks1, cfg_rdata[20], pass1, row1};
+    wire [HW-1:0] along1 = {none1, mute1, marks1, cfg_rdata[20], pass1, row1};
 
     always @(posedge clk) begin
         if (!run) valid1 <= 1'b0;
         else if (advance) valid1 <= ask;
-        if (advance) {mute1, marks1} <= {mute, marks};
+        if (advance) {none1, mute1, marks1} <= {nothing, mute, marks};
     end
 
     // ---------------------------------------------------------------- 2, 3: moved to the row's place, in a grid
-    wire                mute3, before3, absent3; // absent: the row has no such position of the window
+    wire                none3, mute3, before3, absent3; // absent: the row has no such position of the window
     wire [PB-1:0]       pass3, ends3;
     wire [4:0]          marks3;
     wire [RW-1:0]       row3;
@@ -96,7 +97,7 @@ module segment_place #(
     wire [31:0]         skipped3 = from3 - first3;
     // verilator lint_on UNUSEDSIGNAL
 
-    wire                empty3 = end3 <= from3 || (before3 && mute3) || absent3;
+    wire                empty3 = end3 <= from3 || (before3 && mute3) || absent3 || none3;
 
     assign place = {start3[BW-1:0], last3[BW-1:0], row3 + skipped3[RW-1:0], empty3, before3, ends3, marks3};
 
@@ -136,7 +137,7 @@ module segment_place #(
 
             assign valid  = valid3;
             assign busy   = valid1 || valid2 || valid3;
-            assign {mute3, marks3, before3, pass3, row3} = along3;
+            assign {none3, mute3, marks3, before3, pass3, row3} = along3;
             assign line3  = origin;
             assign first3 = moved;
             assign end3   = upto;
@@ -168,7 +169,7 @@ module segment_place #(
         end else begin : no_grid
             assign valid  = valid1;
             assign busy   = valid1;
-            assign {mute3, marks3, before3, pass3, row3} = along1;
+            assign {none3, mute3, marks3, before3, pass3, row3} = along1;
             assign line3  = {{(32-BW){1'b0}}, line1};
             assign first3 = 0;
             assign end3   = {{(32-LB){1'b0}}, bits1};

@@ -1,7 +1,9 @@
-// The input stream (docs/link.md): bytes to bitmap words for the fabric's input. A word is filled from its top: by bytes
-// of a bitmap, or bit by bit up to the next event, which takes less time than the line takes for the event.
+// The input stream (docs/link.md): bytes to bitmap words of the input. A word is filled from its top: by bytes of a
+// bitmap, by zeros for those that a packed one leaves out, or bit by bit up to the next event, which takes less time
+// than the line takes for the event.
 module steps #(
-    parameter AW = 10
+    parameter HELD = 1,             // 0: inputs are neither packed nor held, which takes fewer gates
+    parameter AW   = 10
 ) (
     input  wire          clk,
     input  wire          rst,
@@ -14,12 +16,13 @@ module steps #(
     output wire [AW-1:0] out_addr,
     output wire [31:0]   out_data,
     output wire          out_first,
-    output wire          out_last
+    output wire          out_last,
+    output reg  [7:0]    more       // steps that take the same, after the word's
 );
-    localparam HEAD = 2'd0, RAW = 2'd1, LOW = 2'd2, HIGH = 2'd3;
+    localparam HEAD = 3'd0, RAW = 3'd1, LOW = 3'd2, HIGH = 3'd3, MASK = 3'd4, PACKED = 3'd5, TIMES = 3'd6;
 
-    reg [1:0]    state;
-    reg [7:0]    events;    // still to come
+    reg [2:0]    state;
+    reg [7:0]    events;    // still to come; of a packed bitmap: which of the next eight bytes come
     reg [31:0]   word;      // being filled
     reg [4:0]    filled;    // its bits so far; 0: none or all
     reg [AW-1:0] addr;
@@ -34,14 +37,16 @@ module steps #(
     wire last       = addr == words - 1'b1;
     wire set        = event_waits && event_here && event_bit[4:0] == filled;
     wire fill       = filled != 0 || (event_waits && event_here);
+    wire left_out   = state == PACKED && !events[0] && !flush;
     wire take       = in_valid && in_ready;
+    wire by_bytes   = left_out || (take && (state == RAW || state == PACKED));
 
     assign out_valid = flush || (filled == 0 && (finish || (event_waits && !event_here && !last)));
     assign out_addr  = addr;
     assign out_data  = word;
     assign out_first = first;
     assign out_last  = last;
-    assign in_ready  = !flush && !finish && !event_waits;
+    assign in_ready  = !flush && !finish && !event_waits && !left_out;
 
     always @(posedge clk) begin
         if (take) begin
@@ -50,25 +55,38 @@ module steps #(
                     events <= in_data;
                     if (in_data == 8'hFE) first <= 1'b1;
                     else if (in_data == 8'hFF) state <= RAW;
+                    else if (HELD != 0 && in_data == 8'hFD) state <= TIMES;
+                    else if (HELD != 0 && in_data == 8'hFC) state <= MASK;
                     else if (in_data == 8'd0) finish <= 1'b1;
                     else state <= LOW;
                 end
-                RAW: begin
-                    word   <= {in_data, word[31:8]};
-                    filled <= filled + 5'd8;
-                    flush  <= filled == 5'd24;
+                TIMES: begin
+                    more  <= in_data;
+                    state <= HEAD;
+                end
+                MASK: begin
+                    events <= in_data;
+                    state  <= PACKED;
                 end
                 LOW: begin
                     event_bit[7:0] <= in_data;
                     state          <= HIGH;
                 end
-                default: begin
+                HIGH: begin
                     event_bit[15:8] <= in_data;
                     event_waits     <= 1'b1;
                     events          <= events - 1'b1;
                     state           <= LOW;
                 end
+                default: ;  // a byte of a bitmap
             endcase
+        end
+        if (by_bytes) begin
+            word   <= {left_out ? 8'd0 : in_data, word[31:8]};
+            filled <= filled + 5'd8;
+            flush  <= filled == 5'd24;
+            if (state == PACKED) events <= events >> 1;
+            if (state == PACKED && filled == 5'd24 && addr[0]) state <= MASK;
         end else if ((event_waits || finish) && fill) begin
             word   <= {set, word[31:1]};
             filled <= filled + 1'b1;
@@ -85,6 +103,7 @@ module steps #(
                 state  <= HEAD;
                 finish <= 1'b0;
                 first  <= 1'b0;
+                more   <= 8'd0;
             end
         end
         if (rst) begin
@@ -96,6 +115,7 @@ module steps #(
             finish      <= 1'b0;
             event_waits <= 1'b0;
             first       <= 1'b0;
+            more        <= 8'd0;
         end
     end
 endmodule

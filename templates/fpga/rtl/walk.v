@@ -1,8 +1,10 @@
 // Takes the bitmap words of rows apart: the set bits of each, lowest first, one per cycle. Per bit a token
-// with its weight row; behind the last one of a pass a `finish`.
+// with its weight row; with the last one of a pass, or alone where that has none, a `finish` (where BEHIND, always a cycle
+// after the last one).
 module walk #(
     parameter RW = 11,       // bits of a weight row
-    parameter MK = 4         // marks of a pass
+    parameter MK = 4,        // marks of a pass
+    parameter BEHIND = 0
 ) (
     input  wire          clk,
     input  wire          rst,
@@ -29,7 +31,8 @@ module walk #(
     wire [1:0]   some, multiple;
     wire         empty = !some[0] && !some[1];
     wire         several = many != 0 || multiple != 0 || (some[0] && some[1]);
-    wire         done = !here || (ends ? empty : !several);
+    wire         done = !here || (BEHIND != 0 && ends ? empty : !several);
+    wire         over = here && ends && done;  // the pass
 
     genvar n;
     generate
@@ -59,7 +62,7 @@ module walk #(
 
     stage #(.WIDTH(BITS)) between (
         .clk(clk), .enable(enable || rst),
-        .in({!rst && here && !empty, !rst && here && empty && ends, marks, base, lowest}), .out(found)
+        .in({!rst && here && !empty, !rst && over, marks, base, lowest}), .out(found)
     );
     assign {bit_valid, bit_finish, bit_marks, bit_base, onehot} = found;
 

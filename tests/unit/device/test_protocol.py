@@ -12,13 +12,15 @@ from nirdeploy.errors import TransferError
 u8, u16, u32, u64 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32, 64))
 hellos = st.builds(
     Hello,
-    protocol=st.just(1),
+    protocol=st.just(2),
     state=u8,
     window=u16,
     max_body=u16,
     cores=u8,
     groups=u8,
     lanes=u16,
+    counters=u16,
+    held_words=u16,
     weight_rows=u32,
     neurons=u32,
     signature=st.binary(min_size=8, max_size=8),
@@ -37,10 +39,11 @@ def test_status_round_trip(status: DeviceStatus) -> None:
 
 
 def test_hello_as_the_document_lays_it_out() -> None:
-    wire = bytes.fromhex("01 02 0010 0002 04 20 2000 0000 00080000 00020000") + b"SIGNATUR" + bytes(32)
+    wire = bytes.fromhex("02 02 0010 0002 04 20 2000 0004 0001 00080000 00020000") + b"SIGNATUR" + bytes(32)
     hello = Hello.parse(wire)
     assert (hello.state, hello.window, hello.max_body, hello.cores, hello.groups) == (2, 4096, 512, 4, 32)
     assert (hello.lanes, hello.weight_rows, hello.neurons) == (32, 2048, 512)
+    assert (hello.counters, hello.held_words) == (1024, 256)
     assert (hello.signature, hello.image_hash) == (b"SIGNATUR", b"")
 
 
@@ -49,7 +52,7 @@ def test_status_as_the_document_lays_it_out() -> None:
     assert DeviceStatus.parse(wire) == DeviceStatus(1, 3, 4, 5, 6, 7)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x01", bytes(62), b"\x02" + bytes(61), b"\x01" + bytes(62)])
+@pytest.mark.parametrize("payload", [b"", b"\x02", bytes(64), b"\x01" + bytes(63), b"\x01" + bytes(61), b"\x02" + bytes(64)])
 def test_a_hello_of_another_protocol(payload: bytes) -> None:
     with pytest.raises(TransferError, match="protocol"):
         Hello.parse(payload)

@@ -15,7 +15,7 @@ from nirdeploy.device.flash import flash
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind
 from nirdeploy.device.run import run
-from nirdeploy.device.stream import encode_samples
+from nirdeploy.device.encoding import encode_samples
 from nirdeploy.errors import (
     DeviceMismatch,
     DeviceSilent,

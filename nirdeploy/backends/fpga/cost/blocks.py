@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from nirdeploy.backends.fpga.memory import parameter_fields, segment_marks
@@ -126,6 +126,10 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     bits = sum(parameter_fields(formats, hardware).values())
     for first in range(0, bits, 32):
         yield Memory(min(32, bits - first), hardware.parameters // slots, count=slots)
+    if not hardware.compact:
+        yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots))  # the lanes' sums before
+    if hardware.looks_ahead:
+        yield Memory(4, hardware.spike_words // 2, count=8)  # for two to look: four banks each
     if sums := (hardware.bit_planes > 1) + 2 * hardware.maxima:
         yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots), count=sums)
     if not hardware.compact:
@@ -240,3 +244,14 @@ def map_products(family: str, hardware: Hardware, formats: Formats) -> tuple[int
     """Multipliers that all products take, and the bits of partial products that are left to logic cells."""
     found = [(count, MULTIPLIERS[family].pieces(*bits)) for count, bits in products(hardware, formats)]
     return sum(count * whole for count, (whole, _) in found), sum(count * left for count, (_, left) in found)
+
+
+def map_own(family: str, hardware: Hardware, own: Collection[str]) -> tuple[int, int]:
+    """Block RAMs and multipliers of the modules that stand in cells of the family's own: each core looks up masks of a
+    word in two memories, two lanes add up in a multiplier, and a neuron is held against its threshold in one."""
+    looked_up = 0
+    if "run_mask" in own:
+        block = next(block for block in BLOCKS[family] if block.kind == BLOCK)
+        looked_up = hardware.cores * sum(block.geometry(Memory(32, depth))[1] for depth in (64, 32))
+    adding = (hardware.lanes // 2 if "lane_sums" in own else 0) + (hardware.update if "fired" in own else 0)
+    return looked_up, hardware.cores * adding

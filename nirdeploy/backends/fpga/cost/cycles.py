@@ -1,31 +1,18 @@
-"""How many cycles a step takes: of one job, to balance the cores by; of all cores together, by their schedule."""
+"""How many cycles a step takes, of all cores together, by their schedule."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nirdeploy.backends.fpga.cost import activity as spikes
 from nirdeploy.backends.fpga.cost.schedule import Schedule
-from nirdeploy.backends.fpga.cost.timing import Walk
+from nirdeploy.backends.fpga.cost.work import ASSUMED_ACTIVITY
 from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.jobs import Job
 from nirdeploy.backends.fpga.schema import Hardware
 
-#: Spikes per neuron and step assumed where nobody says how many there are.
-ASSUMED_ACTIVITY = 0.1
-
 _STEPS = 16  # drawn: enough for the mean of a step, whose spikes are drawn independently
-
-
-def job(work: Job, hardware: Hardware, activity: float = ASSUMED_ACTIVITY) -> float:
-    """What a job alone costs at so many spikes per neuron and step: the slowest of fetching, walking and updating."""
-    walk, rows = Walk(work, hardware), work.columns * work.lines
-    bits = float((walk.stop - walk.start).sum()) * activity
-    per_row = math.ceil(work.neurons / hardware.update) * hardware.pace(work.plain) + 1
-    slowest = max(walk.length, bits + walk.passes, per_row * walk.passes)
-    return slowest + min(per_row, slowest / rows)
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,7 @@ def predict(
         work = {name: spent / _STEPS for name, spent in core.spent.items()}
         waits = work.pop("wait")
         most = max(work, key=lambda name: work[name])
-        busy[number] = max(schedule.period() - waits, work[most])
+        busy[number] = min(max(schedule.period() - waits, work[most]), schedule.period())
         limits[number] = most if work[most] >= waits else "sources"
     return Prediction(schedule.period(), busy, limits)
 

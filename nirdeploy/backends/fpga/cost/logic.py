@@ -35,13 +35,22 @@ def chip_use(target: FpgaTarget) -> tuple[ChipUse, ...]:
         return ()
     family, chips = chosen.family, load()["chips"].get(chosen.family, {})
     totals = chips.get(chosen.device, chips.get(chosen.package, {}))
-    used = counts(family, target.hardware, target.formats.of_network(), chosen.events)
+    used = counts(family, target.hardware, target.formats.of_network(), chosen.events, chosen.cells)
     return tuple(ChipUse(name, number, totals.get(name)) for name, number in used.items())
 
 
-def counts(family: str, hardware: Hardware, formats: Formats, events: bool = True) -> dict[str, int]:
-    """By the name of the resource; ``events``: with the logic that sends spikes as events."""
+def counts(
+    family: str, hardware: Hardware, formats: Formats, events: bool = True, own: tuple[str, ...] = ()
+) -> dict[str, int]:
+    """By the name of the resource.
+
+    Args:
+        events: with the logic that sends spikes as events.
+        own: modules that stand in cells of the family's own (``cells`` in a board's file).
+    """
     size = terms(family, hardware, formats, events)
+    if "lane_sums" in own:  # of a lane's two registers, the one that adds
+        size["lane bits"] /= 2
     kind = "compact" if hardware.compact else "pipelined"
     found = {
         name: round(sum(value * size[term] for term, value in fitted[kind].items()))
@@ -50,7 +59,9 @@ def counts(family: str, hardware: Hardware, formats: Formats, events: bool = Tru
     }
     cells = blocks.map_memories(family, hardware, formats)
     found |= {name: cells[block] for block, name in _BLOCKS[family].items()}
-    return {**found, _MULTIPLIER: blocks.map_products(family, hardware, formats)[0]}
+    looked_up, adding = blocks.map_own(family, hardware, own)
+    found[_BLOCKS[family][blocks.BLOCK]] += looked_up
+    return {**found, _MULTIPLIER: blocks.map_products(family, hardware, formats)[0] + adding}
 
 
 def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> dict[str, float]:

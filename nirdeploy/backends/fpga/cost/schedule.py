@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nirdeploy.backends.fpga import jobs as flags
+from nirdeploy.backends.fpga.cost import work
 from nirdeploy.backends.fpga.cost.timing import TO_FULL, Bus, CompactCore, Core, Started
 from nirdeploy.backends.fpga.jobs import Job
 from nirdeploy.backends.fpga.schema import Hardware
@@ -33,7 +34,10 @@ class Schedule:
     ) -> None:
         self._bus = Bus()
         kind = CompactCore if hardware.compact else Core
-        self.cores: list[Core] = [kind(jobs, hardware, self._bus) for jobs in programs]
+        splits = work.splits(programs, hardware)
+        self.cores: list[Core] = [
+            kind(jobs, hardware, self._bus, split) for jobs, split in zip(programs, splits, strict=True)
+        ]
         self._input_words, self._apart = input_words, apart
         none = np.zeros((1, bitmaps.shape[1] + 1), dtype=np.int64)
         counted = np.cumsum(bitmaps, axis=1, dtype=np.int64)
@@ -53,14 +57,16 @@ class Schedule:
                 self._feed(fed, emptied)
                 fed, moved = fed + 1, True
             for core in self.cores:
-                while core.step < len(self.finished) and core.startable and self._start(core):
+                while core.startable and self._start(core):
                     moved = True
             if moved:  # it may let the input go on, which is served first
                 continue
             wanting = [(self._bus.free(core.wants), core) for core in self.cores if core.wants is not None]
-            if not wanting:
+            cycle = min((at for at, _ in wanting), default=None)
+            if any(core.startable and self._start(core, cycle) for core in self.cores):
+                continue
+            if cycle is None:
                 raise InternalError("the schedule does not move any more: a job waits for a group that never completes")
-            cycle = min(at for at, _ in wanting)
             at_once = [core for at, core in wanting if at == cycle]
             at_once[-1 if cycle % 2 else 0].send()
 
@@ -83,16 +89,21 @@ class Schedule:
             return int(self.finished[step - 1]) if not any(self._to_come(core, step) for core in self.cores) else None
         return self._when_emptied(flags.INPUT_GROUP, step - 2)
 
-    def _start(self, core: Core) -> bool:
-        """A core's next job, if it is known when what it waits for is there."""
-        job, step = core.jobs[core.at], core.step
-        sources = [(g, step) for g in job.wait] + [(g, step - 1) for g in job.wait_before if step]
-        complete = [self._complete.get(source) for source in sources]
-        emptied = self._when_emptied(job.group, step - 2)
-        if None in complete or emptied is None:
+    def _start(self, core: Core, until: float | None = -1) -> bool:
+        """A core's next job, if it is known when what it waits for is there.
+
+        ``until``: no message crosses the bus before (None: none will); what may start by then need not wait to see
+        whether what is fetched first does.
+        """
+        choices = core.choices()
+        known = [(nth, self._when_there(core.jobs[at], step)) for nth, (at, step) in enumerate(choices)]
+        starts = [(core.ready(there[0], nth), nth, *there) for nth, there in known if there is not None]
+        if not starts or (known[0][1] is None and until is not None and starts[0][0] > until):
             return False
-        there = max((cycle for cycle in complete if cycle is not None), default=0)
-        now, before = core.releases[core.at]
+        _, nth, there, emptied = min(starts)
+        at, step = choices[nth]
+        job = core.jobs[at]
+        now, before = core.releases[at]
         released = [(g, step) for g in now] + [(g, step - 1) for g in before if step]
 
         def let_go(cycle: int) -> None:
@@ -104,8 +115,19 @@ class Schedule:
                 self._complete[job.group, step] = cycle
                 self.finished[step] = max(self.finished[step], cycle)
 
-        core.start(Started(there, emptied, self._ones[step + 1], self._ones[step], let_go, through))
+        core.start(Started(there, emptied, self._ones[step + 1], self._ones[step], let_go, through), nth)
         return True
+
+    def _when_there(self, job: Job, step: int) -> tuple[int, int] | None:
+        """When all that a job reads is there, and the room for what it sends; None while that is not known."""
+        if step >= len(self.finished):
+            return None
+        sources = [(g, step) for g in job.wait] + [(g, step - 1) for g in job.wait_before if step]
+        complete = [self._complete.get(source) for source in sources]
+        emptied = self._when_emptied(job.group, step - 2)
+        if None in complete or emptied is None:
+            return None
+        return max((cycle for cycle in complete if cycle is not None), default=0), emptied
 
     def _when_emptied(self, group: int, step: int) -> int | None:
         """When every listener has let go of a bitmap; None while that is not known."""

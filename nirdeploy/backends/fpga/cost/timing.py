@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from nirdeploy.backends.fpga import jobs as flags
+from nirdeploy.backends.fpga.cost.walks import SpottedWalk, Walk
 from nirdeploy.backends.fpga.jobs import Job
 from nirdeploy.backends.fpga.layout import WORD
 from nirdeploy.backends.fpga.schema import Hardware
@@ -25,53 +26,10 @@ _AHEAD = 3  # segments between the list and the word being read, without a grid
 _GRID = 2  # more of both where segments move with the place in a grid
 TO_FULL = 3  # from a message on the bus to the listeners' bitmap being complete
 _IN_FLIGHT = 3  # words read, not yet queued
+_LOOKED = 6  # cycles more to the first row, where rows are looked up for spikes
 _KEPT_BACK = 4  # places of the queue kept for them
 _WAITING = 4  # messages that may wait for the bus while rows go on
 _OUT_QUEUE = 16
-
-
-class Walk:
-    """The bitmap words that a job reads, in order: which bits of which bitmap, and where a pass and a row end."""
-
-    def __init__(self, job: Job, hardware: Hardware) -> None:
-        line, column = (index.reshape(-1, 1) for index in np.mgrid[: job.lines, : job.columns])
-        of = {
-            name: np.array([getattr(segment, name) for segment in job.segments])
-            for name in ("address", "line_step", "first", "column_step", "bits", "line_bits", "before")
-        }
-        ends, closes, (left, right) = (
-            np.array([s.ends_pass for s in job.segments]),
-            np.array([s.ends_window for s in job.segments]),
-            np.array([s.absent for s in job.segments]).T,
-        )
-        absent = (column < left) | (job.columns - 1 - column < right)
-        first = of["first"] + column * of["column_step"]
-        # A run may lie beyond its line altogether, in the padding: it has no bits, wherever it would begin.
-        low, high = np.clip(first, 0, of["line_bits"]), np.minimum(first + of["bits"], of["line_bits"])
-        base = of["address"] + line * of["line_step"]
-        start, stop = (base + low).ravel(), (base + np.where(absent, low, np.maximum(low, high))).ravel()
-        ends[-1] = True
-        passes = ((ends & ~absent) | closes).ravel()  # of a position that is absent only the end of its window is left
-        whole = np.tile(np.arange(len(ends)) == len(ends) - 1, len(line))
-        words = np.where(stop > start, (stop - 1) // WORD - start // WORD + 1, 1)
-        segment = np.repeat(np.arange(len(words)), words)
-        nth = np.arange(len(segment)) - np.repeat(np.cumsum(words) - words, words)
-        word = start[segment] // WORD + nth
-        self.start = np.maximum(start[segment], word * WORD)
-        self.stop = np.maximum(np.minimum(stop[segment], (word + 1) * WORD), self.start)
-        self.before = np.tile(of["before"].astype(bool), len(line))[segment]
-        last = nth == words[segment] - 1
-        self.ends, self.whole = passes[segment] & last, whole[segment] & last
-        self.length = len(segment)
-        self.at = np.arange(self.length) + hardware.compact * segment  # when each is read, if nothing holds it up
-        ahead = _AHEAD + _GRID * hardware.spatial
-        self.ahead = int(words[-ahead:].sum()) if len(words) > ahead else self.length
-        self.passes = int(passes.sum())
-
-    def bits(self, now: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """Set bits in every word. ``now``, ``before``: set bits up to each one of a step's bitmaps."""
-        late, new = before[self.stop] - before[self.start], now[self.stop] - now[self.start]
-        return np.asarray(np.where(self.before, late, new))
 
 
 class Bus:
@@ -142,26 +100,33 @@ class Core:
 
     first_word: ClassVar = 4  # from a start to its first bitmap word, without a grid
     to_walk: ClassVar = 4  # from a word's reading to its first bit
-    to_row: ClassVar = 5  # from a row's last bit to its sums being complete
-    to_push: ClassVar = 9  # from a neuron's issue to its word on the way to the bus
+    to_row: ClassVar = 6  # from a row's last bit to its sums being complete
+    to_push: ClassVar = 12  # from a neuron's issue to its word on the way to the bus
+    behind: ClassVar = 0  # cycles that a row's end takes the walk, where the row has bits
     to_release: ClassVar = 0  # from the last word's reading to its group being let go
 
-    def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus) -> None:
+    def __init__(self, jobs: Sequence[Job], hardware: Hardware, bus: Bus, split: int = 0) -> None:
         self.jobs = list(jobs)
-        self.walks = [Walk(job, hardware) for job in self.jobs]
+        self._lists = [(0, split), (split, len(self.jobs))] if split else [(0, len(self.jobs))]
+        ahead = _AHEAD + _GRID * hardware.spatial
+        spots = int(hardware.looks_ahead)
+        self.walks = [SpottedWalk(job, hardware, ahead) if spots else Walk(job, hardware, ahead) for job in self.jobs]
         self.releases = flags.releases(self.jobs)
         self.hears = frozenset[int]().union(*(job.wait | job.wait_before for job in self.jobs))
-        self.step = self.at = 0  # of the next job
+        self._at, self._steps = [first for first, _ in self._lists], [0] * len(self._lists)  # of each list's next job
+        self._turn = 0  # the list whose next job is fetched first
         self.wants: int | None = None
         self.spent = {"fetch": 0, "walk": 0, "update": 0, "wait": 0}
         self._update, self._bus = int(hardware.update), bus
         self._hardware = hardware
         self._first_word = self.first_word + _GRID * hardware.spatial
+        self._to_walk, self._to_release = self.to_walk + spots, self.to_release + spots
         self._depth = 1 if hardware.compact else hardware.queue - _KEPT_BACK + _IN_FLIGHT
         self._words: Iterator[Word] | None = None  # of the job whose words are read
         self._queue: deque[Word] = deque()  # read, not walked
         self._messages: Iterator[int] = iter(())  # of the row that is updated
         self._given = self._free = self._hold = self._drained = self._idle = self._started = 0
+        self._taken_last: Job | None = None  # the job whose rows are updated
         self._fill = 0  # bits of the word that spikes are packed into
         self._waiting = 0  # jobs that the update has not begun
         self._taken = deque([0, 0], maxlen=2)  # of the last two that it has: the first row, into the hold chain
@@ -175,22 +140,44 @@ class Core:
         return self._words is not None or bool(self._queue) or self.wants is not None
 
     @property
+    def step(self) -> int:
+        """The step up to which it has begun all."""
+        return self._steps[-1]
+
+    @property
     def startable(self) -> bool:
         """Whether it is known when the next job may start, but for what it waits for."""
         return self._words is None and self._waiting < 2
 
-    def ready(self, complete: int) -> int:
-        """The first cycle at which the next job may start, whose sources are there from ``complete`` on."""
-        return max(self._started + _JOB, self._idle, self._fetched[0], self._taken[self._waiting], complete)
+    def choices(self) -> list[tuple[int, int]]:
+        """(job, its step) of what may be next: what is fetched first, then what it is given up for."""
+        ahead = self._steps[0] - self._steps[-1]
+        whole = bool(self.jobs[self._at[self._turn]].flags & flags.FIRST_JOB)  # a group's jobs stay together
+        own = [self._turn, 1 - self._turn] if len(self._lists) > 1 and ahead == 1 and whole else [self._turn]
+        return [(self._at[each], self._steps[each]) for each in own]
 
-    def start(self, job: Started) -> None:
-        """The next job, as far as it goes without the bus."""
-        self.spent["wait"] += self.ready(job.complete) - self.ready(0)
-        self._started = self.ready(job.complete)
+    def ready(self, complete: int, nth: int = 0) -> int:
+        """The first cycle at which the ``nth`` choice may start, whose sources are there from ``complete`` on."""
+        fetched = self._started + _JOB * (1 + nth)
+        if len(self._lists) > 1 and self._turn == nth and complete > fetched and self._steps[0] > self._steps[1]:
+            complete += _JOB  # while neither has one to start, the second list's job is the one that is fetched
+        return max(fetched, self._idle, self._fetched[0], self._taken[self._waiting], complete)
+
+    def start(self, job: Started, nth: int = 0) -> None:
+        """A choice, as far as it goes without the bus."""
+        at, _ = self.choices()[nth]
+        self.spent["wait"] += self.ready(job.complete, nth) - self.ready(0)
+        self._started = self.ready(job.complete, nth)
         self._waiting += 1
-        self._words = self._read(self.jobs[self.at], self.walks[self.at], job)
-        self.at = (self.at + 1) % len(self.jobs)
-        self.step += self.at == 0
+        self._words = self._read(self.jobs[at], self.walks[at], job)
+        own = self._turn if nth == 0 else 1 - self._turn
+        first, end = self._lists[own]
+        self._at[own] = first if at + 1 == end else at + 1
+        self._steps[own] += at + 1 == end
+        self._turn = own
+        if len(self._lists) > 1 and self.jobs[at].flags & flags.LAST_JOB:
+            ahead = self._steps[0] - self._steps[1]
+            self._turn = 1 - own if ahead == 1 else ahead // 2
         self._go_on()
 
     def send(self) -> None:
@@ -213,40 +200,49 @@ class Core:
 
     def _read(self, job: Job, walk: Walk, started: Started) -> Iterator[Word]:
         """The words of all rows; what shows nothing goes no further than the queue, and is left out."""
-        bits = walk.bits(started.now, started.before)
-        seen = np.flatnonzero((bits > 0) | walk.ends)
+        read = walk.read(started.now, started.before)
         last, passes = -1, 0
-        self._given = max(self._given, self._started + self._first_word - 1)
-        self.spent["fetch"] += walk.length
-        self.spent["walk"] += int(bits.sum()) + walk.passes
-        for k, ones, ends in zip(seen.tolist(), bits[seen].tolist(), walk.ends[seen].tolist(), strict=True):
+        looked = len(job.segments) + _LOOKED if job.windows else 0
+        self._given = max(self._given, self._started + self._first_word + looked - 1)
+        self.spent["fetch"] += read.cycles
+        self.spent["walk"] += int(np.maximum(read.ones + self.behind * read.ends, 1).sum())
+        for at, ones, ends, whole in zip(
+            *(x.tolist() for x in (read.at, read.ones, read.ends, read.whole)), strict=True
+        ):
             # Of the word whose place this one takes: those in the queue come before it.
-            self._given = max(self._given + int(walk.at[k]) - last, self._popped[len(self._queue)])
-            last = int(walk.at[k])
+            self._given = max(self._given + at - last, self._popped[len(self._queue)])
+            last = at
             row = None
             if ends:
                 passes += 1
-                row = Row(job, started, passes == 1, bool(walk.whole[k]), passes == walk.passes)
+                row = Row(job, started, passes == 1, whole, passes == walk.passes)
             if passes == walk.passes:
-                self._idle = max(self._given - walk.ahead, self._started) + 1
+                self._idle = max(self._given - read.last, self._started) + 1
                 self._fetched.append(self._given)
-                started.let_go(self._given + self.to_release)
+                started.let_go(self._given + self._to_release)
             yield Word(self._given, ones, row)
 
     def _walk(self, word: Word) -> None:
         """Bit by bit, and behind the last one of a row its sums move on."""
-        popped = max(word.given + self.to_walk, self._free)
+        popped = max(word.given + self._to_walk, self._free)
         self._popped.append(popped)
-        self._free = popped + max(word.ones + (word.row is not None), 1)
+        self._free = popped + max(word.ones + (self.behind if word.row else 0), 1)
         if word.row is not None:
             summed = self._free + self.to_row
-            taken = max(summed, self._hold, self._drained if word.row.first else 0)
+            taken = max(summed, self._hold, self._drained if self._waits(word.row) else 0)
             if word.row.first:
                 self._taken.append(taken)
                 self._waiting -= 1
             self._free += taken - summed
             self._messages = self._update_row(word.row, taken)
             self.wants = next(self._messages, None)
+
+    def _waits(self, row: Row) -> bool:
+        """Whether it waits for all before it: as the first of its group, if its neurons do something else."""
+        if not row.first:
+            return False
+        before, self._taken_last = self._taken_last, row.job
+        return bool(row.job.flags & flags.FIRST_JOB) and not (before is not None and before.does_as(row.job))
 
     def _update_row(self, row: Row, taken: int) -> Iterator[int]:
         yield from self._move(row, taken)
@@ -280,8 +276,8 @@ class Core:
                 yield from self._send(issued + to_push, row)
                 self._fill = 0
             self._drained = issued + to_push
-        self.spent["update"] += issued - taken + 1
-        self._hold = issued + 1
+        self.spent["update"] += issued - taken
+        self._hold = issued + (not row.whole)
 
     def _send(self, cycle: int, row: Row) -> Iterator[int]:
         """A word of spikes, each plane a message, or a value."""
@@ -306,13 +302,17 @@ class CompactCore(Core):
     to_walk = 1
     to_row = 3
     to_release = 2
+    behind = 1
 
     @property
     def startable(self) -> bool:
         return not self.to_come
 
-    def ready(self, complete: int) -> int:
+    def ready(self, complete: int, nth: int = 0) -> int:
         return max(self._drained + _JOB, complete)
+
+    def _waits(self, row: Row) -> bool:
+        return row.first
 
     def _move(self, row: Row, taken: int) -> Iterator[int]:
         job = row.job

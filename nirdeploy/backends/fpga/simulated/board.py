@@ -65,7 +65,7 @@ def prepare(target: FpgaTarget) -> None:
     Raises :class:`ToolMissing` without Verilator or a C++ compiler, or on a system without pseudo-terminals.
     """
     _needs_terminals()
-    verilate.library(emit(target), "device", "sim/device.cpp")
+    verilate.library(emit(target), "serial_device", "sim/serial_device.cpp")
 
 
 def _needs_terminals() -> None:
@@ -81,7 +81,7 @@ def _needs_terminals() -> None:
 
 def is_prepared(target: FpgaTarget) -> bool:
     """Whether :func:`prepare` has nothing left to do."""
-    return verilate.is_cached(emit(target), "device", "sim/device.cpp")
+    return verilate.is_cached(emit(target), "serial_device", "sim/serial_device.cpp")
 
 
 def start(target: FpgaTarget | str | None = None, *, baud: int | None = None) -> Board:
@@ -193,7 +193,7 @@ class _Device:
     """The compiled device with a UART on its pins."""
 
     def __init__(self, target: FpgaTarget, baud: int) -> None:
-        lib = verilate.library(emit(target), "device", "sim/device.cpp")
+        lib = verilate.library(emit(target), "serial_device", "sim/serial_device.cpp")
         lib.board_create.restype = ctypes.c_void_p
         lib.board_send.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32]
         lib.board_run.argtypes = [

@@ -56,6 +56,16 @@ class Bitstream:
         return folder / self.file
 
 
+def design(target: FpgaTarget) -> Artifacts:
+    """The design's Verilog, with what stands in cells of the family's own on this board."""
+    chosen, artifacts = families.synthesis(target), Artifacts()
+    own = {f"rtl/{cell}.v": f"board/_{cell}_{chosen.family}.j2" for cell in chosen.cells}
+    for name, data in emit.emit(target).items():
+        if name.startswith("rtl/"):
+            artifacts.add(name, emit.render(target, own[name]) if name in own else data)
+    return artifacts
+
+
 def sources(target: FpgaTarget) -> Artifacts:
     """Everything that the tools read: the design's Verilog, the board's top module, pins and, if any, script.
 
@@ -67,9 +77,8 @@ def sources(target: FpgaTarget) -> Artifacts:
     ports |= {f"high{i}": pin for i, pin in enumerate(chosen.high)}
     variables = {"synthesis": chosen, "ports": ports, "divider": round(board.clock_hz / board.baud)}
     artifacts = Artifacts()
-    for name, data in emit.emit(target).items():
-        if name.startswith("rtl/"):
-            artifacts.add(name, data)
+    for name, data in design(target).items():
+        artifacts.add(name, data)
     artifacts.add("board.v", emit.render(target, "board/_board.v.j2", **variables))
     pins = FAMILIES[chosen.family].constraints if chosen.family in FAMILIES else "board.xdc"
     artifacts.add(pins, emit.render(target, f"board/_pins_{chosen.family}.j2", **variables))

@@ -33,7 +33,8 @@ module row_update #(
     input  wire [CW-1:0]              next_job,
     output wire                       job_taken,
     input  wire                       row_valid,
-    input  wire [MK-1:0]              row_marks,
+    input  wire                       row_starts,
+    input  wire [MK-1:1]              row_marks,
     output wire                       take,
     output wire                       stall,
     output wire                       shift_chain,
@@ -44,7 +45,7 @@ module row_update #(
     output wire [GW+AW+34:0]          out_message,
     output wire                       busy,
     output wire                       working,
-    output wire [3:0]                 saturations
+    output wire [4:0]                 saturations
 );
     localparam NW     = $clog2(NEURONS / UPDATE);
     localparam LW     = $clog2(LANES + 1);
@@ -81,7 +82,8 @@ module row_update #(
     assign shift_chain = moves;
 
     hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .CW(CW)) row (
-        .clk(clk), .rst(rst), .job(job), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained),
+        .clk(clk), .rst(rst), .job(job), .row_valid(row_valid), .row_starts(row_starts), .row_last(row_marks[1]),
+        .row_more(row_marks[3]), .drained(drained), .room(1'b0), .alike(1'b0),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(result),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );

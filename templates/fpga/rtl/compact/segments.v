@@ -3,12 +3,12 @@
 module segments #(
     parameter SEGMENTS = 256,
     parameter SPATIAL  = 1,
-    // verilator lint_off UNUSEDPARAM
+    // verilator lint_off UNUSED
     parameter QUEUE    = 16,
-    // verilator lint_on UNUSEDPARAM
     parameter PW       = 10,
     parameter RW       = 11,
     parameter MAXIMA   = 0,
+    parameter SPOTS    = 0,
     parameter EW       = $clog2(SEGMENTS),
     parameter WORDS    = SPATIAL != 0 ? 4 : 2,
     parameter FW       = SPATIAL != 0 ? 2 : 1,
@@ -30,6 +30,8 @@ module segments #(
     input  wire [11:0]   lines,
     input  wire          parity,
     input  wire          mute_before,
+    input  wire          uniform,
+    input  wire [88:0]   windows,
     output wire          idle,
     output wire          busy,
     output wire          fetched,
@@ -37,6 +39,11 @@ module segments #(
     output wire          read,
     output wire [PW-1:0] raddr,
     input  wire [31:0]   rdata,
+    // what comes into it
+    input  wire          arrives,
+    input  wire [PW-1:0] waddr,
+    input  wire [31:0]   wdata,
+    // verilator lint_on UNUSED
     // words
     output wire          valid,
     input  wire          ready,
@@ -58,7 +65,7 @@ module segments #(
 
     job_rows #(.SPATIAL(SPATIAL), .EW(EW), .RW(RW)) rows (
         .clk(clk), .run(run),
-        .start(start), .start_segment(first_segment), .start_count(count),
+        .start(start), .start_segment(first_segment), .start_count(count), .start_lines(lines),
         .first_segment(first_segment), .count(count), .columns(columns), .lines(lines), .row_step(row_step),
         .active(active), .advance(advance), .segment(segment), .column(column), .line(line), .offset(offset),
         .first_row(first_row), .last_row(last_row), .row_ends(row_ends), .job_ends(job_ends)
@@ -70,7 +77,8 @@ module segments #(
     segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .MAXIMA(MAXIMA), .BW(BW), .RW(RW)) list (
         .clk(clk), .run(run), .advance(advance),
         .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
-        .ask(active && advance), .segment(segment), .columns(columns), .column(column), .line(line), .offset(offset), .mute(job_mute),
+        .ask(active && advance), .segment(segment), .columns(columns), .column(column), .line(line), .offset(offset),
+        .mute(job_mute), .nothing(1'b0),
         .marks({first_row, last_row, job_ends, job_parity, row_ends}),
         .valid(placed), .busy(placing), .place(place)
     );

@@ -27,12 +27,16 @@ module jobs_under_way #(
     reg [CW-1:0]       contexts [0:1];
     reg [2*GROUPS-1:0] releases [0:1];    // {of the step before, of this one}
     reg                parities [0:1];
-    reg                newest, oldest;
+    reg                newest, oldest, nearest; // `nearest` to the update: the first one that waits
+    reg  [1:0]         begins;            // a group: beside the others, as the update asks for it early
+    // verilator lint_off UNUSEDSIGNAL
+    wire [CW-1:0]      nearest_job = contexts[nearest];
+    // verilator lint_on UNUSEDSIGNAL
     wire [2*GROUPS-1:0] released = releases[oldest];
 
     assign room    = !fetching[1] && !waiting[1];
     assign through = start;
-    assign next_job = contexts[newest ^ waiting[0]];
+    assign next_job = {nearest_job[CW-1:6], begins[nearest], nearest_job[4:0]};
     assign leaving = fetching == 0    ? {2*GROUPS{1'b0}}
                    : parities[oldest] ? {released[0 +: GROUPS], released[GROUPS +: GROUPS]} : released;
 
@@ -40,14 +44,15 @@ module jobs_under_way #(
         if (rst) begin
             fetching         <= 2'd0;
             waiting          <= 2'd0;
-            {newest, oldest} <= 2'b00;
+            {newest, oldest, nearest} <= 3'b000;
         end else begin
             fetching         <= fetching + {1'b0, start} - {1'b0, fetched};
             waiting          <= waiting + {1'b0, start} - {1'b0, job_taken};
-            {newest, oldest} <= {newest ^ start, oldest ^ fetched};
+            {newest, oldest, nearest} <= {newest ^ start, oldest ^ fetched, nearest ^ job_taken};
         end
         if (start) begin
             contexts[newest] <= {job, parity, first};
+            begins[newest]   <= job[3];
             releases[newest] <= {virgin ? {GROUPS{1'b0}} : release_before, release_now};
             parities[newest] <= parity;
         end

@@ -7,6 +7,7 @@ module segments #(
     parameter PW       = 10,
     parameter RW       = 11,
     parameter MAXIMA   = 0,
+    parameter SPOTS    = 0,
     parameter EW       = $clog2(SEGMENTS),
     parameter WORDS    = SPATIAL != 0 ? 4 : 2,
     parameter FW       = SPATIAL != 0 ? 2 : 1,
@@ -28,6 +29,9 @@ module segments #(
     input  wire [11:0]   lines,
     input  wire          parity,
     input  wire          mute_before,
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire          uniform,
+    input  wire [88:0]   windows,
     output wire          idle,
     output wire          busy,
     output wire          fetched,
@@ -35,6 +39,10 @@ module segments #(
     output wire          read,
     output wire [PW-1:0] raddr,
     input  wire [31:0]   rdata,
+    input  wire          arrives,
+    input  wire [PW-1:0] waddr,
+    input  wire [31:0]   wdata,
+    // verilator lint_on UNUSEDSIGNAL
     // words
     output wire          valid,
     input  wire          ready,
@@ -56,20 +64,23 @@ module segments #(
         {job_step, job_parity, job_mute} <= {row_step, parity, mute_before};
     end
 
-    wire          active, advance, first_row, last_row, row_ends, job_ends;
+    wire          active, advance, first_row, last_row, row_ends, nothing, of_parity;
     wire [EW-1:0] segment;
     wire [11:0]   column, line;
-    wire [RW-1:0] offset;
+    wire [RW-1:0] offset, plain_offset;
+    wire          plain, plain_next, plain_active, plain_first, plain_last, plain_ends;
+    wire [EW-1:0] plain_segment;
+    wire [11:0]   plain_column, plain_line;
 
-    assign idle = !active;
-
+    // verilator lint_off PINMISSING
     job_rows #(.SPATIAL(SPATIAL), .EW(EW), .RW(RW)) rows (
         .clk(clk), .run(run),
-        .start(start), .start_segment(first_segment), .start_count(count),
+        .start(start && plain), .start_segment(first_segment), .start_count(count), .start_lines(lines),
         .first_segment(job_segment), .count(job_count), .columns(job_columns), .lines(job_lines), .row_step(job_step),
-        .active(active), .advance(advance), .segment(segment), .column(column), .line(line), .offset(offset),
-        .first_row(first_row), .last_row(last_row), .row_ends(row_ends), .job_ends(job_ends)
+        .active(plain_active), .advance(advance && plain_next), .segment(plain_segment), .column(plain_column), .line(plain_line),
+        .offset(plain_offset), .first_row(plain_first), .last_row(plain_last), .row_ends(plain_ends)
     );
+    // verilator lint_on PINMISSING
 
     wire          placed, placing;
     wire [2*BW+RW+PB+6:0] place;
@@ -77,43 +88,103 @@ module segments #(
     segment_place #(.SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .MAXIMA(MAXIMA), .BW(BW), .RW(RW)) list (
         .clk(clk), .run(run), .advance(advance),
         .we(we), .cfg_addr(cfg_addr), .cfg_wdata(cfg_wdata), .cfg_rdata(cfg_rdata),
-        .ask(active && advance), .segment(segment), .columns(job_columns), .column(column), .line(line), .offset(offset), .mute(job_mute),
-        .marks({first_row, last_row, job_ends, job_parity, row_ends}),
+        .ask(active && advance), .segment(segment), .columns(job_columns), .column(column), .line(line), .offset(offset),
+        .mute(job_mute), .nothing(nothing), .marks({first_row, last_row, row_ends && last_row, of_parity, row_ends}),
         .valid(placed), .busy(placing), .place(place)
     );
 
     // ---------------------------------------------------------------- a register, as a place takes long to find
-    reg           there;
-    reg  [2*BW+RW+PB+6:0] place_then;
-    wire          loads;
+    wire          there, loads;
+    wire [2*BW+RW+PB+6:0] place_then;
 
-    assign advance = !there || loads;
+    register_slice #(.WIDTH(2 * BW + RW + PB + 7)) found (
+        .clk(clk), .rst(!run), .in_valid(placed), .in_ready(advance), .in(place),
+        .out_valid(there), .out_ready(loads), .out(place_then)
+    );
 
-    always @(posedge clk) begin
-        if (!run) there <= 1'b0;
-        else if (advance) there <= placed;
-        if (advance) place_then <= place;
-    end
-
-    // ---------------------------------------------------------------- its words, into the queue
-    wire          going, sparse, leaves, given;
+    // ---------------------------------------------------------------- its words: all, or those with spikes
+    wire          going, leaves, given, finding;
     wire [$clog2(QUEUE):0] level;
-    wire          give = going && level <= QUEUE - 4;  // room for as many words as may be under way here
+    reg           room;                    // for as many words as may be under way here
+    wire          give = going && room;
     wire [RW+MK+32:0] cut;
     reg  [RW+MK+32:0] cut_then, queued;
     reg           given_then, push;
 
     assign loads = !going || leaves;
-    assign read  = give && !sparse;
 
-    run_words #(.BW(BW), .RW(RW), .PB(PB)) words (
-        .clk(clk), .run(run), .valid(there), .load(loads), .place(place_then),
-        .going(going), .give(give), .sparse(sparse), .leaves(leaves), .leaves_job(fetched), .raddr(raddr),
-        .rdata(rdata), .moves(1'b1), .given(given), .word(cut)
-    );
+    generate
+        if (SPOTS != 0) begin : with_spots
+            reg  [88:0]   job_windows;     // see job_fetch.v
+            wire          looks, looks_ahead, spotted_active, spotted_first, spotted_last, spotted_ends, spotted_parity, rows_left,
+                          looking, none;
+            wire [PW-1:0] look_at, look_ahead_at;
+            wire [15:0]   spots_here, spots_ahead;
+            wire [EW-1:0] spotted_segment;
+            wire [RW-1:0] spotted_offset;
+            reg           spotted_taken;   // and not a plain one
+            wire [11:0]   spotted_column, spotted_line;
+
+            assign plain = !uniform;
+            assign plain_next = !rows_left;
+            assign idle  = !plain_active && !looking;
+            assign active = rows_left ? spotted_active : plain_active;
+            assign {segment, nothing, first_row, last_row, row_ends, of_parity, column, line} = rows_left
+                ? {spotted_segment, none, spotted_first, spotted_last, spotted_ends, spotted_parity, spotted_column, spotted_line}
+                : {plain_segment, 1'b0, plain_first, plain_last, plain_ends, job_parity, plain_column, plain_line};
+
+            always @(posedge clk) begin
+                if (start) job_windows <= windows;
+                if (advance) spotted_taken <= rows_left;
+            end
+            assign offset = spotted_taken ? spotted_offset : plain_offset;
+
+            spots #(.PW(PW)) in_words (
+                .clk(clk), .we(arrives), .waddr(waddr), .wdata(wdata), .re(looks), .raddr(look_at), .there(spots_here)
+            );
+            spots #(.PW(PW)) in_rows (
+                .clk(clk), .we(arrives), .waddr(waddr), .wdata(wdata), .re(looks_ahead), .raddr(look_ahead_at),
+                .there(spots_ahead)
+            );
+            spotted_rows #(.EW(EW), .RW(RW), .BW(BW)) uniform_rows (
+                .clk(clk), .run(run), .start(start && uniform), .first_segment(job_segment), .count(job_count[3:0]),
+                .columns(job_columns), .lines(job_lines), .parity(job_parity),
+                .window(job_windows[19:0]), .pitch(job_windows[35:20]), .line_step(job_windows[51:36]),
+                .stretch_step(job_windows[67:52]), .stretch(job_windows[74:68]), .step(job_windows[81:75]),
+                .reach(job_windows[88:82]), .look(looks_ahead), .look_at(look_ahead_at), .there(spots_ahead),
+                .active(spotted_active), .advance(advance), .segment(spotted_segment), .nothing(none),
+                .column(spotted_column), .line(spotted_line), .first_row(spotted_first), .last_row(spotted_last),
+                .row_ends(spotted_ends), .of_parity(spotted_parity), .row_step(job_step), .offset(spotted_offset),
+                .left(rows_left), .busy(looking)
+            );
+            spotted_words #(.BW(BW), .RW(RW), .PB(PB)) words (
+                .clk(clk), .run(run), .valid(there), .load(loads), .place(place_then),
+                .look(looks), .look_at(look_at), .there(spots_here),
+                .going(going), .give(give), .leaves(leaves), .left_job(fetched), .read(read), .raddr(raddr),
+                .rdata(rdata), .busy(finding), .given(given), .word(cut)
+            );
+        end else begin : without_spots
+            wire sparse;
+            assign {plain, plain_next} = 2'b11;
+            assign offset = plain_offset;
+            assign idle  = !plain_active;
+            assign active = plain_active;
+            assign {segment, nothing, first_row, last_row, row_ends, of_parity, column, line}
+                = {plain_segment, 1'b0, plain_first, plain_last, plain_ends, job_parity, plain_column, plain_line};
+            assign read  = give && !sparse;
+            assign finding = 1'b0;
+
+            run_words #(.BW(BW), .RW(RW), .PB(PB)) words (
+                .clk(clk), .run(run), .valid(there), .load(loads), .place(place_then),
+                .going(going), .give(give), .sparse(sparse), .leaves(leaves), .leaves_job(fetched), .raddr(raddr),
+                .rdata(rdata), .moves(1'b1), .given(given), .word(cut)
+            );
+        end
+    endgenerate
 
     // Those without bits do not go on, unless a pass ends there.
     always @(posedge clk) begin
+        room       <= level + {{$clog2(QUEUE){1'b0}}, push} <= QUEUE - 4 - SPOTS;  // whether one leaves in this cycle or not
         given_then <= run && given;
         push       <= run && given_then && (cut_then[31:0] != 0 || cut_then[MK+32]);
         cut_then   <= cut;
@@ -124,5 +195,5 @@ module segments #(
         .clk(clk), .rst(!run), .push(push), .din(queued), .valid(valid), .ready(ready), .dout(word), .level(level)
     );
 
-    assign busy = active || placing || there || going || given || given_then || push;
+    assign busy = !idle || active || !plain_next || placing || there || going || finding || given || given_then || push;
 endmodule

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.device.stream import encode_samples
+from nirdeploy.device.encoding import encode_samples
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.proof.energy.models import of_tables
 from nirdeploy.proof.energy.published import published

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nirdeploy.backends.fpga.cost.timing import Walk
+from nirdeploy.backends.fpga.cost.walks import Walk
 from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
 from nirdeploy.targets import registry as targets
 

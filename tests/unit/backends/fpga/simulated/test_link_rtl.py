@@ -11,8 +11,20 @@ from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.simulated.board import _Device
 from nirdeploy.device.frame import Decoder, Frame, encode
-from nirdeploy.device.protocol import REPLY, DeviceStatus, Kind, Status
-from nirdeploy.device.stream import encode_samples
+from nirdeploy.device.protocol import (
+    HELD,
+    NEW_SAMPLE,
+    PACKED,
+    RAW,
+    REPLY,
+    SAME_GROUP,
+    SAMPLE_STEPS,
+    DeviceStatus,
+    Kind,
+    Probe,
+    Status,
+)
+from nirdeploy.device.encoding import encode_samples
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
 from tests.doubles.memories import memory_map
@@ -164,3 +176,77 @@ def test_a_digest_reads_what_is_there(both: Both) -> None:
     address = memory.address(1, memory.WEIGHTS, 77)
     hardware, _ = exchange(both, write(address, [1, 2, 3]), digest(address, 3))
     assert hardware[-1].payload[1:] == crc(1, 2, 3).to_bytes(4, "little")
+
+
+# --- any input stream, and whatever is asked of it ------------------------------------------------
+
+BYTES = 8  # of the input's bitmap
+
+
+@st.composite
+def packed(draw: st.DrawFn) -> bytes:
+    mask = draw(st.integers(0, 255))
+    return bytes([PACKED, mask]) + draw(st.binary(min_size=mask.bit_count(), max_size=mask.bit_count()))
+
+
+@st.composite
+def events(draw: st.DrawFn) -> bytes:
+    found = sorted(draw(st.sets(st.integers(0, 63) | st.integers(64, 65535), max_size=9)))
+    return bytes([len(found)]) + np.array(found, dtype="<u2").tobytes()
+
+
+raw = st.binary(min_size=BYTES, max_size=BYTES).map(lambda body: bytes([RAW]) + body)
+held = st.integers(0, 6).map(lambda more: bytes([HELD, more]))
+streams = st.lists(st.one_of(st.just(bytes([NEW_SAMPLE])), held, packed(), events(), raw), min_size=1, max_size=12)
+kinds = st.lists(st.sampled_from([2, 4, 6]), min_size=1, max_size=3), st.lists(st.sampled_from([3, 5, 7]), min_size=1)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[tuple[int, int, int, int]]:
+    """Of the input, of a population of 100 neurons and of three read-outs: each in every step, or by sample."""
+    image = built().image
+    parts = {readout.population: readout.parts[0] for readout in image.readouts}
+    table = [(0, SAMPLE_STEPS, 0, draw(st.integers(1, 6) | st.just(300)))]
+    for group, address, bits, of in (
+        (INPUT_GROUP, 0, 8 * BYTES, 0),
+        (parts["hidden"].group, parts["hidden"].address, parts["hidden"].bits, 0),
+        (parts["out"].group, parts["out"].address, 3, 1),
+    ):
+        asked = draw(st.just([]) | st.just([of]) | kinds[of])
+        for nth, kind in enumerate(asked):
+            size = bits if kind > 1 else 4 * bits if of else -(-bits // 8)
+            table.append((group, kind + (SAME_GROUP if nth + 1 < len(asked) else 0), address, size))
+    return table
+
+
+@pytest.fixture(scope="module")
+def flashed(both: Both) -> Both:
+    exchange(both, *flashing(built().image))
+    return both
+
+
+@pytest.mark.law
+@settings(max_examples=examples(80))
+@given(words=streams, table=tables(), cuts=st.lists(st.integers(0, 200), max_size=4))
+def test_any_stream_comes_to_the_same(
+    flashed: Both, words: list[bytes], table: list[tuple[int, int, int, int]], cuts: list[int]
+) -> None:
+    stream = b"".join([bytes([NEW_SAMPLE]), *words])
+    at = sorted({0, len(stream), *(cut % len(stream) for cut in cuts)})
+    pieces = [(Kind.STEPS, stream[a:b]) for a, b in zip(at[:-1], at[1:], strict=True)]
+    hardware, model = exchange(flashed, begin(*table), *pieces, (Kind.STATUS, b""), seq=7)
+    assert output(hardware) == output(model)
+    probed = len(table) > 1
+    counted = [DeviceStatus.parse(frames[-1].payload).steps for frames in (hardware, model)]
+    assert counted[0] == (counted[1] if probed else 0)
+
+
+@pytest.mark.parametrize("kind", [Probe.COUNT, Probe.FIRST])
+@pytest.mark.parametrize("steps", [255, 256, 400])
+def test_counts_are_as_wide_as_a_sample_is_long(flashed: Both, kind: Probe, steps: int) -> None:
+    stream = bytes([NEW_SAMPLE, HELD, 249, 1, 3, 0, HELD, steps - 251, 1, 5, 0])
+    table = begin((0, SAMPLE_STEPS, 0, steps), (INPUT_GROUP, int(kind), 0, 6))
+    hardware, model = exchange(flashed, table, (Kind.STEPS, stream + stream))
+    width = 1 if steps < 256 else 2
+    expected = [0, 0, 0, 250, 0, steps - 250] if kind is Probe.COUNT else [0, 0, 0, 1, 0, 251]
+    assert output(hardware) == output(model) == 2 * np.array(expected, dtype=f"<u{width}").tobytes()

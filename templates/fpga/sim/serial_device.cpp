@@ -4,7 +4,7 @@
 #include <deque>
 #include <memory>
 
-#include "Vdevice.h"
+#include "Vserial_device.h"
 #include "verilated.h"
 
 namespace {
@@ -13,7 +13,7 @@ constexpr uint32_t kDrowsy = 64;  // cycles for which the cores' clock goes on a
 
 struct Board {
     VerilatedContext context;
-    std::unique_ptr<Vdevice> top{new Vdevice{&context}};
+    std::unique_ptr<Vserial_device> top{new Vserial_device{&context}};
     uint64_t cycles = 0;
     uint32_t quiet = 0;           // cycles since the cores needed their clock
 

@@ -1,0 +1,90 @@
+"""decoding: the output stream of docs/link.md back to bytes of fixed size, sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from nirdeploy.device.protocol import RAW
+
+
+class NotBelieved(Exception):
+    """What came is no output stream."""
+
+
+class Decoder(Protocol):
+    """Takes the stream in pieces."""
+
+    def restart(self) -> None:
+        """Forget what is incomplete: the stream starts with a new sample."""
+
+    def feed(self, data: bytes) -> list[np.ndarray]:
+        """The samples that ``data`` completes, uint8. Raises :class:`NotBelieved`."""
+
+
+class StepDecoder:
+    """Steps: each entry of the probe table in every one.
+
+    Args:
+        sizes: bytes of each entry.
+        time: steps of a sample, which becomes (T, bytes of a step).
+    """
+
+    def __init__(self, sizes: Sequence[int], time: int) -> None:
+        self._sizes, self._time = sizes, time
+        self.restart()
+
+    def restart(self) -> None:
+        self._buffer = bytearray()
+        self._steps: list[bytes] = []
+        self._entries: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[np.ndarray]:
+        self._buffer += data
+        buffer, position, done = self._buffer, 0, []
+        while position < len(buffer):
+            size, head = self._sizes[len(self._entries)], buffer[position]
+            length = size if head == RAW else 2 * head
+            if position + 1 + length > len(buffer):
+                break
+            body = bytes(buffer[position + 1 : position + 1 + length])
+            self._entries.append(body if head == RAW else _from_events(body, size))
+            position += 1 + length
+            if len(self._entries) == len(self._sizes):
+                self._steps.append(b"".join(self._entries))
+                self._entries = []
+                if len(self._steps) == self._time:
+                    done.append(np.frombuffer(b"".join(self._steps), dtype=np.uint8).reshape(self._time, -1))
+                    self._steps = []
+        del buffer[:position]
+        return done
+
+
+class SampleDecoder:
+    """What samples come to: ``size`` bytes each."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.restart()
+
+    def restart(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[np.ndarray]:
+        self._buffer += data
+        count = len(self._buffer) // self._size
+        whole = np.frombuffer(bytes(self._buffer[: count * self._size]), dtype=np.uint8)
+        del self._buffer[: count * self._size]
+        return list(whole.reshape(count, self._size))
+
+
+def _from_events(events: bytes, size: int) -> bytes:
+    bitmap = bytearray(size)
+    for low, high in zip(events[::2], events[1::2], strict=True):
+        index = low | high << 8
+        if index >> 3 >= size:
+            raise NotBelieved("an event lies outside its group")
+        bitmap[index >> 3] |= 1 << (index & 7)
+    return bytes(bitmap)

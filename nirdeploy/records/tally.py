@@ -1,0 +1,95 @@
+"""Tally: what every sample came to, from any simulator or device: a record without its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.errors import UsageProblem
+from nirdeploy.records.spikes import SpikeRecord, counts
+
+
+def first_spike(spikes: np.ndarray) -> np.ndarray:
+    """The step of the first spike, int32, of spikes (T, ...): from 0, and T where there is none."""
+    return np.where(spikes.any(axis=0), (spikes > 0).argmax(axis=0), len(spikes)).astype(np.int32)
+
+
+#: What can be read of a sample's spikes, or membranes, (T, B, ...) to (B, ...).
+OF_SPIKES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "count": lambda spikes: counts(spikes.sum(axis=0, dtype=np.uint32)),
+    "first": first_spike,
+}
+OF_MEMBRANES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "last": lambda v: v[-1],
+    "largest": lambda v: v.max(axis=0),
+    "sum": lambda v: v.sum(axis=0, dtype=np.int64 if v.dtype.kind in "iu" else np.float64),
+}
+READS = (*OF_SPIKES, *OF_MEMBRANES)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What every sample came to, over its ``steps`` steps.
+
+    ``values[read][population]``: (B, *shape), for each read of :data:`READS` that was asked for and every population
+    that has what it reads: how often a neuron spiked (``count``), the step of its first spike (``first``, from 0,
+    ``steps`` where there was none), its last and largest membrane potential and the sum of all (``last``, ``largest``,
+    ``sum``), in units of ``scale[population]``. All else as in :class:`~nirdeploy.records.spikes.SpikeRecord`.
+    """
+
+    values: Mapping[str, Mapping[str, np.ndarray]]
+    steps: int
+    scale: Mapping[str, np.ndarray]
+    source: str
+    dt: float
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    stats: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        return int(next(values.shape[0] for read in self.values.values() for values in read.values()))
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """Of which anything was read."""
+        return tuple(dict.fromkeys(name for read in self.values.values() for name in read))
+
+    def volts(self, read: str, name: str) -> np.ndarray:
+        """A read of membranes in the graph's units, float64 (B, *shape)."""
+        values = self.values[read][name]
+        return values * self.scale[name] if name in self.scale else np.asarray(values, dtype=np.float64)
+
+    @classmethod
+    def of(cls, record: SpikeRecord, reads: Sequence[str]) -> Tally:
+        """What a record's samples came to. Raises :class:`UsageProblem` where there is no such read, or no step."""
+        check(reads)
+        if not record.steps:
+            raise UsageProblem("a record without steps comes to nothing", hint="give the stimulus a step")
+        values = {
+            read: {
+                name: (OF_SPIKES | OF_MEMBRANES)[read](held)
+                for name, held in (record.spikes if read in OF_SPIKES else record.membrane).items()
+            }
+            for read in reads
+        }
+        return cls(
+            values,
+            record.steps,
+            record.scale,
+            record.source,
+            record.dt,
+            dict(record.outputs),
+            dict(record.manifest),
+            dict(record.stats),
+        )
+
+
+def check(reads: Sequence[str]) -> None:
+    """Raises :class:`UsageProblem` where one is none of :data:`READS`, or there are none."""
+    if unknown := [read for read in reads if read not in READS] or not reads:
+        named = ", ".join(map(repr, unknown)) if isinstance(unknown, list) else "none"
+        raise UsageProblem(f"a sample comes to no {named}", hint=f"name of {', '.join(READS)}")

@@ -1,0 +1,39 @@
+// What each sample comes to, neuron by neuron: a memory of sums, which the read-out adds to and reads.
+//
+// An item is read with `at`; a cycle later it stands in `held`, and `add` or `empty` write it. All are zero when a run
+// begins and after they were emptied.
+module tally #(
+    parameter COUNTERS = 1024,
+    parameter CW       = $clog2(COUNTERS)
+) (
+    input  wire          clk,
+    input  wire          run,      // 0: all are emptied
+    output wire          ready,    // they have been
+    input  wire [CW-1:0] at,
+    input  wire          add,
+    input  wire          empty,
+    input  wire          largest,  // takes the larger one (numbers with a sign), or, where `once`, what came first; else the sum
+    input  wire          once,
+    input  wire          fresh,    // nothing was added before
+    input  wire [31:0]   value,
+    output wire [31:0]   held
+);
+    reg  [CW-1:0] there;
+    reg  [CW:0]   swept;
+    wire          larger = fresh || $signed(value) > $signed(held);
+    wire          takes = once ? held == 32'd0 : larger;
+
+    assign ready = swept[CW];
+
+    ram #(.WIDTH(32), .DEPTH(COUNTERS)) sums (
+        .clk(clk), .we(add || empty || !ready), .waddr(ready ? there : swept[CW-1:0]),
+        .wdata(empty || !ready ? 32'd0 : !largest ? held + value : takes ? value : held),
+        .re(1'b1), .raddr(at), .rdata(held)
+    );
+
+    always @(posedge clk) begin
+        there <= at;
+        if (!run) swept <= 0;
+        else if (!ready) swept <= swept + 1'b1;
+    end
+endmodule
