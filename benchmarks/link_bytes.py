@@ -1,12 +1,12 @@
 """What an image costs on the serial line of the virtual board, and how long its cores wait for the line.
 
-    python benchmarks/link_bytes.py [--bits 1] [--case digits] [--target fpga] [--images 500] [--data mnist10k.npz] [--json]
+    python benchmarks/link_bytes.py [--bits 1] [--case digits] [--target fpga] [--images 500] [--json]
 
 784-128-10 on MNIST's test digits. Each is held for 16 steps; what comes back is how often every output spiked. With
 ``--bits 1`` a pixel is a spike or none, with more its brightness as a number. ``--case random`` runs pixels without any
-order, of which nothing can be left out: the worst that can come. ``--case steps`` brings back every step, as 306 bytes
-and 8,210 cycles did for 4 steps that were not held. Bytes are counted at the host's end, both ways, with the frames, the
-start of the run and its end; cycles by the device. Ends with status 1 if a count differs from the integer simulator's.
+order, of which nothing can be left out: the worst that can come. ``--case steps`` brings back every step. Bytes are
+counted at the host's end, both ways, with the frames, the start of the run and its end; cycles by the device. Ends with
+status 1 if a count differs from the integer simulator's.
 """
 
 from __future__ import annotations
@@ -55,14 +55,13 @@ def measure(built: nd.Build, x: np.ndarray, case: str) -> Cost:
     board.prepare(built.target)
     with running(built) as (_, port, device):
         before = port.sent + port.received
-        if case == "steps":
-            found = nd.Tally.of(nd.run(device, x, "outputs"), ["count"])
-        else:
-            found = nd.tally(device, x)
+        found = nd.Tally.of(nd.run(device, x, "outputs"), ["count"]) if case == "steps" else nd.tally(device, x)
         moved = port.sent + port.received - before
     differ = sum(int((found.values["count"][name] != expected).sum()) for name, expected in counts.items())
     many, cycles = x.shape[1], found.stats["cycles"]
-    return Cost(round(moved / many, 2), round(cycles / many, 1), round(1 - found.stats["busy_cycles"] / cycles, 4), differ)
+    return Cost(
+        round(moved / many, 2), round(cycles / many, 1), round(1 - found.stats["busy_cycles"] / cycles, 4), differ
+    )
 
 
 def main() -> int:

@@ -170,7 +170,9 @@ def _show(found: list[Evaluation], costs: list[Energy | None], top: int) -> None
     if stepwise := [one for one in found if not one.whole]:
         steps = stepwise[-1].over_steps.size
         shown = np.unique(np.linspace(0, steps - 1, min(steps, _SHOWN_STEPS)).astype(int))
-        rows = [{"after step": str(t + 1)} | {one.source: _percent(one.over_steps[t]) for one in stepwise} for t in shown]
+        rows = [
+            {"after step": str(t + 1)} | {one.source: _percent(one.over_steps[t]) for one in stepwise} for t in shown
+        ]
         ui.show(rows_table("accuracy over steps", rows))
     last = found[-1]
     if last.classes > _SHOWN_CLASSES:

@@ -163,7 +163,7 @@ def tallied(
     reader: str | None = None,
     output: str | None = None,
 ) -> Tally:
-    """As :func:`measured`, but only what a reader (see :mod:`nirdeploy.proof.evaluate`) reads of an output's samples."""
+    """As :func:`measured`, but only what a reader of :mod:`nirdeploy.proof.evaluate` reads of an output's samples."""
     from nirdeploy import Tally, flash, tally
     from nirdeploy.records.tally import check
 

@@ -81,7 +81,9 @@ def tally(
     kinds = {readout.population: readout.kind for readout in image.readouts}
     probed = tuple(name for name in spikes.select(probe, names, image.outputs) if kinds[name] in having)
     if not probed:
-        has = ", ".join(f"{name} has {', '.join(OF_SPIKES if kinds[name] == 'spikes' else OF_MEMBRANES)}" for name in names)
+        has = ", ".join(
+            f"{name} has {', '.join(OF_SPIKES if kinds[name] == 'spikes' else OF_MEMBRANES)}" for name in names
+        )
         raise UnknownPopulation(f"no population that is probed has {' or '.join(reads)}", hint=has)
     if image.passes or not len(x):
         return Tally.of(run(device, x, probed, progress, image=image, store=store), reads)

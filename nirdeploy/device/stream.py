@@ -1,4 +1,4 @@
-"""stream: a stimulus through a device that holds one image, and what comes back: every step, or what samples came to."""
+"""stream: a stimulus through a device that holds one image; every step comes back, or what samples came to."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ class Evaluation:
     """A record against labels.
 
     ``labels``: int (B,). ``scores``: float64 (T, B, classes), after each step; of a tally (``whole``) one, after all.
-    ``spikes``: of each population, per sample. ``operations``: weights taken for a spike (or number) that arrived, per sample; None where no network was
-    given.
+    ``spikes``: of each population, per sample. ``operations``: weights taken for a spike (or number) that arrived, per
+    sample; None where no network was given.
     """
 
     source: str

@@ -88,7 +88,9 @@ def test_samples_that_need_nothing_share_frames() -> None:
 
 
 @pytest.mark.law
-@given(graph=networks.graphs(max_size=40, max_layers=3, beyond=True) | networks.encoded(most=40), seed=st.integers(0, 99))
+@given(
+    graph=networks.graphs(max_size=40, max_layers=3, beyond=True) | networks.encoded(most=40), seed=st.integers(0, 99)
+)
 @settings(max_examples=examples(20))
 def test_any_network_comes_to_what_the_simulator_says(graph, seed: int) -> None:  # type: ignore[no-untyped-def]
     fit = fitting.fit(graph, TARGET)
@@ -96,7 +98,9 @@ def test_any_network_comes_to_what_the_simulator_says(graph, seed: int) -> None:
     network, image = fit.network, fpga.packed(fit, TARGET)
     assert network is not None
     x = networks.stimulus(graph, seed, steps=5, batch=3)
-    held = {name: values.repeat(2, axis=0) for name, values in x.items()} if isinstance(x, dict) else x.repeat(2, axis=0)
+    held = (
+        {name: values.repeat(2, axis=0) for name, values in x.items()} if isinstance(x, dict) else x.repeat(2, axis=0)
+    )
     found = nd.tally(Device(ModelPort(flashed(image))), held, READS, "all", image=image)
     same(found, Tally.of(integer.simulate(network, held), READS))
 
