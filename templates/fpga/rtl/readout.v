@@ -235,6 +235,7 @@ module readout #(
         if (clear) begin
             entries <= 0;
             listen  <= 0;
+            steps   <= 0;
         end
     end
 endmodule

@@ -1,4 +1,4 @@
-"""What a step costs on the serial line: the bytes of its input and of its outputs, framed as docs/link.md says."""
+"""What a step costs on the serial line, or a sample: bytes of its input and outputs, framed as docs/link.md says."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.targets.image import Readout
 
 BITS = 10  #: of a byte on the line: with start and stop bit
-_MOST_EVENTS = 253
+_MOST_EVENTS, _MOST_OUTPUT_EVENTS = 251, 253
+_OF_A_MASK = 8  # bytes of a packed bitmap
 _STEPS_PAYLOAD, _STEPS_WIRE, _STEPS_REPLY = 506, 516, 9  # bytes: of a full STEPS frame, and of what answers it
 _OUTPUT_PAYLOAD, _OUTPUT_WIRE = 480, 489  # of a full OUTPUT frame
+_SAMPLE_WORDS = 3  # of the input stream: a new sample, and for how many steps its input is held
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes of a step on the line, frames included: to the device, and from it."""
+    """Bytes of a step, or a sample, on the line, frames included: to the device, and from it."""
 
     sent: float
     received: float
@@ -33,8 +35,7 @@ def traffic(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic:
 
     Each is sent as events where these are shorter than the bitmap, as device and host do.
     """
-    inputs = sum(math.prod(shape) * plan.planes(name) for name, shape in plan.network.inputs)
-    stream = _shorter(activity * inputs, 4 * plan.input_words)
+    stream = _input(plan, target, activity)
     outputs = set(plan.network.outputs.values())
     events = target.synthesis is None or target.synthesis.events
     back = sum(
@@ -44,11 +45,37 @@ def traffic(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic:
     return Traffic(frames * _STEPS_WIRE, back / _OUTPUT_PAYLOAD * _OUTPUT_WIRE + frames * _STEPS_REPLY)
 
 
+def sample(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic | None:
+    """Of a sample as a whole: its input held for all of its steps, and how often the outputs' neurons spiked (or their
+    last membranes) sent once. None where the hardware holds or counts nothing."""
+    if not (target.hardware.held and target.hardware.counters):
+        return None
+    outputs = set(plan.network.outputs.values())
+    read = [one for one in packing.readouts(plan, target) if one.population in outputs]
+    back = sum(part.bits if one.kind == "spikes" else 4 * part.count for one in read for part in one.parts)
+    frames = (_SAMPLE_WORDS + _input(plan, target, activity)) / _STEPS_PAYLOAD
+    return Traffic(frames * _STEPS_WIRE, back + frames * (_OUTPUT_WIRE - _OUTPUT_PAYLOAD + _STEPS_REPLY))
+
+
+def _input(plan: Floorplan, target: FpgaTarget, activity: float) -> float:
+    """Of a step's input in the input stream."""
+    events = activity * sum(math.prod(shape) * plan.planes(name) for name, shape in plan.network.inputs)
+    bitmap = 4 * plan.input_words
+    if not target.hardware.held:
+        return _shorter(events, bitmap, _MOST_EVENTS)
+    bits = 32 * plan.input_words
+    packed = -(-bitmap // _OF_A_MASK) + bitmap * (1 - (1 - events / bits) ** 8)
+    return min(_shorter(events, bitmap, _MOST_EVENTS), 1 + packed)
+
+
 def _back(readout: Readout, activity: float, events: bool) -> float:
     spikes = events and readout.kind == "spikes"
     sizes = [(part, readout.part_bytes(part)) for part in readout.parts]
-    return sum(_shorter(activity * part.count * part.planes, size) if spikes else 1 + size for part, size in sizes)
+    most = _MOST_OUTPUT_EVENTS
+    return sum(
+        _shorter(activity * part.count * part.planes, size, most) if spikes else 1 + size for part, size in sizes
+    )
 
 
-def _shorter(events: float, bitmap: int) -> float:
-    return 1 + (2 * events if events <= _MOST_EVENTS and 2 * events < bitmap else bitmap)
+def _shorter(events: float, bitmap: int, most: int) -> float:
+    return 1 + (2 * events if events <= most and 2 * events < bitmap else bitmap)
