@@ -19,7 +19,7 @@ module hold_chain #(
     input  wire              row_valid,
     input  wire [3:0]        row_marks,    // {more, fresh, last, first}
     input  wire              drained,      // nothing of the rows before is under way
-    input  wire              alike,        // neurons of the next job are as those that are under way
+    input  wire              alike,        // of other neurons that do the same, the next job may follow
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
     output wire              holds,        // there are neurons in the chain

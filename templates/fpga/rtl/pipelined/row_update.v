@@ -70,7 +70,8 @@ module row_update #(
     wire          job_values     = job[4];
     wire          group_begins   = job_taken && job_next[5];
     wire          group_ends     = job[6];
-    // What its neurons do: of spiking ones, jobs that do the same may follow each other closely.
+    // What its neurons do: of spiking ones, groups that do the same may follow each other closely. Not a group itself in
+    // the next step: its neurons' states are not there yet.
     wire [18:0]   does           = {job[84:80], job[21], job[15:12], job[11:8], job[4:2], job[0], begun};
     wire [18:0]   does_next      = {job_next[84:80], job_next[21], job_next[15:12], job_next[11:8], job_next[4:2],
                                     job_next[0], 1'b0};
@@ -94,7 +95,7 @@ module row_update #(
         .UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .EARLY(1), .CW(CW)
     ) row (
         .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_marks(row_marks[3:0]), .drained(drained),
-        .alike(does == does_next && !job_values),
+        .alike(does == does_next && !job_values && job[16 +: GW] != job_next[16 +: GW]),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );
