@@ -22,6 +22,7 @@ def run(
     *,
     image: Image | None = None,
     store: Path | str | None = None,
+    on_pass: Progress | None = None,
 ) -> spikes.SpikeRecord:
     """Run the flashed network on ``x`` (T, B, *input shape). A network of several passes is flashed pass by pass.
 
@@ -30,7 +31,9 @@ def run(
         progress: called with (samples done, samples in all); of several passes, every tile of every pass counts.
         image: the image the device holds, if it was not flashed through ``device``.
         store: of several passes, the folder in which to keep what they give; a run that was broken off goes on from
-            there. By default it is kept in memory, or in a file of its own where it is large.
+            there. By default it is kept in memory, or in a file of its own where it is large. The record's stats are
+            those of what is played now, but for its saturations.
+        on_pass: of several passes, called with (a pass that is played now, all of them), counted from 1.
 
     Raises:
         DeviceMismatch: the device holds another image, or none.
@@ -56,5 +59,5 @@ def run(
         raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
     stimulus = stimulus_of(image, x)
     if image.passes:
-        return Played(device, image, stimulus, probed, progress, store).record()
+        return Played(device, image, stimulus, probed, progress, on_pass, store).record()
     return Stream(device, image, stimulus, probed, progress).record()
