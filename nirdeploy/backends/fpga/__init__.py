@@ -112,6 +112,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
             "link_bytes_received": step.received,
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
+            **line.load([plan], target),
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
             "bus_words": plan.floorplan.spike_words,
         }

@@ -189,10 +189,11 @@ def test_other_hardware_is_refused() -> None:
 
 def test_words_that_the_last_pass_left_are_not_sent_again() -> None:
     with device() as there:
-        nd.flash(built(), there)
+        first = nd.flash(built(), there)
         measured = nd.run(there, X)
     whole = sum(one.total_bytes for one in built().image.passes)
     assert measured.stats["bytes_flashed"] < whole
+    assert measured.stats["bytes_flashed"] + first.bytes_sent + first.bytes_skipped == built().costs(0.1)["image_bytes"]
 
 
 def test_an_image_of_passes_is_kept(tmp_path: Path) -> None:
