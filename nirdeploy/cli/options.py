@@ -149,8 +149,8 @@ def measured(
         return replace(simulate(built, x, probe), source="port sim")
     with connect(port, built.target, baud, quiet) as device:
         flash(built.image, device)
-        with ui.progress("running", quiet) as bar:
-            return run(device, x, probe, bar, image=built.image)
+        with ui.running(quiet) as (bar, on_pass):
+            return run(device, x, probe, bar, image=built.image, on_pass=on_pass)
 
 
 def tallied(

@@ -24,6 +24,7 @@ def run(
     *,
     image: Image | None = None,
     store: Path | str | None = None,
+    on_pass: Progress | None = None,
 ) -> spikes.SpikeRecord:
     """Run the flashed network on ``x`` (T, B, *input shape). A network of several passes is flashed pass by pass.
 
@@ -32,7 +33,9 @@ def run(
         progress: called with (samples done, samples in all); of several passes, every tile of every pass counts.
         image: the image the device holds, if it was not flashed through ``device``.
         store: of several passes, the folder in which to keep what they give; a run that was broken off goes on from
-            there. By default it is kept in memory, or in a file of its own where it is large.
+            there. By default it is kept in memory, or in a file of its own where it is large. The record's stats are
+            those of what is played now, but for its saturations.
+        on_pass: of several passes, called with (a pass that is played now, all of them), counted from 1.
 
     Raises:
         DeviceMismatch: the device holds another image, or none.
@@ -47,7 +50,7 @@ def run(
         raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
     stimulus = stimulus_of(image, x)
     if image.passes:
-        return Played(device, image, stimulus, probed, progress, store).record()
+        return Played(device, image, stimulus, probed, progress, on_pass, store).record()
     return Stream(device, image, stimulus, probed, progress).record()
 
 
@@ -60,6 +63,7 @@ def tally(
     *,
     image: Image | None = None,
     store: Path | str | None = None,
+    on_pass: Progress | None = None,
 ) -> Tally:
     """Run the flashed network on ``x`` (T, B, *input shape) for what each sample comes to, and not for its steps.
 
@@ -68,7 +72,7 @@ def tally(
     Args:
         reads: of :data:`nirdeploy.records.tally.READS`: ``count`` and ``first`` of spikes, ``last``, ``largest`` and
             ``sum`` of membranes; a population is asked for those that it has.
-        probe, progress, image, store: as of :func:`run`.
+        probe, progress, image, store, on_pass: as of :func:`run`.
 
     Raises:
         UsageProblem: there is no such read. UnknownPopulation: none of the probed populations has what is read.
@@ -86,7 +90,7 @@ def tally(
         )
         raise UnknownPopulation(f"no population that is probed has {' or '.join(reads)}", hint=has)
     if image.passes or not len(x):
-        return Tally.of(run(device, x, probed, progress, image=image, store=store), reads)
+        return Tally.of(run(device, x, probed, progress, image=image, store=store, on_pass=on_pass), reads)
     return Stream(device, image, stimulus_of(image, x), probed, progress).tally(reads)
 
 

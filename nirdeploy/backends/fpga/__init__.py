@@ -115,6 +115,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
             **held,
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
+            **line.load([plan], target),
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
             "bus_words": plan.floorplan.spike_words,
         }

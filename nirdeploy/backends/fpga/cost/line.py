@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nirdeploy.backends.fpga import packing
 from nirdeploy.backends.fpga.floorplan import Floorplan
+from nirdeploy.backends.fpga.plan import Plan
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.targets.image import Readout
 
@@ -28,6 +30,19 @@ class Traffic:
     def microseconds(self, baud: int) -> float:
         """The line carries both ways at once."""
         return 1e6 * BITS * max(self.sent, self.received) / baud
+
+
+def load(plans: Iterable[Plan], target: FpgaTarget) -> dict[str, float]:
+    """``image_bytes`` of the images of passes, one after the other, and ``image_s``, what they take on the line.
+
+    A section that the pass before has left there is not sent again.
+    """
+    there, sent = set[tuple[int, str]](), 0
+    for plan in plans:
+        sections = {(section.address, section.sha256): len(section.data) for section in packing.sections(plan, target)}
+        sent += sum(size for key, size in sections.items() if key not in there)
+        there = set(sections)
+    return {"image_bytes": sent, "image_s": sent * BITS / target.serial_board.baud}
 
 
 def traffic(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic:
