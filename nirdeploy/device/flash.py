@@ -12,6 +12,7 @@ from nirdeploy.device.frame import OVERHEAD
 from nirdeploy.device.protocol import Status
 from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
 from nirdeploy.targets.image import Image, Section
+from nirdeploy.targets.sending import changed
 
 _ROUNDS = 3  # a section that differs after writing is written again this often
 _HASH_BYTES, _SECTION_BYTES = 32, 12  # of a COMMIT: the image's hash, then an entry per section
@@ -47,7 +48,8 @@ class FlashReport:
 def flash(
     built: Image | HasImage, device: Device, progress: Progress | None = None, *, force: bool = False
 ) -> FlashReport:
-    """Write an image; of several passes, the first. Sections that the device holds already are not sent again.
+    """Write an image; of several passes, the first. Sections that the device holds already are not sent again; where it
+    holds an image that was written through ``device``, words are not.
 
     Args:
         built: an image, or a build.
@@ -104,8 +106,7 @@ def _write_image(image: Image, device: Device, progress: Progress | None, known:
     pending = list(image.sections)
     for attempt in range(_ROUNDS):
         if known is not None:
-            there = {(s.address, len(s.words), s.crc32) for s in known.sections}
-            pending, known = [s for s in pending if (s.address, len(s.words), s.crc32) not in there], None
+            pending, known = list(changed(pending, known.sections)), None
         elif not force or attempt:
             pending = _differing(pending, device)
         done = image.total_bytes - sum(len(section.data) for section in pending)

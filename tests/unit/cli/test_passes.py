@@ -33,13 +33,13 @@ def port(small: Target) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def build(small: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
-    nd.build(networks.two_layers(sizes=(160, 60, 5)), small, folder)
+    nd.build(networks.two_layers(sizes=(250, 60, 5)), small, folder)
     return folder
 
 
 @pytest.fixture
 def stimulus(tmp_path: Path) -> Path:
-    np.save(tmp_path / "x.npy", networks.spikes(0, (4, 3, 160)))
+    np.save(tmp_path / "x.npy", networks.spikes(0, (4, 3, 250)))
     return tmp_path / "x.npy"
 
 
@@ -48,7 +48,7 @@ def test_what_passes_give_is_kept_until_the_record_is_written(
 ) -> None:
     out, kept = tmp_path / "r.nird", tmp_path / "r.nird.passes"
     done = cli("run", build, stimulus, "-p", port, "-o", out)
-    assert (done.code, done.err.splitlines()[0]) == (0, "pass 1 of 15 ...")
+    assert (done.code, done.err.splitlines()[0]) == (0, "pass 1 of 13 ...")
     assert not kept.exists()
     kept.mkdir()
     (kept / "journal.json").write_text("{}")

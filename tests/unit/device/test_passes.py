@@ -37,15 +37,15 @@ TARGET = small()
 
 @cache
 def built() -> nd.Build:
-    """160 inputs are too many for the weight memory, 60 neurons for the bitmaps of their sums."""
-    return nd.build(networks.two_layers(sizes=(160, 60, 5)), TARGET)
+    """250 inputs are too many for the weight memory, 60 neurons for the bitmaps of their sums."""
+    return nd.build(networks.two_layers(sizes=(250, 60, 5)), TARGET)
 
 
 def device(target: Target = TARGET) -> Device:
     return Device(ModelPort(DeviceModel(target)))
 
 
-X = networks.spikes(0, (4, 3, 160))
+X = networks.spikes(0, (4, 3, 250))
 
 
 def test_a_run_in_passes_equals_the_integer_simulator() -> None:
@@ -131,7 +131,7 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path: Path, at: int) -> None:
 
 
 def test_what_was_done_before_keeps_its_saturations_and_costs_nothing(tmp_path: Path) -> None:
-    graph = networks.two_layers(sizes=(160, 60, 5))
+    graph = networks.two_layers(sizes=(250, 60, 5))
     graph.nodes["lif2"] = nir.I(r=np.ones(5))
     graph.nodes["fc2"].bias[:] = 40.0
     data = TARGET.model_dump(by_alias=True)
@@ -167,7 +167,7 @@ def test_the_folder_of_another_run_is_refused(tmp_path: Path, change: str) -> No
     broken_off(tmp_path, 13)
     image = built().image
     if change == "build":
-        image = nd.build(networks.two_layers(seed=1, sizes=(160, 60, 5)), TARGET).image
+        image = nd.build(networks.two_layers(seed=1, sizes=(250, 60, 5)), TARGET).image
     given: Any = 1 - X if change == "stimulus" else X
     with device() as there, pytest.raises(UsageProblem, match="keeps another run"):
         nd.run(there, given, "outputs" if change == "probe" else "all", image=image, store=tmp_path)
@@ -216,7 +216,7 @@ def test_a_flipped_bit_of_an_image_of_passes_is_refused(position: int, bit: int)
 
 
 def test_a_build_in_passes_is_loaded_as_it_was(tmp_path: Path) -> None:
-    made = nd.build(networks.two_layers(sizes=(160, 60, 5)), TARGET, tmp_path)
+    made = nd.build(networks.two_layers(sizes=(250, 60, 5)), TARGET, tmp_path)
     again = nd.build(out=tmp_path, start="image")
     assert again.image.blob == made.image.blob
     assert again.placement == made.placement

@@ -10,7 +10,8 @@ from nirdeploy.backends.fpga import packing
 from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.plan import Plan
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.targets.image import Readout
+from nirdeploy.targets.image import Readout, Section
+from nirdeploy.targets.sending import changed
 
 BITS = 10  #: of a byte on the line: with start and stop bit
 _MOST_EVENTS, _MOST_OUTPUT_EVENTS = 251, 253
@@ -35,13 +36,13 @@ class Traffic:
 def load(plans: Iterable[Plan], target: FpgaTarget) -> dict[str, float]:
     """``image_bytes`` of the images of passes, one after the other, and ``image_s``, what they take on the line.
 
-    A section that the pass before has left there is not sent again.
+    What the pass before has left there is not sent again.
     """
-    there, sent = set[tuple[int, str]](), 0
+    there, sent = list[Section](), 0
     for plan in plans:
-        sections = {(section.address, section.sha256): len(section.data) for section in packing.sections(plan, target)}
-        sent += sum(size for key, size in sections.items() if key not in there)
-        there = set(sections)
+        sections = packing.sections(plan, target)
+        sent += sum(len(part.data) for part in changed(sections, there))
+        there = sections
     return {"image_bytes": sent, "image_s": sent * BITS / target.serial_board.baud}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,7 @@ from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.wiring import Wiring, joined
 
 Boxes = Mapping[str, Box]
+_OF_A_SUM = 32  # bits that are read out of each neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +133,24 @@ class _Cutting:
 
     def _add_cut(self, name: str, after: Sequence[str]) -> None:
         if deep := grouped(self.whole, name, self._target):
-            self.deep.append(deep)
-            self.whole, parts = deepened(self.whole, deep)
-            for part in parts:
+            for part in self._deepen(deep):
                 self._add_boxes(part)
         if not self._add_together(name, after):
             self._add_boxes(name)
+
+    def _deepen(self, deep: Deep) -> list[str]:
+        """The parts of the sums that a population gets. What is left for the last of them stays with the population,
+        where that finds room and saves bytes: a part is read out neuron by neuron."""
+        before, costs = self.whole, list[int]()
+        for one in (deep, replace(deep, beside=True)):
+            self.whole, parts = deepened(before, one)
+            found = [shapes(self.whole, each, self._target)[:1] for each in (*parts, deep.population)]
+            sums = sum(math.prod(self.whole.grids[part]) for part in parts)
+            costs.append(sum(least.sent for (least,) in found) + _OF_A_SUM * sums if all(found) else -1)
+        if costs[1] < 0 or 0 <= costs[0] <= costs[1] or self._fitting_shape(deep.population) is None:
+            one, (self.whole, parts) = deep, deepened(before, deep)
+        self.deep.append(one)
+        return parts
 
     def _add_together(self, name: str, after: Sequence[str]) -> bool:
         """A population in boxes, each in a pass with what follows it, if that is of use."""
@@ -181,12 +195,16 @@ class _Cutting:
 
     def _shape(self, name: str) -> tuple[int, ...]:
         """Of the boxes into which a population is cut: the first that fits, where the first box is typical."""
-        grid = self.whole.grids[name]
-        found = shapes(self.whole, name, self._target)
-        for one in found:
-            if isinstance(self._placed([{name: Box.middle(grid, one.shape)}]), Pass):
+        if found := self._fitting_shape(name):
+            return found
+        least = shapes(self.whole, name, self._target)[-1:]
+        return least[0].shape if least else tuple(1 for _ in self.whole.grids[name])
+
+    def _fitting_shape(self, name: str) -> tuple[int, ...] | None:
+        for one in shapes(self.whole, name, self._target):
+            if isinstance(self._placed([{name: Box.middle(self.whole.grids[name], one.shape)}]), Pass):
                 return one.shape
-        return found[-1].shape if found else tuple(1 for _ in grid)
+        return None
 
     def _placed(self, tiles: list[Boxes], sub: SubNetwork | None = None) -> Pass | DoesNotFit:
         hardware, sub = self._target.hardware, sub or subnetwork(self.whole, tiles[0])

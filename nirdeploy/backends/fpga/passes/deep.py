@@ -45,10 +45,14 @@ _ADDS = Rules(
 
 @dataclass(frozen=True)
 class Deep:
-    """How the inputs of a population become sums: of each, its groups. A sum in front of a maximum is of one way."""
+    """How the inputs of a population become sums: of each, its groups. A sum in front of a maximum is of one way.
+
+    ``beside``: the last group of a sum that is in front of none is no part of it: the population itself reads it.
+    """
 
     population: str
     sums: tuple[tuple[Group, ...], ...]
+    beside: bool = False
 
 
 def deepened(whole: Whole, deep: Deep) -> tuple[Whole, list[str]]:
@@ -66,6 +70,9 @@ def deepened(whole: Whole, deep: Deep) -> tuple[Whole, list[str]]:
     grids[name] = next((first.maximum.out_shape for first in firsts if first.maximum is not None), grids[name])
     left = [_regridded(way, grids[name]) for number, way in enumerate(whole.ways[name]) if number not in covered]
     for number, (first, groups) in enumerate(zip(firsts, deep.sums, strict=True)):
+        if deep.beside and first.maximum is None and len(groups) > 1:
+            left += [_piece(whole.ways[name][way], start, count, name) for way, start, count in groups[-1]]
+            groups = groups[:-1]
         total, size = f"{name}.sum{number}", 0
         grid = grids[name] if first.maximum is None else first.maximum.shape
         for at, group in enumerate(groups):

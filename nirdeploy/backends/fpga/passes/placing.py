@@ -33,14 +33,18 @@ def placement_of(passes: Passes, network: IntegerNetwork, target: FpgaTarget) ->
         for one in passes.passes
     )
     deep = {one.population: one.sums for one in passes.deep}
+    beside = [one.population for one in passes.deep if one.beside]
     cores = tuple(_fullest([one.cores[at] for one in placed]) for at in range(target.hardware.cores))
-    return Placement(network.digest(), target.name, (), cores, layout={"sums": _lists(deep)}, passes=placed)
+    return Placement(
+        network.digest(), target.name, (), cores, layout={"sums": _lists(deep), "beside": beside}, passes=placed
+    )
 
 
 def passes_of(placement: Placement, network: IntegerNetwork, target: FpgaTarget) -> Passes:
     """The inverse of :func:`placement_of`."""
     whole = Whole.of(network, target)
-    deep = tuple(Deep(name, _tuples(sums)) for name, sums in placement.layout["sums"].items())
+    beside = placement.layout["beside"]
+    deep = tuple(Deep(name, _tuples(sums), name in beside) for name, sums in placement.layout["sums"].items())
     for one in deep:
         whole, _ = deepened(whole, one)
     return Passes(tuple(_pass_of(one, whole, target) for one in placement.passes), deep)

@@ -94,7 +94,7 @@ def _stand(shape: Grid, lanes: int) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, order=True)
 class Shape:
-    """Of boxes, of which there are ``count``: bits ``sent``, there and back, for all of them."""
+    """Of boxes, of which there are ``count``: bits ``sent``, there and back, for all of them; one for each neuron."""
 
     sent: int
     count: int

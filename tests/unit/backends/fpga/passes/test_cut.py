@@ -121,6 +121,24 @@ def test_fan_ins_deeper_than_the_weight_memory_are_sums(inputs_: int) -> None:
     agrees(network, target, 1)
 
 
+@pytest.mark.parametrize(("inputs_", "stays"), [(129, True), (256, False), (500, True)])
+def test_what_is_left_for_the_last_part_stays_with_the_population(inputs_: int, stays: bool) -> None:
+    """Where it finds room there, beside the rows of the sum."""
+    target = small(spike_words=64, out_words=256)
+    network = rounded(check(networks.two_layers(sizes=(inputs_, 30, 5))), target)
+    passes = cut(network, target)
+    (deep,) = passes.deep
+    (groups,) = deep.sums
+    assert deep.beside == stays
+    parts = {name for one in passes.passes for name in one.tiles[0] if name.startswith("lif1.sum")}
+    assert len(parts) == len(groups) - stays
+    left = {(sum(count for _, _, count in groups[-1]),)} if stays else set()
+    own = [one for one in passes.passes if "lif1" in one.tiles[0]]
+    reads = [{dict(one.network.inputs)[to.input] for to in one.wiring.takes if to.signals == ("input",)} for one in own]
+    assert reads == [left] * len(own)
+    agrees(network, target, 1)
+
+
 def test_sums_in_front_of_a_maximum() -> None:
     rng = np.random.default_rng(3)
     operator = Convolution(rng.normal(0, 1, (12, 40, 3, 3)) / 19, (40, 6, 6), padding=((1, 1), (1, 1)))
