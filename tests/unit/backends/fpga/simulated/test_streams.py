@@ -45,9 +45,7 @@ class Streams:
         """What is answered, and in how many cycles (some two hundred of them at rest)."""
         taken, before = ctypes.c_uint32(), self._lib.streams_cycles(self._handle)
         pace = (offered, accepted, 200)
-        count = self._lib.streams_run(
-            self._handle, wire, len(wire), *pace, self._out, _ROOM, ctypes.byref(taken)
-        )
+        count = self._lib.streams_run(self._handle, wire, len(wire), *pace, self._out, _ROOM, ctypes.byref(taken))
         assert taken.value == len(wire)
         return Decoder().feed(self._out.raw[:count]), self._lib.streams_cycles(self._handle) - before
 
