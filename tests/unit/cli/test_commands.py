@@ -166,7 +166,7 @@ def test_run_records_what_the_simulator_says(
 
 
 def test_run_a_tally(cli: Cli, build: Path, stimulus: Path, port: str, tmp_path: Path, record: Path) -> None:
-    """It is written, shown, compared with every step and evaluated; what needs the steps says that they are not there."""
+    """It is written, shown, compared with every step and evaluated; what needs steps says that they are not there."""
     cli("flash", build, "-p", port)
     out = tmp_path / "tally.nird"
     found = cli("run", build, stimulus, "-p", port, "--tally", "count,first", "-o", out, "--json").json
