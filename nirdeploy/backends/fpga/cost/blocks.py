@@ -106,7 +106,7 @@ def memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     yield Memory(8, _BODY)
     yield Memory(8, _FRAME)
     yield Memory(16, _COUNTERS)
-    yield Memory(20 + out_address + group, _PROBES)
+    yield Memory(16 + (4 if hardware.counters else 1) + out_address + group, _PROBES)
     yield Memory(32, 2 * hardware.out_words)
     if hardware.held:
         yield Memory(32, 2 * hardware.spike_words)
