@@ -33,6 +33,7 @@ module output_frames (
     assign out_close = state == CLOSING;
 
     always @(posedge clk) begin
+        rests <= quiet;
         case (state)
             CLOSED: if (may_open && out_ready) state <= NUMBER;
             NUMBER: if (out_ready) begin
@@ -44,7 +45,7 @@ module output_frames (
             OPEN: begin
                 pause <= in_valid ? 12'd0 : pause + 1'b1;
                 if (in_valid && out_ready) count <= count + 1'b1;
-                if (&count[8:5] || yield_line || (line_idle && ((pause[6] && quiet) || pause[11]))) state <= CLOSING;
+                if (&count[8:5] || yield_line || (line_idle && ((pause[6] && rests) || pause[11]))) state <= CLOSING;
             end
             default: if (out_close_ready) state <= CLOSED;
         endcase
