@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nirdeploy.device.client import open_device
     from nirdeploy.device.flash import flash
-    from nirdeploy.device.run import run
+    from nirdeploy.device.run import run, tally
     from nirdeploy.exchange.exporter import export_to_nir
     from nirdeploy.exchange.frontends import export_from
     from nirdeploy.exchange.importer import import_from_nir
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.report.write import report
     from nirdeploy.proof.verify import verify
     from nirdeploy.records.spikes import SpikeRecord
+    from nirdeploy.records.tally import Tally
     from nirdeploy.sim.simulate import simulate
     from nirdeploy.targets.fitting import fit
     from nirdeploy.tuning.sweep import sweep
@@ -46,6 +47,7 @@ __all__ = [
     "Build",
     "Formats",
     "SpikeRecord",
+    "Tally",
     "accuracy",
     "build",
     "check",
@@ -65,6 +67,7 @@ __all__ = [
     "run",
     "simulate",
     "sweep",
+    "tally",
     "verify",
 ]
 
@@ -74,6 +77,7 @@ _HOMES = {
     "Build": "pipeline",
     "Formats": "integers.network",
     "SpikeRecord": "records.spikes",
+    "Tally": "records.tally",
     "accuracy": "proof.evaluate",
     "build": "pipeline",
     "check": "graph.check",
@@ -93,6 +97,7 @@ _HOMES = {
     "run": "device.run",
     "simulate": "sim.simulate",
     "sweep": "tuning.sweep",
+    "tally": "device.run",
     "verify": "proof.verify",
 }
 

@@ -131,6 +131,11 @@ class Build:
         backend = registry.backend_of(self.target)
         return self._fit.plan if self._fit else backend.plan(self.network, self.placement, self.target)
 
+    def costs(self, activity: float) -> dict[str, float | str]:
+        """What loading it and a step of it take, as far as the backend has figures (Backend.estimate)."""
+        backend = registry.backend_of(self.target)
+        return backend.estimate(self.network, self.placement, self.plan, self.target, activity)
+
     def check(self) -> CheckedGraph:
         if self.source is None:
             raise UsageProblem("there is no model to build", hint="name a .nir file")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import inputs, options, ui
+from nirdeploy.cli import costs, inputs, options, ui
 
 if TYPE_CHECKING:
     from nirdeploy.pipeline import Build
+
+_ACTIVITY = 0.1  # spikes per neuron and input, and step, at which costs are said
 
 
 @click.command("build")
@@ -70,6 +72,7 @@ def _data(built: Build, done: tuple[str, ...]) -> dict[str, Any]:
     if "place" in done:
         data["cores"] = [asdict(core) for core in built.placement.cores]
         data["passes"] = len(built.placement.passes) or 1
+        data["costs"] = built.costs(_ACTIVITY)
     if "image" in done:
         data["image_bytes"] = built.image.total_bytes
     return data
@@ -90,8 +93,8 @@ def _show(built: Build, done: tuple[str, ...], out: Path) -> None:
         passes = len(built.placement.passes)
         title = f"cores, each as in its fullest of {passes} passes" if passes else "cores"
         ui.show(tables.rows_table(title, [core.row() for core in built.placement.cores if any(core.used.values())]))
-        if passes:
-            ui.say(f"{passes} passes: the network is larger than the chip, which runs it part by part over a batch")
+        for line in costs.lines(built.costs(_ACTIVITY), _ACTIVITY):
+            ui.say(line)
         if "cycles_per_step" in built.placement.layout:
             cycles, activity = (built.placement.layout[name] for name in ("cycles_per_step", "activity"))
             ui.say(f"predicted: {cycles:,} cycles per step where {activity:.0%} of all neurons and inputs spike")

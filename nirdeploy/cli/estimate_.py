@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import inputs, options, ui
+from nirdeploy.cli import costs, inputs, options, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -42,7 +42,12 @@ def command(
     as_json: bool,
     **said: str | None,
 ) -> None:
-    """Say where MODEL.NIR fits, and what a step costs there."""
+    """Say where MODEL.NIR fits, and what a step costs there.
+
+    Cycles and us are those of the cores, 'link us' what the inputs and outputs of the same step take on the serial
+    line; the longer of the two sets the pace. What is larger than a chip is cut into passes, all of which a step goes
+    through; 's to load' is what their images take on the line, once for a batch (docs/passes.md).
+    """
     from nirdeploy import check
     from nirdeploy.graph import precision
     from nirdeploy.proof.report import tables
@@ -74,6 +79,8 @@ def command(
         if one.fits and len(found) == 1:
             ui.show(tables.rows_table("cores", [core.row() for core in one.cores if any(core.used.values())]))
             ui.show(tables.facts_table(one.figures))
+            for line in costs.lines(one.figures, activity):
+                ui.say(line)
         elif not one.fits:
             for problem in one.problems:
                 ui.say(f"{one.target}: {problem}")
@@ -107,7 +114,8 @@ def _row(one: Estimate) -> dict[str, str | float]:
     part, taken = one.fullest_of_chip()
     row["of the chip"] = f"{part.partition(' (')[0]} {taken:.0%}" if part else ""
     for key, title in _SHARED.items():
-        value = one.figures.get(key, "")
+        kept = key == "image_s" and "passes" not in one.figures  # loaded once and for all: of little interest
+        value = "" if kept else one.figures.get(key, "")
         row[title] = f"{value:,.4g}" if isinstance(value, float | int) else value
     return row
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.evaluate import Evaluation
     from nirdeploy.proof.neurobench import Metrics
     from nirdeploy.records.spikes import SpikeRecord
+    from nirdeploy.records.tally import Tally
 
 _SHOWN_STEPS = 10
 _SHOWN_CLASSES = 12
@@ -39,6 +40,7 @@ _SHOWN_CLASSES = 12
 @click.option("--output", help="The population or Output to read, if not the first.")
 @click.option("--top", type=click.IntRange(min=1), default=1, help="Also how often the label is among the K first.")
 @click.option("--metrics", "neurobench", is_flag=True, help="NeuroBench's metrics too, of a build.")
+@click.option("--tally", is_flag=True, help="The device sends what the reader needs of each sample, and no step.")
 @options.as_json
 def command(
     what: Path,
@@ -51,6 +53,7 @@ def command(
     output: str | None,
     top: int,
     neurobench: bool,
+    tally: bool,
     as_json: bool,
 ) -> None:
     """Accuracy, confusion and cost of a classification.
@@ -67,7 +70,11 @@ def command(
     from nirdeploy import evaluate
 
     if what.is_dir():
-        run = partial(options.measured, port=port, baud=baud, quiet=as_json)
+        run = partial(options.tallied if tally else options.measured, port=port, baud=baud, quiet=as_json)
+        if tally:
+            if neurobench:
+                raise UsageProblem("metrics count what happens in every step", hint="leave out --tally")
+            run = partial(run, reader=reader, output=output)
         seen = _of_build(what, target, stimulus, labels_file, run, neurobench, as_json)
     else:
         seen = _of_record(what, stimulus, labels_file, neurobench)
@@ -91,7 +98,7 @@ def command(
 class _Seen:
     """Records of one stimulus, their labels and costs; ``rounded``: what counts the operations of the integers."""
 
-    records: list[SpikeRecord]
+    records: list[SpikeRecord | Tally]
     labels: np.ndarray
     costs: list[Energy | None]
     rounded: dict[str, Any] = field(default_factory=dict)
@@ -103,12 +110,12 @@ def _of_build(
     target: str | None,
     stimulus: Path | None,
     labels_file: Path | None,
-    run: Callable[..., SpikeRecord],
+    run: Callable[..., SpikeRecord | Tally],
     neurobench: bool,
     quiet: bool,
 ) -> _Seen:
     """Every witness of a build."""
-    from nirdeploy import energy, metrics, pipeline, simulate
+    from nirdeploy import Tally, energy, metrics, pipeline, simulate
     from nirdeploy.proof.neurobench import with_membrane
 
     if stimulus is None:
@@ -118,15 +125,15 @@ def _of_build(
     labels = _labels(beside, labels_file)
     with ui.spinner("simulating", quiet):
         membranes = with_membrane(built.network) if neurobench else ()
-        records = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
+        records: list[Any] = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
     records.append(run(built, x, "all"))
     counted = [metrics(built, record, x) for record in records] if neurobench else []
-    costs = [None, *(energy(built, record, x) for record in records[1:])]
+    costs = [None, *(None if isinstance(record, Tally) else energy(built, record, x) for record in records[1:])]
     return _Seen(records, labels, costs, {"network": built.network, "x": x}, counted)
 
 
 def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neurobench: bool) -> _Seen:
-    from nirdeploy import SpikeRecord
+    from nirdeploy.records.tally import load
 
     if not path.exists():
         raise UsageProblem("there is no such build folder or record", where=str(path))
@@ -134,7 +141,7 @@ def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neur
         raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {path} --labels LABELS.npy")
     if neurobench:
         raise UsageProblem("metrics are of a network and its stimulus", hint="evaluate BUILD -x STIMULUS --metrics")
-    return _Seen([SpikeRecord.load(path)], _labels(None, labels_file), [None])
+    return _Seen([load(path)], _labels(None, labels_file), [None])
 
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
@@ -156,11 +163,17 @@ def _show(found: list[Evaluation], costs: list[Energy | None], top: int) -> None
 
     told = [_row(one, cost, top) for one, cost in zip(found, costs, strict=True)]
     ui.show(rows_table(f"accuracy by {found[0].reader} of {found[0].output}", told))
-    _show_energy(found[-1].source, costs[-1])
-    steps = found[-1].over_steps.size
-    shown = np.unique(np.linspace(0, steps - 1, min(steps, _SHOWN_STEPS)).astype(int))
-    rows = [{"after step": str(t + 1), **{one.source: _percent(one.over_steps[t]) for one in found}} for t in shown]
-    ui.show(rows_table("accuracy over steps", rows))
+    for one, cost in reversed([*zip(found, costs, strict=True)]):
+        if cost is not None:
+            _show_energy(one.source, cost)
+            break
+    if stepwise := [one for one in found if not one.whole]:
+        steps = stepwise[-1].over_steps.size
+        shown = np.unique(np.linspace(0, steps - 1, min(steps, _SHOWN_STEPS)).astype(int))
+        rows = [
+            {"after step": str(t + 1)} | {one.source: _percent(one.over_steps[t]) for one in stepwise} for t in shown
+        ]
+        ui.show(rows_table("accuracy over steps", rows))
     last = found[-1]
     if last.classes > _SHOWN_CLASSES:
         ui.say(f"per class and confusion, {last.classes} classes: with --json")
@@ -195,7 +208,7 @@ def _row(one: Evaluation, cost: Energy | None, top: int) -> dict[str, object]:
         "accuracy": _percent(one.accuracy),
         "95 % interval": f"{_percent(low)} to {_percent(high)}",
         **({f"top {top}": _percent(one.top(top))} if top > 1 else {}),
-        "steps needed": one.steps_needed,
+        "steps needed": "" if one.steps_needed is None else one.steps_needed,
         "spikes per sample": f"{sum(one.spikes.values()):,.1f}",
         "spikes per neuron and step": "" if cost is None else f"{cost.counts.rate:.4f}",
         "operations per sample": "" if one.operations is None else f"{one.operations:,.0f}",

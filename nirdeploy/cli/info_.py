@@ -52,13 +52,16 @@ def _device(port: str, target: str | None, baud: int | None) -> dict[str, Any]:
         "neurons_per_core": hello.neurons,
         "groups": hello.groups,
         "window_bytes": hello.window,
+        "counters": hello.counters,
+        "held_input_words": hello.held_words,
         "bad_frames": status.bad_frames,
         "cycles": status.cycles,
     }
 
 
 def _path(path: Path) -> dict[str, Any]:
-    from nirdeploy import SpikeRecord, pipeline
+    from nirdeploy import Tally, pipeline
+    from nirdeploy.records import tally
     from nirdeploy.targets.image import MAGIC, Image
 
     if path.is_dir():
@@ -81,15 +84,20 @@ def _path(path: Path) -> dict[str, Any]:
             "populations": [readout.population for readout in image.readouts],
             "provenance": dict(image.provenance),
         }
-    record = SpikeRecord.load(path)
+    record = tally.load(path)
+    if isinstance(record, Tally):
+        counts = {name: int(values.sum()) for name, values in record.values.get("count", {}).items()}
+        held: dict[str, Any] = {"reads": list(record.values), "populations": list(record.populations), "spikes": counts}
+    else:
+        spikes = {name: int(values.sum()) for name, values in record.spikes.items()}
+        held = {"spikes": spikes, "membranes": list(record.membrane)}
     return {
-        "kind": "record",
+        "kind": "tally" if isinstance(record, Tally) else "record",
         "source": record.source,
         "steps": record.steps,
         "samples": record.samples,
         "dt": record.dt,
-        "spikes": {name: int(values.sum()) for name, values in record.spikes.items()},
-        "membranes": list(record.membrane),
+        **held,
         "stats": dict(record.stats),
         "manifest": dict(record.manifest),
     }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nirdeploy.integers.network import Formats
     from nirdeploy.pipeline import Build
     from nirdeploy.records.spikes import SpikeRecord
+    from nirdeploy.records.tally import Tally
     from nirdeploy.targets.tables import Target
 
 SIM = "sim"
@@ -148,8 +149,36 @@ def measured(
         return replace(simulate(built, x, probe), source="port sim")
     with connect(port, built.target, baud, quiet) as device:
         flash(built.image, device)
+        with ui.running(quiet) as (bar, on_pass):
+            return run(device, x, probe, bar, image=built.image, on_pass=on_pass)
+
+
+def tallied(
+    built: Build,
+    x: Any,
+    probe: str | list[str],
+    port: str | None,
+    baud: int | None,
+    quiet: bool,
+    reader: str | None = None,
+    output: str | None = None,
+) -> Tally:
+    """As :func:`measured`, but only what a reader of :mod:`nirdeploy.proof.evaluate` reads of an output's samples."""
+    from nirdeploy import Tally, flash, tally
+    from nirdeploy.records.tally import check
+
+    outputs = dict(built.network.outputs)
+    name = output or next(iter(outputs.values()))
+    spiking = built.network.neurons(outputs.get(name, name)).spiking
+    reads = [reader or ("count" if spiking else "sum")]
+    check(reads)
+    port = port_of(port, built.target)
+    if port == SIM:
+        return Tally.of(measured(built, x, [name], port, baud, quiet), reads)
+    with connect(port, built.target, baud, quiet) as device:
+        flash(built.image, device)
         with ui.progress("running", quiet) as bar:
-            return run(device, x, probe, bar, image=built.image)
+            return tally(device, x, reads, [name], bar, image=built.image)
 
 
 def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
@@ -182,7 +211,7 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
 
 def write_record(
     command: str,
-    record: SpikeRecord,
+    record: SpikeRecord | Tally,
     out: Path,
     labels: np.ndarray | None,
     as_json: bool,
@@ -190,13 +219,18 @@ def write_record(
     warnings: Sequence[str] = (),
 ) -> None:
     """Save a record and say what is in it; ``by`` names the simulator where there are several."""
-    from nirdeploy import accuracy
+    from nirdeploy import SpikeRecord, accuracy
 
     record.save(out)
-    counts = {name: int(values.sum()) for name, values in record.spikes.items()}
+    if isinstance(record, SpikeRecord):
+        spikes, held, scored = record.spikes, {"membranes": list(record.membrane)}, True
+    else:
+        spikes, held = record.values.get("count", {}), {"reads": list(record.values)}
+        scored = next(iter(record.outputs.values())) in record.populations
+    counts = {name: int(values.sum()) for name, values in spikes.items()}
     if counts and not any(counts.values()):
         warnings = [*warnings, f"nothing spiked in {record.samples} samples x {record.steps} steps"]
-    score = None if labels is None else accuracy(record, labels)
+    score = None if labels is None or not scored else accuracy(record, labels)
     if as_json:
         ui.result(
             command,
@@ -206,7 +240,7 @@ def write_record(
                 "steps": record.steps,
                 "samples": record.samples,
                 "spikes": counts,
-                "membranes": list(record.membrane),
+                **held,
                 "accuracy": score,
                 "stats": dict(record.stats),
                 "warnings": list(warnings),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nirdeploy.cli import options, ui
+from nirdeploy.errors import UsageProblem
 
 
 @click.command("run")
@@ -15,7 +18,18 @@ from nirdeploy.cli import options, ui
 @options.target_again
 @options.port
 @options.probe
+@click.option(
+    "--tally",
+    metavar="READS",
+    help="Not every step, but what each sample comes to: 'count' and 'first' of spikes, 'last', 'largest' and 'sum' of "
+    "membranes, with commas. A device that counts itself sends far less.",
+)
 @options.out(required=True, text="The record to write (.nird).")
+@click.option(
+    "--store", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Of a network of several passes: the folder that keeps what they give until the record is written. If the run "
+    "is broken off, the same command goes on after the last pass that was done.  [default: OUT.passes]",
+)  # fmt: skip
 @options.as_json
 def command(
     build: Path,
@@ -24,7 +38,9 @@ def command(
     port: str | None,
     baud: int | None,
     probe: str,
+    tally: str | None,
     out: Path,
+    store: Path | None,
     as_json: bool,
 ) -> None:
     """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...)) on the flashed BUILD.
@@ -32,26 +48,39 @@ def command(
     The stimulus holds what the inputs of BUILD take: 0 and 1, or numbers of the range or bits that it was built with.
 
     A virtual board that was started for this command is flashed first. A network of several passes is flashed pass by
-    pass; what they give is kept beside the record until that is written, so that a run which was broken off goes on.
+    pass, and a run of it that was broken off goes on where it was when it is started again (--store).
     """
-    import shutil
+    from nirdeploy import Tally, flash, pipeline, run, simulate
+    from nirdeploy import tally as counted
+    from nirdeploy.records import trains
 
-    from nirdeploy import flash, pipeline, run, simulate
-
+    reads = None if tally is None else [read.strip() for read in tally.split(",")]
     built = pipeline.Build.load(build, target)
     x, labels = options.stimulus(stimulus)
     port = options.port_of(port, built.target)
+    if store is not None and (port == options.SIM or not built.image.passes):
+        raise UsageProblem(
+            "--store keeps what passes give, and there are none: "
+            + ("the integer model runs the network as a whole" if port == options.SIM else "the network fits the chip"),
+            hint="leave it out",
+        )
     if port == options.SIM:
         with ui.spinner("simulating", as_json):
-            record = simulate(built, x, options.probes(probe))
+            record: Any = simulate(built, x, options.probes(probe))
+        record = record if reads is None else Tally.of(record, reads)
         options.write_record("run", record, out, labels, as_json, by=record.source)
         return
-    store = out.with_name(f"{out.name}.passes") if built.image.passes else None
+    if built.image.passes and store is None:
+        store = out.with_name(f"{out.name}.passes")
+    if store is not None and trains.is_begun(store) and not as_json:
+        ui.note(f"going on with the run that was broken off, from what {store} keeps")
+    how = run if reads is None else partial(counted, reads=reads)
     with options.connect(port, built.target, baud, as_json) as device:
         if port.endswith("virtual"):
             flash(built.image, device)
-        with ui.progress("running", as_json) as bar:
-            record = run(device, x, options.probes(probe), bar, image=built.image, store=store)
+        with ui.running(as_json) as (bar, on_pass):
+            probed = options.probes(probe)
+            record = how(device, x, probe=probed, progress=bar, image=built.image, store=store, on_pass=on_pass)
     options.write_record("run", record, out, labels, as_json)
     if store is not None:
-        shutil.rmtree(store, ignore_errors=True)
+        trains.discard(store)

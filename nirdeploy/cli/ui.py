@@ -6,7 +6,9 @@ import contextlib
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirdeploy.errors import DoesNotFit
@@ -19,6 +21,8 @@ SCHEMA = 1
 
 #: Exit code of a verdict that is not equal, or of a regression: a result, told like any other, and no error.
 NOT_EQUAL = 1
+
+_QUIET_S = 10.0  # between two lines of progress where nobody watches
 
 
 def note(text: str) -> None:
@@ -73,6 +77,44 @@ def report_error(error: NirdeployError, as_json: bool) -> int:
 @contextlib.contextmanager
 def progress(label: str, quiet: bool = False) -> Iterator[Progress | None]:
     """A progress bar on stderr; None where nobody watches."""
+    with _bar(label, quiet) as update:
+        yield None if update is None else lambda done, total: update(completed=done, total=total)
+
+
+@contextlib.contextmanager
+def running(quiet: bool = False) -> Iterator[tuple[Progress | None, Progress | None]]:
+    """Progress of a run, and of its passes if it has some: a bar that names the pass under way; where nobody watches, a
+    line now and then."""
+    with _bar("running", quiet) as update:
+        if update is not None:
+            yield (
+                lambda done, total: update(completed=done, total=total),
+                lambda number, total: update(description=_pass(number, total)),
+            )
+        else:
+            yield None, None if quiet else _seldom(lambda number, total: note(f"{_pass(number, total)} ..."))
+
+
+def _pass(number: int, total: int) -> str:
+    return f"pass {number:,} of {total:,}"
+
+
+def _seldom(tell: Progress) -> Progress:
+    """``tell`` of the first call, and of one in every :data:`_QUIET_S`."""
+    last = -math.inf
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _QUIET_S:
+            last = time.monotonic()
+            tell(done, total)
+
+    return told
+
+
+@contextlib.contextmanager
+def _bar(label: str, quiet: bool) -> Iterator[Callable[..., None] | None]:
+    """What updates a progress bar on stderr; None where nobody watches."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -82,8 +124,7 @@ def progress(label: str, quiet: bool = False) -> Iterator[Progress | None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield partial(bar.update, bar.add_task(label, total=None))
 
 
 @contextlib.contextmanager

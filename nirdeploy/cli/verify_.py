@@ -99,12 +99,14 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
 def _records(expected: Path, measured: Path, probe: str, allow_silent: bool) -> Any:
     from nirdeploy import SpikeRecord, verify
     from nirdeploy.proof.report import html
+    from nirdeploy.records.tally import load
 
-    a, b = SpikeRecord.load(expected), SpikeRecord.load(measured)
+    a, b = load(expected), load(measured)
     chosen = None if probe == "all" else options.probes(probe)
     names = sorted(set(a.outputs.values())) if chosen == "outputs" else chosen
     verdict = verify(a, b, populations=names, allow_silent=allow_silent)
-    return html.Report(f"{measured.name} against {expected.name}", [verdict], records=(a, b))
+    stepwise = (a, b) if isinstance(a, SpikeRecord) and isinstance(b, SpikeRecord) else None
+    return html.Report(f"{measured.name} against {expected.name}", [verdict], records=stepwise)
 
 
 def _witnesses(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from nirdeploy.device.protocol import HELD, MAX_EVENTS, NEW_SAMPLE, PACKED, RAW
@@ -27,7 +29,7 @@ def encode_samples(image: Image, stimulus: dict[str, np.ndarray], *, held: bool 
     for b in range(batch):
         stream = bytearray([NEW_SAMPLE])
         changes = [0, *(np.flatnonzero(~stays[b]) + 1).tolist(), time]
-        for first, end in zip(changes[:-1], changes[1:], strict=True):
+        for first, end in pairwise(changes):
             stream += _repeated(forms.shortest(b, first), end - first, held)
         samples.append(bytes(stream))
     return samples
@@ -61,7 +63,7 @@ class _Forms:
             return bytes([events // 2]) + np.flatnonzero(self._bits[b, t]).astype("<u2").tobytes()
         if packed < self._raw:
             return bytes([PACKED]) + _packed(self._bitmaps[b, t])
-        return bytes([RAW]) + self._bitmaps[b, t].tobytes()
+        return bytes([RAW, *self._bitmaps[b, t].tobytes()])
 
 
 def _packed(bitmap: np.ndarray) -> bytes:
@@ -70,4 +72,4 @@ def _packed(bitmap: np.ndarray) -> bytes:
     groups.reshape(-1)[: len(bitmap)] = bitmap
     masks = np.packbits(groups != 0, axis=1, bitorder="little")
     kept = np.concatenate([np.ones_like(masks, dtype=bool), groups != 0], axis=1)
-    return np.concatenate([masks, groups], axis=1)[kept].tobytes()
+    return bytes(np.concatenate([masks, groups], axis=1)[kept].tobytes())

@@ -45,6 +45,7 @@ class Played:
         stimulus: what the network's inputs take, whole numbers, (T, B, *shape) with their borders.
         probed: populations to record.
         progress: called with (runs of a tile done, all of them).
+        on_pass: called with (a pass that is played now, all of them), counted from 1.
         folder: to keep what passes give in, if not in memory.
     """
 
@@ -55,9 +56,11 @@ class Played:
         stimulus: Mapping[str, np.ndarray],
         probed: Sequence[str],
         progress: Progress | None,
+        on_pass: Progress | None,
         folder: Path | str | None,
     ) -> None:
-        self._device, self._image, self._stimulus, self._progress = device, image, stimulus, progress
+        self._device, self._image, self._stimulus = device, image, stimulus
+        self._progress, self._on_pass = progress, on_pass
         self._probed = tuple(probed)
         self._steps, self._samples = next(iter(stimulus.values())).shape[:2]
         self._last = self._last_readers()
@@ -70,7 +73,7 @@ class Played:
         size = sum(piece.kept.nbytes for own in self._pieces for piece in own)
         self._trains = Trains(None if folder is None else Path(folder), run, size)
         counted = ("cycles", "busy_cycles", "steps", "saturations", "restarts", "bytes_flashed")
-        self._totals = dict.fromkeys(counted, 0.0)
+        self._totals = dict.fromkeys(counted, 0.0)  # of this run, without what an earlier one had done
 
     def record(self) -> spikes.SpikeRecord:
         """Play all passes that are not there yet, and read what was probed."""
@@ -145,7 +148,10 @@ class Played:
         assert one.wiring is not None
         if not pieces:
             return
+        if self._on_pass:
+            self._on_pass(number + 1, len(self._image.passes))
         arrays = {piece.name: self._trains.make(piece.name, piece.kept) for piece in pieces}
+        saturations = -self._totals["saturations"]
         report = flash(one, self._device)
         self._totals["bytes_flashed"] += report.bytes_sent
         probed, done = tuple(piece.given.population for piece in pieces), 0
@@ -159,8 +165,9 @@ class Played:
                 self._add(record.stats)
                 done += (samples.stop - samples.start) * (tiles.stop - tiles.start)
                 tell(done)
-        for piece in pieces:
-            self._trains.finish(piece.name)
+        saturations += self._totals["saturations"]
+        for at, piece in enumerate(pieces):
+            self._trains.finish(piece.name, saturations if at == 0 else 0)
         self._drop(number)
 
     def _drop(self, number: int) -> None:
@@ -250,7 +257,11 @@ class Played:
             dt=self._image.dt,
             outputs=dict(self._image.outputs),
             manifest={"image": self._image.digest(), "target": self._image.target},
-            stats={**self._totals, "passes": float(len(self._image.passes))},
+            stats={
+                **self._totals,
+                "saturations": self._trains.saturations,
+                "passes": float(len(self._image.passes)),
+            },
         )
 
 

@@ -45,7 +45,7 @@ class Status(IntEnum):
 
 
 class Probe(IntEnum):
-    """What an entry of the probe table asks for: in every step, or of a sample as a whole (of its spikes, or values)."""
+    """What an entry of the probe table asks for: in every step, or of a sample as a whole."""
 
     BITS = 0
     VALUES = 1

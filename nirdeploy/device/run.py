@@ -1,4 +1,4 @@
-"""run: a stimulus through a device, and its spikes back."""
+"""run: a stimulus through a device, and its spikes back, or what its samples came to."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from nirdeploy.device.passes import Played
 from nirdeploy.device.stream import Stream
 from nirdeploy.errors import DeviceMismatch, UnknownPopulation
 from nirdeploy.records import spikes
+from nirdeploy.records import tally as tallies
+from nirdeploy.records.tally import OF_MEMBRANES, OF_SPIKES, Tally
 from nirdeploy.targets.image import Image, stimulus_of
 
 
@@ -22,6 +24,7 @@ def run(
     *,
     image: Image | None = None,
     store: Path | str | None = None,
+    on_pass: Progress | None = None,
 ) -> spikes.SpikeRecord:
     """Run the flashed network on ``x`` (T, B, *input shape). A network of several passes is flashed pass by pass.
 
@@ -30,7 +33,9 @@ def run(
         progress: called with (samples done, samples in all); of several passes, every tile of every pass counts.
         image: the image the device holds, if it was not flashed through ``device``.
         store: of several passes, the folder in which to keep what they give; a run that was broken off goes on from
-            there. By default it is kept in memory, or in a file of its own where it is large.
+            there. By default it is kept in memory, or in a file of its own where it is large. The record's stats are
+            those of what is played now, but for its saturations.
+        on_pass: of several passes, called with (a pass that is played now, all of them), counted from 1.
 
     Raises:
         DeviceMismatch: the device holds another image, or none.
@@ -38,6 +43,59 @@ def run(
         TransferError: frames are lost more often than restarts mend.
         UsageProblem: the store is another run's.
     """
+    image = _held(device, image)
+    names = [readout.population for readout in image.readouts]
+    probed = spikes.select(probe, names, image.outputs)
+    if not probed:
+        raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
+    stimulus = stimulus_of(image, x)
+    if image.passes:
+        return Played(device, image, stimulus, probed, progress, on_pass, store).record()
+    return Stream(device, image, stimulus, probed, progress).record()
+
+
+def tally(
+    device: Device,
+    x: Any,
+    reads: Sequence[str] = ("count",),
+    probe: str | Sequence[str] = "outputs",
+    progress: Progress | None = None,
+    *,
+    image: Image | None = None,
+    store: Path | str | None = None,
+    on_pass: Progress | None = None,
+) -> Tally:
+    """Run the flashed network on ``x`` (T, B, *input shape) for what each sample comes to, and not for its steps.
+
+    Where the device has counters for it, it sends nothing else: far fewer bytes. Else it is counted here.
+
+    Args:
+        reads: of :data:`nirdeploy.records.tally.READS`: ``count`` and ``first`` of spikes, ``last``, ``largest`` and
+            ``sum`` of membranes; a population is asked for those that it has.
+        probe, progress, image, store, on_pass: as of :func:`run`.
+
+    Raises:
+        UsageProblem: there is no such read. UnknownPopulation: none of the probed populations has what is read.
+        Else as of :func:`run`.
+    """
+    tallies.check(reads)
+    image = _held(device, image)
+    having = {"spikes" if read in OF_SPIKES else "membrane" for read in reads}
+    names = [readout.population for readout in image.readouts]
+    kinds = {readout.population: readout.kind for readout in image.readouts}
+    probed = tuple(name for name in spikes.select(probe, names, image.outputs) if kinds[name] in having)
+    if not probed:
+        has = ", ".join(
+            f"{name} has {', '.join(OF_SPIKES if kinds[name] == 'spikes' else OF_MEMBRANES)}" for name in names
+        )
+        raise UnknownPopulation(f"no population that is probed has {' or '.join(reads)}", hint=has)
+    if image.passes or not len(x):
+        return Tally.of(run(device, x, probed, progress, image=image, store=store, on_pass=on_pass), reads)
+    return Stream(device, image, stimulus_of(image, x), probed, progress).tally(reads)
+
+
+def _held(device: Device, image: Image | None) -> Image:
+    """The image that the device holds; of several passes, it holds none yet."""
     image = image or device.image
     if image is None:
         raise DeviceMismatch("this device was not flashed here", hint="flash it, or pass image=")
@@ -50,11 +108,4 @@ def run(
                 where=f"port {device.name}" if device.name else "",
                 hint="flash it first",
             )
-    names = [readout.population for readout in image.readouts]
-    probed = spikes.select(probe, names, image.outputs)
-    if not probed:
-        raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
-    stimulus = stimulus_of(image, x)
-    if image.passes:
-        return Played(device, image, stimulus, probed, progress, store).record()
-    return Stream(device, image, stimulus, probed, progress).record()
+    return image

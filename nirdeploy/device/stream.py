@@ -1,7 +1,9 @@
-"""stream: a stimulus through a device that holds one image, and what comes back: every step, or what samples came to."""
+"""stream: a stimulus through a device that holds one image; every step comes back, or what samples came to."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -50,6 +52,7 @@ class Stream:
         self.time, self.batch = next(iter(stimulus.values())).shape[:2]
         self.samples = encode_samples(image, stimulus, held=0 < image.input_words <= device.held_words)
         self.whole: list[np.ndarray] = []  # per sample: bytes of all probed groups, step by step, or in all
+        self._patience = 1  # times that the device may be silent as long as it takes for a request
 
     def record(self) -> spikes.SpikeRecord:
         """Every step of the probed populations."""
@@ -69,6 +72,7 @@ class Stream:
         if not asked.fits(self.device.counters):
             return Tally.of(self.record(), reads)
         self._probes, self._decoder = asked.probes, SampleDecoder(asked.size)
+        self._patience = self.time  # nothing needs to come before a whole sample
         totals = self._play()
         image = self.image
         return Tally(
@@ -125,9 +129,7 @@ class Stream:
                 waiting.append((seq, len(wire)))
                 in_flight += len(wire)
                 upcoming = next(frames, None)
-            frame = device.receive(device.timeout * 2)
-            if frame is None:
-                raise _Lost("the device fell silent")
+            frame = self._receive()
             if frame.kind == Kind.OUTPUT:
                 if frame.seq != next_output:
                     raise _Lost("an OUTPUT frame is missing")
@@ -140,6 +142,17 @@ class Stream:
                 if not waiting or frame.seq != waiting[0][0] or frame.payload[:1] != bytes([Status.OK]):
                     raise _Lost("a STEPS frame is missing")
                 in_flight -= waiting.popleft()[1]
+
+    def _receive(self) -> Frame:
+        """The next frame; how long they take says what silence is from then on. Raises :class:`_Lost`."""
+        started, once = time.monotonic(), 2 * self.device.timeout
+        for _ in range(self._patience):
+            frame = self.device.receive(once)
+            if frame is not None:
+                if self.whole:
+                    self._patience = max(1, math.ceil(4 * (time.monotonic() - started) / once))
+                return frame
+        raise _Lost("the device fell silent")
 
 
 def _frames(samples: list[bytes], size: int) -> Iterator[bytes]:

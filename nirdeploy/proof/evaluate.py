@@ -13,6 +13,7 @@ from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.energy.events import operations
 from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.records.tally import Tally
 
 
 def _by_first_spike(spikes: np.ndarray) -> np.ndarray:
@@ -40,9 +41,9 @@ READERS = (*_OF_SPIKES, *_OF_MEMBRANES)
 class Evaluation:
     """A record against labels.
 
-    ``labels``: int (B,). ``scores``: float64 (T, B, classes), after each step. ``spikes``: of each population, per
-    sample. ``operations``: weights taken for a spike (or number) that arrived, per sample; None where no network was
-    given.
+    ``labels``: int (B,). ``scores``: float64 (T, B, classes), after each step; of a tally (``whole``) one, after all.
+    ``spikes``: of each population, per sample. ``operations``: weights taken for a spike (or number) that arrived, per
+    sample; None where no network was given.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Evaluation:
     scores: np.ndarray
     spikes: Mapping[str, float] = field(default_factory=dict)
     operations: float | None = None
+    whole: bool = False
 
     @property
     def classes(self) -> int:
@@ -88,8 +90,11 @@ class Evaluation:
         return np.asarray((self.decisions == self.labels).mean(axis=1))
 
     @property
-    def steps_needed(self) -> int:
-        """After how many steps no later decision is better or worse, by half a point and more, than the last."""
+    def steps_needed(self) -> int | None:
+        """After how many steps no later decision is better or worse, by half a point and more, than the last; None of a
+        tally, which does not tell."""
+        if self.whole:
+            return None
         away = np.flatnonzero(np.abs(self.over_steps - self.over_steps[-1]) >= 0.005)
         return int(away[-1]) + 2 if len(away) else 1
 
@@ -125,7 +130,7 @@ class Evaluation:
 
 
 def evaluate(
-    record: SpikeRecord,
+    record: SpikeRecord | Tally,
     labels: np.ndarray,
     reader: str | None = None,
     output: str | None = None,
@@ -138,7 +143,8 @@ def evaluate(
         labels: int (B,), numbers of neurons of the output.
         reader: one of :data:`READERS`; else by spike count, or by the sum of membranes where the output has no spikes.
         output: population or Output name; by default the graph's first output.
-        network, x: what was run on which stimulus (T, B, ...), for the synaptic operations that it took.
+        network, x: what was run on which stimulus (T, B, ...), for the synaptic operations that it took; a tally does
+            not tell them.
 
     Raises:
         UsageProblem: no such reader, or the record does not hold what it reads.
@@ -146,6 +152,8 @@ def evaluate(
     """
     name = output or next(iter(record.outputs.values()))
     name = record.outputs.get(name, name)
+    if isinstance(record, Tally):
+        return _of_tally(record, labels, reader, name)
     if name not in record.spikes and name not in record.membrane:
         raise UnknownPopulation(
             f"the record holds no population {name!r}", hint=f"it holds {', '.join([*record.spikes, *record.membrane])}"
@@ -156,17 +164,46 @@ def evaluate(
         raise InputShapeError("there is nothing to read: the record has no samples or no steps")
     chosen = reader or ("count" if name in record.spikes else "sum")
     scores = _scores(aligned, name, chosen)
-    if not 0 <= labels.min() <= labels.max() < scores.shape[2]:
-        raise InputShapeError(
-            f"the labels go from {labels.min()} to {labels.max()}, the output {name!r} has {scores.shape[2]} neurons",
-            hint="a label is the number of a neuron of the output, from 0",
-        )
+    _check_classes(labels, scores, name)
     spikes = {population: float(values.sum()) / len(labels) for population, values in record.spikes.items()}
     took = None if network is None else operations(network, record, x) / len(labels)
     return Evaluation(record.source, name, chosen, labels, scores, spikes, took)
 
 
-def accuracy(record: SpikeRecord, labels: np.ndarray, output: str | None = None) -> float:
+def _of_tally(tally: Tally, labels: np.ndarray, reader: str | None, name: str) -> Evaluation:
+    """As :func:`evaluate`, of what the samples came to."""
+    reads = [read for read, held in tally.values.items() if name in held]
+    if not reads:
+        raise UnknownPopulation(
+            f"the tally holds no population {name!r}", hint=f"it holds {', '.join(tally.populations)}"
+        )
+    labels = class_numbers(labels, tally.samples, tally.steps)
+    if not labels.size:
+        raise InputShapeError("there is nothing to read: the tally has no samples")
+    chosen = reader or next((read for read in ("count", "sum") if read in reads), reads[0])
+    if chosen not in READERS:
+        raise UsageProblem(f"there is no reader {chosen!r}", hint=f"readers: {', '.join(READERS)}")
+    if chosen not in reads:
+        raise UsageProblem(
+            f"the tally does not hold what {chosen!r} reads of {name!r}", hint=f"read it by {', '.join(reads)}"
+        )
+    held = tally.values[chosen][name].astype(np.float64) if chosen in _OF_SPIKES else tally.volts(chosen, name)
+    scores = np.where(held < tally.steps, -held, -np.inf) if chosen == "first" else held
+    scores = scores.reshape(1, len(labels), -1)
+    _check_classes(labels, scores, name)
+    spikes = {one: float(values.sum()) / len(labels) for one, values in tally.values.get("count", {}).items()}
+    return Evaluation(tally.source, name, chosen, labels, scores, spikes, whole=True)
+
+
+def _check_classes(labels: np.ndarray, scores: np.ndarray, name: str) -> None:
+    if not 0 <= labels.min() <= labels.max() < scores.shape[2]:
+        raise InputShapeError(
+            f"the labels go from {labels.min()} to {labels.max()}, the output {name!r} has {scores.shape[2]} neurons",
+            hint="a label is the number of a neuron of the output, from 0",
+        )
+
+
+def accuracy(record: SpikeRecord | Tally, labels: np.ndarray, output: str | None = None) -> float:
     """Task accuracy: the class is the output neuron with the most spikes (or the largest sum of its membrane).
 
     Args, errors: as :func:`evaluate`.

@@ -216,7 +216,7 @@ def _thresholds(integers: Population, effective: Effective, params: Mapping[str,
 
 def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence) -> Margins | None:
     integers = network.population(first.population)
-    if not integers.spiking:
+    if not integers.spiking or first.step is None:
         return None
     index = int(np.ravel_multi_index(first.neuron, integers.shape))
     made_of = {p.name: float_.parts(graph, p.name) for p in _of_the_graph(graph, network)}

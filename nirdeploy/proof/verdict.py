@@ -6,26 +6,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+#: Kinds of what is compared that are of spikes.
+OF_SPIKES = ("spikes", "count", "first")
+
 
 @dataclass(frozen=True)
 class Divergence:
     """Where two records part: the earliest step, there the first population in the network's order.
 
-    ``neuron``: index in the population's shape; ``expected`` and ``measured``: spike counts, or membrane
-    values in the records' own units.
+    ``neuron``: index in the population's shape; ``step``: None where samples as a whole are compared; ``expected`` and
+    ``measured``: spike counts, or membrane values in the records' own units.
     """
 
     population: str
     neuron: tuple[int, ...]
-    step: int
+    step: int | None
     sample: int
     expected: float
     measured: float
 
     def __str__(self) -> str:
         index = self.neuron[0] if len(self.neuron) == 1 else self.neuron
+        step = "" if self.step is None else f"step {self.step}, "
         return (
-            f"population {self.population!r}, neuron {index}, step {self.step}, sample {self.sample}: "
+            f"population {self.population!r}, neuron {index}, {step}sample {self.sample}: "
             f"expected {self.expected:g}, measured {self.measured:g}"
         )
 
@@ -34,7 +38,8 @@ class Divergence:
 class PopulationVerdict:
     """One population compared; true where it was judged and is equal.
 
-    ``kind``: "spikes" or "membrane"; ``cells``: step x sample x neuron.
+    ``kind``: "spikes" or "membrane"; ``cells``: step x sample x neuron. Of samples as a whole, what is read of them
+    (:data:`nirdeploy.records.tally.READS`), and sample x neuron.
     ``neurons``: how many neurons differ anywhere. ``worst_neuron``: the one with the most differences.
     ``decides``: False where values of different kinds (float against integer membranes) are only measured.
     ``max_error``, ``rms_error``: of membrane potentials, in the graph's units.
@@ -73,6 +78,7 @@ class Verdict:
     ``missing``: populations of which only one of the two records holds the spikes, or anything. ``left_out``: what of
     which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
     ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
+    ``reads``: what was compared of samples as a whole; empty: every step was.
     """
 
     expected: str
@@ -85,6 +91,7 @@ class Verdict:
     left_out: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     allow_silent: bool = False
+    reads: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -97,9 +104,10 @@ class Verdict:
     @property
     def silent(self) -> tuple[str, ...]:
         """The populations that never spiked, and the read-outs whose membrane was never but 0, in either record."""
-        spiking = {p.population for p in self.populations if p.kind == "spikes"}
+        spiking = {p.population for p in self.populations if p.kind in OF_SPIKES}
         judged = [p for p in self.populations if p.cells and p.decides]
-        return tuple(p.population for p in judged if p.silent and (p.kind == "spikes" or p.population not in spiking))
+        silent = [p.population for p in judged if p.silent and (p.kind in OF_SPIKES or p.population not in spiking)]
+        return tuple(dict.fromkeys(silent))
 
     @property
     def vacuous(self) -> bool:
@@ -123,14 +131,15 @@ class Verdict:
 
     @property
     def cells(self) -> int:
-        """Compared cells: population x step x sample x neuron."""
+        """Compared cells: population x step x sample x neuron; of samples as a whole, read x population x sample x
+        neuron."""
         return sum(p.cells for p in self.populations if p.decides)
 
     @property
     def first_divergence(self) -> Divergence | None:
         """Of all populations the earliest step; within a step the network's order."""
         firsts = [p.first for p in self.populations if p.first is not None and p.decides]
-        return min(firsts, key=lambda d: d.step) if firsts else None
+        return min(firsts, key=lambda d: d.step or 0) if firsts else None
 
     def summary(self) -> str:
         """One line."""
@@ -157,7 +166,8 @@ class Verdict:
             for p in self.populations
             if p.unlike
         ]
-        return [*said, *self.left_out.values(), *([never] if never else [])]
+        whole = f"compared sample by sample ({', '.join(self.reads)}), not step by step" if self.reads else ""
+        return [*filter(None, [whole]), *said, *self.left_out.values(), *([never] if never else [])]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -175,6 +185,7 @@ class Verdict:
             "silence": self.silence,
             "vacuous": self.vacuous,
             "allow_silent": self.allow_silent,
+            "reads": list(self.reads),
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
             "populations": [asdict(p) for p in self.populations],
         }

@@ -1,4 +1,4 @@
-"""verify: two records of one network on one stimulus, compared spike for spike."""
+"""verify: two records of one network on one stimulus, compared spike for spike, or sample by sample."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 from nirdeploy.errors import InputShapeError, UnknownPopulation
 from nirdeploy.proof.verdict import Divergence, PopulationVerdict, Verdict
 from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.records.tally import OF_SPIKES, Tally
 
 
 def verify(
-    expected: SpikeRecord,
-    measured: SpikeRecord,
+    expected: SpikeRecord | Tally,
+    measured: SpikeRecord | Tally,
     *,
     populations: Sequence[str] | None = None,
     allow_silent: bool = False,
 ) -> Verdict:
-    """Compare two records cell by cell.
+    """Compare two records cell by cell. Where one is a tally, what the samples of both came to is compared.
 
     Where populations of one lag behind the graph (its ``latency``) and those of the other do not, they are compared
     step by step of the graph. Spikes must be equal, and so must membranes that both records hold, in value and in
@@ -35,6 +36,8 @@ def verify(
         InputShapeError: the records are of different stimuli (steps, samples, shapes).
         UnknownPopulation: they have no population in common, or there is none to compare.
     """
+    if isinstance(expected, Tally) or isinstance(measured, Tally):
+        return _sample_by_sample(expected, measured, populations, allow_silent)
     names = _chosen(expected, measured, populations)
     expected, measured = _step_by_step(expected, measured)
     compared: list[PopulationVerdict] = []
@@ -63,6 +66,73 @@ def verify(
         outputs=tuple(dict.fromkeys([*expected.outputs.values(), *measured.outputs.values()])),
         allow_silent=allow_silent,
     )
+
+
+def _sample_by_sample(
+    expected: SpikeRecord | Tally, measured: SpikeRecord | Tally, populations: Sequence[str] | None, allow_silent: bool
+) -> Verdict:
+    """As :func:`verify`, of what the tally holds, or both do."""
+    asked = [[*one.values] for one in (expected, measured) if isinstance(one, Tally)]
+    reads = [read for read in asked[0] if read in asked[-1]]
+    if not reads:
+        raise UnknownPopulation(
+            "nothing to compare: the records have no read of samples in common",
+            hint=f"{expected.source}: {', '.join(asked[0])}; {measured.source}: {', '.join(asked[-1])}",
+        )
+    a, b = (one if isinstance(one, Tally) else Tally.of(one.aligned(), reads) for one in (expected, measured))
+    if (a.steps, a.samples) != (b.steps, b.samples):
+        raise InputShapeError(
+            f"the records are of different runs: {a.source} has {a.steps} steps x {a.samples} samples, "
+            f"{b.source} {b.steps} x {b.samples}"
+        )
+    _chosen(_whole(a, reads), _whole(b, reads), populations)
+    compared: list[PopulationVerdict] = []
+    missing: dict[str, str] = {}
+    for read in reads:
+        one, other = (_whole(tally, [read]) for tally in (a, b))
+        for name in _names(one) + [name for name in _names(other) if name not in _names(one)]:
+            if populations is not None and name not in populations:
+                continue
+            if name in _names(one) and name in _names(other):
+                compared.append(_of_samples(name, read, a.steps, one, other))
+            else:
+                by = "expected" if name in _names(one) else "measured"
+                missing[name] = f"only the {by} record has {read!r} of {name!r}"
+    return Verdict(
+        expected=a.source,
+        measured=b.source,
+        steps=a.steps,
+        samples=a.samples,
+        populations=tuple(compared),
+        missing=tuple(missing),
+        manifests={a.source: dict(a.manifest), b.source: dict(b.manifest)},
+        left_out=missing,
+        outputs=tuple(dict.fromkeys([*a.outputs.values(), *b.outputs.values()])),
+        allow_silent=allow_silent,
+        reads=tuple(reads),
+    )
+
+
+def _whole(tally: Tally, reads: Sequence[str]) -> SpikeRecord:
+    """Some reads as a record of a single step, in which who never spiked has 0."""
+    of_spikes = {
+        name: (tally.steps - values if read == "first" else values)[None]
+        for read in reads
+        if read in OF_SPIKES
+        for name, values in tally.values[read].items()
+    }
+    rest = [tally.values[read] for read in reads if read not in OF_SPIKES]
+    membrane = {name: values[None] for values_of in rest for name, values in values_of.items()}
+    return SpikeRecord(of_spikes, membrane, tally.scale, tally.source, tally.dt, tally.outputs)
+
+
+def _of_samples(name: str, read: str, steps: int, a: SpikeRecord, b: SpikeRecord) -> PopulationVerdict:
+    found = _compare(name, "spikes", a, b) if name in a.spikes else _compare_membranes(name, a, b)
+    first = found.first and replace(found.first, step=None)
+    if read == "first":
+        first = first and replace(first, expected=steps - first.expected, measured=steps - first.measured)
+        found = replace(found, spikes_expected=0, spikes_measured=0)
+    return replace(found, kind=read, first=first)
 
 
 _BOTH = "both"

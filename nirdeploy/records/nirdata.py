@@ -21,6 +21,9 @@ from nirdeploy.records import store
 
 _MAX_ELEMENTS = 1 << 31
 
+#: Of each step, then of each sample as a whole.
+KNOWN = ("spikes", "membrane", "count", "first", "last", "largest", "sum")
+
 
 def write(
     path: Path,
@@ -46,7 +49,7 @@ def write(
 
 
 def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, Any]]:
-    """Undo :func:`write`. Raises :class:`CorruptFile`."""
+    """Undo :func:`write`: every observable of :data:`KNOWN`. Raises :class:`CorruptFile`."""
     try:
         with h5py.File(path, "r") as file:
             meta = json.loads(str(file.attrs["nirdeploy"]))
@@ -55,7 +58,8 @@ def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.nda
                     node: _dataset(file, f"nodes/{_escape(node)}/{observable}/data")
                     for node in meta["order"][observable]
                 }
-                for observable in ("spikes", "membrane")
+                for observable in KNOWN
+                if observable in meta["order"]
             }
             scale = {_unescape(name): _dataset(file, f"scale/{name}") for name in file.get("scale", {})}
     except FileNotFoundError as error:

@@ -111,6 +111,12 @@ class SpikeRecord:
     def load(cls, path: Path | str) -> SpikeRecord:
         """Raises :class:`CorruptFile` if the file is not a saved record."""
         observables, scale, meta = nirdata.read(Path(path))
+        if "steps" in meta:
+            raise CorruptFile(
+                "this says what samples came to, not their steps",
+                where=str(path),
+                hint="record it again, without --tally",
+            )
         try:
             shapes = meta["shapes"]
             time, batch = meta["size"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import UsageProblem
+from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.records import nirdata
 from nirdeploy.records.spikes import SpikeRecord, counts
 
 
@@ -79,13 +81,57 @@ class Tally:
         return cls(
             values,
             record.steps,
-            record.scale,
+            record.scale if set(reads) & set(OF_MEMBRANES) else {},
             record.source,
             record.dt,
             dict(record.outputs),
             dict(record.manifest),
             dict(record.stats),
         )
+
+    def save(self, path: Path | str) -> None:
+        """Write as :meth:`~nirdeploy.records.spikes.SpikeRecord.save` does, each sample one step long."""
+        found = [(name, values) for read in self.values.values() for name, values in read.items()]
+        meta = {
+            "steps": self.steps,
+            "source": self.source,
+            "dt": self.dt,
+            "outputs": dict(self.outputs),
+            "manifest": dict(self.manifest),
+            "stats": dict(self.stats),
+            "shapes": {name: list(values.shape[1:]) for name, values in found},
+        }
+        flat = {
+            read: {name: values.reshape(len(values), 1, -1) for name, values in held.items()}
+            for read, held in self.values.items()
+        }
+        scale = {name: np.asarray(values).ravel() for name, values in self.scale.items()}
+        nirdata.write(Path(path), flat, scale, self.dt * self.steps, meta)
+
+
+def load(path: Path | str) -> SpikeRecord | Tally:
+    """A saved record, or a saved tally. Raises :class:`CorruptFile` if the file is neither."""
+    observables, scale, meta = nirdata.read(Path(path))
+    if not isinstance(meta, dict) or "steps" not in meta:
+        return SpikeRecord.load(path)
+    try:
+        shapes = meta["shapes"]
+        return Tally(
+            values={
+                read: {name: values.reshape(len(values), *shapes[name]) for name, values in held.items()}
+                for read, held in observables.items()
+                if read in READS
+            },
+            steps=int(meta["steps"]),
+            scale={name: values.reshape(shapes[name]) for name, values in scale.items()},
+            source=meta["source"],
+            dt=meta["dt"],
+            outputs=meta["outputs"],
+            manifest=meta["manifest"],
+            stats=meta["stats"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptFile(f"not a tally ({error})", where=str(path), hint="record it again") from error
 
 
 def check(reads: Sequence[str]) -> None:

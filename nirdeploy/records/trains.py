@@ -1,12 +1,13 @@
 """trains: the store of spike trains between passes: what each pass gave, until no later one reads it.
 
 Spikes are kept as bits, numbers as int32; in memory, or in a folder of memory-mapped files beside a journal
-of the passes that are whole, so that a run which was broken off goes on. Its files are data: a pass whose bytes are not
-those of its SHA-256 counts as not played.
+of the passes that are whole, so that a run which was broken off goes on: even one that was killed, or lost its power.
+Its files are data: a pass whose bytes are not those of its SHA-256 counts as not played.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -86,7 +87,7 @@ class Trains:
     def __init__(self, folder: Path | None, run: Mapping[str, Any], size: int) -> None:
         self._temporary = tempfile.TemporaryDirectory() if folder is None and size > _IN_MEMORY else None
         self._folder = Path(self._temporary.name) if self._temporary else folder
-        self._run, self._done = dict(run), dict[str, str]()
+        self._run, self._done, self._saturations = dict(run), dict[str, str](), dict[str, float]()
         self._held: dict[str, np.ndarray] = {}
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ class Trains:
             return
         try:
             journal = json.loads(path.read_text(encoding="utf-8"))
-            run, done = journal["run"], dict(journal["done"])
+            run, done, saturations = journal["run"], dict(journal["done"]), dict(journal["saturations"])
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFile("the journal of the run is damaged", where=str(path), hint="remove the folder") from error
         if run != self._run:
@@ -106,7 +107,7 @@ class Trains:
                 where=str(path.parent),
                 hint="name another folder, or remove it",
             )
-        self._done = done
+        self._done, self._saturations = done, saturations
 
     def is_done(self, name: str) -> bool:
         """Whether it is there as a whole, from this run or from one that was broken off."""
@@ -135,13 +136,18 @@ class Trains:
             self._held[name] = np.memmap(self._path(name), dtype=kept.dtype, mode="r", shape=kept.shape)
         return self._held[name]
 
-    def finish(self, name: str) -> None:
-        """It is whole: on disk before the journal says so."""
+    def finish(self, name: str, saturations: float = 0.0) -> None:
+        """It is whole: on disk before the journal says so. ``saturations``: what making it came upon."""
         held = self._held[name]
         if isinstance(held, np.memmap):
             held.flush()
-        self._done[name] = _sha256(held)
+        self._done[name], self._saturations[name] = _sha256(held), saturations
         self._write_journal()
+
+    @property
+    def saturations(self) -> float:
+        """Of all that is done, in this run and in those that were broken off."""
+        return sum(count for name, count in self._saturations.items() if name in self._done)
 
     def drop(self, name: str) -> None:
         """Nothing reads it any more. It stays done."""
@@ -161,8 +167,23 @@ class Trains:
 
     def _write_journal(self) -> None:
         if self._folder is not None:
-            text = json.dumps({"run": self._run, "done": self._done}, indent=1, sort_keys=True)
-            store.write_atomic(self._folder / JOURNAL, text.encode() + b"\n")
+            kept = {"run": self._run, "done": self._done, "saturations": self._saturations}
+            store.write_atomic(self._folder / JOURNAL, json.dumps(kept, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a run keeps something there, which was broken off or is under way."""
+    return (folder / JOURNAL).is_file()
+
+
+def discard(folder: Path) -> None:
+    """Remove what a run that is done kept in a folder; what else is there stays, and the folder with it."""
+    done = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))["done"]
+    cut_off = folder.glob(f".{JOURNAL}.*")  # writing it, where the run was killed just then
+    for path in (*(folder / f"{name}.bin" for name in done), *cut_off, folder / JOURNAL):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something of the user's is there
+        folder.rmdir()
 
 
 def _sha256(held: np.ndarray) -> str:

@@ -151,6 +151,8 @@ class Backend(Generic[FormatsT, HardwareT]):
 
         Keys that several targets have: ``synaptic_events`` and ``cycles`` per step, ``step_us`` (the shortest step),
         ``link_us`` (what a step's input and outputs take on the serial line, both ways at once),
+        ``image_bytes`` and ``image_s`` (of what is loaded before a batch, in bytes and seconds on the line), ``passes``
+        (in how many the network is played, where it is more than one; figures of a step are of all together),
         ``bus_words`` and ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when
         nothing else goes on) or ``latency_steps`` (from input to output, where connections take steps).
 

@@ -7,9 +7,9 @@ import pytest
 
 from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
+from nirdeploy.device.encoding import encode_samples
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import RAW, REPLY, DeviceStatus, Hello, Kind, Status
-from nirdeploy.device.encoding import encode_samples
 from tests.doubles.device import DeviceModel
 from tests.unit.device.models import TARGET, built, stimulus
 from tests.unit.device.requests import begin, commit, crc, digest, flashing, probing, write

@@ -14,6 +14,7 @@ import torch
 from snntorch.export_nir import export_to_nir
 from torch import nn
 
+import nirdeploy
 from nirdeploy.errors import ExportError, UsageProblem
 from nirdeploy.exchange.frontends import export_from
 from nirdeploy.graph.check import check
@@ -357,3 +358,10 @@ def test_an_unknown_framework_and_a_dt_that_is_none() -> None:
         export_from("brian", leaky(), torch.zeros(1, 4))
     with pytest.raises(ExportError, match="dt must be a positive number"):
         export_from("snntorch", leaky(), torch.zeros(1, 4), dt=0.0)
+
+
+def test_without_its_name_the_error_names_it() -> None:
+    net = nn.Sequential(nn.Linear(4, 3), snntorch.Leaky(beta=0.9, init_hidden=True))
+    with pytest.raises(ExportError, match=r"the net has modules of snntorch: 1 \(Leaky\)") as caught:
+        nirdeploy.export_to_nir(net, torch.ones(1, 4))
+    assert "nd.export_from('snntorch', net, x)" in caught.value.hint

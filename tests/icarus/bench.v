@@ -10,7 +10,7 @@ module bench;
     wire tx;
     always #5 clk = !clk;
 
-    device device (
+    serial_device device (
         .clk(clk), .clk_cores(clk), .rst(rst), .divider(16'd4), .rx(rx), .tx(tx), .active(), .awake()
     );
 

@@ -21,7 +21,7 @@ _SILENT = 200  # looks without a byte: nothing comes any more
 _LINT = ("SPECIFYIGN", "WIDTHTRUNC", "WIDTHEXPAND", "TIMESCALEMOD", "PINMISSING", "UNOPTFLAT", "CASEINCOMPLETE")
 _UNLINTED = "".join(f"// verilator lint_off {kind}\n" for kind in _LINT).encode()
 _DEVICE = """\
-module device (
+module serial_device (
     input wire clk, clk_cores, rst, input wire [15:0] divider, input wire rx, output wire tx, active, awake
 );
     wire lamp;
@@ -38,7 +38,7 @@ class NetlistPort:
     def __init__(self, target: FpgaTarget, folder: Path) -> None:
         board = target.serial_board
         self._divider = round(board.clock_hz / board.baud)
-        lib = verilate.library(_artifacts(target, folder), "device", "sim/device.cpp", fast=False)
+        lib = verilate.library(_artifacts(target, folder), "serial_device", "sim/serial_device.cpp", fast=False)
         lib.board_create.restype = ctypes.c_void_p
         lib.board_send.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32]
         lib.board_run.argtypes = [
@@ -73,8 +73,8 @@ def _artifacts(target: FpgaTarget, folder: Path) -> Artifacts:
     made = Artifacts()
     made.add("rtl/cells.v", _models(families.synthesis(target).family))
     made.add("rtl/netlist.v", _UNLINTED + (folder / "netlist.v").read_bytes())
-    made.add("sim/device.v", _UNLINTED + _DEVICE.encode())
-    made.add("sim/device.cpp", emit(target)["sim/device.cpp"])
+    made.add("sim/serial_device.v", _UNLINTED + _DEVICE.encode())
+    made.add("sim/serial_device.cpp", emit(target)["sim/serial_device.cpp"])
     return made
 
 

@@ -104,14 +104,18 @@ class FpgaBackend(Backend[Formats, Hardware]):
         alone = cycles.latency(plan.floorplan, target.hardware, plan.jobs, activity)
         clock_mhz = target.serial_board.clock_hz / 1e6
         step = line.traffic(plan.floorplan, target, activity)
+        sample = line.sample(plan.floorplan, target, activity)
+        held = {} if sample is None else {"held_sample_bytes": sample.sent, "counted_sample_bytes": sample.received}
         return {
             "cycles": period,
             "step_us": period / clock_mhz,
             "link_us": step.microseconds(target.serial_board.baud),
             "link_bytes_sent": step.sent,
             "link_bytes_received": step.received,
+            **held,
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
+            **line.load([plan], target),
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
             "bus_words": plan.floorplan.spike_words,
         }

@@ -145,10 +145,10 @@ class Job:
         return self.most <= 1 and not self.flags & (LATE | GUARD | BOUNDED | OLD)
 
     def does_as(self, other: Job) -> bool:
-        """Whether neurons of both spike, and alike: those of the one may follow the other's closely."""
+        """Whether other neurons than these spike, and alike: they may follow closely."""
         does = FIRES | SUBTRACT | VALUES | SYNAPTIC | LATE | GUARD | BOUNDED | OLD
         alike = (self.flags ^ other.flags) & does == 0 and (self.shift, self.most) == (other.shift, other.most)
-        return alike and not self.flags & VALUES
+        return alike and not self.flags & VALUES and self.group != other.group
 
     @property
     def planes(self) -> int:

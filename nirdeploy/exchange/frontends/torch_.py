@@ -24,6 +24,7 @@ from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics.dialect import Dialect
 
 _STATEFUL = (Neuron, Recurrent, Delay)
+_OTHERS = ("snntorch", "norse", "sinabs", "rockpool")
 
 
 def export(
@@ -36,8 +37,28 @@ def export(
     """
     table = _Table(dt)
     table.check(net)
-    seen = Observer(nn.Sequential(net) if table.is_leaf(net) else net, examples, table)
+    try:
+        seen = Observer(nn.Sequential(net) if table.is_leaf(net) else net, examples, table)
+    except ExportError as error:
+        raise _of_another_framework(net) or error from None
     return emit(seen.placing, seen.inputs, seen.endings, _dialect(seen.placing.nodes, dt, dialect))
+
+
+def _of_another_framework(net: nn.Module) -> ExportError | None:
+    """What there is to say of a net with modules of a framework that has a frontend of its own."""
+    theirs = {name: type(module) for name, module in net.named_modules() if _package(type(module)) in _OTHERS}
+    if not theirs:
+        return None
+    package = _package(next(iter(theirs.values())))
+    some = ", ".join(f"{name or 'the net'} ({kind.__name__})" for name, kind in list(theirs.items())[:3])
+    return ExportError(
+        f"the net has modules of {package}: {some}{', ...' if len(theirs) > 3 else ''}",
+        hint=f"nd.export_from('{package}', net, x), or nirdeploy export --from {package}, reads them",
+    )
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 class _Table(Table):

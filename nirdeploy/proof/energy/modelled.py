@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from nirdeploy.device.stream import encode_samples
+from nirdeploy.device.encoding import encode_samples
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.energy.events import Counts, count

@@ -16,8 +16,10 @@ def verdict_table(verdict: Verdict) -> Table:
     for column in ("population", "what", "cells", "spikes expected", "measured", "mismatches", "first at"):
         table.add_column(column, justify="left" if column in ("population", "what", "first at") else "right")
     for p in verdict.populations:
-        spikes = p.kind == "spikes"
-        first = f"step {p.first.step}, sample {p.first.sample}, neuron {p.first.neuron}" if p.first else ""
+        spikes = p.kind in ("spikes", "count")
+        first = f"sample {p.first.sample}, neuron {p.first.neuron}" if p.first else ""
+        if p.first and p.first.step is not None:
+            first = f"step {p.first.step}, {first}"
         if not p.decides:
             first = f"error rms {p.rms_error:.3g}, max {p.max_error:.3g}"
         elif p.unlike:

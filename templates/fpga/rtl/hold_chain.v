@@ -24,7 +24,7 @@ module hold_chain #(
     // verilator lint_off UNUSEDSIGNAL
     input  wire              room,         // for what comes of a move, from the next cycle on; where EARLY
     // verilator lint_on UNUSEDSIGNAL
-    input  wire              alike,        // neurons of the next job are as those that are under way
+    input  wire              alike,        // of other neurons that do the same, the next job may follow
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
     output reg               holds,        // there are neurons in the chain

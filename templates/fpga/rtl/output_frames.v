@@ -23,7 +23,7 @@ module output_frames (
     reg [1:0]  state;
     reg [7:0]  number;
     reg [8:0]  count;   // full at 480
-    reg [11:0] pause;
+    reg [14:0] pause;
 
     wire may_open = in_valid && !yield_line;
     assign active    = state != CLOSED;
@@ -43,9 +43,9 @@ module output_frames (
                 state  <= OPEN;
             end
             OPEN: begin
-                pause <= in_valid ? 12'd0 : pause + 1'b1;
+                pause <= in_valid ? 15'd0 : pause + 1'b1;
                 if (in_valid && out_ready) count <= count + 1'b1;
-                if (&count[8:5] || yield_line || (line_idle && ((pause[6] && rests) || pause[11]))) state <= CLOSING;
+                if (&count[8:5] || yield_line || (line_idle && ((pause[6] && rests) || pause[14]))) state <= CLOSING;
             end
             default: if (out_close_ready) state <= CLOSED;
         endcase

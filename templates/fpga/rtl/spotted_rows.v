@@ -114,7 +114,8 @@ module spotted_rows #(
     wire          stretch_ends = line_ends || rows_left == 1;
     wire          ends = line_ends && line_next + 1'b1 == lines;
     wire [7:0]    may;
-    wire          room, steps = going && known && room;
+    wire          room;
+    wire          steps = going && known && room;
 
     assign takes = ready && (!known || (steps && stretch_ends));
 

@@ -73,3 +73,17 @@ def test_no_progress_where_nobody_watches(capsys: pytest.CaptureFixture[str]) ->
     with ui.spinner("building"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+def test_passes_are_said_now_and_then_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    with ui.running() as (bar, on_pass):
+        assert bar is None
+        assert on_pass is not None
+        for number in range(1, 1001):
+            on_pass(number, 1000)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pass 1 of 1,000 ...\n")
+    assert len(err.splitlines()) < 10
+    with ui.running(quiet=True) as told:
+        assert told == (None, None)

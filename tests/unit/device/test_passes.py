@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import nir
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -129,6 +130,26 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path: Path, at: int) -> None:
     assert measured.stats["steps"] < whole if at > 3 else measured.stats["steps"] == whole
 
 
+def test_what_was_done_before_keeps_its_saturations_and_costs_nothing(tmp_path: Path) -> None:
+    graph = networks.two_layers(sizes=(160, 60, 5))
+    graph.nodes["lif2"] = nir.I(r=np.ones(5))
+    graph.nodes["fc2"].bias[:] = 40.0
+    data = TARGET.model_dump(by_alias=True)
+    data["formats"] |= {"accumulator_bits": 12, "state_bits": 12}
+    target = targets.validate(data, where="small")
+    made = nd.build(graph, target)
+    runs, played = [], list[tuple[int, int]]()
+    for _ in range(2):
+        with device(target) as there:
+            nd.flash(made, there)
+            runs.append(nd.run(there, X, store=tmp_path, on_pass=lambda *told: played.append(told)))
+    saturations = nd.simulate(made, X).stats["saturations"]
+    assert [one.stats["saturations"] for one in runs] == [saturations, saturations] != [0, 0]
+    assert runs[0].stats["steps"] > runs[1].stats["steps"] == 0
+    assert nd.verify(*runs, allow_silent=True).equal
+    assert played == [(number, len(made.image.passes)) for number in range(1, len(made.image.passes) + 1)]
+
+
 def test_a_damaged_file_is_played_again(tmp_path: Path) -> None:
     broken_off(tmp_path, 13)
     first = min(tmp_path.glob("*.bin"))
@@ -168,10 +189,11 @@ def test_other_hardware_is_refused() -> None:
 
 def test_words_that_the_last_pass_left_are_not_sent_again() -> None:
     with device() as there:
-        nd.flash(built(), there)
+        first = nd.flash(built(), there)
         measured = nd.run(there, X)
     whole = sum(one.total_bytes for one in built().image.passes)
     assert measured.stats["bytes_flashed"] < whole
+    assert measured.stats["bytes_flashed"] + first.bytes_sent + first.bytes_skipped == built().costs(0.1)["image_bytes"]
 
 
 def test_an_image_of_passes_is_kept(tmp_path: Path) -> None:

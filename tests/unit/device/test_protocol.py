@@ -52,7 +52,9 @@ def test_status_as_the_document_lays_it_out() -> None:
     assert DeviceStatus.parse(wire) == DeviceStatus(1, 3, 4, 5, 6, 7)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x02", bytes(64), b"\x01" + bytes(63), b"\x01" + bytes(61), b"\x02" + bytes(64)])
+@pytest.mark.parametrize(
+    "payload", [b"", b"\x02", bytes(64), b"\x01" + bytes(63), b"\x01" + bytes(61), b"\x02" + bytes(64)]
+)
 def test_a_hello_of_another_protocol(payload: bytes) -> None:
     with pytest.raises(TransferError, match="protocol"):
         Hello.parse(payload)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nirdeploy.errors import CorruptFile, UsageProblem
-from nirdeploy.records.trains import Kept, Trains
+from nirdeploy.records.trains import JOURNAL, Kept, Trains, discard, is_begun
 
 KEPT = Kept(samples=3, tiles=2, steps=4, size=11, planes=1)
 
@@ -98,3 +98,37 @@ def test_a_journal_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "journal.json").write_text("[]")
     with pytest.raises(CorruptFile, match="journal"):
         Trains(tmp_path, {}, 100)
+
+
+def test_saturations_outlive_a_run_that_was_broken_off(tmp_path: Path) -> None:
+    first = Trains(tmp_path, {}, 100)
+    first.make("one", KEPT)
+    first.finish("one", 3)
+    first.make("two", KEPT)
+    first.finish("two", 4)
+    first.close()
+    again = Trains(tmp_path, {}, 100)
+    assert again.saturations == 7
+    again.make("two", KEPT)  # played again: what it came upon then does not count
+    assert again.saturations == 3
+    again.finish("two", 5)
+    assert again.saturations == 8
+
+
+def test_what_was_kept_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    for mine in (None, "one.txt", "my.bin"):
+        trains = Trains(folder, {}, 100)
+        assert is_begun(folder) is False
+        trains.make("one", KEPT)
+        trains.finish("one")
+        assert is_begun(folder)
+        (folder / f".{JOURNAL}.abc").write_text("{")  # a run that was killed while it wrote
+        if mine:
+            (folder / mine).write_text("")
+        trains.close()
+        discard(folder)
+        assert [path.name for path in folder.glob("*")] == ([mine] if mine else [])
+        assert folder.exists() == bool(mine)
+        if mine:
+            (folder / mine).unlink()

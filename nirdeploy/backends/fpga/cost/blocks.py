@@ -106,8 +106,12 @@ def memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     yield Memory(8, _BODY)
     yield Memory(8, _FRAME)
     yield Memory(16, _COUNTERS)
-    yield Memory(17 + out_address + group, _PROBES)
+    yield Memory(16 + (4 if hardware.counters else 1) + out_address + group, _PROBES)
     yield Memory(32, 2 * hardware.out_words)
+    if hardware.held:
+        yield Memory(32, 2 * hardware.spike_words)
+    if hardware.counters:
+        yield Memory(32, hardware.counters)
     for memory in core_memories(hardware, formats):
         yield Memory(**{**memory.__dict__, "count": hardware.cores * memory.count})
 

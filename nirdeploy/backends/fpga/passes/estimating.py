@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from nirdeploy.backends.fpga import packing
-from nirdeploy.backends.fpga.cost import cycles, line
+from nirdeploy.backends.fpga.cost import line, work
 from nirdeploy.backends.fpga.passes.cut import Pass, Passes
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.integers.network import IntegerNetwork
 
 
 def estimate(passes: Passes, network: IntegerNetwork, target: FpgaTarget, activity: float) -> dict[str, float | str]:
-    """Of a step of a sample, all passes and tiles together; and of the images, which are sent once for a batch.
-
-    ``image_bytes``, ``image_s``: of all images, none of whose words is there already.
-    """
+    """Of a step of a sample, all passes and tiles together; and of the images, which are sent once for a batch."""
     board = target.serial_board
-    work = sum(one.wiring.tiles * _cycles(one, target, activity) for one in passes.passes)
+    cycles = sum(one.wiring.tiles * _cycles(one, target, activity) for one in passes.passes)
     steps = [(one.wiring.tiles, line.traffic(one.plan.floorplan, target, activity)) for one in passes.passes]
-    images = sum(len(section.data) for one in passes.passes for section in packing.sections(one.plan, target))
     return {
         "passes": len(passes.passes),
-        "cycles": work,
-        "step_us": 1e6 * work / board.clock_hz,
+        "cycles": cycles,
+        "step_us": 1e6 * cycles / board.clock_hz,
         "link_us": sum(tiles * step.microseconds(board.baud) for tiles, step in steps),
         "link_bytes_sent": sum(tiles * step.sent for tiles, step in steps),
         "link_bytes_received": sum(tiles * step.received for tiles, step in steps),
-        "image_bytes": images,
-        "image_s": images * line.BITS / board.baud,
+        **line.load([one.plan for one in passes.passes], target),
         "synaptic_events": activity * sum(p.synapses() for p in network.projections),
         "bus_words": sum(one.wiring.tiles * one.plan.floorplan.spike_words for one in passes.passes),
     }
@@ -34,4 +28,4 @@ def estimate(passes: Passes, network: IntegerNetwork, target: FpgaTarget, activi
 
 def _cycles(one: Pass, target: FpgaTarget, activity: float) -> float:
     """Of the core that has most to do."""
-    return max(sum(cycles.job(job, target.hardware, activity) for job in jobs) for jobs in one.plan.jobs.values())
+    return max(sum(work.job(job, target.hardware, activity) for job in jobs) for jobs in one.plan.jobs.values())

@@ -71,7 +71,8 @@ module row_update #(
     wire          job_values     = job[4];
     wire          group_begins   = job_taken && job_next[5];
     wire          group_ends     = job[6];
-    // What its neurons do: of spiking ones, jobs that do the same may follow each other closely.
+    // What its neurons do: of spiking ones, groups that do the same may follow each other closely. Not a group itself in
+    // the next step: its neurons' states are not there yet.
     wire [18:0]   does           = {job[84:80], job[21], job[15:12], job[11:8], job[4:2], job[0], begun};
     wire [18:0]   does_next      = {next_job[84:80], next_job[21], next_job[15:12], next_job[11:8], next_job[4:2],
                                     next_job[0], 1'b0};

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.backends.fpga.cost import cycles
+from nirdeploy.backends.fpga.cost import cycles, work
 from nirdeploy.backends.fpga.cost.activity import bitmaps
 from nirdeploy.backends.fpga.cost.schedule import Schedule
 from nirdeploy.backends.fpga.plan import Plan
@@ -124,7 +124,7 @@ def test_the_prediction_from_mean_rates(fabric: rtl.Fabric, kind: str, density: 
 def test_what_placement_says_is_the_prediction_at_the_assumed_activity(fabric: rtl.Fabric) -> None:
     graph = check(networks.two_layers(sizes=(200, 90, 10)))
     _, plan, said, _ = _fit(graph, fabric)
-    assumed = cycles.predict(plan.floorplan, fabric.target.hardware, plan.jobs, cycles.ASSUMED_ACTIVITY)
+    assumed = cycles.predict(plan.floorplan, fabric.target.hardware, plan.jobs, work.ASSUMED_ACTIVITY)
     assert said == round(assumed.period, 1)
     busier = cycles.predict(plan.floorplan, fabric.target.hardware, plan.jobs, 0.4)
     assert busier.period > 1.3 * said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import nir
 import numpy as np
 import pytest
@@ -75,7 +77,7 @@ def _convolution() -> list[Job]:
         "output": nir.Output({"output": np.array([12])}),
     }
     names = list(nodes)
-    graph = check(nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False))), dt=1e-4)
+    graph = check(nir.NIRGraph(nodes, list(itertools.pairwise(names))), dt=1e-4)
     return list(_plan(graph, _target().with_hardware(cores=1)).jobs[0])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from nirdeploy.backends.fpga import memory
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.simulated.board import _Device
+from nirdeploy.device.encoding import encode_samples
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import (
     HELD,
@@ -24,7 +27,6 @@ from nirdeploy.device.protocol import (
     Probe,
     Status,
 )
-from nirdeploy.device.encoding import encode_samples
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
 from tests.doubles.memories import memory_map
@@ -233,7 +235,7 @@ def test_any_stream_comes_to_the_same(
 ) -> None:
     stream = b"".join([bytes([NEW_SAMPLE]), *words])
     at = sorted({0, len(stream), *(cut % len(stream) for cut in cuts)})
-    pieces = [(Kind.STEPS, stream[a:b]) for a, b in zip(at[:-1], at[1:], strict=True)]
+    pieces = [(Kind.STEPS, stream[a:b]) for a, b in pairwise(at)]
     hardware, model = exchange(flashed, begin(*table), *pieces, (Kind.STATUS, b""), seq=7)
     assert output(hardware) == output(model)
     probed = len(table) > 1

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import nirdeploy as nd
+from nirdeploy import processes
 from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.records.trains import JOURNAL
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Maximum
 from tests import hardware, networks
@@ -54,3 +64,58 @@ def test_a_network_of_any_size_on_a_small_board() -> None:
         assert verdict.equal, verdict.summary()
         assert verdict.cells == x.shape[0] * x.shape[1] * sum(p.size for p in built.network.populations)
         assert not verdict.silent
+
+
+def shell(*arguments: object, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """The command line in a process of its own."""
+    line = processes.command("-m", "nirdeploy", *map(str, arguments))
+    return subprocess.Popen(line, env=processes.environment(), stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+def killed_in_pass(number: int, *arguments: object) -> int:
+    """The command at a terminal, killed while it plays that pass, or one after it; how many there are."""
+    terminal, its_end = pty.openpty()
+    command = shell(*arguments, stderr=its_end)
+    os.close(its_end)
+    shown, passes = b"", (0, 0)
+    while passes[0] < number:
+        shown += os.read(terminal, 4096)
+        found = re.findall(rb"pass (\d+) of (\d+)", shown)
+        passes = max(((int(one), int(all_)) for one, all_ in found), default=passes)
+    command.kill()
+    assert command.communicate()[0] == ""
+    os.close(terminal)
+    assert command.returncode == -signal.SIGKILL
+    return passes[1]
+
+
+def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
+    graph = check(networks.two_layers(sizes=(900, 30, 200)))
+    built, x = nd.build(graph, hardware.small_device(), tmp_path / "b"), networks.spikes(1, (5, 3, 900))
+    np.save(tmp_path / "x.npy", x)
+    out, store = tmp_path / "r.nird", tmp_path / "kept"
+    command = ("run", built.out, tmp_path / "x.npy", "-p", "virtual", "-o", out, "--store", store)
+    passes = killed_in_pass(4, *command)
+    assert passes == len(built.image.passes) > 6
+    assert not out.exists()
+    done = json.loads((store / JOURNAL).read_text())["done"]
+    assert {f"pass{number:05}.0" for number in range(3)} <= set(done)
+    (store / "mine").write_text("")
+
+    again = shell(*command, "--json")
+    said, beside = again.communicate()
+    assert (again.returncode, beside) == (0, "")
+    result = json.loads(said)  # one object, and nothing else
+    tiles = [one.wiring.tiles for one in built.image.passes if one.wiring]
+    assert 0 < result["stats"]["steps"] <= 5 * 3 * sum(tiles[3:])
+    assert [path.name for path in store.iterdir()] == ["mine"]
+    measured, expected = nd.SpikeRecord.load(out), nd.simulate(built, x)
+    assert nd.verify(expected, measured).equal
+
+    whole = shell(*command)
+    _, beside = whole.communicate()
+    assert beside.startswith(f"pass 1 of {passes} ...\n")
+    uninterrupted = nd.SpikeRecord.load(out)
+    assert nd.verify(uninterrupted, measured).equal
+    assert uninterrupted.stats["saturations"] == measured.stats["saturations"]
+    assert uninterrupted.stats["steps"] == 5 * 3 * sum(tiles)

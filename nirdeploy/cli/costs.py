@@ -1,0 +1,37 @@
+"""What a network costs, in plain lines: passes, bytes to load, and time on the line beside that of the cores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
+    """Of :meth:`nirdeploy.targets.backend.Backend.estimate`; none of what a target has no figures of."""
+    told, passes = [], "passes" in figures
+    if passes:
+        told.append(
+            f"passes: {figures['passes']:,}, as the network is larger than the chip: each is loaded and played over the"
+            " whole batch, the host keeps the spikes between them"
+        )
+    if "image_bytes" in figures:
+        kind, once = ("images", "once for a batch") if passes else ("image", "once")
+        told.append(
+            f"load: {figures['image_bytes']:,} bytes of {kind}, {_time(figures['image_s'])} on the line, {once}"
+        )
+    if "link_us" in figures:
+        link, cores = float(figures["link_us"]), float(figures["step_us"])
+        pace = "the line sets" if link > cores else "the cores set"
+        told.append(
+            f"step: {_time(1e-6 * link)} on the line and {_time(1e-6 * cores)} on the cores for each sample where "
+            f"{activity:.0%} of neurons and inputs spike{', all passes together' if passes else ''}; {pace} the pace"
+        )
+    return told
+
+
+def _time(seconds: float | str) -> str:
+    """In the unit that a person would say it in."""
+    seconds = float(seconds)
+    for unit, most, factor in (("us", 1e-3, 1e6), ("ms", 1.0, 1e3), ("s", 600.0, 1.0), ("min", 36000.0, 1 / 60)):
+        if seconds < most:
+            return f"{seconds * factor:,.3g} {unit}"
+    return f"{seconds / 3600:,.3g} h"
