@@ -24,6 +24,7 @@ module output_frames (
     reg [7:0]  number;
     reg [8:0]  count;   // full at 480
     reg [14:0] pause;
+    reg        rests;    // it was quiet a cycle ago
 
     wire may_open = in_valid && !yield_line;
     assign active    = state != CLOSED;
