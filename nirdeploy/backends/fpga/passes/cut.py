@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from nirdeploy.backends.fpga.passes.boxes import Box, tiles
 from nirdeploy.backends.fpga.passes.deep import Deep, deepened
+from nirdeploy.backends.fpga.passes.following import follows, shapes_together, with_seen
 from nirdeploy.backends.fpga.passes.grouping import from_outside, grouped
 from nirdeploy.backends.fpga.passes.room import room, shapes
 from nirdeploy.backends.fpga.passes.subnetwork import SubNetwork, subnetwork, walked
@@ -51,9 +53,10 @@ def cut(network: IntegerNetwork, target: FpgaTarget) -> Passes:
     refuse(beyond_bits(network, target.hardware.planes), target.name)
     cutting = _Cutting(Whole.of(network, target), target)
     problems: list[Problem] = []
-    for unit in cutting.whole.units():
+    units = list(cutting.whole.units())
+    for unit, after in zip(units, [*units[1:], ()], strict=True):
         try:
-            cutting.add(unit)
+            cutting.add(unit, after)
         except DoesNotFit as error:
             problems += error.problems
     refuse(problems, target.name)
@@ -62,7 +65,8 @@ def cut(network: IntegerNetwork, target: FpgaTarget) -> Passes:
 
 
 class _Cutting:
-    """Whole populations go together as long as they fit a pass; one that fits none alone is cut into boxes."""
+    """Whole populations go together as long as they fit a pass; one that fits none alone is cut into boxes, where that
+    saves bytes together with one that follows it."""
 
     def __init__(self, whole: Whole, target: FpgaTarget) -> None:
         self.whole, self._target = whole, target
@@ -70,8 +74,13 @@ class _Cutting:
         self.deep: list[Deep] = []
         self._open: dict[str, Box] = {}
         self._fitting: Pass | None = None  # all that is open
+        self._followed = ""  # by what is in its passes already
 
-    def add(self, unit: Sequence[str]) -> None:
+    def add(self, unit: Sequence[str], after: Sequence[str]) -> None:
+        """``after``: what will be added next."""
+        if self._followed:
+            self._followed = ""
+            return
         boxes = {name: Box.whole(self.whole.grids[name]) for name in unit}
         returns = self.whole.returns(unit)
         if returns or room(self.whole, unit[0], boxes[unit[0]], self._target).fits(self._target):
@@ -84,7 +93,7 @@ class _Cutting:
         if returns:
             self._add_cycle(unit)
         else:
-            self._add_cut(unit[0])
+            self._add_cut(unit[0], after)
 
     def close(self) -> None:
         """What is open becomes a pass."""
@@ -120,47 +129,64 @@ class _Cutting:
             self._add_boxes(part)
         self.done.append(found)
 
-    def _add_cut(self, name: str) -> None:
+    def _add_cut(self, name: str, after: Sequence[str]) -> None:
         if deep := grouped(self.whole, name, self._target):
             self.deep.append(deep)
             self.whole, parts = deepened(self.whole, deep)
             for part in parts:
                 self._add_boxes(part)
-        self._add_boxes(name)
+        if not self._add_together(name, after):
+            self._add_boxes(name)
 
-    def _add_boxes(self, name: str) -> None:
-        """A population in boxes: those that are the same network are tiles of one pass."""
+    def _add_together(self, name: str, after: Sequence[str]) -> bool:
+        """A population in boxes, each in a pass with what follows it, if that is of use."""
+        if len(after) != 1 or self.whole.returns(after) or not follows(self.whole, after[0], name):
+            return False
+        grid, seen = self.whole.grids[after[0]], partial(with_seen, self.whole, after[0], name)
+        for shape in shapes_together(self.whole, after[0], name, self._target):
+            if isinstance(self._placed([seen(Box.middle(grid, shape))]), Pass):
+                self._add_boxes(after[0], shape, seen)
+                self._followed = after[0]
+                return True
+        return False
+
+    def _add_boxes(
+        self, name: str, shape: tuple[int, ...] | None = None, seen: Callable[[Box], Boxes] | None = None
+    ) -> None:
+        """A population in boxes, of about that shape, each with what else stands in its pass: those that are the same
+        network are tiles of one pass."""
         grid = self.whole.grids[name]
         units = (self._target.hardware.lanes, *(1 for _ in grid[1:]))
         made: dict[str, tuple[Pass, list[Boxes], list[Wiring]]] = {}
-        waiting = list(tiles(grid, self._shape(name), units))
+        waiting = list(tiles(grid, shape or self._shape(name), units))
         while waiting:
             box = waiting.pop(0)
-            sub = subnetwork(self.whole, {name: box})
+            boxes = seen(box) if seen else {name: box}
+            sub = subnetwork(self.whole, boxes)
             key = sub.network.digest()
             if key in made:
-                made[key][1].append({name: box})
+                made[key][1].append(boxes)
                 made[key][2].append(sub.wiring)
                 continue
-            found = self._placed([{name: box}], sub)
+            found = self._placed([boxes], sub)
             if isinstance(found, Pass):
-                made[key] = found, [{name: box}], [sub.wiring]
+                made[key] = found, [boxes], [sub.wiring]
                 continue
             halves = box.halves(units) or box.halves((1,) * len(grid))
             if halves is None:
                 raise found
             waiting[:0] = halves
-        for one, boxes, wirings in made.values():
-            self.done.append(replace(one, tiles=tuple(boxes), wiring=joined(wirings)))
+        for one, tiled, wirings in made.values():
+            self.done.append(replace(one, tiles=tuple(tiled), wiring=joined(wirings)))
 
     def _shape(self, name: str) -> tuple[int, ...]:
         """Of the boxes into which a population is cut: the first that fits, where the first box is typical."""
         grid = self.whole.grids[name]
         found = shapes(self.whole, name, self._target)
-        for shape in found:
-            if isinstance(self._placed([{name: Box.middle(grid, shape)}]), Pass):
-                return shape
-        return found[-1] if found else tuple(1 for _ in grid)
+        for one in found:
+            if isinstance(self._placed([{name: Box.middle(grid, one.shape)}]), Pass):
+                return one.shape
+        return found[-1].shape if found else tuple(1 for _ in grid)
 
     def _placed(self, tiles: list[Boxes], sub: SubNetwork | None = None) -> Pass | DoesNotFit:
         hardware, sub = self._target.hardware, sub or subnetwork(self.whole, tiles[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -92,17 +92,30 @@ def _stand(shape: Grid, lanes: int) -> tuple[int, int, int]:
     return math.ceil(shape[0] / math.ceil(shape[0] / lanes)), shape[2], shape[1]
 
 
-def shapes(whole: Whole, name: str, target: FpgaTarget) -> list[tuple[int, ...]]:
+@dataclass(frozen=True, order=True)
+class Shape:
+    """Of boxes, of which there are ``count``: bits ``sent``, there and back, for all of them."""
+
+    sent: int
+    count: int
+    shape: tuple[int, ...]
+
+
+def shapes(whole: Whole, name: str, target: FpgaTarget) -> list[Shape]:
     """The shapes of boxes that a population may be cut into, those first for which least has to be sent."""
-    grid, lanes = whole.grids[name], target.hardware.lanes
-    units = (lanes, *(1 for _ in grid[1:]))
     found = []
-    for shape in product(*(_sizes(size, unit) for size, unit in zip(grid, units, strict=True))):
-        needs = room(whole, name, Box.middle(grid, shape), target)
+    for count, shape in boxes_of(whole.grids[name], target):
+        needs = room(whole, name, Box.middle(whole.grids[name], shape), target)
         if needs.fits(target):
-            count = math.prod(math.ceil(size / part) for size, part in zip(grid, shape, strict=True))
-            found.append((count * (needs.taken + math.prod(shape)), count, shape))
-    return [shape for _, _, shape in sorted(found)]
+            found.append(Shape(count * (needs.taken + math.prod(shape)), count, shape))
+    return sorted(found)
+
+
+def boxes_of(grid: Grid, target: FpgaTarget) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Into how many boxes of which shape a grid may be cut."""
+    units = (target.hardware.lanes, *(1 for _ in grid[1:]))
+    for shape in product(*(_sizes(size, unit) for size, unit in zip(grid, units, strict=True))):
+        yield math.prod(math.ceil(size / part) for size, part in zip(grid, shape, strict=True)), shape
 
 
 def _sizes(size: int, unit: int) -> Sequence[int]:

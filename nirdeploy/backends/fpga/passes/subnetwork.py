@@ -29,17 +29,18 @@ class SubNetwork:
 
 
 def subnetwork(whole: Whole, boxes: Boxes) -> SubNetwork:
-    """The network that computes these boxes. What it reads of populations that it has all of is its own."""
-    own = {name for name, box in boxes.items() if box.fills(whole.grids[name])}
+    """The network that computes these boxes. What it reads of populations that are in it, it has."""
     takes: dict[tuple[object, ...], Taken] = {}
     sizes: dict[str, tuple[int, ...]] = {}
     populations, projections = [], []
     for name, box in boxes.items():
         populations.append(_population(whole.populations[name], whole.grids[name], box))
         for way in whole.ways[name]:
-            inside = own.intersection(way.sources)
-            projections += [p for p in way.parts() if p.source in inside]
-            outside = [replace(way, projection=p) for p in way.parts() if p.source not in inside] if inside else [way]
+            inside = [replace(way, projection=p) for p in way.parts() if p.source in boxes]
+            for one in inside:
+                own = boxes[one.projection.source].fills(whole.grids[one.projection.source])
+                projections.append(one.projection if own else narrowed(one, whole.grids[name], box).projection)
+            outside = [replace(way, projection=p) for p in way.parts() if p.source not in boxes] if inside else [way]
             for one in outside:
                 seen = narrowed(one, whole.grids[name], box)
                 taken = _taken(whole, seen, takes, boxes)
