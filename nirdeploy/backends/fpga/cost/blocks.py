@@ -184,8 +184,8 @@ def choose(family: str, memory: Memory) -> tuple[str, int, int]:
 
 
 def map_memories(family: str, hardware: Hardware, formats: Formats) -> Blocks:
-    """Where all memories go."""
-    total, between = Counter[str](), 0
+    """Where all memories go, and the identity, which is told to be one block (counters.v)."""
+    total, between = Counter({BLOCK: 1}), 0
     for memory in memories(hardware, formats):
         kind, cells, muxes = choose(family, memory)
         total[kind] += cells * memory.count
