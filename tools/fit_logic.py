@@ -51,7 +51,15 @@ BASE = {
     **{"cores": 1, "lanes": 8, "update": 1, "weight_rows": 512, "neurons": 128, "parameters": 64, "synapse": 0},
     **{"dialects": 0, "spike_planes": 1, "maxima": 0},
     **{"spatial": 0, "planes": 1, "jobs": 8, "segments": 32, "queue": 8, "groups": 4, "spike_words": 32},
-    **{"out_words": 64, "window": 1024, "weight_bits": 8, "state_bits": 16, "accumulator_bits": 16},
+    **{
+        "out_words": 64,
+        "held": 0,
+        "counters": 0,
+        "window": 1024,
+        "weight_bits": 8,
+        "state_bits": 16,
+        "accumulator_bits": 16,
+    },
     **{"decay_bits": 8, "shift_max": 15, "events": True},
 }
 BASE_OF = {"ice40": {"shift_max": 7, "events": False}}
@@ -59,7 +67,16 @@ BASE_OF = {"ice40": {"shift_max": 7, "events": False}}
 #: What one of each term may take, read from the Verilog: where few configurations tell, the fit stays near it.
 EXPECTED = {
     "LUT4": {
-        **{"device": 1800, "events": 120, "groups": 6, "core": 1200, "core message bits": 2, "core groups": 16},
+        **{
+            "device": 1800,
+            "events": 120,
+            "held": 100,
+            "counters": 480,
+            "groups": 6,
+            "core": 1200,
+            "core message bits": 2,
+            "core groups": 16,
+        },
         **{"address bits": 8, "lanes": 5, "lane bits": 2.2, "weight words": 18, "update": 60, "update state bits": 8},
         **{
             "update input bits": 2.5,
@@ -74,7 +91,16 @@ EXPECTED = {
         **{"register bits": 1.5, "multiplexer bits": 0.6, "product bits": 1.2},
     },
     "register": {
-        **{"device": 700, "events": 5, "groups": 3, "core": 600, "core message bits": 1, "core groups": 9},
+        **{
+            "device": 700,
+            "events": 5,
+            "held": 76,
+            "counters": 78,
+            "groups": 3,
+            "core": 600,
+            "core message bits": 1,
+            "core groups": 9,
+        },
         **{"address bits": 3, "lanes": 1, "lane bits": 2, "weight words": 32, "update": 10, "update state bits": 18},
         **{
             "update input bits": 3,
@@ -89,7 +115,16 @@ EXPECTED = {
         **{"register bits": 1, "multiplexer bits": 0.1, "product bits": 0.1},
     },
     "carry cell": {
-        **{"device": 250, "events": 20, "groups": 0.1, "core": 200, "core message bits": 0.1, "core groups": 0.1},
+        **{
+            "device": 250,
+            "events": 20,
+            "held": 10,
+            "counters": 100,
+            "groups": 0.1,
+            "core": 200,
+            "core message bits": 0.1,
+            "core groups": 0.1,
+        },
         **{"address bits": 4, "lanes": 1, "lane bits": 1, "weight words": 0.1, "update": 10, "update state bits": 4},
         **{
             "update input bits": 1,
@@ -161,6 +196,7 @@ def drawn(rng: random.Random, family: str, compact: int) -> dict[str, Any]:
                 "jobs": [4, 16, 64],
             },
             **{"segments": [4, 32, 64, 256], "spike_words": [32, 128], "out_words": [256, 512]},
+            **{"held": [1], "counters": [256, 1024]},
             **{"window": [1024, 2048, 4096], "weight_rows": [256, 800, 1024, 2048, 8192, 16384]},
             **{"neurons": [64, 256, 1024], "parameters": [32, 64, 256], "events": [True, False]},
         }

@@ -185,7 +185,7 @@ class Verdict:
             "silence": self.silence,
             "vacuous": self.vacuous,
             "allow_silent": self.allow_silent,
-            "reads": list(self.reads),
+            **({"reads": list(self.reads)} if self.reads else {}),
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
             "populations": [asdict(p) for p in self.populations],
         }

@@ -26,6 +26,7 @@ from nirdeploy.device.ports import SerialPort
 from nirdeploy.graph import file as nirfile
 from nirdeploy.targets import registry as target
 from nirdeploy.targets.resources import targets_dir
+from tests import networks
 from tests.doubles.device import DeviceModel, ServedModel
 
 INPUTS, NEURONS, STEPS, SAMPLES = 4, 3, 5, 2
@@ -70,7 +71,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nirfile.write(here / "shape.nir", graph(np.ones((NEURONS, INPUTS + 1))))
     nirfile.write(here / "dangling.nir", graph(extra_edges=(("fc", "ghost"),)))
     nirfile.write(here / "tau.nir", graph(neuron=lif(tau=np.zeros(NEURONS))))
-    nirfile.write(here / "large.nir", graph(np.random.default_rng(0).normal(size=(600, 784))))
+    large = graph(np.random.default_rng(0).normal(size=(900, 784)))
+    nirfile.write(here / "large.nir", networks.looped(large, "lif"))  # it cannot be cut into passes
     nd.build(here / "good.nir", out=here / "build")
     (here / "other.toml").write_text(_other_hardware())
     nd.build(here / "good.nir", target=here / "other.toml", out=here / "build_other")

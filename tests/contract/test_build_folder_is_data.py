@@ -42,7 +42,7 @@ def poison(folder: Path, **changes: object) -> None:
 def templates(home: Path, name: str = "fpga") -> Path:
     """nirdeploy's templates of its FPGA, copied into ``home``, with code of one's own among them."""
     shutil.copytree(templates_dir() / "fpga", home / name)
-    harness = home / name / "sim" / "device.cpp"
+    harness = home / name / "sim" / "serial_device.cpp"
     harness.write_text(harness.read_text() + "// mine\n")
     return home / name
 
@@ -52,7 +52,7 @@ def templates(home: Path, name: str = "fpga") -> Path:
 
 def test_code_in_the_folder_is_not_taken(folder: Path) -> None:
     templates(folder)
-    (folder / "hardware" / "sim" / "device.cpp").write_text("#error this is never compiled\n")
+    (folder / "hardware" / "sim" / "serial_device.cpp").write_text("#error this is never compiled\n")
     poison(folder, home=str(folder), own_templates=False)
     assert Build.load(folder).target.home is None
     assert Build.load(folder).artifacts.digest() == emit(targets.load("fpga")).digest()
@@ -115,13 +115,13 @@ def test_the_manifest_does_not_say_where_the_templates_were(mine: Path) -> None:
     text = (mine / "built" / MANIFEST).read_text()
     assert str(mine) not in text
     assert "home" not in json.loads(text)["target"]
-    assert b"// mine" in (mine / "built" / "hardware" / "sim" / "device.cpp").read_bytes()
+    assert b"// mine" in (mine / "built" / "hardware" / "sim" / "serial_device.cpp").read_bytes()
 
 
 def test_the_templates_are_those_of_the_file_named_again(mine: Path) -> None:
     again = Build.load(mine / "built", mine / "mine.toml").artifacts
     assert again.digest() == nd.build(mine / "net.nir", mine / "mine.toml").artifacts.digest()
-    assert again["sim/device.cpp"].endswith(b"// mine\n")
+    assert again["sim/serial_device.cpp"].endswith(b"// mine\n")
     with pytest.raises(UsageProblem, match="name it again with --target mine.toml"):
         _ = Build.load(mine / "built").artifacts
 
@@ -172,7 +172,7 @@ def test_resuming_asks_for_the_file(mine: Path, cli: terminal.Cli) -> None:
 
 def test_the_virtual_board_is_the_file_named_agains(mine: Path, cli: terminal.Cli) -> None:
     """The user's templates are compiled, as they were for the build: here they do not compile."""
-    (mine / "fpga" / "sim" / "device.cpp").write_text("#error mine\n")
+    (mine / "fpga" / "sim" / "serial_device.cpp").write_text("#error mine\n")
     said = cli("run", mine / "built", mine / "x.npy", "-t", mine / "mine.toml", "-o", mine / "r.nird")
     assert said.code == 5
     assert "#error mine" in said.err
@@ -198,7 +198,7 @@ def test_no_link_leads_out_of_the_templates(mine: Path, tmp_path: Path, name: st
         emit(targets.load(mine / "mine.toml"))
     assert str(link) in str(caught.value)
     link.unlink()
-    link.symlink_to(mine / "fpga" / "sim" / "device.cpp")
+    link.symlink_to(mine / "fpga" / "sim" / "serial_device.cpp")
     emit(targets.load(mine / "mine.toml"))
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("synthesis")
 
 SMALL = {
     **{"cores": 2, "lanes": 8, "weight_rows": 512, "neurons": 128, "parameters": 128, "planes": 1, "jobs": 16},
-    **{"segments": 32, "window": 1024},
+    **{"segments": 32, "window": 1024, "held": 0, "counters": 0},
 }
 VARIANTS = {
     "default": {},
@@ -38,7 +38,7 @@ def _save(folder: Path, **hardware: int) -> tuple[Artifacts, list[str]]:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("top", ["device", "bench"])
+@pytest.mark.parametrize("top", ["serial_device", "device", "bench"])
 def test_verilator_finds_nothing_to_warn_of(tmp_path: Path, variant: str, top: str) -> None:
     _, files = _save(tmp_path, **VARIANTS[variant])
     sources = [*files, "sim/bench.v"] if top == "bench" else files

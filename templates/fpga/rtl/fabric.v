@@ -130,15 +130,14 @@ module fabric #(
             wire [GW-1:0] group  = messages[c*MW + AW + 35 +: GW];
             wire          parity = messages[c*MW + AW + 34];
             wire          blocked = taken[{parity, group}];
+            // A source's messages of a group and step come one behind the other, and nobody else sends them: where there
+            // is room for the first there is for all. Found a cycle earlier, as it takes long.
+            reg           clear;
+            always @(posedge clk) clear <= run && offered[c] && !blocked && !(granted[c] && messages[c*MW]);
+            assign ready[c] = offered[c] && clear;
             if (c == CORES) begin : input_first  // so that read-outs never keep the cores from their next step
-                assign ready[c] = offered[c] && !blocked;
                 assign granted[c] = ready[c];
             end else begin : core_next  // the first and the last take turns at being served first
-                // A core's messages of a group and step come one behind the other, and nobody else sends them: where
-                // there is room for the first there is for all. Found a cycle earlier, as it takes long.
-                reg clear;
-                always @(posedge clk) clear <= run && offered[c] && !blocked && !(granted[c] && messages[c*MW]);
-                assign ready[c] = offered[c] && clear;
                 wire earlier = |(ready[CORES-1:0] << (CORES - c));
                 wire later = |(ready[CORES-1:0] >> (c + 1));
                 assign granted[c] = ready[c] && !ready[CORES] && !(downwards ? later : earlier);

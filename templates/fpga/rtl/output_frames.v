@@ -24,6 +24,7 @@ module output_frames (
     reg [7:0]  number;
     reg [8:0]  count;   // full at 480
     reg [14:0] pause;
+    reg        rests;    // it was quiet a cycle ago
 
     wire may_open = in_valid && !yield_line;
     assign active    = state != CLOSED;
@@ -33,6 +34,7 @@ module output_frames (
     assign out_close = state == CLOSING;
 
     always @(posedge clk) begin
+        rests <= quiet;
         case (state)
             CLOSED: if (may_open && out_ready) state <= NUMBER;
             NUMBER: if (out_ready) begin
@@ -44,7 +46,7 @@ module output_frames (
             OPEN: begin
                 pause <= in_valid ? 15'd0 : pause + 1'b1;
                 if (in_valid && out_ready) count <= count + 1'b1;
-                if (&count[8:5] || yield_line || (line_idle && ((pause[6] && quiet) || pause[14]))) state <= CLOSING;
+                if (&count[8:5] || yield_line || (line_idle && ((pause[6] && rests) || pause[14]))) state <= CLOSING;
             end
             default: if (out_close_ready) state <= CLOSED;
         endcase

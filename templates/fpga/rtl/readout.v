@@ -30,7 +30,8 @@ module readout #(
 );
     localparam ENTRY = 4'd0, LOOK = 4'd1, WAIT = 4'd2, COUNT = 4'd3, ADD = 4'd4, HEAD = 4'd5,
                READ = 4'd6, WORD = 4'd7, RAW = 4'd8, EVENT = 4'd9, HIGH = 4'd10, DONE = 4'd11, TALLY = 4'd12, KEEP = 4'd13;
-    localparam TW = 20 + AW + GW;
+    localparam KB = COUNTERS != 0 ? 4 : 1;  // bits of a kind
+    localparam TW = 16 + KB + AW + GW;
     localparam CW = COUNTERS > 1 ? $clog2(COUNTERS) : 1;
 
     reg [3:0]        state;
@@ -42,8 +43,8 @@ module readout #(
     wire [TW-1:0] fields;
     wire [GW-1:0] group = fields[GW-1:0];
     wire [3:0]    kind = COUNTERS != 0 ? fields[GW +: 4] : {3'd0, fields[GW]};
-    wire [AW-1:0] start = fields[GW+4 +: AW];
-    wire [15:0]   size = fields[GW+4+AW +: 16];  // bytes; of a tally, items
+    wire [AW-1:0] start = fields[GW+KB +: AW];
+    wire [15:0]   size = fields[GW+KB+AW +: 16];  // bytes; of a tally, items
     wire          values = kind[0];
     wire          by_sample = kind[2:1] != 2'd0;
     wire          last_only = kind[2:0] == 3'd3;
@@ -52,7 +53,7 @@ module readout #(
 
     ram #(.WIDTH(TW), .DEPTH(32)) probes (
         .clk(clk), .we(table_we), .waddr(entries[4:0]),
-        .wdata({table_data[47:32], table_data[16 +: AW], table_data[11:8], table_data[GW-1:0]}),
+        .wdata({table_data[47:32], table_data[16 +: AW], table_data[8 +: KB], table_data[GW-1:0]}),
         .re(1'b1), .raddr(entry), .rdata(fields)
     );
 

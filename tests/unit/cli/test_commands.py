@@ -165,6 +165,29 @@ def test_run_records_what_the_simulator_says(
     assert np.array_equal(measured["lif"], nd.SpikeRecord.load(record)["lif"])
 
 
+def test_run_a_tally(cli: Cli, build: Path, stimulus: Path, port: str, tmp_path: Path, record: Path) -> None:
+    """It is written, shown, compared with every step and evaluated; what needs steps says that they are not there."""
+    cli("flash", build, "-p", port)
+    out = tmp_path / "tally.nird"
+    found = cli("run", build, stimulus, "-p", port, "--tally", "count,first", "-o", out, "--json").json
+    simulated = nd.SpikeRecord.load(record)["lif"]
+    assert (found["steps"], found["samples"], found["reads"]) == (STEPS, SAMPLES, ["count", "first"])
+    assert found["spikes"] == {"lif": int(simulated.sum())}
+    told = cli("info", out, "--json").json
+    assert (told["kind"], told["reads"], told["populations"]) == ("tally", ["count", "first"], ["lif"])
+    done = cli("verify", record, out)
+    assert done.code == 0
+    assert "compared sample by sample (count, first), not step by step" in done.out
+    np.save(tmp_path / "labels.npy", np.arange(SAMPLES))
+    [one] = cli("evaluate", out, "--labels", tmp_path / "labels.npy", "--json").json["witnesses"]
+    assert (one["reader"], one["accuracy"], one["steps_needed"]) == ("count", found["accuracy"], None)
+    refused = cli("regress", "record", out, tmp_path / "golden.nird")
+    assert refused.code != 0
+    same = cli("run", build, stimulus, "-p", "sim", "--tally", "count", "-o", tmp_path / "sim.nird", "--json").json
+    assert same["spikes"] == found["spikes"]
+    assert "no 'mean'" in cli("run", build, stimulus, "-p", port, "--tally", "mean", "-o", out).err
+
+
 def test_verify_a_build(cli: Cli, build: Path, stimulus: Path, port: str, tmp_path: Path) -> None:
     html, junit = tmp_path / "v.html", tmp_path / "v.xml"
     done = cli("verify", build, "-x", stimulus, "-p", port, "--html", html, "--junit", junit, "--json")

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
+from nirdeploy.targets import registry as targets
 from tests import networks
+from tests.doubles.device import DeviceModel, ServedModel
 from tests.unit.cli.conftest import Cli
 
 STEPS, SAMPLES = 6, 4
@@ -112,3 +114,19 @@ def test_what_is_missing_is_said(cli: Cli, build: Path, stimulus: Path, tmp_path
         outcome = cli("evaluate", *arguments)
         assert outcome.code == 2
         assert said in outcome.err
+
+
+@pytest.mark.parametrize("port", ["sim", "model"])
+def test_a_device_sends_what_the_reader_needs(cli: Cli, build: Path, stimulus: Path, port: str) -> None:
+    with ServedModel(DeviceModel(targets.load("fpga"))) as served:
+        where = served.port if port == "model" else port
+        for more in ([], ["--reader", "first"]):
+            arguments = ("evaluate", build, "-x", stimulus, "-p", where, *more)
+            _, integer, measured = cli(*arguments, "--tally", "--json").json["witnesses"]
+            assert (measured["accuracy"], measured["confusion"]) == (integer["accuracy"], integer["confusion"])
+            assert (measured["steps_needed"], measured["energy"], len(measured["over_steps"])) == (None, None, 1)
+        shown = cli("evaluate", build, "-x", stimulus, "-p", where, "--tally")
+        assert shown.code == 0
+        assert "accuracy over steps" in shown.out
+        assert "integer: energy per sample" in shown.out
+    assert "leave out --tally" in cli("evaluate", build, "-x", stimulus, "--tally", "--metrics").err

@@ -106,7 +106,7 @@ def memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     yield Memory(8, _BODY)
     yield Memory(8, _FRAME)
     yield Memory(16, _COUNTERS)
-    yield Memory(20 + out_address + group, _PROBES)
+    yield Memory(16 + (4 if hardware.counters else 1) + out_address + group, _PROBES)
     yield Memory(32, 2 * hardware.out_words)
     if hardware.held:
         yield Memory(32, 2 * hardware.spike_words)
@@ -184,8 +184,8 @@ def choose(family: str, memory: Memory) -> tuple[str, int, int]:
 
 
 def map_memories(family: str, hardware: Hardware, formats: Formats) -> Blocks:
-    """Where all memories go."""
-    total, between = Counter[str](), 0
+    """Where all memories go, and the identity, which is told to be one block (counters.v)."""
+    total, between = Counter({BLOCK: 1}), 0
     for memory in memories(hardware, formats):
         kind, cells, muxes = choose(family, memory)
         total[kind] += cells * memory.count

@@ -75,6 +75,8 @@ def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> di
     return {
         "device": 1,
         "events": int(events),
+        "held": hardware.held,
+        "counters": int(hardware.counters > 0),
         "groups": hardware.groups,
         "core": cores,
         "core message bits": cores * (group + address + 35),

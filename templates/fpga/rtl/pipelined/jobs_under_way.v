@@ -28,7 +28,7 @@ module jobs_under_way #(
     reg [2*GROUPS-1:0] releases [0:1];    // {of the step before, of this one}
     reg                parities [0:1];
     reg                newest, oldest, nearest; // `nearest` to the update: the first one that waits
-    reg  [1:0]         begins;            // a group: beside the others, as the update asks for it early
+    reg                begins, begins_then; // a group, the nearest one and the one behind it: the update asks early
     // verilator lint_off UNUSEDSIGNAL
     wire [CW-1:0]      nearest_job = contexts[nearest];
     // verilator lint_on UNUSEDSIGNAL
@@ -36,7 +36,7 @@ module jobs_under_way #(
 
     assign room    = !fetching[1] && !waiting[1];
     assign through = start;
-    assign next_job = {nearest_job[CW-1:6], begins[nearest], nearest_job[4:0]};
+    assign next_job = {nearest_job[CW-1:6], begins, nearest_job[4:0]};
     assign leaving = fetching == 0    ? {2*GROUPS{1'b0}}
                    : parities[oldest] ? {released[0 +: GROUPS], released[GROUPS +: GROUPS]} : released;
 
@@ -50,9 +50,10 @@ module jobs_under_way #(
             waiting          <= waiting + {1'b0, start} - {1'b0, job_taken};
             {newest, oldest, nearest} <= {newest ^ start, oldest ^ fetched, nearest ^ job_taken};
         end
+        if (job_taken || waiting == 0) begins <= job_taken && waiting[1] ? begins_then : job[3];
+        if (start) begins_then <= job[3];
         if (start) begin
             contexts[newest] <= {job, parity, first};
-            begins[newest]   <= job[3];
             releases[newest] <= {virgin ? {GROUPS{1'b0}} : release_before, release_now};
             parities[newest] <= parity;
         end

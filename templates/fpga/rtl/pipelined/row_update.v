@@ -77,12 +77,13 @@ module row_update #(
     wire [18:0]   does_next      = {next_job[84:80], next_job[21], next_job[15:12], next_job[11:8], next_job[4:2],
                                     next_job[0], 1'b0};
     reg           alike;                           // they do, as was found a cycle ago
+    reg           plain, flows;                    // nothing of a dialect is asked for; slots are under way
+    // The same group again, of the next step: its neurons' states must have been written. That is so where it is no
+    // shorter than the way of a neuron, as one enters in a cycle.
+    wire          again          = job[16 +: GW] == next_job[16 +: GW];
+    reg  [$clog2(STAGES):0] entered;               // of the group, up to that length
+    wire          long           = entered >= (plain ? PLAIN : STAGES);
     reg           begun;                           // a group has, and has no result yet
-
-    always @(posedge clk) begin
-        if (job_taken) job <= next_job;
-        alike <= !job_taken && does == does_next && !job_values && job[16 +: GW] != next_job[16 +: GW];
-    end
 
     // ---------------------------------------------------------------- the row
     reg           room;                            // for the messages of another slot
@@ -93,6 +94,12 @@ module row_update #(
     wire [UPDATE:0] present_now;
     wire [NW-1:0] slot;
     wire [PS-1:0] parameter_slot;
+
+    always @(posedge clk) begin
+        if (job_taken) job <= next_job;
+        alike <= !job_taken && does == does_next && !job_values && (!again || long);
+        entered <= group_begins ? 0 : issue && entered < STAGES ? entered + 1'b1 : entered;
+    end
 
     assign stall       = row_valid && !take;
 
@@ -150,7 +157,6 @@ module row_update #(
     reg  [PW*STAGES-1:0] present_line;             // goes along
     reg                  starting;                 // the next slot is the first one of its group
     reg  [NW-1:0]        next_slot;
-    reg                  plain, flows;             // nothing of a dialect is asked for; slots are under way
     wire                 result  = plain ? issued[PLAIN-1] : issued[STAGES-1];
     wire [PW-1:0]        present = plain ? present_line[PW*(PLAIN-1) +: PW] : present_line[PW*(STAGES-1) +: PW];
     wire [UPDATE-1:0]    exists  = present[UPDATE-1:0];
