@@ -1,6 +1,6 @@
 """Law: predicted cycles per step are the RTL's within a tenth, for given spikes and for spikes drawn at their rates.
 
-Steps of fewer than 80 cycles within 8: there it matters in which cycle of two cores' turns their messages meet.
+Steps of fewer than 120 cycles within 12: there it matters in which cycle of two cores' turns their messages meet.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def test_the_schedule_of_given_spikes(fabric: rtl.Fabric, graph: CheckedGraph, d
     )
     low, high = STEPS // 10, STEPS * 9 // 10
     predicted = float(schedule.finished[high] - schedule.finished[low]) / (high - low)
-    assert predicted == pytest.approx(_measured(image, fabric, x), rel=0.1, abs=8)
+    assert predicted == pytest.approx(_measured(image, fabric, x), rel=0.1, abs=12)
 
 
 def _convolutional() -> CheckedGraph:
@@ -147,4 +147,4 @@ def test_the_latency_of_a_step_alone(fabric: rtl.Fabric, kind: str, density: flo
         fabric.run(image, {name: alone[name][:, step : step + 1]})
         measured.append(fabric.timing.cycles)
     predicted = cycles.latency(plan.floorplan, fabric.target.hardware, plan.jobs, rates)
-    assert predicted == pytest.approx(float(np.mean(measured)), rel=0.1, abs=8)
+    assert predicted == pytest.approx(float(np.mean(measured)), rel=0.1, abs=12)

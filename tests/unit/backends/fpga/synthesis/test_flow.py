@@ -63,7 +63,8 @@ def test_what_an_earlier_nirdeploy_kept_otherwise_is_made_anew(tmp_path: Path, m
         flow.synthesize(FAMILIES["ecp5"], tmp_path)
         key = flow._key(target, files, {})
     flow.synthesize(FAMILIES["ecp5"], tmp_path)
-    assert (tmp_path / "synthesis.log").read_text() == (tmp_path / "said.log").read_text()
+    for log in ("said.log", "synthesis.log"):
+        assert "Running command `synth_ecp5 -top board -json netlist.json'" in (tmp_path / log).read_text()
     assert flow._key(target, files, {}) != key
 
 
