@@ -22,8 +22,8 @@ from nirdeploy.targets.tables import Target
 #: What is changed, by table and key of the board's file.
 FEATURES: dict[str, dict[str, Any]] = {
     "the board's own": {},
-    "16 lanes, their sums in logic cells": {"hardware.lanes": 16, "synthesis.cells": ["fired", "run_mask"]},
-    "no cells of the family's own": {"synthesis.cells": []},
+    "16 lanes": {"hardware.lanes": 16},
+    "cells of the family's own": {"synthesis.cells": ["fired", "lane_sums", "run_mask"]},
     "spikes sent as events": {"synthesis.events": True},
     "inputs held and packed": {"hardware.held": 1},
     "tallies of a sample": {"hardware.counters": 64},
