@@ -5,9 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Generic, Literal, Self
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import TypeVar
 
 from nirdeploy.errors import TargetFileError, UsageProblem
@@ -20,7 +29,16 @@ Line = Annotated[str, Field(pattern=r'^[^\x00-\x1f\x7f"\\]*$')]  # what may get 
 
 
 class Table(BaseModel):
+    """A table of a target file. ``unsaid``: fields that are not said again where they are at their default."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    unsaid: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        kept = {name for name in self.unsaid if getattr(self, name) != fields[name].default}
+        return {name: value for name, value in handler(self).items() if name not in self.unsaid or name in kept}
 
 
 class ModelSupport(Table):
@@ -167,11 +185,15 @@ class Target(Table, Generic[FormatsT, HardwareT]):
         """The same target with other hardware or format parameters, validated again."""
         data = self.model_dump(by_alias=True)
         for key, value in changes.items():
-            table = next((t for t in ("hardware", "formats", "board") if key in (data[t] or {})), None)
+            table = next((t for t in ("hardware", "formats", "board") if key in _fields(getattr(self, t))), None)
             if table is None:
                 raise TargetFileError(f"there is no hardware parameter {key!r}", where=self.name)
             data[table][key] = value
         return validated(type(self), data, where=self.name)
+
+
+def _fields(table: BaseModel | None) -> set[str]:
+    return set() if table is None else set(type(table).model_fields)
 
 
 TargetT = TypeVar("TargetT", bound=Target)
