@@ -168,9 +168,7 @@ class Player:
         if load:
             self._load(load)
         words = int(self._read(0xFF << 24, 1)[0])
-        fabric = GatherFabric(
-            self._target, lambda a, n: self._read(a, n) if n else np.zeros(0, dtype=np.uint32)
-        )
+        fabric = GatherFabric(self._target, lambda a, n: self._read(a, n) if n else np.zeros(0, dtype=np.uint32))
         before = self.saturations
         for sample in range(samples):
             for bits in lists:

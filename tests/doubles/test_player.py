@@ -22,7 +22,9 @@ def op(code: int, arg: int = 0) -> int:
     return code << 24 | arg
 
 
-def run_of(bits: int, at: int, *, stream: int = 0, within: int = 1, step: int = 0, without: int = 1, outer: int = 0):
+def run_of(
+    bits: int, at: int, *, stream: int = 0, within: int = 1, step: int = 0, without: int = 1, outer: int = 0
+) -> list[int]:
     """A descriptor of a gather list."""
     return [stream << 28 | at, within << 16 | bits, step & 0xFFFFFFFF, without, outer & 0xFFFFFFFF]
 
@@ -87,9 +89,8 @@ def test_a_sum_of_numbers_and_planes() -> None:
     board.put(80, [0b011, 0b100, 0b111, 0b001])  # two records of two planes
     board.play([op(SUM, 8), 2, 3, 500, 2, 64, 3, 0, 80, 2, 2, op(END)])
     planes = board.memory[500:516].reshape(2, 8)
-    values = [[sum(int(plane) >> v & 1) << p if False else (int(plane) >> v & 1) << p for p, plane in enumerate(own)]
-              for own in planes for v in range(3)]  # fmt: skip
-    assert [sum(bits) for bits in values] == [6, 256 - 2, 102, 3, 2, 3]
+    sums = [sum((int(plane) >> v & 1) << p for p, plane in enumerate(own)) for own in planes for v in range(3)]
+    assert sums == [6, 256 - 2, 102, 3, 2, 3]
 
 
 @pytest.mark.parametrize(
