@@ -137,5 +137,5 @@ class DeviceStatus:
         """Raises :class:`TransferError` on a payload of another size."""
         if len(payload) != _STATUS.size:
             raise TransferError(f"a STATUS reply has {_STATUS.size} bytes, not {len(payload)}")
-        state, failed, *rest = _STATUS.unpack(payload)
-        return cls(state, *rest, bool(failed & 1))
+        state, failed, bad, cycles, busy, steps, saturations = _STATUS.unpack(payload)
+        return cls(state, bad, cycles, busy, steps, saturations, bool(failed & 1))
