@@ -32,6 +32,8 @@ from nirdeploy.targets.player.taking import Bitmap, Bits, Streams, numbers_in_or
 from nirdeploy.targets.wiring import Form, Given, Taken
 
 _BITS, _VALUES = 0, 1  # kinds of probes
+#: What the words of operations can say.
+_MOST_STEPS, _MOST_TILES, _MOST_VALUES, _MOST_RECORDS = (1 << 16) - 1, (1 << 16) - 1, (1 << 21) - 1, (1 << 24) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +86,14 @@ class Compiled:
         return len(program(self.operations, 1, lambda region: 0))
 
     def most_samples(self, size: int) -> int:
-        """How many a memory of so many words holds."""
-        return (size - self.program_at - self.program_size) // self.room
+        """How many a memory of so many words holds, and a program can say; 0: it cannot be played."""
+        sums = [one for one in self.operations if isinstance(one, Sum)]
+        tiles = max((one.tiles for one in self.operations if isinstance(one, Gather)), default=0)
+        values = max((one.values for one in sums), default=0)
+        if self.steps > _MOST_STEPS or tiles > _MOST_TILES or values > _MOST_VALUES:
+            return 0
+        most = min((_MOST_RECORDS // (one.to.tiles * self.steps) for one in sums), default=_MOST_RECORDS)
+        return min((size - self.program_at - self.program_size) // self.room, most)
 
     def at(self, region: Region, samples: int) -> int:
         """The word address of a region."""

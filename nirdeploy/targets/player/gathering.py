@@ -9,7 +9,7 @@ from nirdeploy.targets.player.operations import ZEROS
 
 WORDS = 5  # of a descriptor
 _MOST_BITS = 0xFFE0  # of a run
-_MOST_RUNS = 0xFFFF  # within the outer loop
+_MOST_RUNS = 0xFFFF  # within the outer loop, and times that this is gone through
 _MOST_OFFSET = 1 << 28
 
 
@@ -26,7 +26,7 @@ def descriptors(streams: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, i
     first, length = _runs(streams, offsets)
     stream, at = streams[first], np.where(streams[first] == ZEROS, 0, offsets[first])
     begin, count, step = _progressions((stream, length), at, _MOST_RUNS)
-    rows, without, far = _progressions((stream[begin], length[begin], count, step), at[begin], 1 << 31)
+    rows, without, far = _progressions((stream[begin], length[begin], count, step), at[begin], _MOST_RUNS)
     own = begin[rows]
     words = np.zeros((len(rows), WORDS), dtype=np.int64)
     words[:, 0] = stream[own] << 28 | at[own]
