@@ -81,7 +81,7 @@ def command(
         if port.endswith("virtual") and not built.image.passes:
             flash(built.image, device)
         with ui.running(as_json) as (bar, on_pass):
-            told = {"progress": bar, "on_pass": on_pass, "say": options.by_host(as_json)}
+            told: dict[str, Any] = {"progress": bar, "on_pass": on_pass, "say": options.by_host(as_json)}
             record = how(device, x, probe=options.probes(probe), image=built.image, store=store, **told)
     options.write_record("run", record, out, labels, as_json)
     if store is not None:

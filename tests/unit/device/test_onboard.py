@@ -1,4 +1,4 @@
-"""Networks larger than the chip, played by the board from its external memory: the record that the host's passes give."""
+"""Networks larger than the chip, played by the board from its external memory: the same records as by the host."""
 
 from __future__ import annotations
 
