@@ -62,6 +62,11 @@ class Hardware(Table):
         return self
 
     @property
+    def external_bits(self) -> int:
+        """Of the addresses of the memory beside the chip, in 32-bit words."""
+        return (self.external << 18).bit_length() - 1
+
+    @property
     def bit_planes(self) -> int:
         """Of the numbers that a core reads: input values, or spikes of a neuron in a step."""
         return max(self.planes, self.spike_planes)
