@@ -40,8 +40,9 @@ def prepared(image: Image, stimulus: Mapping[str, np.ndarray], probed: Sequence[
     if not steps:
         return "there are no steps"
     still = [name for name, values in stimulus.items() if steps > 1 and bool((values == values[:1]).all())]
-    found = compiled(image, steps, probed, still)
-    size = image.external * _WORDS
+    found, size = compiled(image, steps, probed, still), image.external * _WORDS
+    if found.most_samples(size) < 1:
+        found = compiled(image, steps, probed, still, copies=False)
     if found.most_samples(size) >= 1:
         return found
     if found.most_samples(1 << 32) < 1:
