@@ -94,6 +94,12 @@ module sdram #(
         column[COLUMNS-1:0] = at[COLUMNS-1:0] << (BEATS - 1);
     end
 
+    initial begin                  // so that nothing is asked of the chip ahead of the reset
+        command  = NOTHING;
+        mask     = 1'b1;
+        dq_drive = 1'b0;
+    end
+
     function [3:0] later(input [3:0] left, input [3:0] asked);
         later = left > asked ? left - 1'b1 : asked;
     endfunction
