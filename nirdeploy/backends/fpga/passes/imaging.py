@@ -27,7 +27,8 @@ def image_of(passes: Passes, network: IntegerNetwork, target: FpgaTarget, proven
         dt=network.dt,
         provenance=dict(provenance),
     )
-    return replace(whole, passes=tuple(_image(one, whole, target, known) for one in passes.passes))
+    made = tuple(_image(one, whole, target, known) for one in passes.passes)
+    return replace(whole, passes=made, external=target.hardware.external)
 
 
 def _image(one: Pass, whole: Image, target: FpgaTarget, known: dict[str, Section]) -> Image:
