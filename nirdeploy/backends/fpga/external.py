@@ -74,7 +74,7 @@ def cycles(memory: Memory, clock_hz: int) -> dict[str, int]:
 
 
 def context(target: FpgaTarget) -> dict[str, Any] | None:
-    """What templates take for ``memory``: :func:`cycles`, the chip's own figures as ``chip``, and the clock's period."""
+    """What templates take for ``memory``: :func:`cycles`, ``chip``: its own figures, and the clock's period."""
     memory = memory_of(target)
     if memory is None:
         return None

@@ -25,6 +25,12 @@ module sdram_pins #(
 );
     reg [DATA-1:0] sampled;
 
+    initial begin
+        sdram_command = 3'b111;
+        sdram_mask    = 1'b1;
+        sdram_floats  = {DATA{1'b1}};
+    end
+
     always @(negedge clk) sampled <= sdram_in;
 
     always @(posedge clk) begin
