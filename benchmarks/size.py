@@ -2,14 +2,15 @@
 
     python benchmarks/size.py --json [--network NAME] [--target fpga] [--samples 8] [--small]
 
-On a target with external memory (``--target fpga-ulx3s``) the board plays the passes itself, where the memory holds them.
+On a target with external memory (``--target fpga-ulx3s``) the board plays the passes itself, where it holds them.
 
 SpikingJelly's networks at full width (``size_networks.py``), with weights of 8 bits. Each is cut into passes, played
 over the serial port of the board's compiled Verilog, every population probed, and compared with the integer simulator:
 ``cells`` are all outputs in all steps and samples, ``differ`` those that are not the same, ``silent`` the populations
 that never spike. ``bytes`` went over the line, both ways, images included; ``seconds`` are those of the run (wall
-clock), ``cycles`` the board's own; ``play_cycles`` those of a play from external memory, where there was one. The line
-is as fast as the board's clock allows (``--baud``): what a bit takes is simulated cycle by cycle. ``peak_mib``: of the process that checks, cuts, runs and compares.
+clock), ``cycles`` the board's own, ``play_cycles`` those of a play from external memory, where there was one. The line
+is as fast as the clock allows (``--baud``), for each of its cycles is simulated. ``peak_mib``: of the process that
+checks, cuts, runs and compares.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ from nirdeploy.device.frame import Decoder
 from nirdeploy.device.onboard import OnBoard, prepared
 from nirdeploy.device.protocol import PLAYING, Kind
 from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
-from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.check import CheckedGraph, Projection, check
+from nirdeploy.semantics.operators import Convolution, Maximum
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.player.compiling import Compiled, compiled
+from nirdeploy.targets.player.operations import Gather, Sum
 from nirdeploy.targets.tables import Target
 from tests import networks
 from tests.conftest import examples
 from tests.doubles.device import DeviceModel
+from tests.unit.backends.fpga.passes.cases import lif
 from tests.unit.device.models import ModelPort
 
 
@@ -236,3 +240,40 @@ def test_a_play_that_was_left_is_stopped_by_the_next_host() -> None:
         there.play(0)
     with Device(ModelPort(model)) as there:
         assert there.hello().state != PLAYING
+
+
+def _maximum_of_sums() -> CheckedGraph:
+    rng = np.random.default_rng(3)
+    operator = Convolution(rng.normal(0, 1, (12, 40, 3, 3)) / 19, (40, 6, 6), padding=((1, 1), (1, 1)))
+    maximum = Maximum((12, 6, 6), (2, 2), (2, 2))
+    return lif((12, 3, 3), Projection("in", "p", operator, maximum=maximum), (40, 6, 6))
+
+
+@pytest.mark.parametrize(
+    ("graph", "has"),
+    [
+        (lambda: check(networks.two_layers(sizes=(2300, 20, 5))), "more sources than a sum may have"),
+        (lambda: check(networks.two_layers(sizes=(40, 400, 10))), "more streams than a list can name"),
+        (lambda: check(networks.two_layers(sizes=(400, 60, 30))), "numbers that stand in several regions"),
+        (_maximum_of_sums, "sums with their signs beside them"),
+    ],
+)
+def test_what_one_operation_cannot_say_takes_several(graph: Callable[[], CheckedGraph], has: str) -> None:
+    graph_ = graph()
+    made = nd.build(graph_, TARGET)
+    x = networks.stimulus(graph_, 0, steps=3)
+    with device() as there:
+        measured = nd.run(there, x, image=made.image)
+    assert nd.verify(nd.simulate(made, x), measured).equal
+    program = compiled(made.image, 3, [*measured.spikes, *measured.membrane])
+    sums = [one for one in program.operations if isinstance(one, Sum)]
+    gathers = [one for one in program.operations if isinstance(one, Gather)]
+    copies = [one for one in gathers if one.number is None]
+    found = {
+        "more sources than a sum may have": any(len(one.sources) == 15 for one in sums) and len(sums) > 1,
+        "more streams than a list can name": any(len(one.streams) == 15 for one in gathers) and bool(copies),
+        "numbers that stand in several regions": bool(sums) and bool(copies),
+        "sums with their signs beside them": "both" in str(made.image.passes[-1].wiring),
+    }
+    assert found[has]
+    assert "batches" in measured.stats
