@@ -20,7 +20,7 @@ module sdram #(
     parameter MRD      = 2,     // the mode set to the next command
     parameter REFRESH  = 400,   // from refresh to refresh
     parameter POWER_UP = 5000,  // until the first command
-    parameter STAGES   = 2,     // cycles that a command takes to the chip and its data takes back, beyond CAS
+    parameter STAGES   = 3,     // cycles that a command takes to the chip and its data takes back, beyond CAS
     parameter AW       = BANKS + ROWS + COLUMNS - (DATA == 16 ? 1 : 0),
     parameter PINS     = ROWS > 11 ? ROWS : 11
 ) (
