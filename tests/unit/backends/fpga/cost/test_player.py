@@ -37,7 +37,7 @@ def test_predicted_cycles_are_those_of_the_rtl(steps: int, samples: int) -> None
 def test_a_build_says_what_the_board_takes() -> None:
     built = nd.build(networks.two_layers(sizes=(250, 60, 5)), TARGET)
     figures = built.costs(0.1)
-    assert figures["external_bytes"] > built.image.total_bytes
+    assert float(figures["external_bytes"]) > built.image.total_bytes
     assert figures["external_step_bytes"] == 4 * (8 + 1)  # 250 bits, and a word of 5 spikes
     assert 0 < float(figures["play_us"]) < float(figures["link_us"])
     assert "play_us" not in nd.build(networks.two_layers(sizes=(250, 60, 5)), TARGET.with_hardware(external=0)).costs(
