@@ -149,8 +149,8 @@ class _Compiling:
             if own.after_at:
                 self._operations.append(Load(own.after_at, own.after))
             self._run(number, one, bitmap, upcoming)
-        for kept in self._kept:
-            kept.region.last = len(self._operations)
+        for held in (*self._kept, *self._sent.values()):  # a play that is asked for twice is the same both times
+            held.region.last = len(self._operations)
         loaded = sum(own.ahead + own.after for own in lists), sum(own.ahead for own in lists)
         room = allocate(self._regions)
         words = self._arena.words()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy.device.client import Device
+from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.frame import Decoder
 from nirdeploy.device.onboard import OnBoard, prepared
 from nirdeploy.device.protocol import PLAYING, Kind
@@ -279,3 +280,32 @@ def test_what_one_operation_cannot_say_takes_several(graph: Callable[[], Checked
     }
     assert found[has]
     assert "batches" in measured.stats
+
+
+def test_a_line_that_loses_bytes_changes_nothing() -> None:
+    port = FaultyPort(ModelPort(DeviceModel(TARGET)), Faults(seed=3, drop=3e-4, flip=3e-4))
+    with Device(port, attempts=50) as there:
+        measured = nd.run(there, X, image=built().image)
+        assert there.retransmitted > 0
+    assert nd.verify(nd.simulate(built(), X), measured).equal
+
+
+def test_a_play_whose_answer_was_lost_is_one_play() -> None:
+    class Deaf(ModelPort):
+        """Loses the first answer to PLAY."""
+
+        lost = False
+
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            if not self.lost and any(frame.kind == Kind.PLAY for frame in Decoder().feed(data)):
+                self.answers.clear()
+                self.lost = True
+
+    port = Deaf(DeviceModel(TARGET))
+    with Device(port) as there:
+        measured = nd.run(there, X, image=built().image)
+    assert port.lost
+    assert nd.verify(nd.simulate(built(), X), measured).equal
+    made = program()  # and if it were through before it is asked for again, it would find its stimulus
+    assert all(one.region.last == len(made.operations) for one in made.sent)
