@@ -94,7 +94,7 @@ def measure(side: int, steps: int, thresholds: tuple[float, float], target_name:
     """One amount of work, compared in every population."""
     target = targets.load(target_name)
     built, x = nd.build(network(side, thresholds), target), stimulus(side, steps)
-    measured, line, _ = played(f"{side} x {side}, {steps} steps", built, target, x, None)
+    measured, line, _ = played(f"{side} x {side}, {steps} steps", built, target, x, None, target.serial_board.baud)
     expected = nd.simulate(built, x)
     sent = {built.network.inputs[0][0]: x, **expected.spikes}
     return Row(

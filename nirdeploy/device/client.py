@@ -12,7 +12,7 @@ from typing import Any
 from nirdeploy.device import faults
 from nirdeploy.device.frame import Decoder, Frame, encode, encoded_size
 from nirdeploy.device.ports import AUTO, Port, SerialPort, find, serial_of
-from nirdeploy.device.protocol import REPLY, DeviceStatus, Hello, Kind, Status
+from nirdeploy.device.protocol import MOST_READ, PLAYING, PLAYS, REPLY, STOP, DeviceStatus, Hello, Kind, Status
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortError, TransferError
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
@@ -70,6 +70,9 @@ class Device:
         hello = self.hello()
         self._window, self.max_body = hello.window, hello.max_body
         self.counters, self.held_words = hello.counters, hello.held_words
+        self.plays = hello.protocol == PLAYS
+        if hello.state == PLAYING:  # for a host that has gone; it would refuse all else
+            self.stop()
 
     def __enter__(self) -> Device:
         return self
@@ -130,6 +133,36 @@ class Device:
         )
         self._check(self.request(Kind.BEGIN, table), "starting a run")
         return self._seq
+
+    def play(self, at: int) -> None:
+        """Have the program at a word address of external memory played; :meth:`status` says how far it is.
+
+        Where the answer is lost it is asked for again: the device is busy with it then, or plays it once more.
+        """
+        reply = self.request(Kind.PLAY, at.to_bytes(4, "little"))
+        if reply != bytes([Status.BUSY]):
+            self._check(reply, "playing from external memory")
+
+    def stop(self) -> None:
+        """End what is played from external memory, if anything is."""
+        self._check(self.request(Kind.PLAY, STOP.to_bytes(4, "little")), "stopping a play")
+
+    def read(self, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+        """The words of external memory in each (address, words), as little-endian bytes; any number of words."""
+        pieces = [
+            (number, first, min(MOST_READ, at + count - first))
+            for number, (at, count) in enumerate(ranges)
+            for first in range(at, at + count, MOST_READ)
+        ]
+        requests = [(Kind.READ, at.to_bytes(4, "little") + n.to_bytes(2, "little")) for _, at, n in pieces]
+        found: list[list[bytes]] = [[] for _ in range(pieces[-1][0] + 1)] if pieces else []
+        answers = [b""] * len(pieces)
+        for index, reply in self.pipeline(requests):
+            self._check(reply, "reading external memory")
+            answers[index] = reply[1:]
+        for (number, _, _), answer in zip(pieces, answers, strict=True):
+            found[number].append(answer)
+        return [b"".join(own) for own in found]
 
     def request(self, kind: Kind, payload: bytes = b"", *, patience: float = 0.0) -> bytes:
         """One request, repeated until answered; the reply's payload."""

@@ -117,7 +117,7 @@ def _write_image(image: Image, device: Device, progress: Progress | None, known:
             if progress:
                 progress(done, image.total_bytes)
 
-        device.write(_blocks(pending, device.max_body), count)
+        device.write(blocks(pending, device.max_body), count)
         status, index = device.commit(image)
         if status is Status.OK:
             return sent
@@ -137,7 +137,7 @@ def _differing(sections: list[Section], device: Device) -> list[Section]:
     return [section for section, crc in zip(sections, found, strict=True) if crc != section.crc32]
 
 
-def _blocks(sections: list[Section], max_body: int) -> Iterator[tuple[int, bytes]]:
+def blocks(sections: list[Section], max_body: int) -> Iterator[tuple[int, bytes]]:
     """(address, data) blocks as large as a frame takes, in whole words."""
     size = (max_body - OVERHEAD - 4) // 4 * 4
     for section in sections:

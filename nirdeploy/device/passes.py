@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,24 +16,15 @@ import numpy as np
 
 from nirdeploy.device.client import Device, Progress
 from nirdeploy.device.flash import flash
+from nirdeploy.device.pieces import Piece, assembled, recorded
 from nirdeploy.device.stream import Stream
 from nirdeploy.errors import DeviceMismatch
 from nirdeploy.records import spikes, store
-from nirdeploy.records.trains import Kept, Trains
+from nirdeploy.records.trains import Trains
 from nirdeploy.targets.image import Image
-from nirdeploy.targets.wiring import Form, Given, Taken, cropped, formed
+from nirdeploy.targets.wiring import Form, Taken, cropped, formed
 
 _CHUNK = 1 << 25  # values of one signal, or of one run, that are held at once, about
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """What a pass gives of a signal, and under which name it is kept."""
-
-    name: str
-    given: Given
-    shape: tuple[int, ...]  # of a box
-    kept: Kept
 
 
 class Played:
@@ -112,7 +102,7 @@ class Played:
             last |= {signal: number for taken in one.wiring.takes for signal in taken.signals}
         return last | dict.fromkeys(self._probed, len(self._image.passes))
 
-    def _pieces_of(self, number: int) -> list[_Piece]:
+    def _pieces_of(self, number: int) -> list[Piece]:
         """What is kept of a pass: what a later one reads, or the record."""
         one = self._image.passes[number]
         assert one.wiring is not None
@@ -121,9 +111,7 @@ class Played:
         for at, given in enumerate(one.wiring.gives):
             if self._last.get(given.signal, -1) > number:
                 readout = readouts[given.population]
-                planes = readout.parts[0].planes if readout.kind == "spikes" else 0
-                kept = Kept(self._samples, one.wiring.tiles, self._steps, math.prod(readout.shape), planes)
-                found.append(_Piece(f"pass{number:05}.{at}", given, _box(readout.shape, given.grid), kept))
+                found.append(Piece.of(f"pass{number:05}.{at}", given, readout, self._samples, self._steps))
         return found
 
     def _first_to_play(self) -> int:
@@ -208,16 +196,12 @@ class Played:
         if name in self._stimulus:
             return self._stimulus[name][:, samples].reshape(self._steps, -1, *grid)
         pieces = [piece for own in self._pieces for piece in own if piece.given.signal == name]
-        own = pieces[0].given.grid
-        planes = pieces[0].kept.planes
-        made = np.zeros((samples.stop - samples.start, self._steps, *own), dtype=np.uint8 if planes else np.int32)
-        for piece in pieces:
-            values = piece.kept.unpacked(np.asarray(self._trains.get(piece.name, piece.kept)[samples]))
-            for tile, first in enumerate(piece.given.firsts):
-                at = (slice(a, a + size) for a, size in zip(first, piece.shape, strict=True))
-                made[(slice(None), slice(None), *at)] += values[:, tile].reshape(
-                    *values.shape[:1], self._steps, *piece.shape
-                )
+        made = assembled(
+            pieces,
+            lambda piece: np.asarray(self._trains.get(piece.name, piece.kept)[samples]),
+            samples.stop - samples.start,
+            self._steps,
+        )
         return made.swapaxes(0, 1).reshape(self._steps, -1, *grid)
 
     def _boxes(self, one: Image, name: str, values: np.ndarray, tiles: slice) -> np.ndarray:
@@ -227,10 +211,9 @@ class Played:
         firsts = next(taken for taken in one.wiring.takes if taken.input == name).firsts[tiles]
         return np.concatenate([cropped(values, first, shape) for first in firsts], axis=1)
 
-    def _values(self, record: spikes.SpikeRecord, piece: _Piece, tiles: slice) -> np.ndarray:
+    def _values(self, record: spikes.SpikeRecord, piece: Piece, tiles: slice) -> np.ndarray:
         """What a run gave, (samples, tiles, T, size)."""
-        name = piece.given.population
-        values = record.spikes[name] if name in record.spikes else record.membrane[name]
+        values = piece.values(record)
         runs = values.reshape(self._steps, tiles.stop - tiles.start, -1, piece.kept.size)
         return np.moveaxis(runs, 0, 2).swapaxes(0, 1)
 
@@ -241,33 +224,13 @@ class Played:
     # --- all ------------------------------------------------------------------------------
 
     def _recorded(self) -> spikes.SpikeRecord:
-        made: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "membrane": {}}
-        scale = {}
-        for readout in self._image.readouts:
-            if readout.population in self._probed:
-                values = self._signal(readout.population, readout.shape, slice(0, self._samples))
-                made[readout.kind][readout.population] = np.ascontiguousarray(values)
-                if readout.kind == "membrane":
-                    scale[readout.population] = np.array(readout.scale).reshape(readout.shape)
-        return spikes.SpikeRecord(
-            spikes=made["spikes"],
-            membrane=made["membrane"],
-            scale=scale,
-            source="device",
-            dt=self._image.dt,
-            outputs=dict(self._image.outputs),
-            manifest={"image": self._image.digest(), "target": self._image.target},
-            stats={
-                **self._totals,
-                "saturations": self._trains.saturations,
-                "passes": float(len(self._image.passes)),
-            },
-        )
-
-
-def _box(shape: tuple[int, ...], grid: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of what a population gives as a box of a grid; one that has all of it has a shape of its own."""
-    return grid if math.prod(shape) == math.prod(grid) else shape
+        stats = {
+            **self._totals,
+            "saturations": self._trains.saturations,
+            "passes": float(len(self._image.passes)),
+        }
+        every = slice(0, self._samples)
+        return recorded(self._image, self._probed, lambda name, shape: self._signal(name, shape, every), stats)
 
 
 def _spans(count: int, most: int) -> Iterator[slice]:

@@ -9,6 +9,8 @@ from enum import IntEnum
 from nirdeploy.errors import TransferError
 
 PROTOCOL = 2
+#: Of a device that has external memory and plays from it.
+PLAYS = 3
 REPLY = 0x80
 RAW = 0xFF
 #: Of the input stream.
@@ -31,6 +33,8 @@ class Kind(IntEnum):
     BEGIN = 5
     STEPS = 6
     STATUS = 7
+    PLAY = 8
+    READ = 9
     OUTPUT = 0x8F
 
 
@@ -42,6 +46,7 @@ class Status(IntEnum):
     BAD_REQUEST = 2
     OUT_OF_SEQUENCE = 3
     DIGEST_MISMATCH = 4
+    BUSY = 5
 
 
 class Probe(IntEnum):
@@ -59,7 +64,13 @@ class Probe(IntEnum):
 #: Added to an entry's kind: the next one is of the same group. A kind by itself: the steps of a sample.
 SAME_GROUP, SAMPLE_STEPS = 8, 16
 
-STATE_NAMES = ("no image", "ready", "running")
+STATE_NAMES = ("no image", "ready", "running", "playing")
+PLAYING = 3
+
+#: Of external memory: where its words stand among the addresses, what ends a play, and words of one READ.
+EXTERNAL = 0xE0000000
+STOP = 0xFFFFFFFF
+MOST_READ = 120
 
 _HELLO = struct.Struct("<BBHHBBHHHII8s32s")
 _STATUS = struct.Struct("<BBHQQII")
@@ -95,9 +106,9 @@ class Hello:
     @classmethod
     def parse(cls, payload: bytes) -> Hello:
         """Raises :class:`TransferError` if the reply is not a HELLO of this protocol."""
-        if len(payload) != _HELLO.size or payload[0] != PROTOCOL:
+        if len(payload) != _HELLO.size or payload[0] not in (PROTOCOL, PLAYS):
             raise TransferError(
-                f"the device speaks protocol {payload[0] if payload else '?'}, this is {PROTOCOL}",
+                f"the device speaks protocol {payload[0] if payload else '?'}, this is {PROTOCOL} and {PLAYS}",
                 hint="use the nirdeploy that the device's bitstream came with",
             )
         fields = list(_HELLO.unpack(payload))
@@ -107,7 +118,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class DeviceStatus:
-    """Counters of a device; the last three since the run began."""
+    """Counters of a device; the last three since the run began. ``failed``: a play ended before its end."""
 
     state: int
     bad_frames: int
@@ -115,14 +126,16 @@ class DeviceStatus:
     busy_cycles: int
     steps: int
     saturations: int
+    failed: bool = False
 
     def pack(self) -> bytes:
-        return _STATUS.pack(self.state, 0, self.bad_frames, self.cycles, self.busy_cycles, self.steps, self.saturations)
+        counted = (self.cycles, self.busy_cycles, self.steps, self.saturations)
+        return _STATUS.pack(self.state, int(self.failed), self.bad_frames, *counted)
 
     @classmethod
     def parse(cls, payload: bytes) -> DeviceStatus:
         """Raises :class:`TransferError` on a payload of another size."""
         if len(payload) != _STATUS.size:
             raise TransferError(f"a STATUS reply has {_STATUS.size} bytes, not {len(payload)}")
-        state, _, *rest = _STATUS.unpack(payload)
-        return cls(state, *rest)
+        state, failed, bad, cycles, busy, steps, saturations = _STATUS.unpack(payload)
+        return cls(state, bad, cycles, busy, steps, saturations, bool(failed & 1))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nirdeploy.device.client import Device, Progress
+from nirdeploy.device.onboard import OnBoard, prepared
 from nirdeploy.device.passes import Played
 from nirdeploy.device.stream import Stream
 from nirdeploy.errors import DeviceMismatch, UnknownPopulation
@@ -14,6 +15,7 @@ from nirdeploy.records import spikes
 from nirdeploy.records import tally as tallies
 from nirdeploy.records.tally import OF_MEMBRANES, OF_SPIKES, Tally
 from nirdeploy.targets.image import Image, stimulus_of
+from nirdeploy.targets.player.compiling import Compiled
 
 
 def run(
@@ -25,8 +27,10 @@ def run(
     image: Image | None = None,
     store: Path | str | None = None,
     on_pass: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> spikes.SpikeRecord:
-    """Run the flashed network on ``x`` (T, B, *input shape). A network of several passes is flashed pass by pass.
+    """Run the flashed network on ``x`` (T, B, *input shape). A network of several passes is played by the board where
+    its external memory holds all of it for one sample, else flashed pass by pass.
 
     Args:
         probe: "all", "outputs" or names of populations.
@@ -36,6 +40,7 @@ def run(
             there. By default it is kept in memory, or in a file of its own where it is large. The record's stats are
             those of what is played now, but for its saturations.
         on_pass: of several passes, called with (a pass that is played now, all of them), counted from 1.
+        say: called with the reason, where a target has external memory and the host plays the passes all the same.
 
     Raises:
         DeviceMismatch: the device holds another image, or none.
@@ -50,6 +55,11 @@ def run(
         raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
     stimulus = stimulus_of(image, x)
     if image.passes:
+        made = prepared(image, stimulus, probed)
+        if isinstance(made, Compiled):
+            return OnBoard(device, image, made, stimulus, probed, progress, on_pass, store).record()
+        if say and image.external:
+            say(made)
         return Played(device, image, stimulus, probed, progress, on_pass, store).record()
     return Stream(device, image, stimulus, probed, progress).record()
 
@@ -64,6 +74,7 @@ def tally(
     image: Image | None = None,
     store: Path | str | None = None,
     on_pass: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Tally:
     """Run the flashed network on ``x`` (T, B, *input shape) for what each sample comes to, and not for its steps.
 
@@ -72,7 +83,7 @@ def tally(
     Args:
         reads: of :data:`nirdeploy.records.tally.READS`: ``count`` and ``first`` of spikes, ``last``, ``largest`` and
             ``sum`` of membranes; a population is asked for those that it has.
-        probe, progress, image, store, on_pass: as of :func:`run`.
+        probe, progress, image, store, on_pass, say: as of :func:`run`.
 
     Raises:
         UsageProblem: there is no such read. UnknownPopulation: none of the probed populations has what is read.
@@ -90,7 +101,8 @@ def tally(
         )
         raise UnknownPopulation(f"no population that is probed has {' or '.join(reads)}", hint=has)
     if image.passes or not len(x):
-        return Tally.of(run(device, x, probed, progress, image=image, store=store, on_pass=on_pass), reads)
+        how: dict[str, Any] = {"image": image, "store": store, "on_pass": on_pass, "say": say}
+        return Tally.of(run(device, x, probed, progress, **how), reads)
     return Stream(device, image, stimulus_of(image, x), probed, progress).tally(reads)
 
 

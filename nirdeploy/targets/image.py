@@ -162,7 +162,7 @@ class Image:
 
     ``provenance`` holds the digests of what the image was built from and the options. ``passes``: where a network needs
     several, the image of each, whose ``wiring`` says what it reads and gives; inputs and readouts are then the whole
-    network's, and stand nowhere.
+    network's, and stand nowhere. ``external``: MiB of memory beside the chip, in which passes may be played.
     """
 
     FILE: ClassVar[str] = "image.ndi"  # in a build's folder
@@ -178,6 +178,7 @@ class Image:
     provenance: Mapping[str, Any]
     passes: tuple[Image, ...] = ()
     wiring: Wiring | None = None
+    external: int = 0
 
     @property
     def blob(self) -> bytes:
@@ -213,6 +214,7 @@ class Image:
             "provenance": dict(self.provenance),
         }
         header |= {"passes": [one._header() for one in self.passes]} if self.passes else {}
+        header |= {"external": self.external} if self.external and self.passes else {}
         return header | ({"wiring": self.wiring.as_dict()} if self.wiring else {})
 
     @cached_property
@@ -303,6 +305,7 @@ class Image:
             provenance=header["provenance"],
             passes=tuple(cls._of_header(one, sections) for one in header.get("passes", ())),
             wiring=Wiring.from_dict(header["wiring"]) if "wiring" in header else None,
+            external=int(header.get("external", 0)),
         )
 
 

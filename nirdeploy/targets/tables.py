@@ -5,9 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Generic, Literal, Self
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import TypeVar
 
 from nirdeploy.errors import TargetFileError, UsageProblem
@@ -20,7 +29,16 @@ Line = Annotated[str, Field(pattern=r'^[^\x00-\x1f\x7f"\\]*$')]  # what may get 
 
 
 class Table(BaseModel):
+    """A table of a target file. ``unsaid``: fields that are not said again where they are at their default."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    unsaid: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        kept = {name for name in self.unsaid if getattr(self, name) != fields[name].default}
+        return {name: value for name, value in handler(self).items() if name not in self.unsaid or name in kept}
 
 
 class ModelSupport(Table):
@@ -69,6 +87,54 @@ class Board(Table):
         return self
 
 
+class Memory(Table):
+    """A chip of synchronous dynamic memory (SDR SDRAM) beside the board's, as its data sheet has it.
+
+    ``rows`` and ``columns`` of a bank: powers of two; a column holds ``data_bits``. ``cas2_ns`` and ``cas3_ns``: the
+    shortest clock period with two, and with three, cycles from a read to its data. Then the shortest times from one
+    command to another, of a bank where nothing else is said: ``rcd_ns`` a row opened to its first access, ``rp_ns`` a
+    row closed to the next opened, ``ras_ns`` a row opened to closed, ``rc_ns`` a row opened to the next opened,
+    ``rrd_ns`` a row opened to one of another bank opened, ``wr_ns`` (and cycles) the last datum written to its row
+    closed, ``rfc_ns`` a refresh to the next command, ``mrd_cycles`` the mode set to the next command. ``refi_ns``:
+    from refresh to refresh, on average, at most; ``power_up_us``: from power and clock to the first command.
+    """
+
+    name: Line
+    data_bits: Literal[16, 32]
+    banks: Literal[2, 4]
+    rows: Annotated[int, Field(ge=256, le=16384)]
+    columns: Annotated[int, Field(ge=64, le=1024)]
+    cas2_ns: Annotated[float, Field(gt=0)]
+    cas3_ns: Annotated[float, Field(gt=0)]
+    rcd_ns: Annotated[float, Field(gt=0)]
+    rp_ns: Annotated[float, Field(gt=0)]
+    ras_ns: Annotated[float, Field(gt=0)]
+    rc_ns: Annotated[float, Field(gt=0)]
+    rrd_ns: Annotated[float, Field(gt=0)]
+    wr_ns: Annotated[float, Field(gt=0)]
+    wr_cycles: Annotated[int, Field(ge=1, le=4)] = 1
+    rfc_ns: Annotated[float, Field(gt=0)]
+    mrd_cycles: Annotated[int, Field(ge=1, le=4)] = 2
+    refi_ns: Annotated[float, Field(gt=0)]
+    power_up_us: Annotated[float, Field(gt=0)] = 200
+
+    @model_validator(mode="after")
+    def _powers_of_two(self) -> Memory:
+        for name in ("rows", "columns"):
+            value = getattr(self, name)
+            if value & (value - 1):
+                raise ValueError(f"{name} = {value} must be a power of two")
+        return self
+
+    @property
+    def mebibytes(self) -> float:
+        return self.banks * self.rows * self.columns * self.data_bits / 2**23
+
+
+#: What a memory's pins are called; those at the end may be tied on the board.
+MemoryPin = Literal["clock", "ras", "cas", "we", "bank", "address", "data", "cke", "cs", "mask"]
+
+
 class Synthesis(Table):
     """How the board's chip is configured with this hardware.
 
@@ -79,8 +145,12 @@ class Synthesis(Table):
     ``loader``: the command that loads a bitstream, whose path comes last; ``loader_persistent``: what to add for it to
     write the board's flash (nothing, where it does so anyhow; None: it cannot), ``loader_serial``: its option that
     chooses an adapter by serial number (None: it has none). ``router``: nextpnr's, where it is not to be its default;
-    the second one gets dense designs through that the first does not come to an end with.
+    the second one gets dense designs through that the first does not come to an end with. ``memory``: pins of the
+    memory beside the chip, buses from their lowest bit on (``cke``, ``cs`` and ``mask`` where they are not tied);
+    ``memory_inside``: it is in the chip's own package, and nextpnr knows its pins by the names of their ports.
     """
+
+    unsaid = frozenset({"memory", "memory_inside"})
 
     family: Word
     device: Word
@@ -97,11 +167,18 @@ class Synthesis(Table):
     loader_serial: str | None = None
     router: Literal["router1", "router2"] | None = None
     seed: int = 1
+    memory: dict[MemoryPin, Annotated[tuple[Word, ...], Field(strict=False)]] = {}
+    memory_inside: bool = False
 
     @model_validator(mode="after")
     def _every_pin(self) -> Synthesis:
         if missing := {"clock", "rx", "tx", "lamp"} - set(self.pins):
             raise ValueError(f"pins: {', '.join(sorted(missing))} missing")
+        needed = {"clock", "ras", "cas", "we", "bank", "address", "data"}
+        if self.memory and (missing := needed - set(self.memory)):
+            raise ValueError(f"memory: {', '.join(sorted(missing))} missing")
+        if self.memory and self.memory_inside:
+            raise ValueError("memory: pins of a memory inside the package (memory_inside) are not to be named")
         return self
 
 
@@ -118,6 +195,8 @@ class Target(Table, Generic[FormatsT, HardwareT]):
     where code is to be taken from.
     """
 
+    unsaid = frozenset({"memory"})
+
     name: str
     schema_version: Literal[1] = Field(alias="schema")
     title: Line
@@ -131,6 +210,7 @@ class Target(Table, Generic[FormatsT, HardwareT]):
     hardware: HardwareT
     board: Board | None = None
     synthesis: Synthesis | None = None
+    memory: Memory | None = None
     sources: dict[str, str] = {}
     home: str | None = None
     own_templates: bool = False
@@ -167,11 +247,15 @@ class Target(Table, Generic[FormatsT, HardwareT]):
         """The same target with other hardware or format parameters, validated again."""
         data = self.model_dump(by_alias=True)
         for key, value in changes.items():
-            table = next((t for t in ("hardware", "formats", "board") if key in (data[t] or {})), None)
+            table = next((t for t in ("hardware", "formats", "board") if key in _fields(getattr(self, t))), None)
             if table is None:
                 raise TargetFileError(f"there is no hardware parameter {key!r}", where=self.name)
             data[table][key] = value
         return validated(type(self), data, where=self.name)
+
+
+def _fields(table: BaseModel | None) -> set[str]:
+    return set() if table is None else set(type(table).model_fields)
 
 
 TargetT = TypeVar("TargetT", bound=Target)

@@ -8,20 +8,26 @@ import select
 import threading
 import tty
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
 from nirdeploy.backends.fpga import memory
 from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.protocol import (
+    EXTERNAL,
     HELD,
     MAX_PROBES,
+    MOST_READ,
     NEW_SAMPLE,
     PACKED,
+    PLAYING,
+    PLAYS,
     PROTOCOL,
     RAW,
     REPLY,
+    STOP,
     DeviceStatus,
     Hello,
     Kind,
@@ -31,6 +37,7 @@ from nirdeploy.targets.tables import Target
 from tests.doubles import memories
 from tests.doubles.fabric import GatherFabric
 from tests.doubles.outputs import Outputs
+from tests.doubles.player import Player, Stopped
 
 _MAX_BODY = 512
 _OUTPUT_BYTES = 480
@@ -42,10 +49,11 @@ class DeviceModel:
 
     Args:
         target: whose hardware to be. Memories hold what was written, like the real ones'.
+        pace: steps of the cores that a play comes forward whenever the device is asked for its status.
     """
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    def __init__(self, target: Target, pace: int = 1000) -> None:
+        self.target, self._pace = target, pace
         sizes = memories.memory_map(target)
         self._memories = {address: np.zeros(words, dtype=np.uint32) for address, words in sizes.items()}
         self._decoder = Decoder(_MAX_BODY)
@@ -55,6 +63,10 @@ class DeviceModel:
         self._new_sample, self._more = False, 0
         self._pending = bytearray()  # input stream, not yet a whole step
         self._output = bytearray()
+        self.external = np.zeros(getattr(target.hardware, "external", 0) << 18, dtype=np.uint32)
+        self._playing: Iterator[None] | None = None
+        self._player: Player | None = None
+        self._failed = False
 
     def feed(self, data: bytes) -> bytes:
         """Bytes from the host; what goes back on the line."""
@@ -63,6 +75,11 @@ class DeviceModel:
 
     def read(self, address: int, count: int) -> np.ndarray:
         """Words of a memory (raises KeyError outside of the memories)."""
+        if self._is_external(address):
+            offset = address - EXTERNAL
+            if count < 1 or offset + count > len(self.external):
+                raise KeyError(address)
+            return self.external[offset : offset + count]
         start = address & ~0xFFFFF
         held, offset = self._memories[start], address - start
         if count < 1 or offset + count > len(held):
@@ -81,6 +98,10 @@ class DeviceModel:
             Kind.STEPS: self._take_steps,
             Kind.STATUS: lambda _: self._status().pack(),
         }
+        if len(self.external):
+            handlers |= {Kind.PLAY: self._play, Kind.READ: self._read_external}
+        if self._playing and frame.kind not in (Kind.HELLO, Kind.STATUS, Kind.PLAY):
+            handlers = dict.fromkeys(handlers, lambda frame: _refused(frame, Status.BUSY))
         handler = handlers.get(frame.kind)
         payload = handler(frame) if handler else bytes([Status.BAD_REQUEST])
         return self._output_frames() + encode(Frame(frame.kind | REPLY, frame.seq, payload))
@@ -88,7 +109,7 @@ class DeviceModel:
     def _hello(self) -> Hello:
         hardware = self.target.hardware
         return Hello(
-            protocol=PROTOCOL,
+            protocol=PLAYS if len(self.external) else PROTOCOL,
             state=self._state(),
             window=hardware.window,
             max_body=_MAX_BODY,
@@ -104,10 +125,13 @@ class DeviceModel:
         )
 
     def _status(self) -> DeviceStatus:
+        self._come_forward()
         bad = min(self._decoder.bad_frames, 0xFFFF)
-        return DeviceStatus(self._state(), bad, self._cycles, 0, self._steps, self._saturations)
+        return DeviceStatus(self._state(), bad, self._cycles, 0, self._steps, self._saturations, self._failed)
 
     def _state(self) -> int:
+        if self._playing:
+            return PLAYING
         return _RUNNING if self._fabric else _READY if self._image_hash else _NO_IMAGE
 
     def _write(self, frame: Frame) -> bytes:
@@ -119,9 +143,18 @@ class DeviceModel:
             held = self.read(address, len(data) // 4)
         except KeyError:
             return bytes([Status.BAD_REQUEST]) + address.to_bytes(4, "little")
-        self._image_hash, self._fabric = b"", None
-        held[:] = np.frombuffer(data, dtype="<u4") & memories.present(self.target, address, len(held))
-        return bytes([Status.OK]) + (address + len(held)).to_bytes(4, "little")
+        if not self._is_external(address):
+            self._image_hash, self._fabric = b"", None
+        self._put(address, np.frombuffer(data, dtype="<u4"))
+        return bytes([Status.OK]) + ((address + len(held)) & 0xFFFFFFFF).to_bytes(4, "little")
+
+    def _put(self, address: int, words: np.ndarray) -> None:
+        """Write into any memory. Raises KeyError outside of them."""
+        held = self.read(address, len(words))
+        held[:] = words if self._is_external(address) else words & memories.present(self.target, address, len(words))
+
+    def _is_external(self, address: int) -> bool:
+        return address >> 28 == EXTERNAL >> 28 and len(self.external) > 0
 
     def _digest(self, frame: Frame) -> bytes:
         if len(frame.payload) != 8:
@@ -155,6 +188,44 @@ class DeviceModel:
             return bytes([Status.BAD_REQUEST, len(entries) // 12])
         self._image_hash = hash_
         return bytes([Status.OK, len(entries) // 12])
+
+    # --- external memory ------------------------------------------------------------------
+
+    def _read_external(self, frame: Frame) -> bytes:
+        address, count = int.from_bytes(frame.payload[:4], "little"), int.from_bytes(frame.payload[4:], "little")
+        if len(frame.payload) != 6 or not self._is_external(address) or count > MOST_READ:
+            return bytes([Status.BAD_REQUEST])
+        try:
+            return bytes([Status.OK]) + self.read(address, count).astype("<u4").tobytes()
+        except KeyError:
+            return bytes([Status.BAD_REQUEST])
+
+    def _play(self, frame: Frame) -> bytes:
+        at = int.from_bytes(frame.payload, "little")
+        if len(frame.payload) == 4 and at == STOP:
+            self._playing = None
+            return bytes([Status.OK])
+        if self._playing:
+            return bytes([Status.BUSY])
+        if len(frame.payload) != 4 or at >= len(self.external):
+            return bytes([Status.BAD_REQUEST])
+        self._image_hash, self._fabric, self._failed = b"", None, False
+        self._steps = self._saturations = 0
+        self._player = Player(self.target, self.external, self.read, self._put)
+        self._playing = self._player.play(at)
+        return bytes([Status.OK])
+
+    def _come_forward(self) -> None:
+        """Play on for a while."""
+        if self._playing and self._player:
+            steps, going_on = 0, self._playing
+            try:
+                steps = sum(1 for _ in islice(going_on, self._pace))
+            except Stopped:
+                self._failed = True
+            self._steps, self._saturations = self._player.steps, self._player.saturations
+            if steps < self._pace:
+                self._playing = None
 
     # --- run ------------------------------------------------------------------------------
 
@@ -240,6 +311,12 @@ class DeviceModel:
             self._output_seq = (self._output_seq + 1) % 256
             del self._output[:_OUTPUT_BYTES]
         return wire
+
+
+def _refused(frame: Frame, status: Status) -> bytes:
+    """An answer of the usual length whose rest means nothing."""
+    rest = {Kind.WRITE: 4, Kind.DIGEST: 4, Kind.COMMIT: 1}
+    return bytes([status]) + bytes(rest.get(Kind(frame.kind), 0))
 
 
 class ServedModel:

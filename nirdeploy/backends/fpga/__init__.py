@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from nirdeploy.backends.common.support import unsupported
-from nirdeploy.backends.fpga import dialects, packing, placement
+from nirdeploy.backends.fpga import dialects, external, packing, placement
 from nirdeploy.backends.fpga.cost import cycles, line, logic
 from nirdeploy.backends.fpga.lowering import lower, walks
 from nirdeploy.backends.fpga.passes import estimating, imaging, placing
@@ -49,7 +49,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
             problems.append(f"models {', '.join(synaptic)} need hardware.synapse = 1")
         if target.board is None:
             problems.append("board: field required")
-        return problems
+        return [*problems, *external.problems(target)]
 
     def fit(self, graph: CheckedGraph, target: FpgaTarget) -> Fit:
         """Lowered, rounded and placed, each once: as a whole where there is room for it, else in passes."""
@@ -87,11 +87,12 @@ class FpgaBackend(Backend[Formats, Hardware]):
     def context(
         self, target: FpgaTarget, network: IntegerNetwork | None = None, placement: Placement | None = None
     ) -> Mapping[str, Any]:
-        """The defaults, and the signature as the Verilog literal whose lowest byte goes out first."""
+        """The defaults, the signature as the Verilog literal whose lowest byte goes out first, and the memory."""
         return {
             **super().context(target, network, placement),
             "signature": target.signature.hex(),
             "signature_reversed": target.signature[::-1].hex(),
+            "memory": external.context(target),
         }
 
     def estimate(

@@ -10,7 +10,12 @@ from nirdeploy.targets.tables import Formats, Positive, Table, Target
 
 
 class Hardware(Table):
-    """Parameters of the gather-core design; memories are per core where nothing else is said."""
+    """Parameters of the gather-core design; memories are per core where nothing else is said.
+
+    ``external``: MiB of memory beside the chip (0: none), which the target's ``[memory]`` table describes.
+    """
+
+    unsaid = frozenset({"external"})
 
     architecture: Positive
     cores: Annotated[int, Field(gt=0, le=64)]
@@ -36,11 +41,12 @@ class Hardware(Table):
     out_words: Annotated[int, Field(ge=4, le=32768)]
     held: Literal[0, 1] = 0
     counters: Annotated[int, Field(ge=0, le=16384)] = 0
+    external: Annotated[int, Field(ge=0, le=64)] = 0
     window: Annotated[int, Field(ge=1024, le=32768)]
 
     @model_validator(mode="after")
     def _powers_of_two(self) -> Hardware:
-        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "counters", "window"):
+        for name in ("lanes", "jobs", "segments", "spike_words", "out_words", "counters", "external", "window"):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} = {value} must be a power of two")
@@ -54,6 +60,11 @@ class Hardware(Table):
             if getattr(self, name) % self.update:
                 raise ValueError(f"{name} = {getattr(self, name)} must be a multiple of update = {self.update}")
         return self
+
+    @property
+    def external_bits(self) -> int:
+        """Of the addresses of the memory beside the chip, in 32-bit words."""
+        return (self.external << 18).bit_length() - 1
 
     @property
     def bit_planes(self) -> int:
