@@ -1,12 +1,16 @@
 """Networks that people publish, of any size, played pass by pass on the virtual board: do all populations agree?
 
-    python benchmarks/size.py --json [--network NAME] [--target fpga] [--samples 8]
+    python benchmarks/size.py --json [--network NAME] [--target fpga] [--samples 8] [--small]
+
+On a target with external memory (``--target fpga-ulx3s``) the board plays the passes itself, where it holds them.
 
 SpikingJelly's networks at full width (``size_networks.py``), with weights of 8 bits. Each is cut into passes, played
 over the serial port of the board's compiled Verilog, every population probed, and compared with the integer simulator:
 ``cells`` are all outputs in all steps and samples, ``differ`` those that are not the same, ``silent`` the populations
 that never spike. ``bytes`` went over the line, both ways, images included; ``seconds`` are those of the run (wall
-clock), ``cycles`` the board's own. ``peak_mib``: of the process that checks, cuts, runs and compares.
+clock), ``cycles`` the board's own, ``play_cycles`` those of a play from external memory, where there was one. The line
+is as fast as the clock allows (``--baud``), for each of its cycles is simulated. ``peak_mib``: of the process that
+checks, cuts, runs and compares.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from nirdeploy.semantics.operators import Elementwise
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.tables import Target
 
+_CLOCKS_PER_BIT = 4  # at least
 _PATIENCE = 60  # attempts: a simulated device is as slow as the machine is busy
 
 
@@ -54,15 +59,18 @@ class Counted(SerialPort):
         return data
 
 
-def measure(name: str, files: tuple[Path, Path], target_name: str, samples: int, store: Path | None) -> dict[str, Any]:
+def measure(
+    name: str, files: tuple[Path, Path], target_name: str, samples: int, store: Path | None, baud: int | None
+) -> dict[str, Any]:
     """One network on one target. ``files``: the graph and its stimulus; ``store``: to go on where a run broke off."""
     target = targets.load(target_name)
+    baud = baud or target.serial_board.clock_hz // _CLOCKS_PER_BIT
     began = time.perf_counter()
     built = nd.build(files[0], target)
     build_seconds = time.perf_counter() - began
     x = np.load(files[1])[:, :samples]
     began = time.perf_counter()
-    measured, bytes_moved, cycles = _played(name, built, target, x, store)
+    measured, bytes_moved, cycles = _played(name, built, target, x, store, baud)
     seconds = time.perf_counter() - began
     expected = nd.simulate(built, x)
     verdict = nd.verify(expected, measured)
@@ -80,6 +88,7 @@ def measure(name: str, files: tuple[Path, Path], target_name: str, samples: int,
         "steps": x.shape[0],
         "target": target.name,
         "cycles": cycles,
+        "play_cycles": int(measured.stats["cycles"]) if "batches" in measured.stats else 0,
         "build_seconds": round(build_seconds, 1),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "spikes": spikes,
@@ -87,25 +96,31 @@ def measure(name: str, files: tuple[Path, Path], target_name: str, samples: int,
     }
 
 
-def _played(name: str, built: nd.Build, target: Target, x: np.ndarray, store: Path | None) -> tuple[Any, int, int]:
+def _played(
+    name: str, built: nd.Build, target: Target, x: np.ndarray, store: Path | None, baud: int
+) -> tuple[Any, int, int]:
     """The device's record, bytes over the line, and the device's cycles."""
-    baud = target.serial_board.baud
-    with board.start(target) as running, Progress(console=Console(stderr=True)) as bar:
+    with board.start(target, baud=baud) as running, Progress(console=Console(stderr=True)) as bar:
         port = Counted(running.port, baud)
         with Device(port, name=running.port, attempts=_PATIENCE) as device:
-            nd.flash(built, device)
             task = bar.add_task(name, total=None)
+            if not built.image.passes:
+                nd.flash(built, device)
             record = nd.run(
-                device, x, progress=lambda done, total: bar.update(task, completed=done, total=total), store=store
+                *(device, x),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                image=built.image,
+                store=store,
+                say=bar.console.print,
             )
             return record, port.moved, device.status().cycles
 
 
-def _made(name: str) -> tuple[Path, Path]:
+def _made(name: str, small: bool) -> tuple[Path, Path]:
     from benchmarks import size_networks  # PyTorch stays out of the process that is measured
 
     with redirect_stdout(sys.stderr):
-        return size_networks.made(name)
+        return size_networks.made(name, small)
 
 
 def _alone(call: Any, *arguments: Any) -> Any:
@@ -122,17 +137,20 @@ def main() -> None:
     parser.add_argument("--network", choices=names, action="append")
     parser.add_argument("--target", default="fpga", help="by name or file (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=8, help="at most (default: %(default)s)")
+    parser.add_argument("--small", action="store_true", help="at the width that they have in zoo.py")
+    parser.add_argument("--baud", type=int, help="of the line (default: what the board's clock allows)")
     parser.add_argument("--store", type=Path, help="a folder: what passes gave stays there, and is not played again")
     options = parser.parse_args()
     found: dict[str, dict[str, Any]] = {}
     for name in options.network or names:
         store = options.store and options.store / name
-        arguments = (name, _alone(_made, name), options.target, options.samples, store)
+        files = _alone(_made, name, options.small)
+        arguments = (name, files, options.target, options.samples, store, options.baud)
         found[name] = _alone(measure, *arguments)
     if options.json:
         print(json.dumps(found))
         return
-    table = Table(title=f"passes by the host on the virtual board of {options.target}")
+    table = Table(title=f"passes on the virtual board of {options.target}")
     columns = [key for key in next(iter(found.values())) if key not in ("spikes", "target", "silent")]
     for column in ("network", *columns):
         table.add_column(column, justify="right")

@@ -46,14 +46,15 @@ SIZED: dict[str, Sized] = {
 }
 
 
-def made(name: str) -> tuple[Path, Path]:
-    """The network (.nir) and its stimulus (.npy, (T, B, ...)), from the cache or made now."""
+def made(name: str, small: bool = False) -> tuple[Path, Path]:
+    """The network (.nir) and its stimulus (.npy, (T, B, ...)), from the cache or made now; ``small``: at the width that
+    it has in zoo.py."""
     folder = cache.folder() / "benchmarks"
     sized = SIZED[name]
-    stem = f"{name}-{sized.steps}-steps-{sized.samples}-samples"
+    stem = f"{name}{'-small' if small else ''}-{sized.steps}-steps-{sized.samples}-samples"
     graph, stimulus = folder / f"{stem}.nir", folder / f"{stem}.npy"
     if not graph.exists():
-        net, x, _, _ = zoo.lively(sized.entry, small=False, seed=0, steps=sized.steps, batch=sized.samples)
+        net, x, _, _ = zoo.lively(sized.entry, small=small, seed=0, steps=sized.steps, batch=sized.samples)
         stimulus.parent.mkdir(parents=True, exist_ok=True)
         np.save(stimulus, x.numpy().astype(np.uint8))
         nirfile.write(graph, nd.export_from(sized.entry.framework, net, x[:, :1]))

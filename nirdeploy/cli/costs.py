@@ -11,8 +11,10 @@ def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
     if passes:
         told.append(
             f"passes: {figures['passes']:,}, as the network is larger than the chip: each is loaded and played over the"
-            " whole batch, the host keeps the spikes between them"
+            " whole batch, " + ("by the board" if "play_us" in figures else "the host keeps the spikes between them")
         )
+    if "play_us" in figures:
+        told += [*_on_board(figures), "where the host plays the passes instead:"]
     if "image_bytes" in figures:
         kind, once = ("images", "once for a batch") if passes else ("image", "once")
         told.append(
@@ -26,6 +28,19 @@ def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
             f"{activity:.0%} of neurons and inputs spike{', all passes together' if passes else ''}; {pace} the pace"
         )
     return told
+
+
+def _on_board(figures: Mapping[str, float | str]) -> list[str]:
+    """Where the board plays the passes from its external memory."""
+    names = ("external_steps", "external_step_us", "play_us", "play_load_us")
+    steps, line, play, load = (float(figures[name]) for name in names)
+    each = f"{figures['external_step_bytes']:,}"
+    return [
+        f"external memory: {figures['external_bytes']:,} bytes of images and program go there, "
+        f"{_time(figures['external_s'])} on the line, once; it holds {steps:,.0f} steps of samples beside them",
+        f"board: {_time(1e-6 * play)} for a step of a sample, all passes together, and {each} bytes"
+        f" of it over the line, {_time(1e-6 * line)}; {_time(1e-6 * load)} to load the passes, once for a batch",
+    ]
 
 
 def _time(seconds: float | str) -> str:

@@ -148,9 +148,20 @@ def measured(
     if port == SIM:
         return replace(simulate(built, x, probe), source="port sim")
     with connect(port, built.target, baud, quiet) as device:
-        flash(built.image, device)
+        if not built.image.passes:
+            flash(built.image, device)
         with ui.running(quiet) as (bar, on_pass):
-            return run(device, x, probe, bar, image=built.image, on_pass=on_pass)
+            return run(device, x, probe, bar, image=built.image, on_pass=on_pass, say=by_host(quiet))
+
+
+def by_host(quiet: bool) -> Callable[[str], None]:
+    """Says why the board does not play a network's passes itself, though its target has external memory."""
+
+    def say(reason: str) -> None:
+        if not quiet:
+            ui.note(f"the host plays the passes: {reason}")
+
+    return say
 
 
 def tallied(
@@ -176,9 +187,10 @@ def tallied(
     if port == SIM:
         return Tally.of(measured(built, x, [name], port, baud, quiet), reads)
     with connect(port, built.target, baud, quiet) as device:
-        flash(built.image, device)
+        if not built.image.passes:
+            flash(built.image, device)
         with ui.progress("running", quiet) as bar:
-            return tally(device, x, reads, [name], bar, image=built.image)
+            return tally(device, x, reads, [name], bar, image=built.image, say=by_host(quiet))
 
 
 def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:

@@ -28,7 +28,8 @@ from nirdeploy.errors import UsageProblem
 @click.option(
     "--store", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Of a network of several passes: the folder that keeps what they give until the record is written. If the run "
-    "is broken off, the same command goes on after the last pass that was done.  [default: OUT.passes]",
+    "is broken off, the same command goes on after the last pass that was done; where the board plays them, after the "
+    "last batch of samples.  [default: OUT.passes]",
 )  # fmt: skip
 @options.as_json
 def command(
@@ -48,7 +49,8 @@ def command(
     The stimulus holds what the inputs of BUILD take: 0 and 1, or numbers of the range or bits that it was built with.
 
     A virtual board that was started for this command is flashed first. A network of several passes is flashed pass by
-    pass, and a run of it that was broken off goes on where it was when it is started again (--store).
+    pass, or played by the board where its external memory holds it (docs/external-memory.md); a run of it that was
+    broken off goes on where it was when it is started again (--store).
     """
     from nirdeploy import Tally, flash, pipeline, run, simulate
     from nirdeploy import tally as counted
@@ -76,11 +78,11 @@ def command(
         ui.note(f"going on with the run that was broken off, from what {store} keeps")
     how = run if reads is None else partial(counted, reads=reads)
     with options.connect(port, built.target, baud, as_json) as device:
-        if port.endswith("virtual"):
+        if port.endswith("virtual") and not built.image.passes:
             flash(built.image, device)
         with ui.running(as_json) as (bar, on_pass):
-            probed = options.probes(probe)
-            record = how(device, x, probe=probed, progress=bar, image=built.image, store=store, on_pass=on_pass)
+            told: dict[str, Any] = {"progress": bar, "on_pass": on_pass, "say": options.by_host(as_json)}
+            record = how(device, x, probe=options.probes(probe), image=built.image, store=store, **told)
     options.write_record("run", record, out, labels, as_json)
     if store is not None:
         trains.discard(store)

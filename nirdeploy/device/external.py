@@ -24,25 +24,32 @@ def section(name: str, at: int, words: np.ndarray) -> Section:
 def ensure(device: Device, sections: list[Section]) -> int:
     """Have the words there: what the device says is there is not sent. The bytes that were.
 
+    Where it does not hold the first of them, it holds something else, and is not asked for the rest.
+
     Raises:
         TransferError: the device read back something else than was written, or refused.
     """
     pending, sent = [piece for one in sections for piece in _pieces(one)], 0
+    if not _differing(device, pending[:1]):
+        pending = _differing(device, pending)
     for _ in range(_ROUNDS):
-        found = device.digests((one.address, len(one.words)) for one in pending)
-        pending = [one for one, crc in zip(pending, found, strict=True) if crc != one.crc32]
         if not pending:
             return sent
         device.write(blocks(pending, device.max_body))
         sent += sum(len(one.data) for one in pending)
-    found = device.digests((one.address, len(one.words)) for one in pending)
-    if differing := [one for one, crc in zip(pending, found, strict=True) if crc != one.crc32]:
+        pending = _differing(device, pending)
+    if pending:
         raise TransferError(
-            f"the external memory did not keep {differing[0].name}, written {_ROUNDS} times",
+            f"the external memory did not keep {pending[0].name}, written {_ROUNDS} times",
             where=f"port {device.name}" if device.name else "",
             hint="the memory chip, its clock or its wires may be faulty: check the board",
         )
     return sent
+
+
+def _differing(device: Device, pieces: list[Section]) -> list[Section]:
+    found = device.digests((one.address, len(one.words)) for one in pieces)
+    return [one for one, crc in zip(pieces, found, strict=True) if crc != one.crc32]
 
 
 def _pieces(one: Section) -> Iterator[Section]:

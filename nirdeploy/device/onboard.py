@@ -37,14 +37,19 @@ def prepared(image: Image, stimulus: Mapping[str, np.ndarray], probed: Sequence[
     if not next(iter(stimulus.values())).shape[1]:
         return "there are no samples"
     steps = next(iter(stimulus.values())).shape[0]
+    if not steps:
+        return "there are no steps"
     still = [name for name, values in stimulus.items() if steps > 1 and bool((values == values[:1]).all())]
-    found = compiled(image, steps, probed, still)
-    size = image.external * _WORDS
+    found, size = compiled(image, steps, probed, still), image.external * _WORDS
+    if found.most_samples(size) < 1:
+        found = compiled(image, steps, probed, still, copies=False)
     if found.most_samples(size) >= 1:
         return found
+    if found.most_samples(1 << 32) < 1:
+        return f"{steps:,} steps of so many values are more than a program can say"
     once, each = 4 * (found.program_at + found.program_size), 4 * found.room
     return (
-        f"{once:,} bytes of images and program and {each:,} of a sample of {steps} steps are more than the "
+        f"{once:,} bytes of images and program and {each:,} of a sample of {steps:,} steps are more than the "
         f"{4 * size:,} of external memory"
     )
 
@@ -60,6 +65,7 @@ class OnBoard:
         progress: called with (runs of a tile done, all of them).
         on_pass: called with (a pass that is played now, all of them), counted from 1.
         folder: to keep what samples gave in, if not in memory.
+        size: words of the memory to take, if not all.
     """
 
     def __init__(
@@ -72,11 +78,13 @@ class OnBoard:
         progress: Progress | None,
         on_pass: Progress | None,
         folder: Path | str | None,
+        *,
+        size: int = 0,
     ) -> None:
         self._device, self._image, self._made, self._stimulus = device, image, made, stimulus
         self._probed, self._progress, self._on_pass = tuple(probed), progress, on_pass
         self._steps, self._samples = next(iter(stimulus.values())).shape[:2]
-        self._batches = list(_evenly(self._samples, made.most_samples(image.external * _WORDS)))
+        self._batches = list(_evenly(self._samples, made.most_samples(size or image.external * _WORDS)))
         self._pieces = [self._pieces_of(number, batch) for number, batch in enumerate(self._batches)]
         run = {
             "image": image.digest(),

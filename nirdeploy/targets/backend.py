@@ -153,7 +153,11 @@ class Backend(Generic[FormatsT, HardwareT]):
         ``link_us`` (what a step's input and outputs take on the serial line, both ways at once),
         ``image_bytes`` and ``image_s`` (of what is loaded before a batch, in bytes and seconds on the line), ``passes``
         (in how many the network is played, where it is more than one; figures of a step are of all together),
-        ``bus_words`` and ``energy_nj`` per step, ``latency_us`` (from a step's first input to its last output, when
+        ``external_bytes``, ``external_s``, ``external_steps``, ``external_step_bytes``, ``external_step_us``,
+        ``play_us`` and ``play_load_us`` (where the board plays passes itself, docs/external-memory.md: what goes over
+        the line once, the steps of samples that the memory holds, what each of them takes on the line and on the board,
+        and what loading all passes takes there), ``bus_words`` and ``energy_nj`` per step, ``latency_us`` (from a
+        step's first input to its last output, when
         nothing else goes on) or ``latency_steps`` (from input to output, where connections take steps).
 
         Args:

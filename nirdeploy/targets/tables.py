@@ -167,7 +167,7 @@ class Synthesis(Table):
     loader_serial: str | None = None
     router: Literal["router1", "router2"] | None = None
     seed: int = 1
-    memory: dict[MemoryPin, tuple[Word, ...]] = Field(default={}, strict=False)
+    memory: dict[MemoryPin, Annotated[tuple[Word, ...], Field(strict=False)]] = {}
     memory_inside: bool = False
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ def poison(folder: Path, **changes: object) -> None:
 def templates(home: Path, name: str = "fpga") -> Path:
     """nirdeploy's templates of its FPGA, copied into ``home``, with code of one's own among them."""
     shutil.copytree(templates_dir() / "fpga", home / name)
-    harness = home / name / "sim" / "serial_device.cpp"
+    harness = home / name / "sim" / "serial_device.cpp.j2"
     harness.write_text(harness.read_text() + "// mine\n")
     return home / name
 
@@ -172,7 +172,7 @@ def test_resuming_asks_for_the_file(mine: Path, cli: terminal.Cli) -> None:
 
 def test_the_virtual_board_is_the_file_named_agains(mine: Path, cli: terminal.Cli) -> None:
     """The user's templates are compiled, as they were for the build: here they do not compile."""
-    (mine / "fpga" / "sim" / "serial_device.cpp").write_text("#error mine\n")
+    (mine / "fpga" / "sim" / "serial_device.cpp.j2").write_text("#error mine\n")
     said = cli("run", mine / "built", mine / "x.npy", "-t", mine / "mine.toml", "-o", mine / "r.nird")
     assert said.code == 5
     assert "#error mine" in said.err
@@ -198,7 +198,7 @@ def test_no_link_leads_out_of_the_templates(mine: Path, tmp_path: Path, name: st
         emit(targets.load(mine / "mine.toml"))
     assert str(link) in str(caught.value)
     link.unlink()
-    link.symlink_to(mine / "fpga" / "sim" / "serial_device.cpp")
+    link.symlink_to(mine / "fpga" / "sim" / "serial_device.cpp.j2")
     emit(targets.load(mine / "mine.toml"))
 
 

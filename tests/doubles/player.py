@@ -1,4 +1,4 @@
-"""The player in plain Python: what a program in external memory means (docs/external-memory.md), without clocks."""
+"""The player in plain Python: what a program in external memory means (docs/player.md), without clocks."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from nirdeploy.targets.tables import Memory
 _MOST_CYCLES = 15  # that the controller can wait between two commands
 _COLUMNS = 256  # of the virtual board's memory: rows make its size
 _ROWS = 8192
+_FAMILIES = ("ecp5", "gowin")  # that have templates for a memory's pins
 
 
 def memory_of(target: FpgaTarget) -> Memory | None:
@@ -74,7 +75,7 @@ def cycles(memory: Memory, clock_hz: int) -> dict[str, int]:
 
 
 def context(target: FpgaTarget) -> dict[str, Any] | None:
-    """What templates take for ``memory``: :func:`cycles`, the chip's own figures as ``chip``, and the clock's period."""
+    """What templates take for ``memory``: :func:`cycles`, ``chip``: its own figures, and the clock's period."""
     memory = memory_of(target)
     if memory is None:
         return None
@@ -84,6 +85,40 @@ def context(target: FpgaTarget) -> dict[str, Any] | None:
         "name": memory.name,
         "chip": memory,
         "period_ps": round(10**12 / clock_hz),
+    }
+
+
+#: A memory's pins, and the ports of the board's top module: as Gowin's chips with a memory inside have them.
+_PORTS = {
+    "clock": "O_sdram_clk",
+    "cke": "O_sdram_cke",
+    "cs": "O_sdram_cs_n",
+    "ras": "O_sdram_ras_n",
+    "cas": "O_sdram_cas_n",
+    "we": "O_sdram_wen_n",
+    "bank": "O_sdram_ba",
+    "address": "O_sdram_addr",
+    "mask": "O_sdram_dqm",
+    "data": "IO_sdram_dq",
+}
+_BUSES = {"bank", "address", "mask", "data"}
+
+
+def pins(target: FpgaTarget) -> set[str]:
+    """Those of the memory that are not tied on the board."""
+    if not target.hardware.external or target.synthesis is None:
+        return set()
+    return set(_PORTS) if target.synthesis.memory_inside else set(target.synthesis.memory)
+
+
+def ports(target: FpgaTarget) -> dict[str, str]:
+    """Ports of the board's top module to pins; none where the tools know them."""
+    if not target.hardware.external or target.synthesis is None:
+        return {}
+    return {
+        f"{_PORTS[name]}[{i}]" if name in _BUSES else _PORTS[name]: pin
+        for name, listed in target.synthesis.memory.items()
+        for i, pin in enumerate(listed)
     }
 
 
@@ -101,9 +136,28 @@ def problems(target: FpgaTarget) -> list[str]:
             found.append("memory: field required, as hardware.external is not 0")
         if not chosen.memory and not chosen.memory_inside:
             found.append("synthesis.memory: field required, as hardware.external is not 0")
+        if chosen.family not in _FAMILIES:
+            found.append(
+                f"hardware.external must be 0: no memory's pins are made for synthesis.family = {chosen.family!r}"
+            )
+        found += _of_pins(target)
     if external and target.board is not None:
         found += _of_clock(target)
     return found
+
+
+def _of_pins(target: FpgaTarget) -> list[str]:
+    memory = memory_of(target)
+    if memory is None or target.synthesis is None:
+        return []
+    counted = cycles(memory, 10**8)
+    wanted = {"bank": counted["bank_bits"], "address": counted["address_bits"], "data": counted["data"]}
+    wanted["mask"] = counted["data"] // 8
+    return [
+        f"synthesis.memory.{name}: {wanted.get(name, 1)} pins, not {len(listed)}"
+        for name, listed in target.synthesis.memory.items()
+        if len(listed) != wanted.get(name, 1)
+    ]
 
 
 def _of_clock(target: FpgaTarget) -> list[str]:

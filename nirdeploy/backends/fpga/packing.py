@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nirdeploy.backends.fpga import memory
@@ -14,35 +16,50 @@ from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.targets.image import InputSlot, Readout, ReadoutPart, Section
 
 
-def sections(plan: Plan, target: FpgaTarget) -> list[Section]:
-    """Every memory of every core, as far as the network uses it, and the size of the input bitmap."""
+def sections(plan: Plan, target: FpgaTarget, number: int = 0) -> list[Section]:
+    """Every memory of every core, as far as the network uses it, and the size of the input bitmap.
+
+    ``number``: of the pass, if it is one of several. Where the board plays passes from external memory, every other one
+    stands at the end of the memories, so that it can be loaded while the one before it runs.
+    """
     size = np.array([plan.floorplan.input_words], dtype=np.uint32)
     made = [Section("input", memory.address(memory.GLOBAL, memory.CONTROL), size)]
     splits = work.splits([program.jobs for program in plan.programs.values()], target.hardware)
     for (core, program), split in zip(plan.programs.items(), splits, strict=True):
-        made += _of_core(program, target, core, split)
+        made += _of_core(program, target, core, split, bool(target.hardware.external and number % 2))
     return made
 
 
-def _of_core(program: Program, target: FpgaTarget, core: int, split: int) -> list[Section]:
-    """An idle core gets no more than its control. ``split``: jobs in the first list, where there are two."""
+def _of_core(program: Program, target: FpgaTarget, core: int, split: int, at_end: bool) -> list[Section]:
+    """An idle core gets no more than its control. ``split``: jobs in the first list, where there are two; ``at_end``:
+    of all memories but that of the jobs."""
     listen = frozenset[int]().union(*(job.wait | job.wait_before for job in program.jobs))
     lists = [split] if target.hardware.job_lists > 1 else []
     control = np.array([mask(listen), len(program.jobs), *lists], dtype=np.uint32)
     made = [Section(f"core{core}.control", memory.address(core, memory.CONTROL), control)]
     if not program.jobs:
         return made
-    segment_words = memory.segment_words(target)
-    segments = [word for segment in program.segments for word in segment.encode(segment_words)]
+    rows = target.hardware.weight_rows - program.weight_rows if at_end else 0
+    slots = target.hardware.parameters // target.hardware.update - program.parameter_slots if at_end else 0
+    first = target.hardware.segments - len(program.segments) if at_end else 0
+    jobs = [
+        replace(job, first_segment=job.first_segment + first, parameter_slot=job.parameter_slot + slots)
+        for job in program.jobs
+    ]
+    segment_words, parameter_words = memory.segment_words(target), memory.parameter_words(target)
+    segments = [word for one in program.segments for word in replace(one, row=one.row + rows).encode(segment_words)]
+    row_words = target.hardware.lanes * target.formats.weight_bits // 32
+    weights = memory.pack_weights(program.weights(), target.formats.weight_bits)
+    neuron = slots * target.hardware.update
     memories = [
-        ("jobs", memory.JOBS, np.asarray(encode(program.jobs, split))),
-        ("segments", memory.SEGMENTS, np.asarray(segments)),
-        ("weights", memory.WEIGHTS, memory.pack_weights(program.weights(), target.formats.weight_bits)),
-        ("parameters", memory.PARAMETERS, program.parameter_words().ravel()),
+        ("jobs", memory.JOBS, 0, np.asarray(encode(jobs, split))),
+        ("segments", memory.SEGMENTS, first * segment_words, np.asarray(segments)),
+        ("weights", memory.WEIGHTS, rows * row_words, weights),
+        ("parameters", memory.PARAMETERS, neuron * parameter_words, program.parameter_words().ravel()),
     ]
     return made + [
-        Section(f"core{core}.{name}", memory.address(core, kind), words.astype(np.uint32))
-        for name, kind, words in memories
+        Section(f"core{core}.{name}", memory.address(core, kind, offset), words.astype(np.uint32))
+        for name, kind, offset, words in memories
         if words.size
     ]
 

@@ -11,7 +11,7 @@ import numpy as np
 from nirdeploy.targets.image import Image, Readout
 from nirdeploy.targets.player.allocation import allocate
 from nirdeploy.targets.player.arena import Arena
-from nirdeploy.targets.player.gathering import descriptors
+from nirdeploy.targets.player.gathering import GatherList, gather_list
 from nirdeploy.targets.player.loading import Lists, Loading
 from nirdeploy.targets.player.operations import (
     MOST_SOURCES,
@@ -28,10 +28,12 @@ from nirdeploy.targets.player.operations import (
     reads,
 )
 from nirdeploy.targets.player.standing import NOWHERE, Entry, Standing, given_by, in_order, words_of
-from nirdeploy.targets.player.taking import Bitmap, Bits, Streams, numbers_in_order
+from nirdeploy.targets.player.taking import Bitmap, Bits, Streams, bits_of, numbers_in_order
 from nirdeploy.targets.wiring import Form, Given, Taken
 
 _BITS, _VALUES = 0, 1  # kinds of probes
+#: What the words of operations can say.
+_MOST_STEPS, _MOST_TILES, _MOST_VALUES, _MOST_RECORDS = (1 << 16) - 1, (1 << 16) - 1, (1 << 21) - 1, (1 << 24) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +86,14 @@ class Compiled:
         return len(program(self.operations, 1, lambda region: 0))
 
     def most_samples(self, size: int) -> int:
-        """How many a memory of so many words holds."""
-        return (size - self.program_at - self.program_size) // self.room
+        """How many a memory of so many words holds, and a program can say; 0: it cannot be played."""
+        sums = [one for one in self.operations if isinstance(one, Sum)]
+        tiles = max((one.tiles for one in self.operations if isinstance(one, Gather)), default=0)
+        values = max((one.values for one in sums), default=0)
+        if self.steps > _MOST_STEPS or tiles > _MOST_TILES or values > _MOST_VALUES:
+            return 0
+        most = min((_MOST_RECORDS // (one.to.tiles * self.steps) for one in sums), default=_MOST_RECORDS)
+        return min((size - self.program_at - self.program_size) // self.room, most)
 
     def at(self, region: Region, samples: int) -> int:
         """The word address of a region."""
@@ -102,20 +110,23 @@ class Compiled:
         ]
 
 
-def compiled(image: Image, steps: int, probed: Collection[str], still: Collection[str] = ()) -> Compiled:
+def compiled(
+    image: Image, steps: int, probed: Collection[str], still: Collection[str] = (), *, copies: bool = True
+) -> Compiled:
     """An image of several passes as a program.
 
     Args:
         steps: of each sample.
         probed: populations that are read in the end.
         still: inputs that are the same in all steps of a sample.
+        copies: signals are copied into another order where those who read them are faster with it. It takes room.
     """
-    return _Compiling(image, steps, probed, still).done()
+    return _Compiling(image, steps, probed, still, copies).done()
 
 
 class _Compiling:
-    def __init__(self, image: Image, steps: int, probed: Collection[str], still: Collection[str]) -> None:
-        self._image, self._steps, self._probed, self._still = image, steps, probed, still
+    def __init__(self, image: Image, steps: int, probed: Collection[str], still: Collection[str], copies: bool) -> None:
+        self._image, self._steps, self._probed, self._still, self._copies = image, steps, probed, still, copies
         self._arena, self._operations = Arena(), list[Operation]()
         self._last = self._last_readers()
         played = [number for number, one in enumerate(image.passes) if self._given(number, one)]
@@ -187,10 +198,25 @@ class _Compiling:
         grid = channels, *taken.grid[1:]
         layers = [layer for name in taken.signals for layer in self._layers(name, grid, channels_last)]
         if len(layers) == 1 and layers[0].planes:
-            return layers[0]
+            return self._quickest(taken.signals, layers[0])
         key = taken.signals, planes if taken.form is Form.AS_IT_IS else taken.of_sum
         if key not in self._made:
             self._made[key] = self._added(layers, key[1])
+        return self._made[key]
+
+    def _quickest(self, signals: tuple[str, ...], held: Standing) -> Standing:
+        """A signal as it stands; or copied into its own order, where all who read it together are quicker with that."""
+        key = signals, 0
+        if key not in self._made:
+            copy = in_order(Region(1, self._steps, held.planes * -(-held.size // 32)), held.size, held.planes)
+            bits, _ = numbers_in_order(held)
+            direct, copied = 0, _list(*bits).chunks
+            for _, one in self._passes if self._copies else ():
+                assert one.wiring is not None
+                for taken in (own for own in one.wiring.takes if own.signals == signals):
+                    direct += one.wiring.tiles * _list(*bits_of(one, taken, held)).chunks
+                    copied += one.wiring.tiles * _list(*bits_of(one, taken, copy)).chunks
+            self._made[key] = self._copied(held) if copied < direct else held
         return self._made[key]
 
     def _layers(self, name: str, grid: tuple[int, ...], channels_last: bool) -> list[Standing]:
@@ -293,23 +319,24 @@ class _Compiling:
             some = self._gathered(None, words, tiles, _only(bits, MOST_STREAMS), streams[:MOST_STREAMS])
             rest = [(some, 0), *streams[MOST_STREAMS:]]
             return self._gathered(run, words, tiles, _with(bits, MOST_STREAMS, 32 * some.per_tile), rest)
-        table, runs = list[int](), 0
-        for tile in range(tiles):
-            of, offsets = bits(tile)
-            found, count = descriptors(np.where(of == NOWHERE, ZEROS, of), offsets)
-            table.append(self._arena.add(found))
-            runs += count
+        lists = [_list(*bits(tile)) for tile in range(tiles)]
+        counts = sum(own.descriptors for own in lists), sum(own.chunks for own in lists)
+        table = [self._arena.add(own.words) for own in lists]
         table_at = self._arena.add(np.array(table, dtype=np.uint32))
         number, ahead = (run[0], run[1]) if run else (None, (0, 0))
 
         def gather(to: Region) -> Gather:
-            return Gather(self._steps, tiles, tuple(streams), table_at, to, runs, number, *ahead)
+            return Gather(self._steps, tiles, tuple(streams), table_at, to, *counts, number, *ahead)
 
         if run:
             return run[2](gather)
         region = self._region(tiles, words)
         self._add(gather(region))
         return region
+
+
+def _list(streams: np.ndarray, offsets: np.ndarray) -> GatherList:
+    return gather_list(np.where(streams == NOWHERE, ZEROS, streams), offsets)
 
 
 def _only(bits: Callable[[int], Bits], count: int) -> Callable[[int], Bits]:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nirdeploy.errors import InternalError
 from nirdeploy.targets.player.operations import ZEROS
 
 WORDS = 5  # of a descriptor
+_WORD = 32  # bits
 _MOST_BITS = 0xFFE0  # of a run
-_MOST_RUNS = 0xFFFF  # within the outer loop
+_MOST_RUNS = 0xFFFF  # within the outer loop, and times that this is gone through
 _MOST_OFFSET = 1 << 28
 
 
-def descriptors(streams: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, int]:
-    """The words of a gather list, uint32, and how many runs of bits it has.
+@dataclass(frozen=True)
+class GatherList:
+    """``words``: uint32; ``chunks``: pieces of runs, each within a word of the memory, or zeros."""
+
+    words: np.ndarray
+    chunks: int
+
+    @property
+    def descriptors(self) -> int:
+        return len(self.words) // WORDS
+
+
+def gather_list(streams: np.ndarray, offsets: np.ndarray) -> GatherList:
+    """The list that gathers these bits.
 
     Args:
         streams: of each bit, in the order in which they are to stand; :data:`ZEROS` where it is 0.
@@ -26,13 +41,15 @@ def descriptors(streams: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, i
     first, length = _runs(streams, offsets)
     stream, at = streams[first], np.where(streams[first] == ZEROS, 0, offsets[first])
     begin, count, step = _progressions((stream, length), at, _MOST_RUNS)
-    rows, without, far = _progressions((stream[begin], length[begin], count, step), at[begin], 1 << 31)
+    rows, without, far = _progressions((stream[begin], length[begin], count, step), at[begin], _MOST_RUNS)
     own = begin[rows]
     words = np.zeros((len(rows), WORDS), dtype=np.int64)
     words[:, 0] = stream[own] << 28 | at[own]
     words[:, 1] = length[own] | count[rows] << 16
     words[:, 2], words[:, 3], words[:, 4] = step[rows], without, far
-    return np.concatenate([(words & 0xFFFFFFFF).ravel(), [0, 0]]).astype(np.uint32), len(first)
+    inside = np.where(stream == ZEROS, 0, at % _WORD)
+    chunks = int((-(-(inside + length) // _WORD)).sum())
+    return GatherList(np.concatenate([(words & 0xFFFFFFFF).ravel(), [0, 0]]).astype(np.uint32), chunks)
 
 
 def _runs(streams: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The operations of a program in external memory, and the words that say them (docs/external-memory.md)."""
+"""The operations of a program in external memory, and the words that say them (docs/player.md)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Gather:
     many steps it is late), to ``to``.
 
     ``number``: of the pass that runs; None: what is gathered is copied. ``ahead_at``: the list that is loaded
-    meanwhile, of ``ahead`` words. ``runs``: of bits, that are gathered in a step of all tiles together.
+    meanwhile, of ``ahead`` words. ``descriptors`` and ``chunks``: of all tiles' lists together.
     """
 
     steps: int
@@ -98,7 +98,8 @@ class Gather:
     streams: tuple[tuple[Region, int], ...]
     table_at: int
     to: Region
-    runs: int
+    descriptors: int
+    chunks: int
     number: int | None = None
     ahead_at: int = 0
     ahead: int = 0

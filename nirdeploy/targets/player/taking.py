@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,6 +61,17 @@ class Bitmap:
                 at = held.tile[index] * strides[own] + held.bit[index] + planes * held.between[index]
                 offsets[there] = np.where(own == NOWHERE, 0, at)
         return streams, offsets
+
+
+def bits_of(one: Image, taken: Taken, held: Standing) -> Bits:
+    """Those of one input of a pass, of its first tile."""
+    assert one.wiring is not None
+    slot = next(slot for slot in one.inputs if slot.name == taken.input)
+    wiring = replace(one.wiring, takes=(taken,))
+    words = -(-(slot.first_bit + slot.planes * max(slot.plane_bits, math.prod(slot.shape))) // 32)
+    bitmap = Bitmap(replace(one, wiring=wiring, input_words=words), {taken.input: held})
+    streams, offsets = bitmap.tile(0)
+    return streams[slot.first_bit :], offsets[slot.first_bit :]
 
 
 def _seen(taken: Taken, slot: InputSlot, tile: int) -> tuple[np.ndarray, np.ndarray]:

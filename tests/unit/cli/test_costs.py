@@ -35,6 +35,25 @@ from tests.unit.cli.conftest import Cli
                 " passes together; the line sets the pace",
             ],
         ),
+        (
+            {
+                **{"passes": 117, "image_bytes": 13_000_000, "image_s": 65.0, "step_us": 4000.0, "link_us": 9e5},
+                **{"external_bytes": 13_500_000, "external_s": 67.5, "external_steps": 327, "external_step_bytes": 110},
+                **{"external_step_us": 550.0, "play_us": 9000.0, "play_load_us": 160_000.0},
+            },
+            [
+                "passes: 117, as the network is larger than the chip: each is loaded and played over the whole batch,"
+                " by the board",
+                "external memory: 13,500,000 bytes of images and program go there, 67.5 s on the line, once; it holds"
+                " 327 steps of samples beside them",
+                "board: 9 ms for a step of a sample, all passes together, and 110 bytes of it over the line, 550 us;"
+                " 160 ms to load the passes, once for a batch",
+                "where the host plays the passes instead:",
+                "load: 13,000,000 bytes of images, 65 s on the line, once for a batch",
+                "step: 900 ms on the line and 4 ms on the cores for each sample where 10% of neurons and inputs spike,"
+                " all passes together; the line sets the pace",
+            ],
+        ),
     ],
 )
 def test_lines(figures: dict[str, float | str], told: list[str]) -> None:

@@ -39,8 +39,8 @@ def load(plans: Iterable[Plan], target: FpgaTarget) -> dict[str, float]:
     What the pass before has left there is not sent again.
     """
     there, sent = list[Section](), 0
-    for plan in plans:
-        sections = packing.sections(plan, target)
+    for number, plan in enumerate(plans):
+        sections = packing.sections(plan, target, number)
         sent += sum(len(part.data) for part in changed(sections, there))
         there = sections
     return {"image_bytes": sent, "image_s": sent * BITS / target.serial_board.baud}

@@ -27,13 +27,14 @@ def image_of(passes: Passes, network: IntegerNetwork, target: FpgaTarget, proven
         dt=network.dt,
         provenance=dict(provenance),
     )
-    made = tuple(_image(one, whole, target, known) for one in passes.passes)
+    made = tuple(_image(one, number, whole, target, known) for number, one in enumerate(passes.passes))
     return replace(whole, passes=made, external=target.hardware.external)
 
 
-def _image(one: Pass, whole: Image, target: FpgaTarget, known: dict[str, Section]) -> Image:
+def _image(one: Pass, number: int, whole: Image, target: FpgaTarget, known: dict[str, Section]) -> Image:
     inputs, input_words = packing.inputs(one.plan.floorplan)
-    sections = [replace(s, words=known.setdefault(s.sha256, s).words) for s in packing.sections(one.plan, target)]
+    own = packing.sections(one.plan, target, number)
+    sections = [replace(s, words=known.setdefault(s.sha256, s).words) for s in own]
     return replace(
         whole,
         sections=tuple(sections),

@@ -21,7 +21,7 @@ from typing import Any
 from nirdeploy import processes
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.simulated import verilate
-from nirdeploy.errors import DeviceSilent, PortError, ToolMissing
+from nirdeploy.errors import DeviceSilent, InternalError, PortError, ToolMissing
 from nirdeploy.records import boards
 from nirdeploy.records.boards import BoardRecord
 from nirdeploy.targets import registry as targets
@@ -200,6 +200,10 @@ class _Device:
             *(ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64),
             *(ctypes.c_char_p, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)),
         ]
+        self._may_fault = bool(target.hardware.external)
+        if self._may_fault:
+            lib.board_fault.restype = ctypes.c_char_p
+            lib.board_fault.argtypes = [ctypes.c_void_p]
         self._lib = lib
         self._handle = lib.board_create(round(target.serial_board.clock_hz / baud))
         self._out = ctypes.create_string_buffer(4096)
@@ -209,11 +213,16 @@ class _Device:
         self._lib.board_send(self._handle, data, len(data), max(1, round(self.clock_hz / host_baud)))
 
     def run(self) -> tuple[bytes, bool]:
-        """Simulate a while; what the device sent, and whether it still works."""
+        """Simulate a while; what the device sent, and whether it still works.
+
+        Raises :class:`InternalError` where the device did to its memory what the chip forbids.
+        """
         active = ctypes.c_uint32()
         count = self._lib.board_run(
             self._handle, _CHUNK_CYCLES, _REST_CYCLES, self._out, len(self._out), ctypes.byref(active)
         )
+        if self._may_fault and (fault := self._lib.board_fault(self._handle)):
+            raise InternalError(f"the virtual board's memory was used against its data sheet: {fault.decode()}")
         return self._out.raw[:count], bool(active.value)
 
 
@@ -279,7 +288,7 @@ def _main() -> None:
     target = targets.validate(job["target"], where=f"target {job['target']['name']}")
     try:
         serve(target, job["baud"], job["name"])
-    except ToolMissing as error:
+    except (InternalError, ToolMissing) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
 

@@ -12,8 +12,9 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from nirdeploy.backends.fpga import external
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.synthesis import families, pll, report, tools
 from nirdeploy.backends.fpga.synthesis.families import FAMILIES, SCRIPTED, Command, Family
@@ -59,10 +60,11 @@ class Bitstream:
 def design(target: FpgaTarget) -> Artifacts:
     """The design's Verilog, with what stands in cells of the family's own on this board."""
     chosen, artifacts = families.synthesis(target), Artifacts()
-    own = {f"rtl/{cell}.v": f"board/_{cell}_{chosen.family}.j2" for cell in chosen.cells}
     for name, data in emit.emit(target).items():
         if name.startswith("rtl/"):
-            artifacts.add(name, emit.render(target, own[name]) if name in own else data)
+            module = PurePosixPath(name).stem
+            own = f"board/_{module}_{chosen.family}.j2"
+            artifacts.add(name, emit.render(target, own) if module in chosen.cells else data)
     return artifacts
 
 
@@ -75,7 +77,9 @@ def sources(target: FpgaTarget) -> Artifacts:
     board = target.serial_board
     ports = {port: chosen.pins[port] for port in ("clock", "rx", "tx", "lamp")}
     ports |= {f"high{i}": pin for i, pin in enumerate(chosen.high)}
+    ports |= external.ports(target)
     variables = {"synthesis": chosen, "ports": ports, "divider": round(board.clock_hz / board.baud)}
+    variables["memory_ports"] = external.pins(target)
     artifacts = Artifacts()
     for name, data in design(target).items():
         artifacts.add(name, data)

@@ -20,7 +20,7 @@ module sdram #(
     parameter MRD      = 2,     // the mode set to the next command
     parameter REFRESH  = 400,   // from refresh to refresh
     parameter POWER_UP = 5000,  // until the first command
-    parameter STAGES   = 2,     // cycles that a command takes to the chip and its data takes back, beyond CAS
+    parameter STAGES   = 3,     // cycles that a command takes to the chip and its data takes back, beyond CAS
     parameter AW       = BANKS + ROWS + COLUMNS - (DATA == 16 ? 1 : 0),
     parameter PINS     = ROWS > 11 ? ROWS : 11
 ) (
@@ -67,6 +67,7 @@ module sdram #(
     reg               waits, works, next_write, does_write;
     reg [AW-1:0]      next_addr, at;
     reg [31:0]        next_data, word;
+    reg [DATA-1:0]    rest;         // of the word before, its upper half
     reg               hit, opened;  // the row is open; another one of its bank is, or this
     reg [(1<<BANKS)-1:0] is_open;
     reg [ROWS-1:0]    rows [0:(1<<BANKS)-1];
@@ -92,6 +93,12 @@ module sdram #(
         column = 0;
         row[ROWS-1:0] = at_row;
         column[COLUMNS-1:0] = at[COLUMNS-1:0] << (BEATS - 1);
+    end
+
+    initial begin                  // so that nothing is asked of the chip ahead of the reset
+        command  = NOTHING;
+        mask     = 1'b1;
+        dq_drive = 1'b0;
     end
 
     function [3:0] later(input [3:0] left, input [3:0] asked);
@@ -129,9 +136,9 @@ module sdram #(
         command  <= NOTHING;
         bank     <= at_bank;
         address  <= column;
-        dq_out   <= word[DATA-1:0];
+        rest     <= word[31 -: DATA];
+        dq_out   <= BEATS == 2 && beat ? rest : word[DATA-1:0];
         dq_drive <= accesses ? does_write : beat && dq_drive;
-        if (BEATS == 2 && beat) dq_out <= word[31 -: DATA];
         if (accesses) begin
             command <= does_write ? WRITE : READ;
             if (!does_write) to_write <= CAS[3:0] + BEATS[3:0];
