@@ -20,6 +20,7 @@ module core #(
     parameter DECAY_BITS  = 16,
     parameter SHIFT_MAX   = 15,
     parameter WEIGHT_ROWS = 2048,
+    parameter PACKED      = 1,   // rows of few bits that may stand together in the place of one: 2, or 4
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512, // neurons that have parameters of their own
     parameter SYNAPSE     = 0,   // 1: neurons may have a synaptic current
@@ -71,6 +72,7 @@ module core #(
     localparam BANKS    = LANES * WEIGHT_BITS / 32;
     localparam BW       = BANKS > 1 ? $clog2(BANKS) : 1;
     localparam RW       = $clog2(WEIGHT_ROWS);
+    localparam NW       = PACKED == 1 ? RW : PACKED == 2 ? RW + 2 : RW + 3; // bits of a weight row's number
     localparam JW       = $clog2(JOBS);
     localparam SW       = $clog2(SPIKE_WORDS);
     localparam EW       = $clog2(SEGMENTS);
@@ -232,16 +234,16 @@ module core #(
     // is `idle`; compact: the job's words stand until it is through. `fetched` pulses when the last word of a job is
     // being read, or has been. A row takes several passes where it has bit planes, and where there are maxima: one, or
     // one for each plane, for every position of their windows. A word is {weight row of its bit 0, ends, kind, more,
-    // fresh, last, first, bits}:
+    // fresh, last, first, bits}; all of it counts weight rows by their numbers (`weight_place`):
     //   ends: a pass ends with it                                more: it is not the row's last one
     //   fresh: it is the row's first one                         last, first: its row is the job's last, first one
     //   kind (only where there are maxima): with that pass a position of a window is whole (`pass_sums`)
     wire          word_read, word_valid, word_ready, walking;
     wire [SW:0]   word_addr;
     wire [31:0]   word_data;
-    wire [RW+MK+32:0] word_out;
+    wire [NW+MK+32:0] word_out;
     wire          token, finish, stall;
-    wire [RW-1:0] token_row;
+    wire [NW-1:0] token_row;
     wire [MK-1:0] finish_marks;
 
     wire [SW:0]   word_arrives_at = {bus_parity, bus_addr[SW-1:0]};
@@ -253,12 +255,12 @@ module core #(
 
     wire [FIELDS*32-1:0] segment_words;
     segments #(
-        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW), .MAXIMA(MAXIMA), .SPOTS(SPOTS)
+        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(NW), .MAXIMA(MAXIMA), .SPOTS(SPOTS)
     ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
         .start(start), .first_segment(first_segment[EW-1:0]), .count(segments_of_row[EW:0]),
-        .row_step(row_step[RW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
+        .row_step(row_step[NW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
         .uniform(uniform), .windows(windows),
         .idle(segments_idle), .busy(segments_busy), .fetched(fetched),
         .read(word_read), .raddr(word_addr), .rdata(word_data),
@@ -266,7 +268,7 @@ module core #(
         .valid(word_valid), .ready(word_ready), .word(word_out)
     );
 
-    walk #(.RW(RW), .MK(MK), .BEHIND(COMPACT)) walker (
+    walk #(.RW(NW), .MK(MK), .BEHIND(COMPACT)) walker (
         .clk(clk), .rst(rst), .enable(!stall), .valid(word_valid), .ready(word_ready), .head(word_out),
         .busy(walking), .token(token), .token_row(token_row), .finish(finish), .finish_marks(finish_marks)
     );
@@ -283,9 +285,14 @@ module core #(
     wire      clears = COMPACT != 0 && take;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
-    wire [RW-1:0] weight_row = run ? token_row : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
+    wire [RW-1:0] token_place;
+    wire [3:0]    token_part, part;
+    wire [RW-1:0] weight_row = run ? token_place : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
+
+    weight_place #(.RW(RW), .PACKED(PACKED)) placed (.number(token_row), .place(token_place), .part(token_part));
+    stage #(.WIDTH(4), .CYCLES(2)) parts (.clk(clk), .enable(!stall), .in(token_part), .out(part));
 
     stage #(.WIDTH(MK + 1)) beside_reads (
         .clk(clk), .enable(!stall || rst), .in({finish && !rst, finish_marks}), .out({finishing, finishing_marks})
@@ -318,9 +325,11 @@ module core #(
     generate
         for (b = 0; b < BANKS; b = b + 1) begin : bank
             wire mine = BANKS == 1 || cfg_addr[BW-1:0] == b;
-            lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)) lanes (
+            lane_bank #(
+                .WEIGHT_BITS(WEIGHT_BITS), .PACKED(PACKED), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)
+            ) lanes (
                 .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
-                .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
+                .weights(weights[b*32 +: 32]), .part(part), .enable(!stall), .read(token || !run),
                 .acc_enable(acc_enable), .acc_clear(acc_clear), .hold_enable(hold_enable), .hold_take(hold_take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),
                 .chain_out(chain[b*UPDATE*ACC_BITS +: UPDATE*ACC_BITS])

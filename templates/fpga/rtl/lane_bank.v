@@ -6,6 +6,7 @@
 // The enables are the same for all lanes and formed outside: one condition for the whole row.
 module lane_bank #(
     parameter WEIGHT_BITS = 8,
+    parameter PACKED      = 1,
     parameter ACC_BITS    = 20,
     parameter ROWS        = 2048,
     parameter UPDATE      = 2,
@@ -17,6 +18,7 @@ module lane_bank #(
     input  wire                       we,          // only while no row is walked
     input  wire [31:0]                wdata,
     output wire [31:0]                weights,
+    input  wire [3:0]                 part,        // of them that is summed, with them (`unpacked`)
     // walk
     input  wire                       enable,
     input  wire                       read,
@@ -37,9 +39,10 @@ module lane_bank #(
         .clk(clk), .addr(addr), .we(we), .wdata(wdata), .re(read && enable), .rdata(row)
     );
 
-    wire [31:0] summed;
+    wire [31:0] values, summed;
     stage #(.WIDTH(32)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
-    stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(weights), .out(summed));
+    unpacked #(.WEIGHT_BITS(WEIGHT_BITS), .PACKED(PACKED)) parts (.places(weights), .part(part), .weights(values));
+    stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(values), .out(summed));
 
     assign chain[LANES*ACC_BITS +: UPDATE*ACC_BITS] = chain_in;
     assign chain_out = chain[0 +: UPDATE*ACC_BITS];
