@@ -108,8 +108,8 @@ class Program:
         readers = plan.readers(part.population, block)
         together = plan.together(part.population)
         shared_at = self._add_shared(part.population, block, readers)
-        moving, count = sum(reader.reading.moving for reader in readers), math.ceil(part.count / block.width)
-        moving_at = self._add_rows(_Rows(block, readers, neurons, together), count * moving)
+        moving, height = sum(reader.reading.moving for reader in readers), math.ceil(part.count / block.width)
+        moving_at = self._add_rows(_Rows(block, readers, neurons, together), height * moving)
         shares, parameter_slot = self._add_parameters(population, neurons, block)
         lines = [
             self._line(resident.part.first_line + line, line * block.columns * moving, readers, shared_at, moving_at)
@@ -133,7 +133,7 @@ class Program:
         made[0].flags |= words.FIRST_JOB
         made[-1].flags |= words.LAST_JOB
         self.jobs += made
-        self.slots += count * slots
+        self.slots += height * slots
 
     def _job(self, population: IntegerPopulation, part: Slice, lines: list[_Line], columns: int) -> Job:
         flags = words.FIRES if population.spiking else words.VALUES
