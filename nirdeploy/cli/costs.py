@@ -13,6 +13,11 @@ def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
             f"passes: {figures['passes']:,}, as the network is larger than the chip: each is loaded and played over the"
             " whole batch, the host keeps the spikes between them"
         )
+    if "row_places" in figures:
+        told.append(
+            f"weight rows: {figures['weight_rows']:,} in {figures['row_places']:,} places, as those of few bits stand "
+            f"together: {figures['together']}"
+        )
     if "image_bytes" in figures:
         kind, once = ("images", "once for a batch") if passes else ("image", "once")
         told.append(

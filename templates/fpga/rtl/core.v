@@ -286,13 +286,23 @@ module core #(
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
     wire [RW-1:0] token_place;
-    wire [3:0]    token_part, part;
+    wire [3:0]    part;
     wire [RW-1:0] weight_row = run ? token_place : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
 
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
-    weight_place #(.RW(RW), .PACKED(PACKED)) placed (.number(token_row), .place(token_place), .part(token_part));
-    stage #(.WIDTH(4), .CYCLES(2)) parts (.clk(clk), .enable(!stall), .in(token_part), .out(part));
+    generate
+        if (PACKED > 1) begin : packed
+            wire [3:0] token_part;
+            weight_place #(.RW(RW), .PACKED(PACKED)) of_token (
+                .number(token_row), .place(token_place), .part(token_part)
+            );
+            stage #(.WIDTH(4), .CYCLES(2)) to_weights (.clk(clk), .enable(!stall), .in(token_part), .out(part));
+        end else begin : alone
+            assign token_place = token_row;
+            assign part = 4'd0;
+        end
+    endgenerate
 
     stage #(.WIDTH(MK + 1)) beside_reads (
         .clk(clk), .enable(!stall || rst), .in({finish && !rst, finish_marks}), .out({finishing, finishing_marks})

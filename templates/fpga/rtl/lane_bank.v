@@ -18,7 +18,9 @@ module lane_bank #(
     input  wire                       we,          // only while no row is walked
     input  wire [31:0]                wdata,
     output wire [31:0]                weights,
+    // verilator lint_off UNUSEDSIGNAL
     input  wire [3:0]                 part,        // of them that is summed, with them (`unpacked`)
+    // verilator lint_on UNUSEDSIGNAL
     // walk
     input  wire                       enable,
     input  wire                       read,
@@ -41,8 +43,17 @@ module lane_bank #(
 
     wire [31:0] values, summed;
     stage #(.WIDTH(32)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
-    unpacked #(.WEIGHT_BITS(WEIGHT_BITS), .PACKED(PACKED)) parts (.places(weights), .part(part), .weights(values));
     stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(values), .out(summed));
+
+    generate
+        if (PACKED > 1) begin : packed
+            unpacked #(.WEIGHT_BITS(WEIGHT_BITS), .PACKED(PACKED)) of_places (
+                .places(weights), .part(part), .weights(values)
+            );
+        end else begin : alone
+            assign values = weights;
+        end
+    endgenerate
 
     assign chain[LANES*ACC_BITS +: UPDATE*ACC_BITS] = chain_in;
     assign chain_out = chain[0 +: UPDATE*ACC_BITS];

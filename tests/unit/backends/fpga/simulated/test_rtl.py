@@ -65,9 +65,7 @@ def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGrap
     graph=networks.few_bits(networks.graphs() | networks.graphs(beyond=True) | networks.grids() | networks.encoded()),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_weights_of_few_bits_stand_together_and_count_alone(
-    fabric: rtl.Fabric, graph: CheckedGraph, seed: int
-) -> None:
+def test_weights_of_few_bits_stand_together_and_count_alone(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
     """2, 4 and 8 bits in one network: rows by one, two and four in a place, as far as the hardware packs them."""
     fit = fitting.fit(graph, fabric.target)
     assume(fpga.in_one_pass(fit))
