@@ -292,13 +292,13 @@ module core #(
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
 
     generate
-        if (PACKED > 1) begin : packed
+        if (PACKED > 1) begin : several
             wire [3:0] token_part;
             weight_place #(.RW(RW), .PACKED(PACKED)) of_token (
                 .number(token_row), .place(token_place), .part(token_part)
             );
             stage #(.WIDTH(4), .CYCLES(2)) to_weights (.clk(clk), .enable(!stall), .in(token_part), .out(part));
-        end else begin : alone
+        end else begin : single
             assign token_place = token_row;
             assign part = 4'd0;
         end

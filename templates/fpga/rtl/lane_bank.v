@@ -46,11 +46,11 @@ module lane_bank #(
     stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(values), .out(summed));
 
     generate
-        if (PACKED > 1) begin : packed
+        if (PACKED > 1) begin : several
             unpacked #(.WEIGHT_BITS(WEIGHT_BITS), .PACKED(PACKED)) of_places (
                 .places(weights), .part(part), .weights(values)
             );
-        end else begin : alone
+        end else begin : single
             assign values = weights;
         end
     endgenerate
