@@ -73,12 +73,12 @@ def set_to(graph: nir.NIRGraph, activity: float) -> nir.NIRGraph:
 
 def operations(network: IntegerNetwork, signals: dict[str, np.ndarray]) -> float:
     """Per step: spikes of every source times the weights that each meets. ``signals``: (T, 1, ...) by source."""
-    total = 0.0
+    total, steps = 0.0, len(next(iter(signals.values())))
     for projection in network.projections:
         ones = replace(projection.operator, weight=np.ones_like(projection.weight))
-        spikes = signals[projection.source].reshape(STEPS, -1).astype(np.float64)
+        spikes = signals[projection.source].reshape(steps, -1).astype(np.float64)
         total += float(replace(projection, operator=ones).apply(spikes).sum())
-    return total / STEPS
+    return total / steps
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def measure(name: str, files: tuple[Path, Path], target_name: str, samples: int,
     build_seconds = time.perf_counter() - began
     x = np.load(files[1])[:, :samples]
     began = time.perf_counter()
-    measured, bytes_moved, cycles = _played(name, built, target, x, store)
+    measured, bytes_moved, cycles = played(name, built, target, x, store)
     seconds = time.perf_counter() - began
     expected = nd.simulate(built, x)
     verdict = nd.verify(expected, measured)
@@ -87,7 +87,7 @@ def measure(name: str, files: tuple[Path, Path], target_name: str, samples: int,
     }
 
 
-def _played(name: str, built: nd.Build, target: Target, x: np.ndarray, store: Path | None) -> tuple[Any, int, int]:
+def played(name: str, built: nd.Build, target: Target, x: np.ndarray, store: Path | None) -> tuple[Any, int, int]:
     """The device's record, bytes over the line, and the device's cycles."""
     baud = target.serial_board.baud
     with board.start(target) as running, Progress(console=Console(stderr=True)) as bar:

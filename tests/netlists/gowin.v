@@ -1,5 +1,59 @@
 // Behaviour of the Gowin cells that Yosys names only: block RAM and multiplier (Gowin UG285, UG287). Only what the
 // design's netlists use of them: no output registers, no resets, blocks that are always selected.
+
+// Initial values of a block RAM, 64 words of 288 bits.
+`define INITIALLY \
+    parameter [287:0] INIT_RAM_00 = 288'd0, INIT_RAM_01 = 288'd0; \
+    parameter [287:0] INIT_RAM_02 = 288'd0, INIT_RAM_03 = 288'd0; \
+    parameter [287:0] INIT_RAM_04 = 288'd0, INIT_RAM_05 = 288'd0; \
+    parameter [287:0] INIT_RAM_06 = 288'd0, INIT_RAM_07 = 288'd0; \
+    parameter [287:0] INIT_RAM_08 = 288'd0, INIT_RAM_09 = 288'd0; \
+    parameter [287:0] INIT_RAM_0A = 288'd0, INIT_RAM_0B = 288'd0; \
+    parameter [287:0] INIT_RAM_0C = 288'd0, INIT_RAM_0D = 288'd0; \
+    parameter [287:0] INIT_RAM_0E = 288'd0, INIT_RAM_0F = 288'd0; \
+    parameter [287:0] INIT_RAM_10 = 288'd0, INIT_RAM_11 = 288'd0; \
+    parameter [287:0] INIT_RAM_12 = 288'd0, INIT_RAM_13 = 288'd0; \
+    parameter [287:0] INIT_RAM_14 = 288'd0, INIT_RAM_15 = 288'd0; \
+    parameter [287:0] INIT_RAM_16 = 288'd0, INIT_RAM_17 = 288'd0; \
+    parameter [287:0] INIT_RAM_18 = 288'd0, INIT_RAM_19 = 288'd0; \
+    parameter [287:0] INIT_RAM_1A = 288'd0, INIT_RAM_1B = 288'd0; \
+    parameter [287:0] INIT_RAM_1C = 288'd0, INIT_RAM_1D = 288'd0; \
+    parameter [287:0] INIT_RAM_1E = 288'd0, INIT_RAM_1F = 288'd0; \
+    parameter [287:0] INIT_RAM_20 = 288'd0, INIT_RAM_21 = 288'd0; \
+    parameter [287:0] INIT_RAM_22 = 288'd0, INIT_RAM_23 = 288'd0; \
+    parameter [287:0] INIT_RAM_24 = 288'd0, INIT_RAM_25 = 288'd0; \
+    parameter [287:0] INIT_RAM_26 = 288'd0, INIT_RAM_27 = 288'd0; \
+    parameter [287:0] INIT_RAM_28 = 288'd0, INIT_RAM_29 = 288'd0; \
+    parameter [287:0] INIT_RAM_2A = 288'd0, INIT_RAM_2B = 288'd0; \
+    parameter [287:0] INIT_RAM_2C = 288'd0, INIT_RAM_2D = 288'd0; \
+    parameter [287:0] INIT_RAM_2E = 288'd0, INIT_RAM_2F = 288'd0; \
+    parameter [287:0] INIT_RAM_30 = 288'd0, INIT_RAM_31 = 288'd0; \
+    parameter [287:0] INIT_RAM_32 = 288'd0, INIT_RAM_33 = 288'd0; \
+    parameter [287:0] INIT_RAM_34 = 288'd0, INIT_RAM_35 = 288'd0; \
+    parameter [287:0] INIT_RAM_36 = 288'd0, INIT_RAM_37 = 288'd0; \
+    parameter [287:0] INIT_RAM_38 = 288'd0, INIT_RAM_39 = 288'd0; \
+    parameter [287:0] INIT_RAM_3A = 288'd0, INIT_RAM_3B = 288'd0; \
+    parameter [287:0] INIT_RAM_3C = 288'd0, INIT_RAM_3D = 288'd0; \
+    parameter [287:0] INIT_RAM_3E = 288'd0, INIT_RAM_3F = 288'd0; \
+    wire [64*288-1:0] initially = { \
+        INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, \
+        INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38, \
+        INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, \
+        INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30, \
+        INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, \
+        INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28, \
+        INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24, \
+        INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20, \
+        INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C, \
+        INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18, \
+        INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14, \
+        INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10, \
+        INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, \
+        INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08, \
+        INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, \
+        INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00 \
+    };
+
 module SPX9 (
     output wire [35:0] DO,
     input  wire [35:0] DI,
@@ -8,56 +62,7 @@ module SPX9 (
     input  wire        WRE, CLK, CE, OCE, RESET
 );
     parameter BIT_WIDTH = 36, READ_MODE = 1'b0, WRITE_MODE = 2'b00, BLK_SEL = 3'b000, RESET_MODE = "SYNC";
-    parameter [287:0] INIT_RAM_00 = 288'd0, INIT_RAM_01 = 288'd0;
-    parameter [287:0] INIT_RAM_02 = 288'd0, INIT_RAM_03 = 288'd0;
-    parameter [287:0] INIT_RAM_04 = 288'd0, INIT_RAM_05 = 288'd0;
-    parameter [287:0] INIT_RAM_06 = 288'd0, INIT_RAM_07 = 288'd0;
-    parameter [287:0] INIT_RAM_08 = 288'd0, INIT_RAM_09 = 288'd0;
-    parameter [287:0] INIT_RAM_0A = 288'd0, INIT_RAM_0B = 288'd0;
-    parameter [287:0] INIT_RAM_0C = 288'd0, INIT_RAM_0D = 288'd0;
-    parameter [287:0] INIT_RAM_0E = 288'd0, INIT_RAM_0F = 288'd0;
-    parameter [287:0] INIT_RAM_10 = 288'd0, INIT_RAM_11 = 288'd0;
-    parameter [287:0] INIT_RAM_12 = 288'd0, INIT_RAM_13 = 288'd0;
-    parameter [287:0] INIT_RAM_14 = 288'd0, INIT_RAM_15 = 288'd0;
-    parameter [287:0] INIT_RAM_16 = 288'd0, INIT_RAM_17 = 288'd0;
-    parameter [287:0] INIT_RAM_18 = 288'd0, INIT_RAM_19 = 288'd0;
-    parameter [287:0] INIT_RAM_1A = 288'd0, INIT_RAM_1B = 288'd0;
-    parameter [287:0] INIT_RAM_1C = 288'd0, INIT_RAM_1D = 288'd0;
-    parameter [287:0] INIT_RAM_1E = 288'd0, INIT_RAM_1F = 288'd0;
-    parameter [287:0] INIT_RAM_20 = 288'd0, INIT_RAM_21 = 288'd0;
-    parameter [287:0] INIT_RAM_22 = 288'd0, INIT_RAM_23 = 288'd0;
-    parameter [287:0] INIT_RAM_24 = 288'd0, INIT_RAM_25 = 288'd0;
-    parameter [287:0] INIT_RAM_26 = 288'd0, INIT_RAM_27 = 288'd0;
-    parameter [287:0] INIT_RAM_28 = 288'd0, INIT_RAM_29 = 288'd0;
-    parameter [287:0] INIT_RAM_2A = 288'd0, INIT_RAM_2B = 288'd0;
-    parameter [287:0] INIT_RAM_2C = 288'd0, INIT_RAM_2D = 288'd0;
-    parameter [287:0] INIT_RAM_2E = 288'd0, INIT_RAM_2F = 288'd0;
-    parameter [287:0] INIT_RAM_30 = 288'd0, INIT_RAM_31 = 288'd0;
-    parameter [287:0] INIT_RAM_32 = 288'd0, INIT_RAM_33 = 288'd0;
-    parameter [287:0] INIT_RAM_34 = 288'd0, INIT_RAM_35 = 288'd0;
-    parameter [287:0] INIT_RAM_36 = 288'd0, INIT_RAM_37 = 288'd0;
-    parameter [287:0] INIT_RAM_38 = 288'd0, INIT_RAM_39 = 288'd0;
-    parameter [287:0] INIT_RAM_3A = 288'd0, INIT_RAM_3B = 288'd0;
-    parameter [287:0] INIT_RAM_3C = 288'd0, INIT_RAM_3D = 288'd0;
-    parameter [287:0] INIT_RAM_3E = 288'd0, INIT_RAM_3F = 288'd0;
-    wire [64*288-1:0] initially = {
-        INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C,
-        INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-        INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34,
-        INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-        INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C,
-        INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-        INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24,
-        INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-        INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C,
-        INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-        INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14,
-        INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-        INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C,
-        INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-        INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04,
-        INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-    };
+    `INITIALLY
     reg [8:0] mem [0:2047];
     integer i, n;
     initial for (i = 0; i < 2048; i = i + 1) mem[i] = initially[9*i +: 9];
@@ -82,56 +87,7 @@ module SDPX9B (
 );
     parameter BIT_WIDTH_0 = 36, BIT_WIDTH_1 = 36, READ_MODE = 1'b0, BLK_SEL_0 = 3'b000, BLK_SEL_1 = 3'b000;
     parameter RESET_MODE = "SYNC";
-    parameter [287:0] INIT_RAM_00 = 288'd0, INIT_RAM_01 = 288'd0;
-    parameter [287:0] INIT_RAM_02 = 288'd0, INIT_RAM_03 = 288'd0;
-    parameter [287:0] INIT_RAM_04 = 288'd0, INIT_RAM_05 = 288'd0;
-    parameter [287:0] INIT_RAM_06 = 288'd0, INIT_RAM_07 = 288'd0;
-    parameter [287:0] INIT_RAM_08 = 288'd0, INIT_RAM_09 = 288'd0;
-    parameter [287:0] INIT_RAM_0A = 288'd0, INIT_RAM_0B = 288'd0;
-    parameter [287:0] INIT_RAM_0C = 288'd0, INIT_RAM_0D = 288'd0;
-    parameter [287:0] INIT_RAM_0E = 288'd0, INIT_RAM_0F = 288'd0;
-    parameter [287:0] INIT_RAM_10 = 288'd0, INIT_RAM_11 = 288'd0;
-    parameter [287:0] INIT_RAM_12 = 288'd0, INIT_RAM_13 = 288'd0;
-    parameter [287:0] INIT_RAM_14 = 288'd0, INIT_RAM_15 = 288'd0;
-    parameter [287:0] INIT_RAM_16 = 288'd0, INIT_RAM_17 = 288'd0;
-    parameter [287:0] INIT_RAM_18 = 288'd0, INIT_RAM_19 = 288'd0;
-    parameter [287:0] INIT_RAM_1A = 288'd0, INIT_RAM_1B = 288'd0;
-    parameter [287:0] INIT_RAM_1C = 288'd0, INIT_RAM_1D = 288'd0;
-    parameter [287:0] INIT_RAM_1E = 288'd0, INIT_RAM_1F = 288'd0;
-    parameter [287:0] INIT_RAM_20 = 288'd0, INIT_RAM_21 = 288'd0;
-    parameter [287:0] INIT_RAM_22 = 288'd0, INIT_RAM_23 = 288'd0;
-    parameter [287:0] INIT_RAM_24 = 288'd0, INIT_RAM_25 = 288'd0;
-    parameter [287:0] INIT_RAM_26 = 288'd0, INIT_RAM_27 = 288'd0;
-    parameter [287:0] INIT_RAM_28 = 288'd0, INIT_RAM_29 = 288'd0;
-    parameter [287:0] INIT_RAM_2A = 288'd0, INIT_RAM_2B = 288'd0;
-    parameter [287:0] INIT_RAM_2C = 288'd0, INIT_RAM_2D = 288'd0;
-    parameter [287:0] INIT_RAM_2E = 288'd0, INIT_RAM_2F = 288'd0;
-    parameter [287:0] INIT_RAM_30 = 288'd0, INIT_RAM_31 = 288'd0;
-    parameter [287:0] INIT_RAM_32 = 288'd0, INIT_RAM_33 = 288'd0;
-    parameter [287:0] INIT_RAM_34 = 288'd0, INIT_RAM_35 = 288'd0;
-    parameter [287:0] INIT_RAM_36 = 288'd0, INIT_RAM_37 = 288'd0;
-    parameter [287:0] INIT_RAM_38 = 288'd0, INIT_RAM_39 = 288'd0;
-    parameter [287:0] INIT_RAM_3A = 288'd0, INIT_RAM_3B = 288'd0;
-    parameter [287:0] INIT_RAM_3C = 288'd0, INIT_RAM_3D = 288'd0;
-    parameter [287:0] INIT_RAM_3E = 288'd0, INIT_RAM_3F = 288'd0;
-    wire [64*288-1:0] initially = {
-        INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C,
-        INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-        INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34,
-        INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-        INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C,
-        INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-        INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24,
-        INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-        INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C,
-        INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-        INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14,
-        INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-        INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C,
-        INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-        INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04,
-        INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-    };
+    `INITIALLY
     reg [8:0] mem [0:2047];
     integer i, n;
     initial for (i = 0; i < 2048; i = i + 1) mem[i] = initially[9*i +: 9];
@@ -155,56 +111,7 @@ module DPX9B (
 );
     parameter BIT_WIDTH_0 = 18, BIT_WIDTH_1 = 18, READ_MODE0 = 1'b0, READ_MODE1 = 1'b0;
     parameter WRITE_MODE0 = 2'b00, WRITE_MODE1 = 2'b00, BLK_SEL_0 = 3'b000, BLK_SEL_1 = 3'b000, RESET_MODE = "SYNC";
-    parameter [287:0] INIT_RAM_00 = 288'd0, INIT_RAM_01 = 288'd0;
-    parameter [287:0] INIT_RAM_02 = 288'd0, INIT_RAM_03 = 288'd0;
-    parameter [287:0] INIT_RAM_04 = 288'd0, INIT_RAM_05 = 288'd0;
-    parameter [287:0] INIT_RAM_06 = 288'd0, INIT_RAM_07 = 288'd0;
-    parameter [287:0] INIT_RAM_08 = 288'd0, INIT_RAM_09 = 288'd0;
-    parameter [287:0] INIT_RAM_0A = 288'd0, INIT_RAM_0B = 288'd0;
-    parameter [287:0] INIT_RAM_0C = 288'd0, INIT_RAM_0D = 288'd0;
-    parameter [287:0] INIT_RAM_0E = 288'd0, INIT_RAM_0F = 288'd0;
-    parameter [287:0] INIT_RAM_10 = 288'd0, INIT_RAM_11 = 288'd0;
-    parameter [287:0] INIT_RAM_12 = 288'd0, INIT_RAM_13 = 288'd0;
-    parameter [287:0] INIT_RAM_14 = 288'd0, INIT_RAM_15 = 288'd0;
-    parameter [287:0] INIT_RAM_16 = 288'd0, INIT_RAM_17 = 288'd0;
-    parameter [287:0] INIT_RAM_18 = 288'd0, INIT_RAM_19 = 288'd0;
-    parameter [287:0] INIT_RAM_1A = 288'd0, INIT_RAM_1B = 288'd0;
-    parameter [287:0] INIT_RAM_1C = 288'd0, INIT_RAM_1D = 288'd0;
-    parameter [287:0] INIT_RAM_1E = 288'd0, INIT_RAM_1F = 288'd0;
-    parameter [287:0] INIT_RAM_20 = 288'd0, INIT_RAM_21 = 288'd0;
-    parameter [287:0] INIT_RAM_22 = 288'd0, INIT_RAM_23 = 288'd0;
-    parameter [287:0] INIT_RAM_24 = 288'd0, INIT_RAM_25 = 288'd0;
-    parameter [287:0] INIT_RAM_26 = 288'd0, INIT_RAM_27 = 288'd0;
-    parameter [287:0] INIT_RAM_28 = 288'd0, INIT_RAM_29 = 288'd0;
-    parameter [287:0] INIT_RAM_2A = 288'd0, INIT_RAM_2B = 288'd0;
-    parameter [287:0] INIT_RAM_2C = 288'd0, INIT_RAM_2D = 288'd0;
-    parameter [287:0] INIT_RAM_2E = 288'd0, INIT_RAM_2F = 288'd0;
-    parameter [287:0] INIT_RAM_30 = 288'd0, INIT_RAM_31 = 288'd0;
-    parameter [287:0] INIT_RAM_32 = 288'd0, INIT_RAM_33 = 288'd0;
-    parameter [287:0] INIT_RAM_34 = 288'd0, INIT_RAM_35 = 288'd0;
-    parameter [287:0] INIT_RAM_36 = 288'd0, INIT_RAM_37 = 288'd0;
-    parameter [287:0] INIT_RAM_38 = 288'd0, INIT_RAM_39 = 288'd0;
-    parameter [287:0] INIT_RAM_3A = 288'd0, INIT_RAM_3B = 288'd0;
-    parameter [287:0] INIT_RAM_3C = 288'd0, INIT_RAM_3D = 288'd0;
-    parameter [287:0] INIT_RAM_3E = 288'd0, INIT_RAM_3F = 288'd0;
-    wire [64*288-1:0] initially = {
-        INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C,
-        INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-        INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34,
-        INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-        INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C,
-        INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-        INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24,
-        INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-        INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C,
-        INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-        INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14,
-        INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-        INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C,
-        INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-        INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04,
-        INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-    };
+    `INITIALLY
     reg [8:0] mem [0:2047];
     integer i, n;
     initial for (i = 0; i < 2048; i = i + 1) mem[i] = initially[9*i +: 9];

