@@ -15,8 +15,10 @@ def rows(plans: Iterable[Plan]) -> dict[str, float | str]:
     for plan in plans:
         held += sum(program.rows for program in plan.programs.values())
         places += sum(program.weight_rows for program in plan.programs.values())
-        counts = {p.name: plan.floorplan.together(p.name) for p in plan.floorplan.network.populations}
-        together |= {name: count for name, count in counts.items() if count > 1}
+        for population in plan.floorplan.network.populations:
+            count = plan.floorplan.together(population.name)
+            if count > 1:
+                together[population.name] = max(count, together.get(population.name, 1))
     if not together:
         return {}
     said = ", ".join(f"{name} by {count}" for name, count in together.items())
