@@ -33,6 +33,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "convolutions keep their grid": {"hardware.spatial": 1},
     "inputs of 8 bits": {"hardware.planes": 8},
     "maxima over windows": {"hardware.maxima": 1},
+    "weights of few bits one by one": {"hardware.packed": 0},
     "16 groups": {"hardware.groups": 16},
     "window of 1,024 bytes": {"hardware.window": 1024},
 }

@@ -176,6 +176,14 @@ def encoded(draw: st.DrawFn, most: int = 260) -> CheckedGraph:
     return replace(graph, encodings={name: draw(ENCODINGS) for name in graph.inputs if name not in late})
 
 
+@st.composite
+def few_bits(draw: st.DrawFn, graph: st.SearchStrategy[CheckedGraph]) -> CheckedGraph:
+    """Those with weights of 2, 4 or 8 bits, population by population."""
+    made = draw(graph)
+    bits = {p.name: draw(st.sampled_from([2, 4, 8])) for p in made.populations if p.model != "Input"}
+    return replace(made, populations=tuple(replace(p, weight_bits=bits.get(p.name)) for p in made.populations))
+
+
 def _weights(rng: np.random.Generator, size: int, source: Population) -> np.ndarray:
     return rng.normal(0.2, 1.0, (size, source.size)) / np.sqrt(source.size)
 

@@ -49,7 +49,7 @@ FITTED = {"ecp5": ("LUT4", "register"), "ice40": ("logic cell",), "gowin": ("LUT
 #: What configurations are drawn around: small ones.
 BASE = {
     **{"cores": 1, "lanes": 8, "update": 1, "weight_rows": 512, "neurons": 128, "parameters": 64, "synapse": 0},
-    **{"dialects": 0, "spike_planes": 1, "maxima": 0},
+    **{"packed": 0, "dialects": 0, "spike_planes": 1, "maxima": 0},
     **{"spatial": 0, "planes": 1, "jobs": 8, "segments": 32, "queue": 8, "groups": 4, "spike_words": 32},
     **{
         "out_words": 64,
@@ -78,6 +78,7 @@ EXPECTED = {
             "core groups": 16,
         },
         **{"address bits": 8, "lanes": 5, "lane bits": 2.2, "weight words": 18, "update": 60, "update state bits": 8},
+        **{"part bits": 36, "part lane bits": 0.5},
         **{
             "update input bits": 2.5,
             "synapse bits": 2.5,
@@ -102,6 +103,7 @@ EXPECTED = {
             "core groups": 9,
         },
         **{"address bits": 3, "lanes": 1, "lane bits": 2, "weight words": 32, "update": 10, "update state bits": 18},
+        **{"part bits": 20, "part lane bits": 0.01},
         **{
             "update input bits": 3,
             "synapse bits": 10,
@@ -126,6 +128,7 @@ EXPECTED = {
             "core groups": 0.1,
         },
         **{"address bits": 4, "lanes": 1, "lane bits": 1, "weight words": 0.1, "update": 10, "update state bits": 4},
+        **{"part bits": 7, "part lane bits": 0.01},
         **{
             "update input bits": 1,
             "synapse bits": 2,
@@ -196,7 +199,7 @@ def drawn(rng: random.Random, family: str, compact: int) -> dict[str, Any]:
                 "jobs": [4, 16, 64],
             },
             **{"segments": [4, 32, 64, 256], "spike_words": [32, 128], "out_words": [256, 512]},
-            **{"held": [1], "counters": [256, 1024]},
+            **{"held": [1], "counters": [256, 1024], "packed": [1]},
             **{"window": [1024, 2048, 4096], "weight_rows": [256, 800, 1024, 2048, 8192, 16384]},
             **{"neurons": [64, 256, 1024], "parameters": [32, 64, 256], "events": [True, False]},
         }

@@ -13,6 +13,11 @@ def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
             f"passes: {figures['passes']:,}, as the network is larger than the chip: each is loaded and played over the"
             " whole batch, " + ("by the board" if "play_us" in figures else "the host keeps the spikes between them")
         )
+    if "row_places" in figures:
+        told.append(
+            f"weight rows: {figures['weight_rows']:,} in {figures['row_places']:,} places, as those of few bits stand "
+            f"together: {figures['together']}"
+        )
     if "play_us" in figures:
         told += [*_on_board(figures), "where the host plays the passes instead:"]
     if "image_bytes" in figures:

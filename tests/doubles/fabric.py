@@ -172,11 +172,18 @@ class _Core:
         return (acc + windows)[: job.neurons]
 
     def _weights(self, row: int) -> np.ndarray:
-        bits = self._formats.weight_bits
-        per_row = self._lanes * bits // 32
-        words = self._read(memory.address(self._number, memory.WEIGHTS, row * per_row), per_row).astype(np.uint64)
+        """Of a row by its number, modulo 2^16: alone at its place, or one of two or four there."""
+        bits, held = self._formats.weight_bits, (self._hardware.weight_rows - 1).bit_length()
+        per_row, together, row = self._lanes * bits // 32, 1, row & 0xFFFF
+        if self._hardware.packs(bits) == 4 and row >= 1 << held + 2:
+            row, together = row - (1 << held + 2), 4
+        elif self._hardware.packs(bits) > 1 and row >= 1 << held + 1:
+            row, together = row - (1 << held + 1), 2
+        place, part = divmod(row, together)
+        words = self._read(memory.address(self._number, memory.WEIGHTS, place * per_row), per_row).astype(np.uint64)
         fields = (words[:, None] >> (np.arange(32 // bits, dtype=np.uint64) * np.uint64(bits))).ravel()
-        return _signed(fields.astype(np.int64) & (2**bits - 1), bits)
+        own = bits // together
+        return _signed(fields.astype(np.int64) >> part * own & (2**own - 1), own)
 
     def _advance(self, job: _Job, acc: np.ndarray, state: int, own: int, first: bool) -> tuple[np.ndarray, np.ndarray]:
         neurons, named = slice(state, state + job.neurons), slice(own, own + job.neurons)

@@ -47,6 +47,20 @@ def test_the_same_on_hardware_that_knows_no_grid(graph: CheckedGraph, seed: int)
     _means_the_same(graph, seed, target)
 
 
+@pytest.mark.law
+@settings(max_examples=examples(25))
+@given(
+    graph=networks.few_bits(
+        networks.graphs(max_size=40, max_layers=3) | networks.grids(most=90) | networks.encoded(most=90)
+    ),
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.sampled_from([8192, 12000, 16384]),
+)
+def test_words_of_few_bits_mean_the_same(graph: CheckedGraph, seed: int, rows: int) -> None:
+    target = targets.load("fpga").with_hardware(cores=2, lanes=8, weight_rows=rows, neurons=512, segments=1024)
+    _means_the_same(graph, seed, target)
+
+
 def test_a_relay_stands_as_what_it_repeats() -> None:
     """What is written out as a matrix (its windows overlap before a padded convolution) leaves no grid behind."""
     image = (1, 1, 4)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nirdeploy.backends.common.support import unsupported
 from nirdeploy.backends.fpga import dialects, external, packing, placement
-from nirdeploy.backends.fpga.cost import cycles, line, logic
+from nirdeploy.backends.fpga.cost import cycles, held, line, logic
 from nirdeploy.backends.fpga.lowering import lower, walks
 from nirdeploy.backends.fpga.passes import estimating, imaging, placing
 from nirdeploy.backends.fpga.passes.cut import Passes, cut
@@ -106,17 +106,18 @@ class FpgaBackend(Backend[Formats, Hardware]):
         clock_mhz = target.serial_board.clock_hz / 1e6
         step = line.traffic(plan.floorplan, target, activity)
         sample = line.sample(plan.floorplan, target, activity)
-        held = {} if sample is None else {"held_sample_bytes": sample.sent, "counted_sample_bytes": sample.received}
+        whole = {} if sample is None else {"held_sample_bytes": sample.sent, "counted_sample_bytes": sample.received}
         return {
             "cycles": period,
             "step_us": period / clock_mhz,
             "link_us": step.microseconds(target.serial_board.baud),
             "link_bytes_sent": step.sent,
             "link_bytes_received": step.received,
-            **held,
+            **whole,
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
             **line.load([plan], target),
+            **held.rows([plan]),
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),
             "bus_words": plan.floorplan.spike_words,
         }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nirdeploy.backends.fpga import dialects
+from nirdeploy.backends.fpga import dialects, rows
 from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.layout import WORD, Block, Layout, grids, input_layout, layout
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -50,6 +50,7 @@ class Floorplan:
         self._slices = tuple(self._blocks() if slices is None else slices)
         self._planes = {p.name: dialects.most_spikes(p.rules).bit_length() for p in network.populations if p.spiking}
         self._planes |= {name: held.bits for name, held in network.takes.items()}
+        self._together = {p.name: _together(network, p.name, target) for p in network.populations}
         word = value = 0
         for name, _ in network.inputs:
             made = self.layouts[name]
@@ -81,6 +82,10 @@ class Floorplan:
         """Bit planes of what an input or a spiking population sends."""
         return self._planes[name]
 
+    def together(self, name: str) -> int:
+        """How many weight rows of a population stand in the place of one."""
+        return self._together[name]
+
     def residents(self, name: str) -> tuple[Resident, ...]:
         """The pieces of an input or a population, in device order."""
         return self._at[name]
@@ -110,6 +115,11 @@ def _layouts(network: IntegerNetwork, target: FpgaTarget) -> dict[str, Layout]:
     return inputs | {
         p.name: layout(p.size, found.get(p.name), hardware.lanes, hardware.update) for p in network.populations
     }
+
+
+def _together(network: IntegerNetwork, name: str, target: FpgaTarget) -> int:
+    bits = rows.bits_of(p.weight for p in network.into(name))
+    return rows.together(bits, network.formats, target.hardware)
 
 
 def _lines(made: Layout, part: Slice) -> Part:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, zip_longest
 from typing import TypeVar
 
 import numpy as np
 
+from nirdeploy.backends.fpga import rows
 from nirdeploy.backends.fpga.dialects import most_spikes
 from nirdeploy.backends.fpga.layout import Grid, grids, source_grid, target_grid
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -32,24 +33,35 @@ def lower(graph: CheckedGraph, target: FpgaTarget) -> tuple[CheckedGraph, list[P
     problems = list(_late_numbers(graph))
     graph, spatial = with_relays(bordered(graph)), bool(target.hardware.spatial)
     known = _grids(list(graph.projections)) if spatial else {}
-    hardware = target.hardware
-    held = hardware.cores * hardware.weight_rows * hardware.lanes
+    held = {p.name: _held(p.weight_bits, target) for p in graph.populations}
     projections, refused = written_out([_by_channel(p, known) for p in graph.projections], spatial, held)
     return replace(graph, projections=tuple(projections)), [*problems, *refused]
 
 
-def written_out(projections: Sequence[P], spatial: bool, most: float = math.inf) -> tuple[list[P], list[Problem]]:
+def _held(weight_bits: int | None, target: FpgaTarget) -> int:
+    """Weights of so many bits that all cores together have room for."""
+    hardware, formats = target.hardware, target.formats.of_network()
+    together = rows.together(weight_bits or formats.weight_bits, formats, hardware)
+    return hardware.cores * hardware.weight_rows * hardware.lanes * together
+
+
+def written_out(
+    projections: Sequence[P], spatial: bool, most: Mapping[str, float] | None = None
+) -> tuple[list[P], list[Problem]]:
     """Projections as the cores can walk them: as they are where segments can say what they see, else as matrices.
 
-    One whose matrix has more than ``most`` weights stays as it is where boxes of it can be written out instead; what
-    can be neither is a problem.
+    One whose matrix has more than ``most`` weights (by its target) stays as it is where boxes of it can be written out
+    instead; what can be neither is a problem.
     """
     found: list[P | Problem] = list(projections)
     before: list[P | Problem] = []
     while any(now is not then for now, then in zip_longest(found, before)):
         before = found  # a projection that is written out asks for no grid any more: others may have relied on it
         known = grids((p.source, p.target, p) for p in found if not isinstance(p, Problem))
-        found = [p if isinstance(p, Problem) else _walked(p, known, spatial, most) for p in found]
+        found = [
+            p if isinstance(p, Problem) else _walked(p, known, spatial, math.inf if most is None else most[p.target])
+            for p in found
+        ]
     problems = [one for one in found if isinstance(one, Problem)]
     return [p for p in found if not isinstance(p, Problem)], problems
 

@@ -33,7 +33,7 @@ def segment_marks(hardware: Hardware) -> int:
 
 
 def pack_weights(rows: np.ndarray, bits: int) -> np.ndarray:
-    """Rows of lanes (int) as little-endian words: lane 0 in the lowest bits of a row's first word."""
+    """Places of lanes (int) as little-endian words: lane 0 in the lowest bits of a place's first word."""
     per_word = 32 // bits
     fields = (rows.astype(np.int64) & (2**bits - 1)).astype(np.uint64).reshape(-1, per_word)
     shifts = np.arange(per_word, dtype=np.uint64) * np.uint64(bits)

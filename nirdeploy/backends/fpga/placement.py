@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from nirdeploy.backends.fpga import rows
 from nirdeploy.backends.fpga.cost import cycles, work
 from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.jobs import MOST_COLUMNS
@@ -24,7 +25,8 @@ _SMALLER = "make the named layers smaller, or take a target with larger memories
 
 @dataclass(frozen=True)
 class _Need:
-    """What one block takes: by the line, and once per core that has any of it. All in the memory's own unit."""
+    """What one block takes: by the line, and once per core that has any of it. All in the memory's own unit, but for
+    weight rows, of which ``together`` stand in the place of one."""
 
     population: Population
     block: Block
@@ -32,11 +34,13 @@ class _Need:
     parameters: int
     moving: int
     shared: int
+    together: int
     shares: bool
     cycles: float
 
     def rows_on(self, lines: int) -> int:
-        return lines * self.moving + (self.shared if lines else 0)
+        own = rows.places(lines * self.moving, self.together)
+        return own + (rows.places(self.shared, self.together) if lines else 0)
 
     def parameters_on(self, lines: int) -> int:
         return self.parameters if self.shares and lines else lines * self.parameters
@@ -56,12 +60,12 @@ class _Core:
     def room(self, need: _Need, block: int, hardware: Hardware) -> bool:
         """Whether one line more goes in."""
         own = self.lines.get(block, 0)
-        rows = self.weight_rows + need.rows_on(own + 1) - need.rows_on(own)
+        weight_rows = self.weight_rows + need.rows_on(own + 1) - need.rows_on(own)
         parameters = self.parameters + need.parameters_on(own + 1) - need.parameters_on(own)
         return (
             self.neurons + need.neurons <= hardware.neurons
             and parameters <= hardware.parameters
-            and rows <= hardware.weight_rows
+            and weight_rows <= hardware.weight_rows
         )
 
     def add(self, need: _Need, block: int) -> None:
@@ -144,6 +148,7 @@ def _needs(plan: Floorplan, target: FpgaTarget) -> list[_Need]:
                     parameters=slots if shares else block.columns * slots,
                     moving=block.columns * sum(reader.reading.moving for reader in readers),
                     shared=sum(reader.reading.shared for reader in readers),
+                    together=plan.together(population.name),
                     shares=shares,
                     cycles=sum(work.job(job, target.hardware) for job in program.jobs) / block.lines,
                 )
@@ -176,7 +181,7 @@ def _spread(need: _Need, number: int, cores: list[_Core], hardware: Hardware, sp
         if not fitting:
             found = (
                 f"{left * need.block.line_neurons:,} neurons of {need.population.name!r} find no core with room for a "
-                f"line of {need.moving + need.shared:,} weight rows, {need.neurons:,} neurons and "
+                f"line of {need.rows_on(1):,} weight rows, {need.neurons:,} neurons and "
                 f"{need.parameters:,} parameters"
             )
             have = (
@@ -234,8 +239,8 @@ def _beyond_totals(plan: Floorplan, needs: list[_Need], target: FpgaTarget) -> l
     problems += _beyond_words(plan)
     widest = max(needs, key=lambda need: need.rows_on(1))
     if widest.rows_on(1) > hardware.weight_rows:
-        name, rows = widest.population.name, widest.rows_on(1)
-        found = f"{_TOO_LARGE} {rows:,} weight rows for one line of {name!r}"
+        name, one = widest.population.name, widest.rows_on(1)
+        found = f"{_TOO_LARGE} {one:,} weight rows for one line of {name!r}"
         problems.append(Problem(name, found, f"{hardware.weight_rows:,} a core can hold", _SMALLER))
     return problems
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nirdeploy.backends.fpga import dialects, memory
+from nirdeploy.backends.fpga import dialects, memory, rows
 from nirdeploy.backends.fpga import jobs as words
 from nirdeploy.backends.fpga.floorplan import Floorplan, Reader
 from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
@@ -28,6 +28,29 @@ class _Line:
     wait_before: frozenset[int]
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Weight rows of a block that follow each other: of its ``neurons`` (None: of all in common), ``together`` at a
+    place."""
+
+    block: Block
+    readers: list[Reader]
+    neurons: np.ndarray | None
+    together: int
+
+    def weights(self) -> np.ndarray:
+        """int64 (rows, width of the block); shorter rows end in zeros."""
+        made = [reader.reading.shared_weights() for reader in self.readers if reader.reading.shared]
+        if self.neurons is not None:
+            made = [
+                reader.reading.moving_weights(own)
+                for own in _rows_of(self.neurons, self.block)
+                for reader in self.readers
+                if reader.reading.moving
+            ]
+        return np.concatenate([np.pad(one, ((0, 0), (0, self.block.width - one.shape[1]))) for one in made])
+
+
 #: A segment of a source's lowest bit plane, and bits from one plane to the next.
 _InPlanes = tuple[PlacedSegment, int]
 
@@ -45,9 +68,9 @@ class Program:
         self._words = memory.parameter_words(target)
         self.jobs: list[Job] = []
         self.segments: list[PlacedSegment] = []
-        self.weight_rows = self.slots = self.parameter_slots = 0
+        self.weight_rows = self.rows = self.slots = self.parameter_slots = 0
         self._shared: dict[tuple[str, int], int] = {}  # of a population's block: first of its shared weight rows
-        self._weights: list[tuple[Block, list[Reader], np.ndarray | None]] = []  # None: of all rows in common
+        self._weights: list[_Rows] = []
         self._parameters: list[np.ndarray] = []
         for part in slices:
             self._add(part)
@@ -63,23 +86,14 @@ class Program:
         return self.parameter_slots * int(self._hardware.update)
 
     def weights(self) -> np.ndarray:
-        """int64 (weight rows, lanes)."""
-        rows = np.zeros((self.weight_rows, self._hardware.lanes), dtype=np.int64)
+        """int64 (places of weight rows, lanes)."""
+        places = np.zeros((self.weight_rows, self._hardware.lanes), dtype=np.int64)
         at = 0
-        for block, readers, neurons in self._weights:
-            if neurons is None:
-                blocks = [reader.reading.shared_weights() for reader in readers if reader.reading.shared]
-            else:
-                blocks = [
-                    reader.reading.moving_weights(own)
-                    for own in _rows_of(neurons, block)
-                    for reader in readers
-                    if reader.reading.moving
-                ]
-            for weights in blocks:
-                rows[at : at + len(weights), : weights.shape[1]] = weights
-                at += len(weights)
-        return rows
+        for one in self._weights:
+            made = rows.packed(one.weights(), one.together, self._formats.weight_bits)
+            places[at : at + len(made), : made.shape[1]] = made
+            at += len(made)
+        return places
 
     def parameter_words(self) -> np.ndarray:
         """uint32 (neurons, words)."""
@@ -92,12 +106,10 @@ class Program:
         block = resident.part.block
         neurons = plan.layouts[part.population].order()[part.first : part.first + part.count]
         readers = plan.readers(part.population, block)
+        together = plan.together(part.population)
         shared_at = self._add_shared(part.population, block, readers)
-        moving = sum(reader.reading.moving for reader in readers)
-        moving_at, rows = self.weight_rows, math.ceil(part.count / block.width)
-        if moving:
-            self._weights.append((block, readers, neurons))
-            self.weight_rows += rows * moving
+        moving, height = sum(reader.reading.moving for reader in readers), math.ceil(part.count / block.width)
+        moving_at = self._add_rows(_Rows(block, readers, neurons, together), height * moving)
         shares, parameter_slot = self._add_parameters(population, neurons, block)
         lines = [
             self._line(resident.part.first_line + line, line * block.columns * moving, readers, shared_at, moving_at)
@@ -121,7 +133,7 @@ class Program:
         made[0].flags |= words.FIRST_JOB
         made[-1].flags |= words.LAST_JOB
         self.jobs += made
-        self.slots += rows * slots
+        self.slots += height * slots
 
     def _job(self, population: IntegerPopulation, part: Slice, lines: list[_Line], columns: int) -> Job:
         flags = words.FIRES if population.spiking else words.VALUES
@@ -161,25 +173,31 @@ class Program:
         """Weight rows that all slices of a block on this core have in common."""
         key = (name, block.first)
         if key not in self._shared:
-            self._shared[key] = self.weight_rows
             shared = sum(reader.reading.shared for reader in readers)
-            if shared:
-                self._weights.append((block, readers, None))
-                self.weight_rows += shared
+            self._shared[key] = self._add_rows(_Rows(block, readers, None, self._plan.together(name)), shared)
         return self._shared[key]
+
+    def _add_rows(self, made: _Rows, count: int) -> int:
+        """So many weight rows, behind those that are there; the number of the first one."""
+        at = rows.number(self.weight_rows, made.together, self._hardware)
+        if count:
+            self._weights.append(made)
+            self.weight_rows += rows.places(count, made.together)
+            self.rows += count
+        return at
 
     def _add_parameters(self, population: IntegerPopulation, neurons: np.ndarray, block: Block) -> tuple[bool, int]:
         """Whether all rows have the same ones, and the first slot."""
         at, update = self.parameter_slots, self._hardware.update
         slots = math.ceil(block.width / update)
         packed = memory.pack_parameters(population, neurons, self._formats, self._hardware, self._words)
-        rows = math.ceil(len(neurons) / block.width)
-        padded = np.zeros((rows * block.width, self._words), dtype=np.uint32)
+        count = math.ceil(len(neurons) / block.width)
+        padded = np.zeros((count * block.width, self._words), dtype=np.uint32)
         padded[: len(packed)] = packed
-        by_row = padded.reshape(rows, block.width, self._words)
+        by_row = padded.reshape(count, block.width, self._words)
         full = by_row if len(packed) == len(padded) else by_row[:-1]
         tail = packed[len(full) * block.width :]
-        shares = rows > 1 and bool((full == full[0]).all()) and bool((tail == full[0][: len(tail)]).all())
+        shares = count > 1 and bool((full == full[0]).all()) and bool((tail == full[0][: len(tail)]).all())
         kept = by_row[:1] if shares else by_row
         made = np.zeros((len(kept), slots * update, self._words), dtype=np.uint32)
         made[:, : block.width] = kept

@@ -22,6 +22,7 @@ class Hardware(Table):
     lanes: Annotated[int, Field(ge=4, le=256)]
     update: Literal[1, 2, 4, 8, 16]
     weight_rows: Annotated[int, Field(ge=32, le=65536)]
+    packed: Literal[0, 1] = 0
     neurons: Annotated[int, Field(ge=4, le=65536)]
     parameters: Annotated[int, Field(ge=4, le=65536)]
     synapse: Literal[0, 1]
@@ -80,6 +81,23 @@ class Hardware(Table):
     def looks_ahead(self) -> bool:
         """Whether words without spikes are not fetched."""
         return bool(self.spots) and not self.compact
+
+    @property
+    def place_bits(self) -> int:
+        """Of the number of a place for a weight row."""
+        return (self.weight_rows - 1).bit_length()
+
+    def packs(self, weight_bits: int) -> int:
+        """Rows of few bits that may stand in the place of one whose weights have so many: 1, 2 or 4, as far as parts of
+        two bits are left and a row's number, of 16 bits at most, can say it."""
+        if not self.packed or self.compact:
+            return 1
+        told = 4 if self.place_bits <= 13 else 2 if self.place_bits == 14 else 1
+        return min(weight_bits // 2, told)
+
+    def number_bits(self, weight_bits: int) -> int:
+        """Of a weight row's number, which says how many stand together."""
+        return self.place_bits + {1: 0, 2: 2, 4: 3}[self.packs(weight_bits)]
 
     def beyond(self, plain: bool) -> int:
         """Cycles that a neuron takes longer where its job asks for something of a dialect (``beyond_plain.v``)."""

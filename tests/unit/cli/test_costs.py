@@ -18,6 +18,10 @@ from tests.unit.cli.conftest import Cli
         ({}, []),
         ({"cycles": 7, "step_us": 2.0}, []),
         (
+            {"weight_rows": 2880, "row_places": 960, "together": "lif1 by 4"},
+            ["weight rows: 2,880 in 960 places, as those of few bits stand together: lif1 by 4"],
+        ),
+        (
             {"image_bytes": 1234, "image_s": 0.0041, "step_us": 343.4, "link_us": 12.0},
             [
                 "load: 1,234 bytes of image, 4.1 ms on the line, once",

@@ -119,7 +119,7 @@ def memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
 def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     """The memories of one core."""
     out_address = (hardware.out_words - 1).bit_length()
-    group, row = (hardware.groups - 1).bit_length(), (hardware.weight_rows - 1).bit_length()
+    group, row = (hardware.groups - 1).bit_length(), hardware.number_bits(formats.weight_bits)
     slots = hardware.update
     yield Memory(32, 2 * hardware.spike_words)
     yield Memory(32, 16 * hardware.jobs)

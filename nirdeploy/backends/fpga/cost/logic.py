@@ -72,6 +72,7 @@ def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> di
     group, address = (hardware.groups - 1).bit_length(), (hardware.out_words - 1).bit_length()
     depths = (hardware.weight_rows, hardware.spike_words, hardware.segments, hardware.neurons, hardware.parameters)
     cells = blocks.map_memories(family, hardware, formats)
+    parts = hardware.number_bits(formats.weight_bits) - hardware.place_bits  # of weight rows: 0, 2 (halves) or 3
     return {
         "device": 1,
         "events": int(events),
@@ -85,6 +86,8 @@ def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> di
         "lanes": cores * hardware.lanes,
         "lane bits": cores * hardware.lanes * sums,
         "weight words": cores * hardware.lanes * formats.weight_bits // 32,
+        "part bits": cores * parts,
+        "part lane bits": cores * parts * hardware.lanes * formats.weight_bits,
         "update": units,
         "update state bits": units * state,
         "update input bits": units * entering,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nirdeploy.backends.fpga.cost import line, work
+from nirdeploy.backends.fpga.cost import held, line, work
 from nirdeploy.backends.fpga.cost.player import predict
 from nirdeploy.backends.fpga.passes.cut import Pass, Passes
 from nirdeploy.backends.fpga.passes.imaging import image_of
@@ -27,6 +27,7 @@ def estimate(passes: Passes, network: IntegerNetwork, target: FpgaTarget, activi
         "link_bytes_sent": sum(tiles * step.sent for tiles, step in steps),
         "link_bytes_received": sum(tiles * step.received for tiles, step in steps),
         **line.load([one.plan for one in passes.passes], target),
+        **held.rows(one.plan for one in passes.passes),
         "synaptic_events": activity * sum(p.synapses() for p in network.projections),
         "bus_words": sum(one.wiring.tiles * one.plan.floorplan.spike_words for one in passes.passes),
         **(_on_board(passes, network, target, busy) if target.hardware.external else {}),

@@ -123,7 +123,9 @@ def _limits(whole: Whole, name: str, target: FpgaTarget) -> tuple[int, int]:
     """Weight rows and bits of bitmaps that there are for what a row of neurons reads."""
     planes = whole.signals[name].bits if whole.populations[name].spiking else 0
     begun = sum(whole.signals[way.projection.source].bits for way in whole.ways[name])  # words: one of each plane
-    return target.hardware.weight_rows, WORD * (target.hardware.spike_words - planes - begun)
+    together = whole.together(name, target)
+    held = together * target.hardware.weight_rows - (together - 1)  # shared and own rows both end within a place
+    return held, WORD * (target.hardware.spike_words - planes - begun)
 
 
 def _together(loads: list[_Load]) -> list[list[_Load]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from nirdeploy.backends.fpga import rows
 from nirdeploy.backends.fpga.layout import WORD
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
 from nirdeploy.backends.fpga.passes.ways import Way, extent
@@ -19,7 +20,8 @@ from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 @dataclass(frozen=True)
 class Room:
     """``words`` of bitmaps, ``values`` read out, ``lines`` of ``neurons`` each, weight rows that a line takes
-    (``moving``) and those that a core with any of it does (``shared``). ``taken``: bits that are sent."""
+    (``moving``) and those that a core with any of it does (``shared``), of which ``together`` stand in the place of
+    one. ``taken``: bits that are sent."""
 
     words: int
     values: int
@@ -27,12 +29,13 @@ class Room:
     neurons: int
     moving: int
     shared: int
+    together: int
     taken: int
 
     def fits(self, target: FpgaTarget) -> bool:
-        """Whether a pass may have room; where it says no, there is none."""
+        """Whether a pass may have room; where it says no, there is none for weights of so many bits."""
         hardware = target.hardware
-        lines = hardware.weight_rows - self.shared
+        lines = self.together * (hardware.weight_rows - rows.places(self.shared, self.together))
         lines = lines // self.moving if self.moving else hardware.neurons if lines >= 0 else 0
         lines = min(lines, hardware.neurons // self.neurons) * hardware.cores
         return (
@@ -57,13 +60,14 @@ def room(whole: Whole, name: str, box: Box, target: FpgaTarget) -> Room:
         bits, signal = math.prod(seen), whole.signals[way.projection.source]
         taken += signal.bits * bits
         words += signal.bits * math.ceil(bits / WORD)
-        rows = rows_of(way, seen, channels, whole.spatial)
+        taking = rows_of(way, seen, channels, whole.spatial)
         if isinstance(way.projection.operator, Convolution) and is_walked(way, whole.spatial):
-            shared += rows
+            shared += taking
         else:
-            moving += rows * columns
+            moving += taking * columns
     values = 0 if population.spiking else math.prod(box.shape)
-    return Room(words, values, blocks, columns * slots, moving, shared, taken)
+    together = whole.together(name, target)
+    return Room(words, values, blocks, columns * slots, moving, shared, together, taken)
 
 
 def is_walked(way: Way, spatial: bool) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from nirdeploy.backends.fpga import dialects, layout
+from nirdeploy.backends.fpga import dialects, layout, rows
 from nirdeploy.backends.fpga.passes.boxes import Grid
 from nirdeploy.backends.fpga.passes.ways import Way, trimmed, whole_way
 from nirdeploy.backends.fpga.schema import FpgaTarget
@@ -63,6 +64,15 @@ class Whole:
             if target.hardware.bit_planes > 1:
                 ways[name] = together(ways[name], signals)
         return cls(network, populations, ways, grids, signals, {}, bool(target.hardware.spatial))
+
+    def together(self, name: str, target: FpgaTarget) -> int:
+        """How many weight rows of a population stand in the place of one, at least: there may be a box of it whose
+        weights have fewer bits."""
+        return rows.together(self._bits[name], self.network.formats, target.hardware)
+
+    @cached_property
+    def _bits(self) -> dict[str, int]:
+        return {name: rows.bits_of(way.projection.operator.weight for way in ways) for name, ways in self.ways.items()}
 
     def sources(self, name: str) -> list[str]:
         """The populations that one reads, each once."""

@@ -37,7 +37,8 @@ def refused(error: DoesNotFit) -> None:
     | networks.graphs(beyond=True)
     | networks.grids(400)
     | networks.grids(400, beyond=True)
-    | networks.encoded(),
+    | networks.encoded()
+    | networks.few_bits(networks.graphs() | networks.grids(400)),
     rows=st.sampled_from([64, 128, 512]),
     words=st.sampled_from([32, 64]),
     neurons=st.sampled_from([16, 64]),

@@ -16,6 +16,7 @@ import pytest
 import nirdeploy as nd
 from nirdeploy import processes
 from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.graph.precision import with_bits
 from nirdeploy.records.trains import JOURNAL
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Maximum
@@ -54,6 +55,7 @@ def test_a_network_of_any_size_on_a_small_board() -> None:
     for graph, x in (
         (check(networks.looped(networks.two_layers(sizes=(1300, 30, 200)))), networks.spikes(1, (5, 3, 1300))),
         (maps(), networks.spikes(2, (4, 2, 3, 12, 12))),
+        (with_bits(maps(), {"a": 2, "b": 4}), networks.spikes(3, (4, 2, 3, 12, 12))),
     ):
         built = nd.build(graph, target)
         assert len(built.image.passes) > 2

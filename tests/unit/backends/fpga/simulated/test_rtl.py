@@ -59,6 +59,24 @@ def test_rtl_equals_the_integer_simulator(fabric: rtl.Fabric, graph: CheckedGrap
     assert measured.stats["saturations"] == expected.stats["saturations"]
 
 
+@pytest.mark.soak
+@settings(max_examples=campaign(40, 1_500))
+@given(
+    graph=networks.few_bits(networks.graphs() | networks.graphs(beyond=True) | networks.grids() | networks.encoded()),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_weights_of_few_bits_stand_together_and_count_alone(fabric: rtl.Fabric, graph: CheckedGraph, seed: int) -> None:
+    """2, 4 and 8 bits in one network: rows by one, two and four in a place, as far as the hardware packs them."""
+    fit = fitting.fit(graph, fabric.target)
+    assume(fpga.in_one_pass(fit))
+    network, x = fit.network, networks.stimulus(graph, seed)
+    assert network is not None
+    image = fpga.packed(fit, fabric.target)
+    fabric.load(image)
+    verdict = verify(integer.simulate(network, x), fabric.run(image, x), allow_silent=True)
+    assert verdict.equal, verdict.summary()
+
+
 def test_a_wrong_weight_in_the_memory_shows(fabric: rtl.Fabric) -> None:
     """The law above can fail: one bit of one weight, and the spikes are others."""
     from nirdeploy.graph.check import check
