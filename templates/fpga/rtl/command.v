@@ -9,7 +9,9 @@ module command #(
     input  wire          rst,
     // request
     input  wire          frame_valid,
-    input  wire [PW:0]   frame_length,
+    input  wire [PW:0]   left,       // bytes not yet read, but for the CRC; then of the payload
+    output wire          advance,    // one is
+    output wire          frame_re,   // the next one comes to frame_rdata
     output wire [PW-1:0] frame_raddr,
     input  wire [7:0]    frame_rdata,
     output reg           frame_done,
@@ -58,7 +60,6 @@ module command #(
 
     reg [4:0]  state, after;      // `after`: where COLLECT goes
     reg [7:0]  kind, seq, status, expected_seq;
-    reg [PW:0] left;              // payload bytes not yet read
     reg [47:0] field;             // the last bytes collected, the latest on top
     reg [2:0]  field_left;
     reg        valid;             // the image is valid
@@ -72,13 +73,16 @@ module command #(
     assign cfg_wdata = word;
 
     // ---------------------------------------------------------------- bytes of the request
-    reg  [PW-1:0] pos;
+    localparam [PW-1:0] START = { {(PW-2){1'b1}}, 2'b00};
+    reg  [PW-1:0] pos;            // of the next one; the first stands at START
+    wire          starts = state == IDLE && frame_valid && !frame_done;
     wire          step_taken = state == STREAM && left != 0 && step_ready;
     wire          hashes = state == HASH && hash_ready;
-    wire          advance = state == TYPE || state == SEQ || state == COLLECT || hashes || step_taken;
+    assign        advance = state == TYPE || state == SEQ || state == COLLECT || hashes || step_taken;
     wire [7:0]    value = frame_rdata;
 
-    assign frame_raddr = advance ? pos + 1'b1 : pos;
+    assign frame_re    = starts || advance;
+    assign frame_raddr = pos;
     assign step_valid  = state == STREAM && left != 0;
     assign step_data   = value;
 
@@ -129,19 +133,12 @@ module command #(
     always @(posedge clk) begin
         frame_done <= 1'b0;
         begins     <= 1'b0;
-        if (advance) begin
-            pos  <= pos + 1'b1;
-            left <= left - 1'b1;
-        end
+        if (frame_re) pos <= pos + 1'b1;
         case (state)
             IDLE: begin
-                pos     <= 0;
                 section <= 0;
                 status  <= OK;
-                if (frame_valid && !frame_done) begin
-                    left  <= frame_length - 4;
-                    state <= TYPE;
-                end
+                if (starts) state <= TYPE;
             end
             TYPE: begin
                 kind  <= value;
@@ -325,6 +322,7 @@ module command #(
                 end else if (header_sent && at == last) state <= CLOSE;
             end
             CLOSE: if (out_close_ready) begin
+                pos        <= START;
                 frame_done <= 1'b1;
                 state      <= IDLE;
             end
@@ -332,6 +330,7 @@ module command #(
         endcase
         if (rst) begin
             state     <= IDLE;
+            pos       <= START;
             run       <= 1'b0;
             valid     <= 1'b0;
             streaming <= 1'b0;

@@ -183,7 +183,7 @@ module core #(
     wire              second, turn;
     assign start = job_ready && segments_idle && complete && job_room;
 
-    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW), .LISTS(LISTS), .SPOTS(SPOTS)) next (
+    job_fetch #(.JOBS(JOBS), .GROUPS(GROUPS), .GW(GW), .LISTS(LISTS), .SPOTS(SPOTS), .COMPACT(COMPACT)) next (
         .clk(clk), .run(run), .jobs(jobs), .split(split), .turn(turn), .second(second),
         .we(we_jobs), .cfg_addr(cfg_addr[JW+3:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(job_word),
         .ready(job_ready), .start(start), .advance(job_through), .wait_now(wait_now), .wait_before(wait_before),

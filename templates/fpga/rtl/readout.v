@@ -31,7 +31,8 @@ module readout #(
     localparam ENTRY = 4'd0, LOOK = 4'd1, WAIT = 4'd2, COUNT = 4'd3, ADD = 4'd4, HEAD = 4'd5,
                READ = 4'd6, WORD = 4'd7, RAW = 4'd8, EVENT = 4'd9, HIGH = 4'd10, DONE = 4'd11, TALLY = 4'd12, KEEP = 4'd13;
     localparam KB = COUNTERS != 0 ? 4 : 1;  // bits of a kind
-    localparam TW = 16 + KB + AW + GW;
+    localparam LW = COUNTERS != 0 || AW > 13 ? 16 : AW + 3;  // bits of a size
+    localparam TW = LW + KB + AW + GW;
     localparam CW = COUNTERS > 1 ? $clog2(COUNTERS) : 1;
 
     reg [3:0]        state;
@@ -44,16 +45,22 @@ module readout #(
     wire [GW-1:0] group = fields[GW-1:0];
     wire [3:0]    kind = COUNTERS != 0 ? fields[GW +: 4] : {3'd0, fields[GW]};
     wire [AW-1:0] start = fields[GW+KB +: AW];
-    wire [15:0]   size = fields[GW+KB+AW +: 16];  // bytes; of a tally, items
+    wire [LW-1:0] bytes = fields[GW+KB+AW +: LW]; // of a tally, items
+    reg  [15:0]   size;
     wire          values = kind[0];
     wire          by_sample = kind[2:1] != 2'd0;
     wire          last_only = kind[2:0] == 3'd3;
     wire          tallied = by_sample && !last_only;
     wire          sample_length = COUNTERS != 0 && table_data[12];
 
+    always @* begin
+        size = 16'd0;
+        size[LW-1:0] = bytes;
+    end
+
     ram #(.WIDTH(TW), .DEPTH(32)) probes (
         .clk(clk), .we(table_we), .waddr(entries[4:0]),
-        .wdata({table_data[47:32], table_data[16 +: AW], table_data[8 +: KB], table_data[GW-1:0]}),
+        .wdata({table_data[32 +: LW], table_data[16 +: AW], table_data[8 +: KB], table_data[GW-1:0]}),
         .re(1'b1), .raddr(entry), .rdata(fields)
     );
 
@@ -64,12 +71,15 @@ module readout #(
         .re(1'b1), .raddr({parity, addr}), .rdata(stored)
     );
 
-    reg  [15:0] left;    // bytes of the group not yet seen
+    reg  [LW-1:0] left;  // bytes of the group not yet seen
     reg  [15:0] events;  // spikes of the group
-    reg  [31:0] word;
+    reg  [31:0] apart;   // the word that is being taken apart
     reg  [1:0]  byte_left;
     reg  [10:0] index;   // of the word within the group
-    localparam  BITS = EVENTS != 0 || COUNTERS != 0;  // words are taken apart
+    localparam  BITS = EVENTS != 0 || COUNTERS != 0;  // words are taken apart; else they stand where they were read
+    wire [31:0] word = BITS ? apart : stored >> {~byte_left, 3'd0};
+    wire        raw_ends = left == 1 || byte_left == 0;
+    wire [LW-1:0] behind = left > 4 ? left - 4 : 0;  // bytes behind this word
     wire [31:0] onehot = BITS ? word & (~word + 1'b1) : 32'd0;
     wire [4:0]  position;
     wire        as_events = EVENTS != 0 && !values && events <= 16'd253 && {events[14:0], 1'b0} < size;
@@ -137,7 +147,7 @@ module readout #(
             LOOK: state <= WAIT;  // the table's word arrives
             WAIT: begin
                 addr      <= start;
-                left      <= !by_sample ? size : values ? {size[13:0], 2'b00} : {3'd0, size[15:3]} + {15'd0, size[2:0] != 0};
+                left      <= !by_sample ? bytes : values ? bytes << 2 : (bytes + 7) >> 3;
                 events    <= 0;
                 index     <= 0;
                 item      <= 0;
@@ -148,14 +158,14 @@ module readout #(
             COUNT: state <= EVENTS == 0 || left == 0 ? HEAD : ADD;  // the word at `addr` arrives
             ADD: begin
                 addr   <= addr + 1'b1;
-                left   <= left > 16'd4 ? left - 16'd4 : 16'd0;
+                left   <= behind;
                 state  <= COUNT;
             end
             HEAD: if (give) begin
                 out_valid <= 1'b1;
                 out_data  <= as_events ? events[7:0] : 8'hFF;
                 addr      <= start;
-                left      <= size;
+                left      <= bytes;
                 state     <= as_events && events == 0 ? DONE : READ;
             end
             READ: begin
@@ -163,14 +173,14 @@ module readout #(
                 if (left == 0 && tallied && ends && !reporting) begin
                     reporting <= 1'b1;
                     item      <= 0;
-                    left      <= values ? {size[13:0], 2'b00} : wide ? {size[14:0], 1'b0} : size;
+                    left      <= values ? bytes << 2 : wide ? bytes << 1 : bytes;
                     state     <= READ;
                 end
             end
             WORD: begin
-                word      <= reporting ? sum : stored;
+                apart     <= reporting ? sum : stored;
                 byte_left <= reporting && !values ? {1'b0, wide} : 2'd3;
-                addr      <= addr + 1'b1;
+                if (BITS) addr <= addr + 1'b1;
                 if (reporting) item <= item + 1'b1;
                 if (reporting || !tallied) state <= as_events && !by_sample ? EVENT : RAW;
                 else state <= values ? KEEP : EVENT;
@@ -178,18 +188,19 @@ module readout #(
             RAW: if (give) begin
                 out_valid <= 1'b1;
                 out_data  <= word[7:0];
-                word      <= word >> 8;
+                apart     <= apart >> 8;
                 byte_left <= byte_left - 1'b1;
                 left      <= left - 1'b1;
-                if (left == 1 || byte_left == 0) state <= READ;
+                if (!BITS && raw_ends) addr <= addr + 1'b1;
+                if (raw_ends) state <= READ;
             end
             EVENT: if (!BITS || word == 0) begin
                 index <= index + 1'b1;
-                left  <= left > 16'd4 ? left - 16'd4 : 16'd0;
+                left  <= behind;
                 state <= READ;
             end else if (tallied) begin
                 item  <= {index, position};
-                word  <= word & ~onehot;
+                apart <= word & ~onehot;
                 state <= TALLY;
             end else if (give) begin
                 out_valid <= 1'b1;
@@ -199,13 +210,13 @@ module readout #(
             TALLY: state <= KEEP;  // the sum arrives
             KEEP: if (values) begin
                 item  <= item + 1'b1;
-                left  <= left - 16'd4;
+                left  <= left - 4;
                 state <= READ;
             end else state <= EVENT;
             HIGH: if (give) begin
                 out_valid <= 1'b1;
                 out_data  <= index[10:3];
-                word      <= word & ~onehot;
+                apart     <= word & ~onehot;
                 state     <= EVENT;
             end
             DONE: begin
