@@ -3,7 +3,7 @@
     python benchmarks/boards.py [--board fpga-icebreaker]
 
 Takes minutes per board; a bitstream is made once per hardware and kept in nirdeploy's cache (NIRDEPLOY_CACHE). The bar
-of the iCE40UP5K: at most 3,400 logic cells with 8 lanes, at 24 MHz or more; SYNtzulu takes 3,473 there (published).
+of the iCE40UP5K: at most 3,000 logic cells with 8 lanes, at 24 MHz or more; SYNtzulu takes 3,473 there (published).
 Ends with status 1 if a board does not fit or is too slow.
 """
 

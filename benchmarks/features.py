@@ -23,7 +23,10 @@ from nirdeploy.targets.tables import Target
 FEATURES: dict[str, dict[str, Any]] = {
     "the board's own": {},
     "16 lanes": {"hardware.lanes": 16},
-    "cells of the family's own": {"synthesis.cells": ["fired", "lane_sums", "run_mask"]},
+    "no cells of the family's own": {"synthesis.cells": []},
+    "fired in logic cells": {"synthesis.cells": ["lane_sums", "run_mask"]},
+    "lane_sums in logic cells": {"synthesis.cells": ["fired", "run_mask"]},
+    "run_mask in logic cells": {"synthesis.cells": ["fired", "lane_sums"]},
     "spikes sent as events": {"synthesis.events": True},
     "inputs held and packed": {"hardware.held": 1},
     "tallies of a sample": {"hardware.counters": 64},

@@ -1,8 +1,9 @@
-// What the device says of itself: what it has counted and the image's hash, in one memory of 16-bit words, and its
-// identity, which is constant: nothing that is written can change it.
+// What the device says of itself, in one memory of 16-bit words: what it has counted, the image's hash and, in the upper
+// half, its identity, which is constant: nothing is written there.
 //
 //   0 bad frames (up to 65,528)   1..4 cycles   5..8 cycles in which cores worked   9, 10 steps   11, 12 saturations
-//   16..28 the same, as they stood when `wanted`         34..47 IDENTITY (no memory)     48..63 hash of the image
+//   16..28 the same, as they stood when `wanted`       48..63 hash of the image
+//   64..79 zero       98..111 IDENTITY (told as 34..47)
 //
 // A sweep goes through all counters in 64 cycles, four each: read; add; add again, into the copy if it is wanted; then
 // the write port is the hash's. What happens meanwhile waits in a few bits. Words 16 on and 34 on are what
@@ -33,8 +34,8 @@ module counters #(
     localparam [3:0] BAD = 4'd0, CYCLES = 4'd1, WORKING = 4'd5, STEPS = 4'd9, SATURATIONS = 4'd11;
     localparam SW = SB + 7;           // as many as two sweeps may bring
 
-    (* no_rw_check *)
-    reg [15:0] mem [0:63];
+    (* no_rw_check, ram_style = "block" *)
+    reg [15:0] mem [0:127];
 
     // ---------------------------------------------------------------- the sweep
     reg  [5:0]  beat;
@@ -51,10 +52,10 @@ module counters #(
     reg  [4:0]    steps;
     reg  [SW-1:0] saturations;
     wire          clears = word[3] || (word[2] && word[1:0] != 0);  // from WORKING on
+    wire          anew = clearing && (clearing_all || clears);  // from zero, which is read instead
     reg  [15:0]   waits, addend, read;
     reg           bads_end;           // no more of them are counted
-    wire [15:0]   stands = clearing && (clearing_all || clears) ? 16'd0 : read;
-    wire [16:0]   sum = {1'b0, stands} + {1'b0, addend};
+    wire [16:0]   sum = {1'b0, read} + {1'b0, addend};
     wire          takes = phase == 2'd0 && !to_clear;
 
     always @* begin
@@ -73,7 +74,7 @@ module counters #(
         beat <= beat + 1'b1;
         if (phase == 2'd0) addend <= waits;
         if (phase == 2'd2) carry <= sum[16];
-        if (phase == 2'd2 && word == BAD) bads_end <= &stands[15:3];
+        if (phase == 2'd2 && word == BAD) bads_end <= &read[15:3];
         bads        <= takes && word == BAD ? {2'd0, bad} : bads + {2'd0, bad};
         works       <= takes && word == WORKING ? {7'd0, working} : works + {7'd0, working};
         steps       <= takes && word == STEPS ? {4'd0, step} : steps + {4'd0, step};
@@ -106,19 +107,18 @@ module counters #(
     wire [5:0]  waddr = phase == 2'd3 ? at[6:1] : {1'b0, phase[1], word};
     wire [15:0] wdata = phase == 2'd3 ? hash_data : sum[15:0];
 
-    // Read only: byte 64 and on.
-    (* rom_style = "block" *)
-    reg [7:0] rom [0:31];
-    reg [7:0] constant;
-    integer   i;
-    initial for (i = 0; i < 32; i = i + 1) rom[i] = i < 4 ? 8'd0 : IDENTITY[8*(i < 4 ? 0 : i-4) +: 8];
+    wire [6:0]  raddr = phase[1] ? {at[6:5] == 2'b10, at[6:1]} : {anew, 2'b00, word};
+    integer     i;
+    initial begin
+        for (i = 64; i < 128; i = i + 1) mem[i] = 16'd0;
+        for (i = 0; i < 14; i = i + 1) mem[98+i] = IDENTITY[16*i +: 16];
+    end
 
     assign hash_ready = phase == 2'd3;
 
     always @(posedge clk) begin
-        if (we) mem[waddr] <= wdata;
-        if (!phase[0]) read <= mem[phase[1] ? at[6:1] : {2'b00, word}];
-        constant <= rom[at[4:0]];
-        if (phase == 2'd3) told <= at[6:5] == 2'b10 ? constant : at[0] ? read[15:8] : read[7:0];
+        if (we) mem[{1'b0, waddr}] <= wdata;
+        if (!phase[0]) read <= mem[raddr];
+        if (phase == 2'd3) told <= at[0] ? read[15:8] : read[7:0];
     end
 endmodule

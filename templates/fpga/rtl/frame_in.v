@@ -11,17 +11,20 @@ module frame_in #(
     output wire          in_ready,
     input  wire [7:0]    in_data,
     output reg           valid,     // a body is held
-    output reg  [AW:0]   length,    // of the body, CRC included
+    output reg  [AW:0]   left,      // bytes of it that were not `taken`; those of its CRC do not count
+    input  wire          taken,     // one more was
     input  wire          done,
-    input  wire [AW-1:0] raddr,     // `rdata` one cycle later
+    input  wire          re,        // `rdata` one cycle later; the first byte of the body stands at START
+    input  wire [AW-1:0] raddr,
     output wire [7:0]    rdata,
     output reg           bad,       // pulses: one was dropped
     output wire          begun      // a frame has begun and not ended
 );
     localparam [31:0] RESIDUE = 32'hDEBB20E3;  // CRC-32 over data and its own CRC, before inversion
     localparam [3:0]  BEATS   = 8 / CRC_BITS;
+    localparam [AW:0] START   = {{(AW-1){1'b1}}, 2'b00};  // four before 0, so that what comes in is counted without the CRC
 
-    reg [7:0]  remaining;     // bytes of the current COBS group
+    reg [7:0]  remaining;     // bytes up to the next code of COBS, itself included
     reg        zero_pending;  // the group ends with a zero unless the frame does
     reg        started, broken;
     reg [31:0] crc;
@@ -31,12 +34,13 @@ module frame_in #(
     wire summing = beats_left != 0;
 
     wire take = in_valid && in_ready;
-    wire code = take && in_data != 0 && remaining == 0;
-    wire emit = take && in_data != 0 && (remaining != 0 || zero_pending);
+    wire group_ends = remaining == 8'd1;
+    wire code = take && in_data != 0 && group_ends;
+    wire emit = take && in_data != 0 && (!group_ends || zero_pending);
     wire [7:0] emitted = code ? 8'd0 : in_data;
     // Six bytes at least: type, seq, CRC.
-    wire good = started && !broken && remaining == 0 && (length[AW:3] != 0 || length[2:1] == 2'b11) && crc == RESIDUE;
-    wire room = length != MAX_BODY;
+    wire good = started && !broken && group_ends && !left[AW] && left[AW-1:1] != 0 && crc == RESIDUE;
+    wire room = left[AW] || left[AW-1:2] != {(AW-2){1'b1}};
 
     assign begun = started;
 
@@ -46,15 +50,17 @@ module frame_in #(
     crc32 #(.BITS(CRC_BITS)) check (.crc(crc), .data(summed[CRC_BITS-1:0]), .next(crc_next));
 
     ram #(.WIDTH(8), .DEPTH(MAX_BODY)) body (
-        .clk(clk), .we(emit && room), .waddr(length[AW-1:0]), .wdata(emitted),
-        .re(1'b1), .raddr(raddr), .rdata(rdata)
+        .clk(clk), .we(emit && room), .waddr(left[AW-1:0]), .wdata(emitted),
+        .re(re), .raddr(raddr), .rdata(rdata)
     );
 
     always @(posedge clk) begin
         bad <= 1'b0;
         if (done) begin
-            valid  <= 1'b0;
-            length <= 0;
+            valid <= 1'b0;
+            left  <= START;
+        end else if (taken || (emit && room)) begin
+            left <= left + {{AW{taken}}, 1'b1};
         end
         if (summing) begin
             crc        <= crc_next;
@@ -64,8 +70,8 @@ module frame_in #(
         if (take && in_data == 0) begin
             valid <= good;
             bad   <= started && !good;
-            if (!good) length <= 0;
-            remaining    <= 0;
+            if (!good) left <= START;
+            remaining    <= 8'd1;
             zero_pending <= 1'b0;
             started      <= 1'b0;
             broken       <= 1'b0;
@@ -73,23 +79,22 @@ module frame_in #(
         end else if (take) begin
             started <= 1'b1;
             if (code) begin
-                remaining    <= in_data - 1'b1;
+                remaining    <= in_data;
                 zero_pending <= in_data != 8'hFF;
             end else remaining <= remaining - 1'b1;
             if (emit) begin
-                if (room) length <= length + 1'b1;
-                else broken <= 1'b1;
+                if (!room) broken <= 1'b1;
                 summed     <= emitted;
                 beats_left <= BEATS;
             end
         end
         if (rst) begin
             valid        <= 1'b0;
-            remaining    <= 0;
+            remaining    <= 8'd1;
             zero_pending <= 1'b0;
             started      <= 1'b0;
             broken       <= 1'b0;
-            length       <= 0;
+            left         <= START;
             crc          <= 32'hFFFFFFFF;
             beats_left   <= 0;
         end

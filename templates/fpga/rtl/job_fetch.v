@@ -29,7 +29,8 @@ module job_fetch #(
     parameter GW     = 5,
     parameter JW     = $clog2(JOBS),
     parameter LISTS  = 1,
-    parameter SPOTS  = 0
+    parameter SPOTS  = 0,
+    parameter COMPACT = 0    // 1: word 9 stands where it was read, until the next job is fetched
 ) (
     input  wire              clk,
     input  wire              run,
@@ -65,8 +66,8 @@ module job_fetch #(
     output reg  [15:0]       slot,
     output reg  [15:0]       parameter_slot,
     output reg  [15:0]       destination,
-    output reg  [15:0]       row_step,
-    output reg  [23:0]       counts,     // {words of a plane, planes - 1, most spikes}
+    output wire [15:0]       row_step,
+    output wire [23:0]       counts,     // {words of a plane, planes - 1, most spikes}
     output wire              uniform,    // there are words 10 to 13
     output wire [88:0]       windows     // these: {reach, step, stretch, steps of stretch and line, pitch, address}
 );
@@ -78,6 +79,12 @@ module job_fetch #(
     reg [3:0]    got;        // word arriving
     wire         ask = run && jobs != 0 && fetching && !ready;
     wire         turns;
+    reg [15:0]   plane_words;
+    wire [23:0]  word_9 = {cfg_rdata[26:24], cfg_rdata[20:0]};
+    reg [23:0]   kept_9;
+
+    assign {counts[7:0], row_step} = COMPACT != 0 ? word_9 : kept_9;
+    assign counts[23:8] = plane_words;
 
     ram #(.WIDTH(32), .DEPTH(JOBS * 16)) memory (
         .clk(clk), .we(we), .waddr(cfg_addr), .wdata(cfg_wdata),
@@ -167,14 +174,8 @@ module job_fetch #(
                 4'd5: {segments, first_segment} <= cfg_rdata;
                 4'd6: {neurons, lines, columns} <= cfg_rdata;
                 4'd7: {parameter_slot, slot} <= cfg_rdata;
-                4'd8: begin
-                    destination   <= cfg_rdata[15:0];
-                    counts[23:8]  <= cfg_rdata[31:16];
-                end
-                4'd9: begin
-                    row_step      <= cfg_rdata[15:0];
-                    counts[7:0]   <= {cfg_rdata[26:24], cfg_rdata[20:16]};
-                end
+                4'd8: {plane_words, destination} <= cfg_rdata;
+                4'd9: kept_9 <= word_9;
                 default: ;
             endcase
         end

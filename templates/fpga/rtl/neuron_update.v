@@ -47,7 +47,7 @@ module neuron_update #(
     localparam D = DECAY_BITS;
     localparam PLAIN = SYNAPSE != 0 ? 2 * D + 2 + 5 * S : D + 1 + 4 * S;  // bits of the parameters without dialects
     localparam BEYOND = SPIKES > 1 ? SPIKES + 4 : 2;                       // cycles more that dialects take
-    localparam WIDE = (S > ACC_BITS + SHIFT_MAX ? S : ACC_BITS + SHIFT_MAX) + 3;
+    localparam WIDE = (S + 2 > ACC_BITS + SHIFT_MAX ? S + 2 : ACC_BITS + SHIFT_MAX) + 1;
 
     wire [D:0]          decay_in     = param[0 +: D+1];
     wire signed [S-1:0] bias_in      = param[D+1 +: S];

@@ -34,7 +34,8 @@ module steps #(
 
     // An event beyond the current word sends the word first; one beyond the bitmap is ignored.
     wire event_here = event_bit[15:5] == {{(11-AW){1'b0}}, addr};
-    wire last       = addr == words - 1'b1;
+    wire [AW-1:0] next = addr + 1'b1;
+    wire last       = next == words;
     wire set        = event_waits && event_here && event_bit[4:0] == filled;
     wire fill       = filled != 0 || (event_waits && event_here);
     wire left_out   = state == PACKED && !events[0] && !flush;
@@ -98,7 +99,7 @@ module steps #(
         if (out_valid && out_ready) begin
             flush <= 1'b0;
             word  <= 32'd0;
-            addr  <= last ? {AW{1'b0}} : addr + 1'b1;
+            addr  <= last ? {AW{1'b0}} : next;
             if (last) begin
                 state  <= HEAD;
                 finish <= 1'b0;

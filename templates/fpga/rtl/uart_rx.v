@@ -1,15 +1,17 @@
 // 8N1 receiver; `divider` clock cycles per bit, at least 4.
-module uart_rx (
-    input  wire        clk,
-    input  wire        rst,
-    input  wire [15:0] divider,
-    input  wire        rx,
-    output reg         valid,
-    output reg  [7:0]  data
+module uart_rx #(
+    parameter BITS = 16  // of the divider
+) (
+    input  wire            clk,
+    input  wire            rst,
+    input  wire [BITS-1:0] divider,
+    input  wire            rx,
+    output reg             valid,
+    output reg  [7:0]      data
 );
-    reg        sync1, sync2, busy;
-    reg [15:0] count;
-    reg [3:0]  bits;  // 0 start, 1..8 data, 9 stop
+    reg            sync1, sync2, busy;
+    reg [BITS-1:0] count;
+    reg [3:0]      bits;  // 0 start, 1..8 data, 9 stop
 
     always @(posedge clk) begin
         sync1 <= rx;

@@ -1,16 +1,18 @@
 // 8N1 transmitter; `divider` clock cycles per bit.
-module uart_tx (
-    input  wire        clk,
-    input  wire        rst,
-    input  wire [15:0] divider,
-    input  wire        valid,
-    output wire        ready,
-    input  wire [7:0]  data,
-    output reg         tx
+module uart_tx #(
+    parameter BITS = 16  // of the divider
+) (
+    input  wire            clk,
+    input  wire            rst,
+    input  wire [BITS-1:0] divider,
+    input  wire            valid,
+    output wire            ready,
+    input  wire [7:0]      data,
+    output reg             tx
 );
-    reg [9:0]  shift;
-    reg [3:0]  bits;   // still to be sent
-    reg [15:0] count;
+    reg [9:0]      shift;
+    reg [3:0]      bits;   // still to be sent
+    reg [BITS-1:0] count;
 
     assign ready = bits == 0;
 
@@ -33,7 +35,7 @@ module uart_tx (
             shift <= {1'b1, shift[9:1]};
             bits  <= bits - 1'b1;
             // The last bit is cut short by the cycle in which the next byte is taken.
-            count <= bits == 4'd2 ? divider - 16'd2 : divider - 1'b1;
+            count <= bits == 4'd2 ? divider - 2 : divider - 1'b1;
         end
     end
 endmodule

@@ -24,7 +24,7 @@ module walk #(
     reg [MK-1:0] marks;
     reg [RW-1:0] base;
     wire [31:0]  lowest = word & (~word + 1'b1);
-    wire [31:0]  rest = word & ~lowest;
+    wire [31:0]  rest = BEHIND != 0 ? word & (word - 1'b1) : word & ~lowest;
 
     // Whether there is a bit, and whether there are several, by fours: known long before the lowest one is found.
     wire [7:0]   any, many;
@@ -57,7 +57,9 @@ module walk #(
     wire         bit_valid, bit_finish;
     wire [MK-1:0] bit_marks;
     wire [RW-1:0] bit_base;
+    // verilator lint_off UNUSEDSIGNAL
     wire [31:0]  onehot;
+    // verilator lint_on UNUSEDSIGNAL
     wire [4:0]   bit_index;
 
     stage #(.WIDTH(BITS)) between (
@@ -66,7 +68,19 @@ module walk #(
     );
     assign {bit_valid, bit_finish, bit_marks, bit_base, onehot} = found;
 
-    lowest_bit encoder (.onehot(onehot), .index(bit_index));
+    // Compact: out of the first four that have a bit, which takes longer than out of one bit.
+    generate
+        if (BEHIND != 0) begin : by_fours
+            wire [2:0] among = some[0] ? any[2:0] : any[6:4];
+            wire       later = !among[0] && !among[1];
+            wire [2:0] bits = word[4*bit_index[4:2] +: 3];
+            assign bit_index = {
+                !some[0], later, later ? !among[2] : !among[0], bits[1:0] == 0, !bits[0] && (bits[1] || !bits[2])
+            };
+        end else begin : by_one
+            lowest_bit encoder (.onehot(onehot), .index(bit_index));
+        end
+    endgenerate
 
     assign busy = here || bit_valid || bit_finish || token || finish;
 

@@ -18,7 +18,7 @@ from nirdeploy.integers.network import Formats
 
 BLOCK, SINGLE, DISTRIBUTED, REGISTERS = "block RAM", "single-port RAM", "distributed RAM", "registers"
 
-_BODY, _FRAME, _COUNTERS, _PROBES, _MESSAGES = 512, 1024, 64, 32, 16  # words of the link's memories and queues
+_BODY, _FRAME, _PROBES, _MESSAGES = 512, 1024, 32, 16  # words of the link's memories and queues
 _HELD = 3  # the address that is read is a register, which Yosys takes in and has to make transparent
 
 
@@ -99,14 +99,14 @@ BLOCKS: dict[str, tuple[Block, ...]] = {
 
 
 def memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
-    """All memories of the device, those of its link included."""
+    """All memories of the device, those of its link included, but for what it says of itself."""
     out_address = (hardware.out_words - 1).bit_length()
     group = (hardware.groups - 1).bit_length()
     yield Memory(8, hardware.window)
     yield Memory(8, _BODY)
     yield Memory(8, _FRAME)
-    yield Memory(16, _COUNTERS)
-    yield Memory(16 + (4 if hardware.counters else 1) + out_address + group, _PROBES)
+    size = 16 if hardware.counters else min(16, out_address + 3)
+    yield Memory(size + (4 if hardware.counters else 1) + out_address + group, _PROBES)
     yield Memory(32, 2 * hardware.out_words)
     if hardware.held:
         yield Memory(32, 2 * hardware.spike_words)
@@ -184,7 +184,7 @@ def choose(family: str, memory: Memory) -> tuple[str, int, int]:
 
 
 def map_memories(family: str, hardware: Hardware, formats: Formats) -> Blocks:
-    """Where all memories go, and the identity, which is told to be one block (counters.v)."""
+    """Where all memories go, and what the device says of itself, which is told to be one block (counters.v)."""
     total, between = Counter({BLOCK: 1}), 0
     for memory in memories(hardware, formats):
         kind, cells, muxes = choose(family, memory)

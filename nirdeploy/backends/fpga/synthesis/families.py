@@ -17,9 +17,9 @@ Command = tuple[str, str, list[str]]
 class Family:
     """One family.
 
-    ``settings``: of Yosys, ahead of ``synthesize``, its pass without ``-top``, and ``finish`` after it. ``packages``: distributions
-    whose versions matter. ``resources``: what nextpnr counts, as we name it; ``constraints`` is the file of pins;
-    ``written``: the router's argument for the file that it writes, which comes last.
+    ``settings``: of Yosys, ahead of ``synthesize``, its pass without ``-top``, and ``finish`` after it. ``packages``:
+    distributions whose versions matter. ``resources``: what nextpnr counts, as we name it; ``constraints`` is the file
+    of pins; ``written``: the router's argument for the file that it writes, which comes last.
     """
 
     synthesize: str
