@@ -256,7 +256,7 @@ class Played:
             source="device",
             dt=self._image.dt,
             outputs=dict(self._image.outputs),
-            manifest={"image": self._image.digest(), "target": self._image.target},
+            manifest=self._image.manifest(),
             stats={
                 **self._totals,
                 "saturations": self._trains.saturations,

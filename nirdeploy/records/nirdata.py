@@ -20,6 +20,8 @@ from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
 
 _MAX_ELEMENTS = 1 << 31
+#: Of a dataset that has a value: one without has no chunk to pack or to sum up.
+_CHECKED = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
 
 #: Of each step, then of each sample as a whole.
 KNOWN = ("spikes", "membrane", "count", "first", "last", "largest", "sum")
@@ -42,7 +44,7 @@ def write(
                 group = file.require_group("nodes").require_group(_escape(node)).create_group(observable)
                 group.attrs["type"] = "TimeGriddedData"
                 group.attrs["dt"] = dt
-                group.create_dataset("data", data=data, compression="gzip", compression_opts=1, fletcher32=True)
+                group.create_dataset("data", data=data, **(_CHECKED if data.size else {}))
         for node, values in scale.items():
             file.require_group("scale").create_dataset(_escape(node), data=values, fletcher32=True, chunks=True)
     store.write_atomic(path, buffer.getvalue())

@@ -245,7 +245,13 @@ def _key(target: FpgaTarget, files: Artifacts, versions: dict[str, str]) -> str:
     And what is kept: an entry of an earlier nirdeploy may lack a log or a line of the report.
     """
     chosen, family, board = families.synthesis(target), families.of_open_tools(target), target.serial_board
-    steps = [*family.settings, family.synthesize, *family.finish, _route(target, family, family.written), family.pack(chosen)]
+    steps = [
+        *family.settings,
+        family.synthesize,
+        *family.finish,
+        _route(target, family, family.written),
+        family.pack(chosen),
+    ]
     made_of = chosen.model_dump(exclude={"loader", "loader_persistent", "loader_serial"})
     kept = [LOGS, [field.name for field in fields(Report)]]
     text = json.dumps([files.digest(), made_of, board.model_dump(), steps, versions, kept])
