@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -129,3 +130,37 @@ def test_a_record_of_nothing_says_so() -> None:
 def test_what_is_no_count_is_refused(values: np.ndarray) -> None:
     with pytest.raises(ValueError, match="spike count"):
         spikes.counts(values)
+
+
+def _record_file(path: Path) -> Path:
+    record().save(path)
+    return path
+
+
+def test_a_small_file_that_declares_much_is_refused(tmp_path: Path) -> None:
+    """Chunks that were never written take no room on disk, and all of it in memory."""
+    path = _record_file(tmp_path / "r.nird")
+    with h5py.File(path, "a") as file:
+        del file["nodes/a/spikes/data"]
+        file["nodes/a/spikes"].create_dataset("data", (9, 3, 1 << 24), np.uint8, chunks=True, compression="gzip")
+    with pytest.raises(CorruptFile, match="declares 432 MiB but stores"):
+        SpikeRecord.load(path)
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/nodes/b"), h5py.ExternalLink("/etc/hostname", "/")])
+def test_a_record_that_leads_elsewhere_is_refused(tmp_path: Path, link: object) -> None:
+    path = _record_file(tmp_path / "r.nird")
+    with h5py.File(path, "a") as file:
+        del file["nodes/a"]
+        file["nodes/a"] = link
+    with pytest.raises(CorruptFile, match="which may lead out of the file"):
+        SpikeRecord.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"order": 3}', '{"order": {"spikes": ["a"]}}'])
+def test_a_record_whose_own_words_are_damaged_is_refused(tmp_path: Path, text: str) -> None:
+    path = _record_file(tmp_path / "r.nird")
+    with h5py.File(path, "a") as file:
+        file.attrs["nirdeploy"] = text
+    with pytest.raises(CorruptFile, match="not a spike record"):
+        SpikeRecord.load(path)
