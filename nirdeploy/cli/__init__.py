@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +48,10 @@ class _ReaderGone(Exception):
     """A closed pipe; click would exit with 1 for it, which means that spikes differ."""
 
 
+class _Terminated(BaseException):
+    """SIGTERM came; as KeyboardInterrupt, it is not for an ``except Exception``."""
+
+
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -82,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
+        _end_on_sigterm()
         result: Any = group.main(arguments, prog_name="nirdeploy", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -95,6 +102,8 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as error:
         hint = f"see 'nirdeploy {arguments[0]} --help'" if arguments and arguments[0] in _COMMANDS else ""
         return ui.report_error(UsageProblem(error.format_message().rstrip("."), hint=hint), as_json)
+    except _Terminated:
+        return ui.report_error(_Ended("ended by SIGTERM"), as_json)
     except (click.Abort, KeyboardInterrupt):
         return ui.report_error(_Interrupted("interrupted"), as_json)
     except (_ReaderGone, BrokenPipeError):
@@ -110,6 +119,22 @@ class _Interrupted(NirdeployError):
     """Ctrl-C."""
 
     exit_code, code = 130, "E130"
+
+
+class _Ended(NirdeployError):
+    """SIGTERM."""
+
+    exit_code, code = 143, "E143"
+
+
+def _end_on_sigterm() -> None:
+    """End as by Ctrl-C: what was begun is undone, and processes of ours end too."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _ended)
+
+
+def _ended(_number: int, _frame: object) -> NoReturn:
+    raise _Terminated
 
 
 def _unexpected(error: Exception) -> NirdeployError:

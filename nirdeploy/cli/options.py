@@ -65,6 +65,14 @@ def as_json(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(function)
 
 
+def labels(function: F) -> F:
+    return click.option(
+        "--labels",
+        type=click.Path(path_type=Path),
+        help="Classes of the samples, .npy or 'labels' of an .npz: accuracy.",
+    )(function)
+
+
 def dialect(function: F) -> F:
     function = click.option("--dt", type=float, help="Seconds per step.")(function)
     return click.option("--dialect", help="PRESET[,field=value...]; else the file's own, else 'nir'.")(function)
@@ -193,23 +201,38 @@ def tallied(
             return tally(device, x, reads, [name], bar, image=built.image, say=by_host(quiet))
 
 
-def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
-    """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file."""
+def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name, that of an .npy file as ``x``."""
     import numpy as np
 
-    from nirdeploy.proof.evaluate import class_numbers
-
     if not path.is_file():
-        raise UsageProblem("there is no such stimulus file", where=str(path))
+        raise UsageProblem(f"there is no such {what} file", where=str(path))
     try:
         loaded = np.load(path, allow_pickle=False)
-        arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        return {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except Exception as error:  # zipfile, zlib and numpy each raise their own
         raise CorruptFile(
-            f"cannot read the stimulus ({type(error).__name__})",
+            f"cannot read the {what} ({type(error).__name__})",
             where=str(path),
             hint="save it with numpy.save or savez",
         ) from error
+
+
+def labels_of(path: Path) -> np.ndarray:
+    """The labels of an .npy file, or ``labels`` of an .npz file."""
+    arrays = _arrays(path, "labels")
+    found = arrays.get("labels", arrays.get("x") if len(arrays) == 1 else None)
+    if found is None:
+        held = ", ".join(arrays) or "nothing"
+        raise UsageProblem(f"the file holds no labels, but {held}", where=str(path), hint="save them as 'labels'")
+    return found
+
+
+def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
+    """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file."""
+    from nirdeploy.proof.evaluate import class_numbers
+
+    arrays = _arrays(path, "stimulus")
     labels = arrays.pop("labels", None)
     if not arrays:
         raise UsageProblem("the stimulus file holds no array", where=str(path), hint="save it as 'x'")

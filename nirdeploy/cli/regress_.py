@@ -40,27 +40,39 @@ def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> Non
     "--tolerance", multiple=True, metavar="[POPULATION=]FRACTION", help="Allowed fraction of differing cells."
 )
 @options.allow_silent
+@options.labels
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @options.as_json
 def check(
-    golden: Path, record: Path, tolerance: tuple[str, ...], allow_silent: bool, junit: Path | None, as_json: bool
+    golden: Path,
+    record: Path,
+    tolerance: tuple[str, ...],
+    allow_silent: bool,
+    labels: Path | None,
+    junit: Path | None,
+    as_json: bool,
 ) -> int:
     """Compare RECORD with GOLDEN; exit code 1 if anything differs beyond the tolerance, or if nothing spiked."""
-    from nirdeploy import SpikeRecord
+    from nirdeploy import SpikeRecord, accuracy
     from nirdeploy.proof import regress
     from nirdeploy.proof.report import junit as xml
     from nirdeploy.proof.report import tables
 
     run = SpikeRecord.load(record)
+    known = None if labels is None else options.labels_of(labels)
+    both = {} if known is None else {"golden": regress.load(golden), "now": run}
+    scores = {which: accuracy(one, known) for which, one in both.items() if known is not None}
     regression = regress.check(golden, run, tolerance=_tolerance(tolerance), allow_silent=allow_silent)
     if junit is not None:
         xml.write(junit, [regression.verdict], failed=regression.failed)
     if as_json:
-        ui.result("regress check", regression.as_dict())
+        ui.result("regress check", regression.as_dict() | ({"accuracy": scores} if scores else {}))
     else:
         ui.show(tables.verdict_table(regression.verdict))
         for key, (kept, now) in regression.manifest_changes.items():
             ui.say(f"manifest: {key} was {str(kept)[:40]}, is {str(now)[:40]}")
+        for which, score in scores.items():
+            ui.say(f"accuracy, {which}: {100 * score:.2f} %")
         ui.say(regression.summary())
     return 0 if regression else ui.NOT_EQUAL
 
@@ -69,14 +81,17 @@ def check(
 @click.argument("golden", type=click.Path(path_type=Path))
 @click.argument("record", type=click.Path(path_type=Path))
 @click.option("--reason", required=True, help="Why the spikes may change; kept in the golden.")
+@click.option("--by", help="Who decided it; by default the user who runs this.")
+@click.option("--build", type=click.Path(path_type=Path), help="Build folder whose manifest to keep with it.")
 @options.as_json
-def update(golden: Path, record: Path, reason: str, as_json: bool) -> None:
-    """Replace GOLDEN by RECORD; shows what changes."""
-    from nirdeploy import SpikeRecord
+def update(golden: Path, record: Path, reason: str, by: str | None, build: Path | None, as_json: bool) -> None:
+    """Replace GOLDEN by RECORD; shows what changes. Reason, name, date and digests stay in the golden's history."""
+    from nirdeploy import SpikeRecord, pipeline
     from nirdeploy.proof import regress
     from nirdeploy.proof.report import tables
 
-    changed = regress.update(golden, SpikeRecord.load(record), reason)
+    manifest = pipeline.Build.load(build).manifest() if build else None
+    changed = regress.update(golden, SpikeRecord.load(record), reason, manifest=manifest, by=by)
     if as_json:
         ui.result("regress update", changed.as_dict())
     else:

@@ -11,9 +11,17 @@ from nirdeploy.cli import options, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nirdeploy.pipeline import Build
     from nirdeploy.proof.report.html import Report
     from nirdeploy.proof.verdict import Verdict
+
+_NOTHING_MEASURED = (
+    "nothing was measured: port 'sim' is the integer simulator, which would be compared with itself; name a device "
+    "(-p PORT, or -p virtual where the target has a board of ours), or compare records of the chip's own run "
+    "(nirdeploy verify EXPECTED.nird MEASURED.nird)"
+)
 
 
 @click.command("verify")
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 @options.port
 @options.probe
 @options.allow_silent
+@options.labels
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as one HTML page.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @options.as_json
@@ -38,6 +47,7 @@ def command(
     baud: int | None,
     probe: str,
     allow_silent: bool,
+    labels: Path | None,
     html: Path | None,
     junit: Path | None,
     as_json: bool,
@@ -49,9 +59,9 @@ def command(
     verify BUILD -x STIMULUS -p PORT         float, integer simulator and device
 
     Exit code 1 if integer simulator and device (or the two records) differ in a single spike or value of
-    a read-out, or if nothing was compared, or if no population spiked: silence proves nothing, unless
-    --allow-silent asks for it. Float against integer is quantization: it is explained, not
-    judged.
+    a read-out, or if nothing was measured or compared (--port sim is the integer simulator itself), or if
+    no population spiked: silence proves nothing, unless --allow-silent asks for it. Float against integer
+    is quantization: it is explained, not judged.
     """
     from nirdeploy import pipeline
     from nirdeploy.proof.report import html as page
@@ -61,14 +71,16 @@ def command(
         if stimulus is None or measured is not None:
             raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {what} -x STIMULUS.npz [-p PORT]")
         built = pipeline.Build.load(what, target)
-        report, judged = _witnesses(built, stimulus, port, baud, options.probes(probe), as_json, allow_silent)
+        x, own = options.stimulus(stimulus)
+        known = own if labels is None else options.labels_of(labels)
+        report, judged = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent)
     else:
         if measured is None or stimulus is not None or target is not None:
             raise UsageProblem(
                 "verify takes two records, or a build folder and a stimulus",
                 hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
             )
-        report = _records(what, measured, probe, allow_silent)
+        report = _records(what, measured, probe, allow_silent, labels)
         judged = report.verdicts[0]
     if html is not None:
         page.write(html, report)
@@ -96,8 +108,8 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
         ui.say(judged.summary())
 
 
-def _records(expected: Path, measured: Path, probe: str, allow_silent: bool) -> Any:
-    from nirdeploy import SpikeRecord, verify
+def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, labels: Path | None) -> Any:
+    from nirdeploy import SpikeRecord, accuracy, verify
     from nirdeploy.proof.report import html
     from nirdeploy.records.tally import load
 
@@ -106,12 +118,16 @@ def _records(expected: Path, measured: Path, probe: str, allow_silent: bool) -> 
     names = sorted(set(a.outputs.values())) if chosen == "outputs" else chosen
     verdict = verify(a, b, populations=names, allow_silent=allow_silent)
     stepwise = (a, b) if isinstance(a, SpikeRecord) and isinstance(b, SpikeRecord) else None
-    return html.Report(f"{measured.name} against {expected.name}", [verdict], records=stepwise)
+    known = None if labels is None else options.labels_of(labels)
+    named = ((expected, a), (measured, b))
+    facts = {} if known is None else {f"accuracy, {path.name}": accuracy(record, known) for path, record in named}
+    return html.Report(f"{measured.name} against {expected.name}", [verdict], facts=facts, records=stepwise)
 
 
 def _witnesses(
     built: Build,
-    stimulus: Path,
+    x: Any,
+    labels: np.ndarray | None,
     port: str | None,
     baud: int | None,
     probe: str | list[str],
@@ -120,19 +136,22 @@ def _witnesses(
 ) -> tuple[Any, Any]:
     from nirdeploy import accuracy, explain, simulate, verify
     from nirdeploy.proof.report import html
+    from nirdeploy.proof.verify import unmeasured
 
-    x, labels = options.stimulus(stimulus)
     with ui.spinner("simulating", quiet):
         reference = simulate(built.graph, x, probe)
         quantized = simulate(built, x, probe)
         explanation = explain(built.graph, built.network, x, labels)
-    measured = options.measured(built, x, probe, port, baud, quiet)
-    judged = verify(quantized, measured, allow_silent=allow_silent)
+    if options.port_of(port, built.target) == options.SIM:
+        judged, pair = unmeasured(quantized, _NOTHING_MEASURED), (reference, quantized)
+    else:
+        measured = options.measured(built, x, probe, port, baud, quiet)
+        judged, pair = verify(quantized, measured, allow_silent=allow_silent), (quantized, measured)
     facts: dict[str, Any] = {}
     if labels is not None:
-        for record in (reference, quantized, measured):
-            facts[f"accuracy, {record.source}"] = accuracy(record, labels)
-    facts["saturations"] = int(measured.stats["saturations"])
+        shown = {record.source: record for record in (reference, quantized, *pair)}
+        facts |= {f"accuracy, {source}": accuracy(record, labels) for source, record in shown.items()}
+    facts["saturations"] = int(pair[1].stats["saturations"])
     tables: dict[str, Any] = {"Quantization": built.network.report}
     if built.calibration:
         facts["integers"] = f"{built.calibration}; weights, biases and thresholds were moved on purpose"
@@ -143,7 +162,7 @@ def _witnesses(
         verdicts=[judged, verify(reference, quantized)],
         facts=facts,
         tables=tables,
-        records=(quantized, measured),
+        records=pair,
         explanation=explanation,
         manifest=built.manifest(),
     )

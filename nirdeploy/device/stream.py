@@ -82,7 +82,7 @@ class Stream:
             source="device",
             dt=image.dt,
             outputs=dict(image.outputs),
-            manifest={"image": image.digest(), "target": image.target},
+            manifest=image.manifest(),
             stats=totals,
         )
 

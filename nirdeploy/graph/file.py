@@ -1,17 +1,13 @@
 """nirfile: ``.nir`` files to NIR graphs and back, without trusting the file.
 
 ``nir.read`` opens whatever an HDF5 file points at (external storage, links, virtual datasets) and trusts
-every declared size. Here a child process with limits looks first and reads then
-(:mod:`nirdeploy.graph.child`); this module only ever sees plain arrays. What can be put right in one way only is
+every declared size. A child process with limits looks first and reads then (:mod:`nirdeploy.records.hdf5`); this module
+only ever sees plain arrays. What can be put right in one way only is
 put right and said (:mod:`nirdeploy.graph.repair`).
 """
 
 from __future__ import annotations
 
-import io
-import os
-import signal
-import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,22 +16,17 @@ from typing import Any
 import nir
 import numpy as np
 
-from nirdeploy import processes
-from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
-from nirdeploy.graph import child as nirchild
+from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout
 from nirdeploy.graph import primitives
 from nirdeploy.graph import repair as nirrepair
-from nirdeploy.records import store
+from nirdeploy.records import hdf5, store
 
-_SECONDS = "NIRDEPLOY_READ_SECONDS"  # processor time that reading a file may take, for a file that needs more than
-_CPU_S = 30  # some times what the most objects that are read take; damaged heaps send HDF5 into endless loops
-_BYTES_PER_SECOND = 4 << 20  # a large file gets more time
-_MOST_S = 1_000_000
-_WALL_PER_CPU = 10  # the clock on the wall ends only what sleeps, however busy the machine is
 _MAX_EDGES = 1 << 20
 _GRAPH = "NIRGraph"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _LFS = b"version https://git-lfs.github.com/spec/"
+
+_MODEL = hdf5.Kind("the model file", "export the network again", ModelFileError, ModelFileTimeout, ratio=200)
 
 Tree = dict[str, Any]  # groups as dicts, datasets as arrays
 
@@ -61,8 +52,7 @@ def read(path: Path | str) -> nir.NIRGraph:
     """
     path = Path(path)
     _look_at_file(path)
-    seconds = _seconds(path.stat().st_size)
-    tree = _tree(_datasets(_ask_child(path, seconds), str(path), seconds), str(path))
+    tree = _tree(hdf5.read(path, _MODEL).datasets, str(path))
     _look_at_version(tree.get("version"), str(path))
     if list(tree) == ["version"]:
         raise _unfinished("there is a version and no group 'node' behind it", str(path))
@@ -148,70 +138,6 @@ def _look_at_file(path: Path) -> None:
             where=str(path),
             hint="export one with 'nirdeploy export' or nir.write",
         )
-
-
-def _seconds(size: int) -> int:
-    """How much processor time reading a file of ``size`` bytes may take. Raises :class:`UsageProblem`."""
-    text = os.environ.get(_SECONDS)
-    if not text:
-        return _CPU_S + size // _BYTES_PER_SECOND
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= _MOST_S:
-        raise UsageProblem(
-            f"{_SECONDS} is {text[:40]!r}, expected a whole number of seconds from 1 to {_MOST_S}",
-            hint="correct the environment variable, or unset it",
-        )
-    return int(text)
-
-
-def _ask_child(path: Path, seconds: int) -> tuple[int, bytes, str]:
-    """The child's exit status, its npz, and what it says."""
-    settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
-    longest = seconds * _WALL_PER_CPU
-    try:
-        done = subprocess.run(
-            processes.command(nirchild.__file__, str(path.resolve()), str(seconds)),
-            capture_output=True,
-            timeout=longest,
-            check=False,
-            env=processes.environment(settings),
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelFileTimeout(
-            f"reading the model file took more than {longest} s, though less than {seconds} s of processor time",
-            where=str(path),
-            hint=f"copy it to a local disk, or set {_SECONDS} to more than {seconds}",
-        ) from error
-    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
-
-
-def _datasets(answer: tuple[int, bytes, str], where: str, seconds: int) -> dict[str, np.ndarray]:
-    """The file's datasets by path; groups are the keys that end in ``/``. ``seconds``: what reading was allowed."""
-    status, content, said = answer
-    if status == 3:
-        reason = (said.strip().splitlines() or ["no reason given"])[-1]
-        if "truncated file" in reason or "already open for write" in reason:  # in HDF5's words
-            raise _unfinished(reason, where)
-        raise ModelFileError(
-            f"the model file is refused: {reason}",
-            where=where,
-            hint="export the network again",
-        )
-    if hasattr(signal, "SIGXCPU") and status == -signal.SIGXCPU:  # elsewhere the parent's clock is the only limit
-        raise ModelFileTimeout(
-            f"reading the model file took more than {seconds} s of processor time",
-            where=where,
-            hint=f"set {_SECONDS} to more than {seconds} if the file is as large as that, or export the network again",
-        )
-    if status:
-        raise ModelFileError(
-            f"reading the model file crashed the reader (status {status}): the file is damaged or hostile",
-            where=where,
-            hint="export the network again",
-        )
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        found = {str(name): archive[f"d{i}"] for i, name in enumerate(archive["names"])}
-        return found | {f"{name}/": np.zeros(0) for name in archive["groups"]}
 
 
 def _tree(flat: dict[str, np.ndarray], where: str) -> Tree:

@@ -1,12 +1,15 @@
 """regress: a run compared with the golden record of an earlier one.
 
-A golden is a SpikeRecord with its manifest, in one file; its manifest also keeps why it was changed.
+A golden is a SpikeRecord with its manifest, in one file; its manifest also keeps its history: of every change the
+reason, who made it, when, and the digests of the records before and after.
 """
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +35,10 @@ class Regression:
 
     @property
     def passed(self) -> bool:
-        """No population differs by more than its tolerance, none is missing or could not be judged, and there was
-        something to judge: a population spiked, or silence is allowed."""
+        """No population differs by more than its tolerance, none is missing or could not be judged, steps and outputs
+        are the golden's, and there was something to judge: a population spiked, or silence is allowed."""
         shown = self.verdict.allow_silent or not self.verdict.vacuous
-        return shown and not self.verdict.missing and not self.failed
+        return shown and not self.verdict.missing and not self.verdict.apart and not self.failed
 
     def __bool__(self) -> bool:
         return self.passed
@@ -78,7 +81,7 @@ def record(golden: Path | str, run: SpikeRecord, *, manifest: Mapping[str, Any] 
         raise UsageProblem(
             "the golden exists already", where=str(golden), hint="change it with 'regress update --reason ...'"
         )
-    _keep(golden, run, manifest, [])
+    _keep(golden, run, manifest, [_entry("recorded", run)])
 
 
 def check(
@@ -98,7 +101,7 @@ def check(
         CorruptFile: the golden is missing or damaged. InputShapeError: it is of another stimulus.
     """
     kept = load(golden)
-    verdict = verify(kept, run, allow_silent=allow_silent)
+    verdict = verify(kept, run, allow_silent=allow_silent, same_network=False)
     names = list(dict.fromkeys(p.population for p in verdict.populations))
     if isinstance(tolerance, Mapping):
         unknown = sorted(set(tolerance) - set(names))
@@ -116,16 +119,43 @@ def check(
 
 
 def update(
-    golden: Path | str, run: SpikeRecord, reason: str, *, manifest: Mapping[str, Any] | None = None
+    golden: Path | str,
+    run: SpikeRecord,
+    reason: str,
+    *,
+    manifest: Mapping[str, Any] | None = None,
+    by: str | None = None,
 ) -> Regression:
-    """Replace a golden and keep the reason in its history; returns what changed."""
+    """Replace a golden and keep in its history why, by whom, when, and what it was; returns what changed.
+
+    Args:
+        manifest: of the build that ``run`` is of, to keep with it.
+        by: who decided it; by default the user who runs this.
+    """
     if not reason.strip():
         raise UsageProblem("an update needs a reason", hint="say why the spikes may change: --reason '...'")
     kept = load(golden)
     changed = check(golden, run)
-    history = [*kept.manifest.get(_HISTORY, []), {"reason": reason, "mismatches": changed.verdict.mismatches}]
-    _keep(Path(golden), run, manifest, history)
+    was = {
+        "was": kept.digest(),
+        "manifest_changes": {key: list(pair) for key, pair in changed.manifest_changes.items()},
+    }
+    entry = _entry(reason, run, by) | was | {"mismatches": changed.verdict.mismatches}
+    _keep(Path(golden), run, manifest, [*kept.manifest.get(_HISTORY, []), entry])
     return changed
+
+
+def _entry(reason: str, run: SpikeRecord, by: str | None = None) -> dict[str, Any]:
+    """One line of a golden's history."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"reason": reason, "by": by or _user(), "date": when, "is": run.digest()}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no name in the environment, none for the number
+        return "unknown"
 
 
 def load(golden: Path | str) -> SpikeRecord:

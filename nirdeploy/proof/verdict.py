@@ -78,7 +78,8 @@ class Verdict:
     ``missing``: populations of which only one of the two records holds the spikes, or anything. ``left_out``: what of
     which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
     ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
-    ``reads``: what was compared of samples as a whole; empty: every step was.
+    ``reads``: what was compared of samples as a whole; empty: every step was. ``apart``: why the records are not of one
+    network and one run, or that nothing was measured.
     """
 
     expected: str
@@ -92,13 +93,14 @@ class Verdict:
     outputs: tuple[str, ...] = ()
     allow_silent: bool = False
     reads: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
-        """Something was compared, all of it agrees, neither record lacks a population of the other, and (unless that is
-        allowed) there was something to agree on."""
+        """Something was compared, all of it agrees, the records are of one run and neither lacks a population of the
+        other, and (unless that is allowed) there was something to agree on."""
         judged = [p for p in self.populations if p.decides]
-        agree = self.cells > 0 and all(p.equal for p in judged) and not self.missing
+        agree = self.cells > 0 and all(p.equal for p in judged) and not self.missing and not self.apart
         return agree and (self.allow_silent or not self.vacuous)
 
     @property
@@ -167,7 +169,7 @@ class Verdict:
             if p.unlike
         ]
         whole = f"compared sample by sample ({', '.join(self.reads)}), not step by step" if self.reads else ""
-        return [*filter(None, [whole]), *said, *self.left_out.values(), *([never] if never else [])]
+        return [*self.apart, *filter(None, [whole]), *said, *self.left_out.values(), *([never] if never else [])]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -181,6 +183,7 @@ class Verdict:
             "mismatches": self.mismatches,
             "missing": list(self.missing),
             "left_out": dict(self.left_out),
+            "apart": list(self.apart),
             "silent": list(self.silent),
             "silence": self.silence,
             "vacuous": self.vacuous,

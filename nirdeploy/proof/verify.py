@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation
+from nirdeploy.proof.agreement import disagreements, flaw
 from nirdeploy.proof.verdict import Divergence, PopulationVerdict, Verdict
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.records.tally import OF_SPIKES, Tally
@@ -19,26 +20,31 @@ def verify(
     *,
     populations: Sequence[str] | None = None,
     allow_silent: bool = False,
+    same_network: bool = True,
 ) -> Verdict:
     """Compare two records cell by cell. Where one is a tally, what the samples of both came to is compared.
 
     Where populations of one lag behind the graph (its ``latency``) and those of the other do not, they are compared
     step by step of the graph. Spikes must be equal, and so must membranes that both records hold, in value and in
     form: whole numbers or not, and the scale. Only the float reference's membranes (floats, without a scale) against
-    integers of a scale are measured and decide nothing. Records in which no population spikes show nothing, however
-    equal they are; that no output spikes, or some population never, is said.
+    integers of a scale are measured and decide nothing. The records must be of one network and one run: seconds per
+    step, outputs and, where both have it, the network's digest agree, or the verdict says which does not. Records in
+    which no population spikes show nothing, however equal they are; that no output spikes, or some population never,
+    is said.
 
     Args:
         populations: only these; by default all that either record holds.
         allow_silent: call such records equal all the same.
+        same_network: they are of one network; a golden may be of an earlier one.
 
     Raises:
         InputShapeError: the records are of different stimuli (steps, samples, shapes).
         UnknownPopulation: they have no population in common, or there is none to compare.
     """
     if isinstance(expected, Tally) or isinstance(measured, Tally):
-        return _sample_by_sample(expected, measured, populations, allow_silent)
+        return _sample_by_sample(expected, measured, populations, allow_silent, same_network)
     names = _chosen(expected, measured, populations)
+    apart = disagreements(expected, measured, same_network=same_network)
     expected, measured = _step_by_step(expected, measured)
     compared: list[PopulationVerdict] = []
     missing, left_out = [], {}
@@ -65,11 +71,22 @@ def verify(
         left_out=left_out,
         outputs=tuple(dict.fromkeys([*expected.outputs.values(), *measured.outputs.values()])),
         allow_silent=allow_silent,
+        apart=apart,
     )
 
 
+def unmeasured(expected: SpikeRecord, why: str) -> Verdict:
+    """The verdict where there is no record to compare with: not equal, and ``why``."""
+    manifests = {expected.source: dict(expected.manifest)}
+    return Verdict(expected.source, "nothing", expected.steps, expected.samples, (), manifests=manifests, apart=(why,))
+
+
 def _sample_by_sample(
-    expected: SpikeRecord | Tally, measured: SpikeRecord | Tally, populations: Sequence[str] | None, allow_silent: bool
+    expected: SpikeRecord | Tally,
+    measured: SpikeRecord | Tally,
+    populations: Sequence[str] | None,
+    allow_silent: bool,
+    same_network: bool,
 ) -> Verdict:
     """As :func:`verify`, of what the tally holds, or both do."""
     asked = [[*one.values] for one in (expected, measured) if isinstance(one, Tally)]
@@ -110,6 +127,7 @@ def _sample_by_sample(
         outputs=tuple(dict.fromkeys([*a.outputs.values(), *b.outputs.values()])),
         allow_silent=allow_silent,
         reads=tuple(reads),
+        apart=disagreements(a, b, same_network=same_network),
     )
 
 
@@ -195,7 +213,7 @@ def _step_by_step(expected: SpikeRecord, measured: SpikeRecord) -> tuple[SpikeRe
 
 def _compare_membranes(name: str, expected: SpikeRecord, measured: SpikeRecord) -> PopulationVerdict:
     found = _compare(name, "membrane", expected, measured)
-    if not found.cells:
+    if found.unlike:
         return found
     unlike = _unlike(name, expected, measured)
     if {_form(name, expected), _form(name, measured)} != {_EXACT, _SCALED}:
@@ -246,6 +264,11 @@ def _unlike(name: str, expected: SpikeRecord, measured: SpikeRecord) -> str:
     )
 
 
+def _count(spikes: np.ndarray) -> int:
+    """All spikes; none where they are no whole numbers, which is said."""
+    return int(spikes.sum(dtype=np.int64)) if spikes.dtype.kind in "bui" else 0
+
+
 def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> PopulationVerdict:
     """Spikes or membranes that both records hold, value by value."""
     expected, measured = (r.spikes[name] if kind == "spikes" else r.membrane[name] for r in (a, b))
@@ -268,12 +291,12 @@ def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> Population
         population=name,
         kind=kind,
         cells=int(expected.size),
-        spikes_expected=int(expected.sum(dtype=np.int64)) if spikes else 0,
-        spikes_measured=int(measured.sum(dtype=np.int64)) if spikes else 0,
+        spikes_expected=_count(expected) if spikes else 0,
+        spikes_measured=_count(measured) if spikes else 0,
         mismatches=int(differs.sum()),
         neurons=int((per_neuron > 0).sum()),
         worst_neuron=worst,
         first=first,
-        unlike="" if differs.size else f"there are no cells in {expected.shape}",
+        unlike=flaw(expected, measured, counts=spikes),
         silent=not expected.any() and not measured.any(),
     )

@@ -1,13 +1,20 @@
-"""Where what can be made again is kept: compiled hardware, bitstreams, records of boards that run."""
+"""Where what can be made again is kept: compiled hardware, bitstreams, records of boards that run.
+
+An entry is complete or absent: beside it stands its SHA-256, and one that is not what that says, as after a crash of
+the system or on a bad disk, is made anew.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
+
+from nirdeploy.records import store
 
 
 def folder() -> Path:
@@ -23,16 +30,41 @@ def made(path: Path, make: Callable[[Path], None]) -> Path:
     Args:
         make: writes the file whose name it gets, which becomes ``path`` when it has returned.
     """
-    if not path.exists():
+    if not holds(path):
         with alone(path):
-            if not path.exists():  # who had to wait finds it made
+            if not holds(path):  # who had to wait finds it made
                 beside = path.with_suffix(f".{os.getpid()}.tmp")
                 try:
                     make(beside)
+                    _on_disk(beside)
                     beside.replace(path)
+                    store.write_atomic(_sum(path), _digest(path).encode())
                 finally:
                     beside.unlink(missing_ok=True)
     return path
+
+
+def holds(path: Path) -> bool:
+    """Whether ``path`` is in the cache, as it was made."""
+    try:
+        return _sum(path).read_text() == _digest(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _sum(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _on_disk(path: Path) -> None:
+    """Wait until it is there to stay."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

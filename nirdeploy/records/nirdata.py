@@ -17,9 +17,12 @@ import h5py
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
-from nirdeploy.records import store
+from nirdeploy.records import hdf5, store
 
-_MAX_ELEMENTS = 1 << 31
+#: Spikes are few: deflate packs zeros by 1,032 at most.
+_RECORD = hdf5.Kind("the record", "record it again", CorruptFile, CorruptFile, ratio=1100)
+#: Of a dataset that has a value: one without has no chunk to pack or to sum up.
+_CHECKED = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
 
 #: Of each step, then of each sample as a whole.
 KNOWN = ("spikes", "membrane", "count", "first", "last", "largest", "sum")
@@ -42,7 +45,7 @@ def write(
                 group = file.require_group("nodes").require_group(_escape(node)).create_group(observable)
                 group.attrs["type"] = "TimeGriddedData"
                 group.attrs["dt"] = dt
-                group.create_dataset("data", data=data, compression="gzip", compression_opts=1, fletcher32=True)
+                group.create_dataset("data", data=data, **(_CHECKED if data.size else {}))
         for node, values in scale.items():
             file.require_group("scale").create_dataset(_escape(node), data=values, fletcher32=True, chunks=True)
     store.write_atomic(path, buffer.getvalue())
@@ -50,39 +53,38 @@ def write(
 
 def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, Any]]:
     """Undo :func:`write`: every observable of :data:`KNOWN`. Raises :class:`CorruptFile`."""
+    if not path.is_file():
+        raise CorruptFile("there is no such file", where=str(path))
     try:
-        with h5py.File(path, "r") as file:
-            meta = json.loads(str(file.attrs["nirdeploy"]))
-            observables = {
-                observable: {
-                    node: _dataset(file, f"nodes/{_escape(node)}/{observable}/data")
-                    for node in meta["order"][observable]
-                }
-                for observable in KNOWN
-                if observable in meta["order"]
+        held = hdf5.read(path, _RECORD, "nirdeploy")
+    except CorruptFile as error:
+        raise CorruptFile(f"not a spike record: {error.message}", where=str(path), hint=error.hint) from error
+    try:
+        meta = json.loads(held.attribute)
+        observables = {
+            observable: {
+                node: _numbers(held.datasets, f"nodes/{_escape(node)}/{observable}/data")
+                for node in meta["order"][observable]
             }
-            scale = {_unescape(name): _dataset(file, f"scale/{name}") for name in file.get("scale", {})}
-    except FileNotFoundError as error:
-        raise CorruptFile("there is no such file", where=str(path)) from error
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            for observable in KNOWN
+            if observable in meta["order"]
+        }
+        names = [name.partition("/")[2] for name in held.datasets if name.startswith("scale/") and name != "scale/"]
+        scale = {_unescape(name): _numbers(held.datasets, f"scale/{name}") for name in names}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CorruptFile(
-            f"not a spike record: {str(error).splitlines()[0][:120]}", where=str(path), hint="record it again"
+            f"not a spike record: {(str(error).splitlines() or [''])[0][:120]}", where=str(path), hint="record it again"
         ) from error
     return observables, scale, meta
 
 
-def _dataset(file: h5py.File, name: str) -> np.ndarray:
-    """A plain dataset inside the file: no links out of it, no foreign storage, no absurd size."""
-    parts = name.split("/")
-    for depth in range(1, len(parts) + 1):
-        if not isinstance(file.get("/".join(parts[:depth]), getlink=True), h5py.HardLink):
-            raise ValueError(f"{name!r} is missing or a link")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise ValueError(f"{name!r} is not a plain dataset")
-    if dataset.dtype.kind not in "biuf" or dataset.size > _MAX_ELEMENTS:
-        raise ValueError(f"{name!r} is of type {dataset.dtype} with {dataset.size} elements")
-    return np.asarray(dataset[()])
+def _numbers(datasets: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """A dataset of numbers. Raises KeyError or ValueError."""
+    if name not in datasets:
+        raise ValueError(f"{name!r} is missing")
+    if datasets[name].dtype.kind not in "biuf":
+        raise ValueError(f"{name!r} is of type {datasets[name].dtype}")
+    return datasets[name]
 
 
 def _escape(node: str) -> str:

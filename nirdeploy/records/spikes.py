@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, UnknownPopulation
-from nirdeploy.records import nirdata
+from nirdeploy.records import nirdata, store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpikeRecord:
-    """Spikes, and where asked membrane potentials, per population.
+    """Spikes, and where asked membrane potentials, per population. Records are equal where a network did the same.
 
     ``spikes[name]``: (T, B, *shape), spike counts per step, uint8 or as wide as they need, for every probed
     spiking population.
@@ -53,6 +54,21 @@ class SpikeRecord:
             f"the record holds no population {name!r}", hint=f"it holds {', '.join([*self.spikes, *self.membrane])}"
         )
 
+    def __eq__(self, other: object) -> bool:
+        """The same populations, values, types, scales, seconds per step, outputs and latencies; who measured, and what
+        it took, may differ."""
+        if not isinstance(other, SpikeRecord):
+            return NotImplemented
+        own, theirs = ((r.dt, dict(r.outputs), dict(r.latency)) for r in (self, other))
+        held = ((self.spikes, other.spikes), (self.membrane, other.membrane), (self.scale, other.scale))
+        return own == theirs and all(_same(a, b) for a, b in held)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of what :meth:`__eq__` compares."""
+        meta = {"dt": self.dt, "outputs": dict(self.outputs), "latency": dict(self.latency)}
+        kinds = {"spikes": self.spikes, "membrane": self.membrane, "scale": self.scale}
+        return store.digest(meta, {f"{kind}/{name}": held[name] for kind, held in kinds.items() for name in held})
+
     @property
     def steps(self) -> int:
         return int(self._any().shape[0])
@@ -62,7 +78,9 @@ class SpikeRecord:
         return int(self._any().shape[1])
 
     def _any(self) -> np.ndarray:
-        return next(iter([*self.spikes.values(), *self.membrane.values()]))
+        for values in (*self.spikes.values(), *self.membrane.values()):
+            return values
+        raise UnknownPopulation("the record holds no population", hint="probe one: 'outputs', 'all' or its name")
 
     def aligned(self, steps: int | None = None) -> SpikeRecord:
         """The record as the graph counts steps: each population's latency cut off, and all equally long.
@@ -139,17 +157,33 @@ class SpikeRecord:
             raise CorruptFile(f"not a spike record ({error})", where=str(path), hint="record it again") from error
 
 
+def _same(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:
+    return a.keys() == b.keys() and all(
+        a[name].dtype == b[name].dtype and np.array_equal(a[name], b[name], equal_nan=a[name].dtype.kind == "f")
+        for name in a
+    )
+
+
 def _flat(values: np.ndarray) -> np.ndarray:
     """(T, B, *shape) to NIRData's (samples, steps, neurons)."""
     time, batch = values.shape[:2]
-    return np.ascontiguousarray(values.reshape(time, batch, -1).swapaxes(0, 1))
+    return np.ascontiguousarray(values.reshape(time, batch, math.prod(values.shape[2:])).swapaxes(0, 1))
 
 
 def counts(spikes: np.ndarray) -> np.ndarray:
-    """Spike counts in the smallest unsigned type that holds them, uint8 mostly."""
+    """Spike counts in the smallest unsigned type that holds them, uint8 mostly.
+
+    Raises ValueError where they are no whole numbers from 0 to 2**32 - 1.
+    """
     if spikes.dtype == np.uint8:
         return spikes
     most = spikes.max(initial=0)
+    if spikes.dtype.kind not in "bu" and not (
+        spikes.min(initial=0) >= 0 and (spikes.dtype.kind == "i" or (spikes == np.rint(spikes)).all())
+    ):
+        raise ValueError("spike counts are whole numbers from 0 on")
+    if most >= 1 << 32:
+        raise ValueError(f"a spike count of {most} is beyond 32 bits")
     return spikes.astype(np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.uint32)
 
 

@@ -225,6 +225,11 @@ class Image:
     def digest(self) -> str:
         return self.digest_bytes.hex()
 
+    def manifest(self) -> dict[str, Any]:
+        """What a record of a run of this image says of it: digests of image and network, and the target."""
+        of_network = {key: self.provenance[key] for key in ("network",) if key in self.provenance}
+        return {"image": self.digest(), "target": self.target, **of_network}
+
     @property
     def total_bytes(self) -> int:
         """Bytes of all sections together, those that passes share once."""
@@ -363,6 +368,6 @@ def record_of(
         source=source,
         dt=image.dt,
         outputs=dict(image.outputs),
-        manifest={"image": image.digest(), "target": image.target},
+        manifest=image.manifest(),
         stats=stats,
     )

@@ -353,8 +353,9 @@ def test_build_run_verify_regress(cli: Cli, model: tuple[Path, Path], tmp_path: 
     assert cli("run", out, x, "--port", "sim", "--out", record).code == 0
     assert SpikeRecord.load(record).spikes["hidden"].sum() > 5
     verified = cli("verify", out, "-x", x, "--port", "sim", "--json")
-    assert verified.code == 0, verified.err
-    assert verified.json["equal"] is True
+    assert verified.code == 1, verified.err
+    assert verified.json["equal"] is False
+    assert verified.json["verdicts"][0]["measured"] == "nothing"
     assert cli("regress", "record", golden, record).code == 0
     assert cli("regress", "check", golden, record).code == 0
 

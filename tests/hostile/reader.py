@@ -1,7 +1,7 @@
-"""A process that reads one file after the other as :mod:`nirdeploy.graph.child` does, under its limits.
+"""A process that reads one file after the other as :mod:`nirdeploy.records.hdf5child` does, under its limits.
 
-``python reader.py NIRCHILD SECONDS`` takes paths from stdin, a line each; for each it writes a header (status, lengths,
-largest memory so far in KiB, as text in 64 bytes), the npz and what the child would say on stderr.
+``python reader.py HDF5CHILD SECONDS`` takes paths from stdin, a line each; for each it writes a header (status,
+lengths, largest memory so far in KiB, as text in 64 bytes), the npz and what the child would say on stderr.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sys
 
 
 def main(source: str, seconds: int) -> None:
-    spec = importlib.util.spec_from_file_location("nirchild", source)
+    spec = importlib.util.spec_from_file_location("hdf5child", source)
     assert spec is not None
     assert spec.loader is not None
-    nirchild = importlib.util.module_from_spec(spec)
-    sys.modules["nirchild"] = nirchild
-    spec.loader.exec_module(nirchild)
+    hdf5child = importlib.util.module_from_spec(spec)
+    sys.modules["hdf5child"] = hdf5child
+    spec.loader.exec_module(hdf5child)
     for line in sys.stdin.buffer:
         path = os.fsdecode(line.rstrip(b"\n"))
         out, say = io.BytesIO(), io.StringIO()
-        nirchild.limit(seconds)
-        status = nirchild.answer(path, out, say)
+        hdf5child.limit(seconds)
+        status = hdf5child.answer(path, 200, "", out, say)
         said = say.getvalue().encode(errors="replace")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         header = f"{status} {out.tell()} {len(said)} {peak}".ljust(64).encode()

@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 
 from nirdeploy.errors import NirdeployError
-from nirdeploy.graph import child as nirchild
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import check
+from nirdeploy.records import hdf5, hdf5child
 from tests.conftest import campaign
 from tests.hostile import reader
 from tests.hostile.test_hostile_files import assert_reads_well, graph
@@ -201,17 +201,17 @@ def mutant(good: list[bytes], seed: int) -> bytes:
 
 
 class Reader:
-    """``nirfile._ask_child`` with one process for many files."""
+    """``hdf5._ask_child`` with one process for many files."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.largest_kib = 0
 
-    def __call__(self, path: Path, seconds: int) -> tuple[int, bytes, str]:
+    def __call__(self, path: Path, seconds: int, *_: object) -> tuple[int, bytes, str]:
         if self.process is None:
             environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self.process = subprocess.Popen(
-                [sys.executable, "-I", reader.__file__, nirchild.__file__, str(seconds)],
+                [sys.executable, "-I", reader.__file__, hdf5child.__file__, str(seconds)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -257,7 +257,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.fixture
 def in_a_row(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     ask = Reader()
-    monkeypatch.setattr(nirfile, "_ask_child", ask)
+    monkeypatch.setattr(hdf5, "_ask_child", ask)
     yield ask
     ask.stop()
 
@@ -308,10 +308,12 @@ def test_both_ways_of_reading_give_the_same(good: list[bytes], seconds: int, tmp
     try:
         for seed in range(24):
             path.write_bytes(mutant(good, seed))
-            alone, among_others = nirfile._ask_child(path, seconds), in_a_row(path, seconds)
+            alone, among_others = hdf5._ask_child(path, seconds, nirfile._MODEL, ""), in_a_row(path, seconds)
             assert (alone[0], alone[2]) == (among_others[0], among_others[2])
             if alone[0] == 0:
-                both = [nirfile._datasets(one, "", seconds).keys() for one in (alone, among_others)]
+                both = [
+                    hdf5._contents(one, "", seconds, nirfile._MODEL).datasets.keys() for one in (alone, among_others)
+                ]
                 assert both[0] == both[1]
     finally:
         in_a_row.stop()

@@ -273,6 +273,31 @@ def test_regress_update_needs_a_reason(cli: Cli, record: Path, wrong: Path, tmp_
     assert cli("regress", "check", golden, wrong).code == 0
 
 
+def test_labels_give_an_accuracy_for_each_record(cli: Cli, record: Path, wrong: Path, tmp_path: Path) -> None:
+    golden, labels = tmp_path / "golden.nird", tmp_path / "labels.npz"
+    np.savez(labels, labels=np.zeros(SAMPLES, dtype=np.int64))
+    cli("regress", "record", golden, record)
+    scores = cli("regress", "check", golden, record, "--labels", labels, "--json").json["accuracy"]
+    assert scores["golden"] == scores["now"] == nd.accuracy(nd.SpikeRecord.load(record), np.zeros(SAMPLES))
+    assert "accuracy, now: " in cli("regress", "check", golden, record, "--labels", labels).out
+    facts = cli("verify", record, wrong, "--labels", labels, "--json").json["facts"]
+    assert {f"accuracy, {record.name}", f"accuracy, {wrong.name}"} == set(facts)
+    np.save(tmp_path / "short.npy", np.zeros(1))
+    assert "the labels have the shape (1,)" in cli("verify", record, wrong, "--labels", tmp_path / "short.npy").err
+    np.savez(tmp_path / "none.npz", y=np.zeros(1))
+    assert "the file holds no labels, but y" in cli("verify", record, wrong, "--labels", tmp_path / "none.npz").err
+    assert "there is no such labels file" in cli("verify", record, wrong, "--labels", tmp_path / "gone.npy").err
+
+
+def test_verify_against_the_simulator_itself_says_that_nothing_was_measured(
+    cli: Cli, build: Path, stimulus: Path, tmp_path: Path
+) -> None:
+    said = cli("verify", build, "-x", stimulus, "-p", "sim", "--html", tmp_path / "r.html")
+    assert said.code == 1
+    assert "nothing was measured: port 'sim' is the integer simulator" in said.out
+    assert (tmp_path / "r.html").is_file()
+
+
 def test_info_of_files(cli: Cli, build: Path, record: Path) -> None:
     built = pipeline.Build.load(build)
     assert cli("info", build, "--json").json["digests"]["image"] == built.image.digest()

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, UsageProblem
-from nirdeploy.graph import child as nirchild
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.graph.unfolded import as_nir
+from nirdeploy.records import hdf5, hdf5child
 from tests import networks
 from tests.conftest import examples
 
@@ -159,12 +159,12 @@ def test_a_reader_that_dies_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "m.nir"
     nirfile.write(path, networks.two_layers(sizes=(2, 3, 2)))
     child = tmp_path / "child.py"
-    monkeypatch.setattr(nirchild, "__file__", str(child))
+    monkeypatch.setattr(hdf5child, "__file__", str(child))
     child.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(ModelFileError, match="crashed the reader"):
         nirfile.read(path)
     child.write_text("import time; time.sleep(3600)")
-    monkeypatch.setattr(nirfile, "_WALL_PER_CPU", 0.01)
+    monkeypatch.setattr(hdf5, "_WALL_PER_CPU", 0.01)
     with pytest.raises(ModelFileError, match="took more than"):
         nirfile.read(path)
 
@@ -173,8 +173,8 @@ def test_a_reader_that_dies_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest
 ENDLESS = """
 import sys
 sys.path.insert(0, {folder!r})
-import child as nirchild
-nirchild.limit(int(sys.argv[2]))
+import hdf5child
+hdf5child.limit(int(sys.argv[2]))
 while True:
     pass
 """
@@ -184,9 +184,9 @@ def test_processor_time_that_runs_out_is_said_as_such(tmp_path: Path, monkeypatc
     """Nothing is said against the file, and a little time is as much as was asked for."""
     path, child = tmp_path / "m.nir", tmp_path / "child.py"
     nirfile.write(path, networks.two_layers(sizes=(2, 3, 2)))
-    child.write_text(ENDLESS.format(folder=str(Path(nirchild.__file__).parent)))
-    monkeypatch.setattr(nirchild, "__file__", str(child))
-    monkeypatch.setattr(nirfile, "_WALL_PER_CPU", 1_000)  # the wall clock has no part in this
+    child.write_text(ENDLESS.format(folder=str(Path(hdf5child.__file__).parent)))
+    monkeypatch.setattr(hdf5child, "__file__", str(child))
+    monkeypatch.setattr(hdf5, "_WALL_PER_CPU", 1_000)  # the wall clock has no part in this
     monkeypatch.setenv("NIRDEPLOY_READ_SECONDS", "1")
     with pytest.raises(ModelFileTimeout, match="more than 1 s of processor time") as caught:
         nirfile.read(path)
@@ -198,9 +198,10 @@ def test_processor_time_that_runs_out_is_said_as_such(tmp_path: Path, monkeypatc
 
 def test_a_large_file_gets_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NIRDEPLOY_READ_SECONDS", raising=False)
-    assert nirfile._seconds(1 << 30) == nirfile._seconds(0) + 256
+    assert hdf5._seconds(1 << 30) == hdf5._seconds(0) + 256
+    assert hdf5._seconds(200_000_000_000) == hdf5._seconds(1 << 30)  # a sparse file says any size
     monkeypatch.setenv("NIRDEPLOY_READ_SECONDS", "7")
-    assert nirfile._seconds(1 << 30) == nirfile._seconds(0) == 7
+    assert hdf5._seconds(1 << 30) == hdf5._seconds(0) == 7
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "0", "1.5", "nan", "1000001", "9" * 5000, "1 s"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,8 @@ def test_an_update_needs_a_reason_and_keeps_it(golden: Path) -> None:
     changed = regress.update(golden, _flipped(3), "new weights")
     assert changed.verdict.mismatches == 3
     assert regress.check(golden, _flipped(3)).passed
-    assert regress.load(golden).manifest["history"] == [{"reason": "new weights", "mismatches": 3}]
+    last = regress.load(golden).manifest["history"][-1]
+    assert (last["reason"], last["mismatches"]) == ("new weights", 3)
 
 
 def test_junit_marks_what_failed(golden: Path, tmp_path: Path) -> None:
@@ -130,3 +132,14 @@ def test_missing_and_damaged_goldens(golden: Path, tmp_path: Path) -> None:
     golden.write_bytes(data[: len(data) // 2])
     with pytest.raises(CorruptFile, match="not a spike record"):
         regress.check(golden, record())
+
+
+def test_an_update_keeps_who_when_why_and_what_it_was(golden: Path) -> None:
+    regress.update(golden, _flipped(2), "retrained", by="Ada", manifest={"digests": {"image": "2"}})
+    kept = regress.load(golden).manifest
+    first, second = kept["history"]
+    assert (first["reason"], first["is"]) == ("recorded", record().digest())
+    assert (second["reason"], second["by"], second["mismatches"]) == ("retrained", "Ada", 2)
+    assert (second["was"], second["is"]) == (record().digest(), _flipped(2).digest())
+    assert datetime.fromisoformat(second["date"]).tzinfo is not None
+    assert kept["build"] == {"digests": {"image": "2"}}

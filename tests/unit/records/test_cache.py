@@ -122,3 +122,18 @@ def test_threads_wait_for_each_other_too(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"whol", b"whole but longer", None])
+def test_an_entry_that_is_not_as_it_was_made_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
+    path = cache.made(tmp_path / "a.so", writes("whole"))
+    assert cache.holds(path)
+    path.unlink() if damage is None else path.write_bytes(damage)
+    assert not cache.holds(path)
+    assert cache.made(path, writes("whole again")).read_text() == "whole again"
+    assert cache.holds(path)
+
+
+def test_an_entry_without_its_sum_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "a.so").write_text("of an older nirdeploy")
+    assert cache.made(tmp_path / "a.so", writes("whole")).read_text() == "whole"

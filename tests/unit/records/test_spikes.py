@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,8 +21,8 @@ names = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, ma
 
 
 @given(
-    time=st.integers(1, 5),
-    batch=st.integers(1, 3),
+    time=st.integers(0, 5),
+    batch=st.integers(0, 3),
     populations=st.dictionaries(names, st.lists(st.integers(1, 3), min_size=1, max_size=3), min_size=1, max_size=3),
     data=st.data(),
 )
@@ -52,6 +53,9 @@ def test_save_and_load_any_record(
             assert before[name].dtype == after[name].dtype
     assert (loaded.source, loaded.dt, loaded.outputs) == ("float", 1e-3, original.outputs)
     assert (loaded.manifest, loaded.stats) == ({"a": [1]}, {"n": 2.0})
+    assert (loaded.steps, loaded.samples) == (time, batch)
+    assert loaded == original
+    assert loaded.digest() == original.digest()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x89HDF\r\n\x1a\n" + bytes(100)])
@@ -90,3 +94,73 @@ def test_select() -> None:
     assert spikes.select(["o", "a"], ["a", "b"], {"o": "b"}) == ("a", "b")
     with pytest.raises(UnknownPopulation, match="'zz' to probe; populations: a, b"):
         spikes.select(["zz"], ["a", "b"], {"o": "b"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"dt": 1.0}, {"outputs": {}}, {"latency": {"a": 1}}, {"membrane": {}}, {"scale": {"r": np.ones(2)}}],
+    ids=str,
+)
+def test_records_compare_by_what_the_network_did(changes: dict[str, object]) -> None:
+    assert record() == record(source="device", stats={"cycles": 3.0}, manifest={})
+    assert record() != record(**changes)
+    assert record().digest() != record(**changes).digest()
+    assert record() != 3
+
+
+@given(at=st.integers(0, 9 * 3 * 4 - 1))
+def test_records_that_differ_in_one_spike_are_not_equal(at: int) -> None:
+    other = record()
+    other.spikes["a"].reshape(-1)[at] ^= 1
+    assert other != record()
+    assert other.digest() != record().digest()
+
+
+def test_records_of_another_type_are_not_equal() -> None:
+    wider = {name: values.astype(np.uint16) for name, values in record().spikes.items()}
+    assert record(spikes=wider) != record()
+
+
+def test_a_record_of_nothing_says_so() -> None:
+    with pytest.raises(UnknownPopulation, match="the record holds no population"):
+        SpikeRecord({}, {}, {}, "float", 1e-3).steps  # noqa: B018
+
+
+@pytest.mark.parametrize("values", [np.array([-1, 3]), np.array([0.5, 1.0]), np.array([np.nan]), np.array([2.0**33])])
+def test_what_is_no_count_is_refused(values: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="spike count"):
+        spikes.counts(values)
+
+
+def _record_file(path: Path) -> Path:
+    record().save(path)
+    return path
+
+
+def test_a_small_file_that_declares_much_is_refused(tmp_path: Path) -> None:
+    """Chunks that were never written take no room on disk, and all of it in memory."""
+    path = _record_file(tmp_path / "r.nird")
+    with h5py.File(path, "a") as file:
+        del file["nodes/a/spikes/data"]
+        file["nodes/a/spikes"].create_dataset("data", (9, 3, 1 << 24), np.uint8, chunks=True, compression="gzip")
+    with pytest.raises(CorruptFile, match="declares 432 MiB but stores"):
+        SpikeRecord.load(path)
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/nodes/b"), h5py.ExternalLink("/etc/hostname", "/")])
+def test_a_record_that_leads_elsewhere_is_refused(tmp_path: Path, link: object) -> None:
+    path = _record_file(tmp_path / "r.nird")
+    with h5py.File(path, "a") as file:
+        del file["nodes/a"]
+        file["nodes/a"] = link
+    with pytest.raises(CorruptFile, match="which may lead out of the file"):
+        SpikeRecord.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"order": 3}', '{"order": {"spikes": ["a"]}}'])
+def test_a_record_whose_own_words_are_damaged_is_refused(tmp_path: Path, text: str) -> None:
+    path = _record_file(tmp_path / "r.nird")
+    with h5py.File(path, "a") as file:
+        file.attrs["nirdeploy"] = text
+    with pytest.raises(CorruptFile, match="not a spike record"):
+        SpikeRecord.load(path)

@@ -52,7 +52,7 @@ def library(artifacts: Artifacts, top: str, harness: str, *, fast: bool = True) 
 
 def is_cached(artifacts: Artifacts, top: str, harness: str) -> bool:
     """Whether :func:`library` will find its work done."""
-    return _compiled(_sources(artifacts, top, harness), top, _FAST).exists()
+    return cache.holds(_compiled(_sources(artifacts, top, harness), top, _FAST))
 
 
 def verilator_root() -> Path:

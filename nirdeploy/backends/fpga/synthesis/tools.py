@@ -15,13 +15,18 @@ from nirdeploy.errors import ToolMissing
 Line = Callable[[str], None]
 
 _HINT = "pip install nirdeploy[bitstream]"
+#: A tool ends with who started it, however that ended: then its standard input ends too.
+_WATCH = (
+    "import os, sys, threading; "
+    "threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start(); "
+)
 _CALL = (
-    "import importlib, json, sys; module, function, arguments = json.loads(sys.argv[1]); "
+    f"{_WATCH}import importlib, json; module, function, arguments = json.loads(sys.argv[1]); "
     "sys.argv = [function, *arguments]; called = getattr(importlib.import_module(module), function); "
     "sys.exit(called(arguments) if function.startswith('run_') else called())"
 )
 _PASSES = (
-    "import json, sys; from pyosys import libyosys; design = libyosys.Design(); "
+    f"{_WATCH}import json; from pyosys import libyosys; design = libyosys.Design(); "
     "[libyosys.run_pass(command, design) for command in json.loads(sys.argv[1])]"
 )
 
@@ -79,14 +84,19 @@ def _run(command: Sequence[str], folder: Path, said: Line | None) -> tuple[int, 
         command,
         cwd=folder,
         env=processes.environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
     ) as process:
         log = []
-        for line in process.stdout or ():
-            log.append(line)
-            if said is not None:
-                said(line.rstrip())
+        try:
+            for line in process.stdout or ():
+                log.append(line)
+                if said is not None:
+                    said(line.rstrip())
+        except BaseException:  # Ctrl-C and SIGTERM among them: nobody waits for it any more
+            process.kill()
+            raise
     return process.returncode, "".join(log)

@@ -1,4 +1,7 @@
-"""The process that touches a stranger's HDF5 file: ``python nirchild.py FILE SECONDS`` writes an npz to stdout.
+"""The process that touches a stranger's HDF5 file: ``python hdf5child.py FILE SECONDS RATIO [ATTRIBUTE]``.
+
+It writes an npz to stdout: all datasets, and an attribute of the root, a text, where one is named. RATIO: how many
+bytes one that is stored may stand for, in a large dataset.
 
 It runs alone, under limits, and imports nothing of nirdeploy: whatever HDF5 does with a hostile file, it
 does it here. Every object is counted and looked at before any data is read. Exit status 3 with one line on
@@ -23,8 +26,7 @@ from h5py import h5d, h5g, h5l, h5o
 MAX_DEPTH = 24
 MAX_OBJECTS = 50_000
 MAX_BYTES = 1 << 30
-SUSPECT_BYTES = 1 << 28  # a dataset this large must not be compressed more than MAX_RATIO
-MAX_RATIO = 200
+SUSPECT_BYTES = 1 << 28  # a dataset this large must not be compressed more than the ratio allowed
 FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32
 MEMORY_BYTES = 2 << 30
 LINKS = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}
@@ -36,8 +38,12 @@ class RefusedError(Exception):
 
 @dataclass
 class Contents:
-    """What the file holds: datasets by path, paths of groups, how many objects, and bytes they declare."""
+    """What the file holds: datasets by path, paths of groups, how many objects, and bytes they declare.
 
+    ``ratio``: how many bytes a stored one may stand for.
+    """
+
+    ratio: int
     datasets: dict[str, h5py.Dataset] = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
     objects: int = 0
@@ -79,7 +85,7 @@ def scan(group: h5g.GroupID, path: str, found: Contents) -> None:
             found.groups.append(here)
             scan(item, here, found)
         elif isinstance(item, h5d.DatasetID):
-            found.bytes += look(item, here)
+            found.bytes += look(item, here, found.ratio)
             if found.bytes > MAX_BYTES:
                 raise RefusedError(f"the datasets declare more than {MAX_BYTES >> 20} MiB")
             found.datasets[here] = h5py.Dataset(item)
@@ -97,7 +103,7 @@ def names(group: h5g.GroupID, room: int) -> list[bytes]:
     raise RefusedError(f"more than {MAX_OBJECTS} objects")
 
 
-def look(item: h5d.DatasetID, here: str) -> int:
+def look(item: h5d.DatasetID, here: str, ratio: int) -> int:
     """The bytes a dataset declares; refuses one whose data would come from elsewhere, or be out of proportion."""
     shape, dtype, creation = item.shape, item.dtype, item.get_create_plist()
     if shape is None:
@@ -110,7 +116,7 @@ def look(item: h5d.DatasetID, here: str) -> int:
     if not filters <= FILTERS:
         raise RefusedError(f"{here!r} uses HDF5 filters {sorted(filters - FILTERS)}")
     declared = math.prod(shape) * max(dtype.itemsize, 1)
-    if declared > SUSPECT_BYTES and declared > MAX_RATIO * max(item.get_storage_size(), 1):
+    if declared > SUSPECT_BYTES and declared > ratio * max(item.get_storage_size(), 1):
         raise RefusedError(f"{here!r} declares {declared >> 20} MiB but stores {item.get_storage_size()} bytes")
     return int(declared)
 
@@ -126,15 +132,29 @@ def load(item: h5py.Dataset) -> np.ndarray:
     return np.array(text, dtype=np.str_)
 
 
-def answer(path: str, out: IO[bytes], say: IO[str]) -> int:
-    """Read the file at ``path``: an npz on ``out``, or the reason for a refusal on ``say``. Returns the exit status."""
+def text_of(file: h5py.File, attribute: str) -> np.ndarray:
+    """An attribute of the root as text. Raises :class:`RefusedError`."""
+    item = file.attrs.get_id(attribute)
+    if item.shape != () or h5py.check_string_dtype(item.dtype) is None:
+        raise RefusedError(f"attribute {attribute!r} is no text")
+    return np.array(str(file.attrs[attribute]), dtype=np.str_)
+
+
+def answer(path: str, ratio: int, attribute: str, out: IO[bytes], say: IO[str]) -> int:
+    """Read the file at ``path``: an npz on ``out``, or the reason for a refusal on ``say``. Returns the exit status.
+
+    ``attribute``: of the root, to be read too; empty: none.
+    """
     try:
         with h5py.File(path, "r") as file:
-            found = Contents()
+            found = Contents(ratio)
+            text = text_of(file, attribute) if attribute else None
             scan(file["/"].id, "", found)
             with zipfile.ZipFile(out, "w") as archive:  # one dataset after the other: never all of them in memory
                 put(archive, "names", np.array(list(found.datasets), dtype=np.str_))
                 put(archive, "groups", np.array(found.groups, dtype=np.str_))
+                if text is not None:
+                    put(archive, "attribute", text)
                 for i, item in enumerate(found.datasets.values()):
                     put(archive, f"d{i}", load(item))
     except RefusedError as error:
@@ -154,13 +174,13 @@ def put(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
         np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def main(path: str, seconds: int) -> int:
+def main(path: str, seconds: int, ratio: int, attribute: str = "") -> int:
     limit(seconds)
-    code = answer(path, sys.stdout.buffer, sys.stderr)
+    code = answer(path, ratio, attribute, sys.stdout.buffer, sys.stderr)
     sys.stdout.buffer.flush()
     return code
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1], int(sys.argv[2]))
+    code = main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
     os._exit(code)  # a damaged file may leave HDF5 unable to shut down

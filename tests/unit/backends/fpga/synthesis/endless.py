@@ -1,0 +1,12 @@
+"""A tool that comes to no end: it says its process's number in a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+
+def run_forever(arguments: list[str]) -> None:
+    Path(arguments[0]).write_text(str(os.getpid()))
+    time.sleep(600)
