@@ -75,6 +75,6 @@ def recorded(
         source="device",
         dt=image.dt,
         outputs=dict(image.outputs),
-        manifest={"image": image.digest(), "target": image.target},
+        manifest=image.manifest(),
         stats=stats,
     )

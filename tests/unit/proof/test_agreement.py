@@ -19,7 +19,7 @@ from nirdeploy.records.tally import Tally
 from tests import networks
 from tests.unit.proof.test_verify import record
 
-APART = {
+APART: dict[str, tuple[dict[str, Any], str]] = {
     "dt": ({"dt": 2e-4}, "a step takes 0.0001 s in the expected record and 0.0002 s in the measured one"),
     "outputs": (
         {"outputs": {"output": "a"}},
@@ -62,8 +62,9 @@ def test_a_build_and_its_device_say_the_same_network() -> None:
 
 
 def _with(name: str, values: np.ndarray) -> SpikeRecord:
-    kind = "membrane" if name == "r" else "spikes"
-    return replace(record(), **{kind: {**getattr(record(), kind), name: values}})
+    if name == "r":
+        return replace(record(), membrane={**record().membrane, name: values})
+    return replace(record(), spikes={**record().spikes, name: values})
 
 
 @given(value=st.sampled_from([np.nan, np.inf, -np.inf, -1.0, 0.5]), at=st.integers(0, 9 * 3 * 4 - 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -101,7 +102,7 @@ def test_select() -> None:
     [{"dt": 1.0}, {"outputs": {}}, {"latency": {"a": 1}}, {"membrane": {}}, {"scale": {"r": np.ones(2)}}],
     ids=str,
 )
-def test_records_compare_by_what_the_network_did(changes: dict[str, object]) -> None:
+def test_records_compare_by_what_the_network_did(changes: dict[str, Any]) -> None:
     assert record() == record(source="device", stats={"cycles": 3.0}, manifest={})
     assert record() != record(**changes)
     assert record().digest() != record(**changes).digest()
