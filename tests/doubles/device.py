@@ -167,6 +167,8 @@ class DeviceModel:
 
     def _crc(self, span: bytes) -> int | None:
         address, count = int.from_bytes(span[:4], "little"), int.from_bytes(span[4:8], "little")
+        if count > 1 << 20:
+            return None
         try:
             return zlib.crc32(self.read(address, count).astype("<u4").tobytes())
         except KeyError:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -140,7 +141,7 @@ def interpreted(chip: Chip, requests: Sequence[Request], folder: Path) -> tuple[
     return [line for line in lines if line != "END" and not line.startswith("FAULT")], fault
 
 
-_TIMES = {
+_TIMES: dict[str, Any] = {
     "rcd_ns": 20,
     "rp_ns": 20,
     "ras_ns": 44,
@@ -150,7 +151,7 @@ _TIMES = {
     "rfc_ns": 66,
     "refi_ns": 7812.5,
 }
-_SMALL = {"banks": 4, "cas2_ns": 10, "cas3_ns": 7, "power_up_us": 20, **_TIMES}
+_SMALL: dict[str, Any] = {"banks": 4, "cas2_ns": 10, "cas3_ns": 7, "power_up_us": 20, **_TIMES}
 
 #: Both widths of the data bus, both latencies, and a clock so slow that every time is one cycle.
 CHIPS = {
