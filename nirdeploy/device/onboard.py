@@ -27,18 +27,14 @@ from nirdeploy.targets.player.standing import words_of
 
 _WORDS = 1 << 18  # in a MiB
 _GAP = 8  # words that are read though nobody wants them rather than asked around
-_SOON, _LATER = 1e-3, 0.25  # s between two questions for the status
+_SOON, _LATER, _OF_ALL = 1e-3, 0.25, 0.02  # s between two questions for the status: a part of what has gone by
 
 
 def prepared(image: Image, stimulus: Mapping[str, np.ndarray], probed: Sequence[str]) -> Compiled | str:
     """The program for a stimulus, or why the board cannot play it. ``stimulus`` as :class:`OnBoard` takes it."""
     if not image.external:
         return "the target has no external memory"
-    if not next(iter(stimulus.values())).shape[1]:
-        return "there are no samples"
     steps = next(iter(stimulus.values())).shape[0]
-    if not steps:
-        return "there are no steps"
     still = [name for name, values in stimulus.items() if steps > 1 and bool((values == values[:1]).all())]
     found, size = compiled(image, steps, probed, still), image.external * _WORDS
     if found.most_samples(size) < 1:
@@ -177,7 +173,7 @@ class OnBoard:
         """The status at the end."""
         names = [name for name, _ in self._made.runs()]
         ends = list(accumulate(tiles * len(self._batches[number]) * self._steps for _, tiles in self._made.runs()))
-        pause, told = _SOON, -1
+        began, told = time.monotonic(), -1
         while True:
             status = self._device.status()
             at = next((n for n, end in enumerate(ends) if status.steps < end), len(ends) - 1)
@@ -187,8 +183,7 @@ class OnBoard:
                 self._on_pass(names[at] + 1, len(self._image.passes))
             told = at
             self._tell(number, status.steps)
-            time.sleep(pause)
-            pause = min(2 * pause, _LATER)
+            time.sleep(min(max(_OF_ALL * (time.monotonic() - began), _SOON), _LATER))
         if status.failed or status.steps != ends[-1]:
             raise TransferError(
                 f"the player stopped after {status.steps:,} of {ends[-1]:,} steps, in pass {names[at] + 1} of "

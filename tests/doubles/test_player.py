@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -119,8 +117,8 @@ def test_what_makes_no_sense_stops_the_player(words: list[int]) -> None:
 
 
 @pytest.fixture
-def device() -> Iterator[Device]:
-    yield Device(ModelPort(DeviceModel(TARGET, pace=1)))
+def device() -> Device:
+    return Device(ModelPort(DeviceModel(TARGET, pace=1)))
 
 
 def words(*numbers: int) -> bytes:

@@ -11,15 +11,16 @@ from nirdeploy.targets.player.operations import Gather, Sum
 _LATENCY = 14  # from asking for a word to having it, where another row of the memory is open
 _STEP = 30  # before the first chunk of a list: where its streams stand, and the list itself
 _DESCRIPTOR, _CHUNK = 7, 2  # of a gather list
-_LOADED = 2  # a word, to the cores' memories
+_LOADED = 3  # a word, to the cores' memories, rows and refresh of the memory included
+_PASS = 500  # to fetch what is to be done, and until the last step has left the cores
 _TURN = 33  # the bits of four planes of 32 values
 _WORD = 32
 
 
 @dataclass(frozen=True)
 class Played:
-    """``step``: cycles of a step of a sample, all passes together; ``gathering``: what of it is not hidden behind the
-    cores. ``loading``: cycles of loading all passes, once for every play, beyond what loads while cores run."""
+    """Cycles: ``step`` of a sample, all passes together; ``gathering``: what of it is not hidden behind the cores;
+    ``loading`` and starting all passes, once for every play, without what loads while cores run."""
 
     step: float
     gathering: float
@@ -38,7 +39,7 @@ def predict(made: Compiled, cores: Mapping[int, float]) -> Played:
         elif isinstance(one, Sum):
             step += one.to.tiles * _added(one)
     loaded, ahead = made.loaded
-    return Played(step, step - busy, _LOADED * (loaded - ahead))
+    return Played(step, step - busy, _LOADED * (loaded - ahead) + _PASS * len(made.runs()))
 
 
 def _added(one: Sum) -> int:

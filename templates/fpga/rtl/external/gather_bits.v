@@ -40,7 +40,7 @@ module gather_bits (
     reg  [4:0]  filled;            // bits of the word
     wire [5:0]  then = {1'b0, filled} + (closes ? {1'b0, -filled} : size);
     reg         valid1, over1, ends1, valid2, over2, ends2;
-    reg  [4:0]  turn, to1, to2;
+    reg  [4:0]  turn, to;
     reg  [31:0] read1, turned;
     wire [31:0] turned1 = turn[0] ? {read1[30:0], read1[31]} : read1;
     wire [31:0] turned2 = turn[1] ? {turned1[29:0], turned1[31:30]} : turned1;
@@ -48,27 +48,28 @@ module gather_bits (
     wire [31:0] turned8 = turn[3] ? {turned4[23:0], turned4[31:24]} : turned4;
 
     // ---------------------------------------------------------------- the word
-    reg  [31:0] filling, below;    // its bits, and those that are filled
-    wire [31:0] below_then = ~(32'hFFFFFFFF << to2);
-    wire [31:0] filling_then = filling | (turned & ~below & (over2 ? 32'hFFFFFFFF : below_then));
+    reg  [31:0] filling;           // its bits
+    reg  [31:0] below, below_then; // places that are filled, before and behind the chunk: if that is over, of the next word
+    wire [31:0] here = turned & ~below & (below_then | {32{over2}});
 
     always @(posedge clk) begin
         room <= level + {4'd0, push} < DEPTH - 1;
         if (moves) begin
-            {valid1, over1, to1, ends1} <= {takes, then, closes};
+            {valid1, over1, to, ends1} <= {takes, then, closes};
             turn  <= filled - from;
             read1 <= zeros ? 32'd0 : read;
             if (takes) filled <= then[4:0];
 
-            {valid2, over2, to2, ends2} <= {valid1, over1, to1, ends1};
+            {valid2, over2, ends2} <= {valid1, over1, ends1};
+            below_then <= ~(32'hFFFFFFFF << to);
             turned <= turn[4] ? {turned8[15:0], turned8[31:16]} : turned8;
 
             valid <= valid2 && (over2 || ends2);
             whole <= over2;
-            word  <= filling_then;
+            word  <= filling | here;
             ends  <= ends2;
             if (valid2) begin
-                filling <= over2 ? turned & below_then : filling_then;
+                filling <= over2 ? turned & below_then : filling | here;
                 below   <= below_then;
             end
         end

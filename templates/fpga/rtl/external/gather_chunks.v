@@ -11,7 +11,7 @@ module gather_chunks #(
     input  wire          list_valid,
     output wire          list_ready,
     input  wire [31:0]   list_word,
-    // where a stream stands: two cycles after `stream`
+    // where a stream stands: three cycles after `stream`
     output reg  [3:0]    stream,
     input  wire          silent,
     input  wire [AW-1:0] stands,

@@ -111,7 +111,7 @@ module play_program #(
     always @* begin
         case (state)
             OPERATION: wrong = next_code > SUM || (next_code >= PROBE && (words[15:0] == 0 || words[23:16] != 0
-                               || (of_few && words[15:0] > 16'd32)));
+                               || (of_few && (words[15:6] != 0 || (words[5] && words[4:0] != 0)))));
             FIELDS: case (field)
                 SAMPLES: wrong = words == 0 || words[31:24] != 0;
                 TILES:   wrong = words == 0 || words[31:16] != 0;

@@ -12,7 +12,7 @@ module play_streams #(
     input  wire        we,
     input  wire [6:0]  at,           // {stream, word}: to write, or to read
     input  wire [31:0] wdata,
-    output wire [31:0] rdata,        // a cycle after `at`, while it is not busy
+    output reg  [31:0] found,        // two cycles after `at`, while it is not busy
     // steps and samples
     input  wire        advance,
     input  wire        by_sample,
@@ -26,7 +26,8 @@ module play_streams #(
     reg           samples, early, late;
     reg  [AW-1:0] from, by;
     reg  [2:0]    field;
-    wire          stores = phase == 3'd5;
+    wire [31:0]   rdata;
+    wire          stores = phase == 3'd6;
     wire [AW-1:0] stands = from + (late ? by : {AW{1'b0}});
 
     assign busy = phase != 0;
@@ -46,9 +47,10 @@ module play_streams #(
     );
 
     always @(posedge clk) begin
-        if (phase == 3'd2) from <= rdata[AW-1:0];
-        if (phase == 3'd3) by <= rdata[AW-1:0];
-        if (phase == 3'd4) {early, late} <= {!samples && step < rdata[15:0], samples || step > rdata[15:0]};
+        found <= rdata;
+        if (phase == 3'd3) from <= found[AW-1:0];
+        if (phase == 3'd4) by <= found[AW-1:0];
+        if (phase == 3'd5) {early, late} <= {!samples && step < found[15:0], samples || step > found[15:0]};
         if (busy) phase <= phase + 1'b1;
         if (stores) begin
             stream <= stream + 1'b1;

@@ -121,7 +121,7 @@ module player #(
 
     play_streams #(.AW(AW)) places (
         .clk(clk), .rst(resets), .count(streams), .we(streams_we), .wdata(words),
-        .at(streams_we ? streams_at : sum_busy ? field_at : {stream, 3'd4}), .rdata(field),
+        .at(streams_we ? streams_at : sum_busy ? field_at : {stream, 3'd4}), .found(field),
         .advance(streams_advance), .by_sample(streams_by_sample), .step(step), .busy(streams_busy)
     );
 

@@ -12,7 +12,7 @@ module sums #(
     input  wire [20:0]   values,       // of a record
     input  wire [3:0]    sources,
     output wire          busy,
-    // table of sources: a field comes a cycle later
+    // table of sources: a field comes two cycles later
     output wire [6:0]    field_at,
     // verilator lint_off UNUSEDSIGNAL
     input  wire [31:0]   field,
@@ -30,8 +30,8 @@ module sums #(
     output reg  [AW-1:0] at,
     output wire [31:0]   data
 );
-    localparam [3:0] REST = 4'd0, COUNT = 4'd1, GROUP = 4'd2, BASE = 4'd3, PLANES = 4'd4, FROM = 4'd5, FETCH = 4'd6,
-                     ADD = 4'd7, ADDED = 4'd8, TURN = 4'd9, TURNED = 4'd10, WRITE = 4'd11;
+    localparam [3:0] REST = 4'd0, COUNT = 4'd1, GROUP = 4'd2, BASE = 4'd3, PLANES = 4'd4, FROM = 4'd5, KIND = 4'd6,
+                     SKIP = 4'd7, FETCH = 4'd8, ADD = 4'd9, ADDED = 4'd10, TURN = 4'd11, TURNED = 4'd12, WRITE = 4'd13;
 
     reg  [3:0]    state;
     reg  [20:0]   top_value;           // of a record: its number
@@ -40,8 +40,8 @@ module sums #(
     reg  [3:0]    source;
     reg           numbers, fresh;      // the source's values are numbers; nothing was added up yet
     reg  [4:0]    planes_left;
-    reg  [31:0]   weight, bits;        // of the plane
-    wire          last_group = group + 1'b1 == groups;
+    reg  [31:0]   weight;              // of the plane
+    reg           last_group;
     wire [4:0]    top = last_group ? top_value[4:0] : 5'd31;
 
     // ---------------------------------------------------------------- adding up
@@ -49,8 +49,7 @@ module sums #(
     reg           adds, fresh_then;
     reg  [31:0]   addend;
     wire [31:0]   sum;
-    wire          takes = numbers || value == 0;
-    wire          moves = state == ADD && (!takes || words_valid);
+    wire          moves = state == ADD && words_valid;
     wire          through = value == (numbers ? top : 5'd31);
     wire          last_plane = numbers || planes_left == 0;
 
@@ -70,7 +69,7 @@ module sums #(
     assign field_at    = {source, state == BASE ? 3'd0 : 3'd2};
     assign words_start = state == FETCH;
     assign words_stop  = state == ADDED;
-    assign words_ready = state == ADD && takes;
+    assign words_ready = state == ADD && (numbers || through);
     assign write       = state == WRITE;
     assign data        = planes[32*plane[1:0] +: 32];
 
@@ -78,15 +77,14 @@ module sums #(
     wire [AW+15:0] skipped = {{AW{1'b0}}, groups}, first_skipped = {{AW{1'b0}}, group};
     // verilator lint_on UNUSEDSIGNAL
     wire [AW-1:0] next_from = words_from + (state == ADD ? skipped[AW-1:0]
-                                            : field == 0 ? {first_skipped[AW-6:0], 5'd0} : first_skipped[AW-1:0]);
+                                            : numbers ? {first_skipped[AW-6:0], 5'd0} : first_skipped[AW-1:0]);
     wire          last_of_group = plane == top_plane;
 
     always @(posedge clk) begin
         value_then <= value;
         adds       <= moves;
         fresh_then <= fresh;
-        addend     <= numbers ? words : (value == 0 ? words[0] : bits[0]) ? weight : 32'd0;
-        if (moves) bits <= {1'b0, value == 0 ? words[31:1] : bits[31:1]};
+        addend     <= numbers ? words : words[value] ? weight : 32'd0;
         turns <= state == TURN;
         if (turns) for (k = 0; k < 4; k = k + 1) planes[32*k +: 32] <= {four[k], planes[32*k+1 +: 31]};
         case (state)
@@ -96,22 +94,27 @@ module sums #(
                 state  <= GROUP;
             end
             GROUP: begin
-                group_at <= at;
-                source   <= 4'd0;
-                fresh    <= 1'b1;
-                state    <= BASE;
+                group_at   <= at;
+                last_group <= group + 1'b1 == groups;
+                source     <= 4'd0;
+                fresh      <= 1'b1;
+                state      <= BASE;
             end
             BASE: state <= PLANES;
-            PLANES: begin
-                words_from <= field[AW-1:0];
-                state      <= FROM;
-            end
+            PLANES: state <= FROM;
             FROM: begin
-                words_from  <= next_from;
-                numbers     <= field == 0;
+                words_from <= field[AW-1:0];
+                state      <= KIND;
+            end
+            KIND: begin
+                numbers     <= field[5:0] == 0;
                 planes_left <= field[4:0] - 1'b1;
                 weight      <= 32'd1;
-                state       <= FETCH;
+                state       <= SKIP;
+            end
+            SKIP: begin
+                words_from <= next_from;
+                state      <= FETCH;
             end
             FETCH: begin
                 value <= 5'd0;

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy.backends.fpga import memory
 from nirdeploy.device.client import Device
 from nirdeploy.device.protocol import PLAYING, Kind, Status
+from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.targets.image import Image
 from tests import networks
@@ -39,17 +40,13 @@ class Both:
         self.model = DeviceModel(TARGET)
         self.devices = Device(self.port), Device(ModelPort(self.model))
 
-    @property
-    def memories(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.port.memory, self.model.external
-
     def put(self, at: int, words: list[int] | np.ndarray) -> None:
-        for held in self.memories:
-            held[at : at + len(words)] = np.asarray(words, dtype=np.uint32)
+        self.port.memory[at : at + len(words)] = np.asarray(words, dtype=np.uint32)
 
     def play(self, words: list[int]) -> bool:
         """A program at word 0, to its end; whether it failed. Both memories must be the same behind it."""
-        self.put(0, [*words, END])
+        self.port.memory[: len(words) + 1] = [*words, END]
+        self.model.external[:] = self.port.memory
         statuses = []
         for device in self.devices:
             device.play(0)
@@ -60,7 +57,7 @@ class Both:
         rtl, model = statuses
         assert rtl.failed == model.failed
         assert (rtl.steps, rtl.saturations) == (model.steps, model.saturations) or rtl.failed
-        assert np.array_equal(*self.memories) or rtl.failed
+        assert np.array_equal(self.port.memory, self.model.external) or rtl.failed
         return bool(rtl.failed)
 
 
@@ -149,22 +146,22 @@ def test_what_is_gathered_is_what_the_lists_say(
 
 
 def test_a_gather_takes_two_cycles_a_chunk_in_an_open_row(both: Both) -> None:
-    """And half as long a start as the memory's answer, a few times over."""
+    """A chunk is what a run has in one word of the memory: here three runs of four are in two of them."""
     both.port.pace(8, 8)
-    both.put(5000, [*Run(0, 5, 20, within=500, step=40).words(), 0, 0])
     both.put(4000, [5000])
-    before = both.port.words_read
-    both.put(0, [op(COPY, 1), 1, 1, HALF, 0, 4000, 1, 10_000, 0, 0, 0, END])
-    start = both.port.cycles
-    both.port.patience, patience = 50, both.port.patience
-    device = both.devices[0]
-    device.play(0)
-    while device.status().state == PLAYING:
-        pass
+    device, patience = both.devices[0], both.port.patience
+    both.port.patience = 50
+    took = []
+    for count in (1000, 5000):
+        both.put(5000, [*Run(0, 5, 20, within=count, step=40).words(), 0, 0])
+        both.put(0, [op(COPY, 1), 1, 1, HALF, 0, 4000, 1, 10_000, 0, 0, 0, END])
+        start = both.port.cycles
+        device.play(0)
+        while device.status().state == PLAYING:
+            pass
+        took.append(both.port.cycles - start)
     both.port.patience = patience
-    chunks = 500 + sum((5 + 40 * n) % 32 > 12 for n in range(500))
-    assert both.port.words_read - before >= chunks
-    assert both.port.cycles - start < 2.1 * chunks + 500
+    assert took[1] - took[0] < 2.2 * 7000  # and 2,500 words were written meanwhile
 
 
 # --- sums
@@ -203,7 +200,7 @@ def test_sums_are_those_of_their_sources(
 
 
 @pytest.mark.law
-@settings(max_examples=examples(8))
+@settings(max_examples=examples(4))
 @given(
     graph=networks.graphs(max_size=40, max_layers=3) | networks.grids(most=120) | networks.encoded(most=90),
     pace=PACES,
@@ -215,8 +212,9 @@ def test_networks_of_passes_are_played_as_they_are_meant(
     both.port.pace(*pace[0], pace[1])
     try:
         built = nd.build(graph, TARGET)
-    except nd.DoesNotFit:
-        return
+    except DoesNotFit:
+        reject()
+    assume(built.image.passes)
     x = networks.stimulus(graph, seed, steps=4)
     measured = nd.run(both.devices[0], x, image=built.image)
     verdict = nd.verify(nd.simulate(built, x), measured, allow_silent=True)
@@ -258,7 +256,7 @@ class Plain:
 
 
 @pytest.mark.law
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(6))
 @given(pace=PACES, seed=st.integers(0, 2**32 - 1))
 def test_what_the_running_network_does_not_read_may_be_written(
     both: Both, pace: tuple[tuple[int, int], int], seed: int
