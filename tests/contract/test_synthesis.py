@@ -28,6 +28,8 @@ VARIANTS = {
     "4-bit": {"weight_bits": 4, "state_bits": 16, "decay_bits": 8, "lanes": 64},
     "compact": {"update": 1, "compact": 1},
     "small and compact": {**SMALL, "update": 1, "compact": 1},
+    "with memory": {"external": 32},
+    "small, compact, with memory": {**SMALL, "update": 1, "compact": 1, "external": 1},
 }
 
 
@@ -90,7 +92,7 @@ def _yosys(commands: list[str], cwd: Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("variant", ["small", "small and compact"])
+@pytest.mark.parametrize("variant", ["small", "small and compact", "small, compact, with memory"])
 def test_yosys_finds_no_problem(tmp_path: Path, variant: str) -> None:
     _, files = _save(tmp_path, **VARIANTS[variant])
     said = _yosys(
