@@ -76,6 +76,20 @@ def test_a_run_on_the_board_equals_the_integer_simulator() -> None:
     assert len(passes) > len(built().image.passes) // 2
 
 
+@pytest.mark.parametrize("copies", [True, False])
+@pytest.mark.parametrize("dialect", ["nir,spike_delay=true", "nir,connection_delay=true"])
+def test_spikes_that_are_a_step_late_are_so_in_other_passes(dialect: str, copies: bool) -> None:
+    made = nd.build(networks.two_layers(sizes=(40, 100, 40), dialect=dialect), TARGET)
+    assert len(made.image.passes) > 2
+    x, probed = networks.spikes(0, (5, 2, 40)), ["lif1", "lif2"]
+    program = compiled(made.image, 5, probed, copies=copies)
+    with device() as there:
+        measured = OnBoard(there, made.image, program, {"input": x}, probed, None, None, None).record()
+    assert nd.verify(nd.simulate(made, x), measured).equal
+    gathers = [one for one in program.operations if isinstance(one, Gather)]
+    assert any(one.number is None for one in gathers) == copies
+
+
 @pytest.mark.law
 @settings(max_examples=examples(12))
 @given(
