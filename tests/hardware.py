@@ -62,9 +62,10 @@ def small_board(name: str, **more: int) -> Target:
             "accumulator_bits": 12,
             "decay_bits": 8,
         },
+        "external": 0,
     }
     for key, value in {**small, **more}.items():
-        data["hardware" if key in data["hardware"] else "formats"][key] = value
+        data["formats" if key in data["formats"] else "hardware"][key] = value
     data["models"] = {model: support for model, support in data["models"].items() if not model.startswith("Cuba")}
     return registry.validate(data, where=name)
 

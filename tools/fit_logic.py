@@ -72,6 +72,7 @@ EXPECTED = {
             "events": 120,
             "held": 100,
             "counters": 480,
+            "external": 3400,
             "groups": 6,
             "core": 1200,
             "core message bits": 2,
@@ -96,6 +97,7 @@ EXPECTED = {
             "events": 5,
             "held": 76,
             "counters": 78,
+            "external": 2100,
             "groups": 3,
             "core": 600,
             "core message bits": 1,
@@ -120,6 +122,7 @@ EXPECTED = {
             "events": 20,
             "held": 10,
             "counters": 100,
+            "external": 450,
             "groups": 0.1,
             "core": 200,
             "core message bits": 0.1,
@@ -164,6 +167,7 @@ class Measured:
 def board(family: str, parameters: dict[str, Any]) -> Target:
     """A board of the family with other hardware."""
     data = targets.load(BOARDS[family]).model_dump(by_alias=True)
+    data["hardware"]["external"] = 0  # what is drawn and recorded has none
     for key, value in parameters.items():
         data[next(table for table in ("hardware", "formats", "synthesis") if key in data[table])][key] = value
     if not data["hardware"]["synapse"]:

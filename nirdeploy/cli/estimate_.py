@@ -46,7 +46,8 @@ def command(
 
     Cycles and us are those of the cores, 'link us' what the inputs and outputs of the same step take on the serial
     line; the longer of the two sets the pace. What is larger than a chip is cut into passes, all of which a step goes
-    through; 's to load' is what their images take on the line, once for a batch (docs/passes.md).
+    through; 's to load' is what their images take on the line, once for a batch (docs/passes.md). 'us played' is a step
+    of all passes where the board plays them itself (docs/external-memory.md).
     """
     from nirdeploy import check
     from nirdeploy.graph import precision
@@ -100,6 +101,7 @@ _SHARED = {
     "link_us": "link us",
     "latency_us": "us to output",
     "image_s": "s to load",
+    "play_us": "us played",
     "synaptic_events": "synaptic events",
     "energy_nj": "nJ",
     "latency_steps": "steps to output",

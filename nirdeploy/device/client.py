@@ -135,8 +135,13 @@ class Device:
         return self._seq
 
     def play(self, at: int) -> None:
-        """Have the program at a word address of external memory played; :meth:`status` says how far it is."""
-        self._check(self.request(Kind.PLAY, at.to_bytes(4, "little")), "playing from external memory")
+        """Have the program at a word address of external memory played; :meth:`status` says how far it is.
+
+        Where the answer is lost it is asked for again: the device is busy with it then, or plays it once more.
+        """
+        reply = self.request(Kind.PLAY, at.to_bytes(4, "little"))
+        if reply != bytes([Status.BUSY]):
+            self._check(reply, "playing from external memory")
 
     def stop(self) -> None:
         """End what is played from external memory, if anything is."""

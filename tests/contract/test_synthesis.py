@@ -30,6 +30,7 @@ VARIANTS = {
     "small and compact": {**SMALL, "update": 1, "compact": 1},
     "external memory": {"external": 64},
     "small, external memory": {**SMALL, "external": 1},
+    "small and compact, external memory": {**SMALL, "update": 1, "compact": 1, "external": 1},
 }
 
 

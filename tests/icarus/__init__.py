@@ -10,10 +10,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from nirdeploy.backends.fpga.external import memory_of
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.targets.emit import emit
+from tests import sdram
 
 FOLDER = Path(__file__).parent
+CLOCK_HZ = 100_000_000
 _HANGS = 120.0  # seconds without a word from the simulator
 
 
@@ -30,6 +33,10 @@ class IcarusPort:
         written.save(folder)
         files = [name for name in written if name.startswith("rtl/") and not name.startswith("rtl/ram")]
         own = [str(FOLDER / name) for name in ("bench.v", "memories.v")]
+        if (chip := memory_of(target)) is not None:  # at the 100 MHz of the bench
+            macros = sdram.Chip(chip, CLOCK_HZ).macros()
+            (folder / "parameters.vh").write_text(sdram.defined(macros))
+            own = ["parameters.vh", *own, str(FOLDER / "sdram.v")]
         subprocess.run(["iverilog", "-g2005", "-s", "bench", "-o", "bench.vvp", *files, *own], cwd=folder, check=True)
         self._process = subprocess.Popen(
             ["vvp", "-n", "bench.vvp"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -47,7 +54,9 @@ class IcarusPort:
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], _HANGS)
         assert ready, "the simulation does not answer"
-        return bytes.fromhex(self._process.stdout.readline().decode())
+        line = self._process.stdout.readline().decode()
+        assert not line.startswith("FAULT"), line
+        return bytes.fromhex(line)
 
     def close(self) -> None:
         self._process.kill()

@@ -1,5 +1,6 @@
 // The device between its pins, driven from standard input: "W", a count of two bytes, so many bytes for the receiver;
 // "R": a line with all that was sent meanwhile, in hexadecimal, as soon as there is any or nothing comes any more.
+// With memory beside the chip, `CHIP` are its parameters.
 `timescale 1ns / 1ns
 module bench;
     localparam DIVIDER = 4;       // clock cycles per bit
@@ -10,7 +11,26 @@ module bench;
     wire tx;
     always #5 clk = !clk;
 
+`ifdef CHIP
+    wire [2:0]       pin_command;
+    wire [1:0]       pin_bank;
+    wire [`PINS-1:0] pin_address;
+    wire             pin_mask;
+    wire [`DATA-1:0] pin_out, pin_floats, dq;
+
+    assign dq = pin_floats[0] ? {`DATA{1'bz}} : pin_out;
+
+    sdram_chip #(`CHIP) chip (
+        .clk(!clk), .command(pin_command), .bank(pin_bank), .address(pin_address), .mask(pin_mask),
+        .floats(pin_floats[0]), .dq(dq)
+    );
+`endif
+
     serial_device device (
+`ifdef CHIP
+        .sdram_command(pin_command), .sdram_bank(pin_bank), .sdram_address(pin_address), .sdram_mask(pin_mask),
+        .sdram_out(pin_out), .sdram_floats(pin_floats), .sdram_in(dq),
+`endif
         .clk(clk), .clk_cores(clk), .rst(rst), .divider(16'd4), .rx(rx), .tx(tx), .active(), .awake()
     );
 

@@ -83,7 +83,7 @@ def _listed(values: dict[str, int]) -> str:
     return ", ".join(f".{name}({value})" for name, value in values.items())
 
 
-def _defined(macros: dict[str, str]) -> str:
+def defined(macros: dict[str, str]) -> str:
     return "".join(f"`define {name} {value}\n" for name, value in macros.items())
 
 
@@ -101,7 +101,7 @@ class Compiled:
         made = Artifacts()
         for name, text in chip.sources().items():
             made.add(f"rtl/{name}", text.encode())
-        made.add("sim/memory.v", (_defined(chip.macros()) + (FOLDER / "memory.v").read_text()).encode())
+        made.add("sim/memory.v", (defined(chip.macros()) + (FOLDER / "memory.v").read_text()).encode())
         made.add("sim/bench.cpp", (includes + model + (FOLDER / "bench.cpp").read_text()).encode())
         self._lib = verilate.library(made, "memory", "sim/bench.cpp", fast=False)
         self._lib.bench_create.restype = ctypes.c_void_p
@@ -125,7 +125,7 @@ def interpreted(chip: Chip, requests: Sequence[Request], folder: Path) -> tuple[
     """The same in Icarus Verilog: what was read, in hexadecimal (x: unknown), and the rule that was broken."""
     for name, text in chip.sources().items():
         (folder / name).write_text(text)
-    (folder / "parameters.vh").write_text(_defined({**chip.macros(), "COUNT": str(len(requests))}))
+    (folder / "parameters.vh").write_text(defined({**chip.macros(), "COUNT": str(len(requests))}))
     (folder / "requests.hex").write_text(
         "".join(" ".join(f"{int(v):x}" for v in request) + "\n" for request in requests)
     )

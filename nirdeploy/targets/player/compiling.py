@@ -149,8 +149,9 @@ class _Compiling:
             if own.after_at:
                 self._operations.append(Load(own.after_at, own.after))
             self._run(number, one, bitmap, upcoming)
-        for kept in self._kept:
-            kept.region.last = len(self._operations)
+        # What is sent stays, so that a play which is asked for twice is the same both times.
+        for region in (*(one.region for one in self._kept), *(one.region for one in self._sent.values())):
+            region.last = len(self._operations)
         loaded = sum(own.ahead + own.after for own in lists), sum(own.ahead for own in lists)
         room = allocate(self._regions)
         words = self._arena.words()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy.device.client import Device
+from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.frame import Decoder
 from nirdeploy.device.onboard import OnBoard, prepared
 from nirdeploy.device.protocol import PLAYING, Kind
@@ -73,6 +74,20 @@ def test_a_run_on_the_board_equals_the_integer_simulator() -> None:
     assert told == sorted(told)
     assert passes == sorted(passes)
     assert len(passes) > len(built().image.passes) // 2
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@pytest.mark.parametrize("dialect", ["nir,spike_delay=true", "nir,connection_delay=true"])
+def test_spikes_that_are_a_step_late_are_so_in_other_passes(dialect: str, copies: bool) -> None:
+    made = nd.build(networks.two_layers(sizes=(40, 100, 40), dialect=dialect), TARGET)
+    assert len(made.image.passes) > 2
+    x, probed = networks.spikes(0, (5, 2, 40)), ["lif1", "lif2"]
+    program = compiled(made.image, 5, probed, copies=copies)
+    with device() as there:
+        measured = OnBoard(there, made.image, program, {"input": x}, probed, None, None, None).record()
+    assert nd.verify(nd.simulate(made, x), measured).equal
+    gathers = [one for one in program.operations if isinstance(one, Gather)]
+    assert any(one.number is None for one in gathers) == copies
 
 
 @pytest.mark.law
@@ -279,3 +294,32 @@ def test_what_one_operation_cannot_say_takes_several(graph: Callable[[], Checked
     }
     assert found[has]
     assert "batches" in measured.stats
+
+
+def test_a_line_that_loses_bytes_changes_nothing() -> None:
+    port = FaultyPort(ModelPort(DeviceModel(TARGET)), Faults(seed=3, drop=3e-4, flip=3e-4))
+    with Device(port, attempts=50) as there:
+        measured = nd.run(there, X, image=built().image)
+        assert there.retransmitted > 0
+    assert nd.verify(nd.simulate(built(), X), measured).equal
+
+
+def test_a_play_whose_answer_was_lost_is_one_play() -> None:
+    class Deaf(ModelPort):
+        """Loses the first answer to PLAY."""
+
+        lost = False
+
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            if not self.lost and any(frame.kind == Kind.PLAY for frame in Decoder().feed(data)):
+                self.answers.clear()
+                self.lost = True
+
+    port = Deaf(DeviceModel(TARGET))
+    with Device(port) as there:
+        measured = nd.run(there, X, image=built().image)
+    assert port.lost
+    assert nd.verify(nd.simulate(built(), X), measured).equal
+    made = program()  # and if it were through before it is asked for again, it would find its stimulus
+    assert all(one.region.last == len(made.operations) for one in made.sent)

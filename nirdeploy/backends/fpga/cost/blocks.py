@@ -19,6 +19,7 @@ from nirdeploy.integers.network import Formats
 BLOCK, SINGLE, DISTRIBUTED, REGISTERS = "block RAM", "single-port RAM", "distributed RAM", "registers"
 
 _BODY, _FRAME, _COUNTERS, _PROBES, _MESSAGES = 512, 1024, 64, 32, 16  # words of the link's memories and queues
+_ROW_BITS = 12  # of the addresses of rows of a memory beside the chip, about
 _HELD = 3  # the address that is read is a register, which Yosys takes in and has to make transparent
 
 
@@ -112,8 +113,20 @@ def memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
         yield Memory(32, 2 * hardware.spike_words)
     if hardware.counters:
         yield Memory(32, hardware.counters)
+    if hardware.external:
+        yield from _external_memories()
     for memory in core_memories(hardware, formats):
         yield Memory(**{**memory.__dict__, "count": hardware.cores * memory.count})
+
+
+def _external_memories() -> Iterator[Memory]:
+    """Of what plays programs out of the memory beside the chip, and of that memory's controller (``rtl/external``)."""
+    yield Memory(32, 128)  # play_streams
+    yield Memory(32, 32)  # sums
+    yield Memory(2, 64)  # memory_share
+    yield Memory(13, 16)  # gather_bits
+    yield Memory(32, 16, count=3)  # gather_bits, and two word_readers
+    yield Memory(_ROW_BITS, 4)  # sdram: the rows that are open
 
 
 def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
@@ -123,7 +136,8 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
     slots = hardware.update
     yield Memory(32, 2 * hardware.spike_words)
     yield Memory(32, 16 * hardware.jobs)
-    yield Memory(32, hardware.weight_rows, ports=1, count=hardware.lanes * formats.weight_bits // 32)
+    ports = 2 if hardware.external else 1  # the next pass's weights come while this one's are read
+    yield Memory(32, hardware.weight_rows, ports=ports, count=hardware.lanes * formats.weight_bits // 32)
     yield Memory((32 * hardware.spike_words - 1).bit_length() + segment_marks(hardware), hardware.segments)
     yield Memory(32, hardware.segments, count=3 if hardware.spatial else 1)
     yield Memory(slots * formats.state_bits * (2 if hardware.synapse else 1), hardware.neurons // slots)

@@ -77,6 +77,7 @@ def terms(family: str, hardware: Hardware, formats: Formats, events: bool) -> di
         "events": int(events),
         "held": hardware.held,
         "counters": int(hardware.counters > 0),
+        "external": int(hardware.external > 0),
         "groups": hardware.groups,
         "core": cores,
         "core message bits": cores * (group + address + 35),

@@ -20,6 +20,7 @@ BOARDS = {"ecp5": "fpga-ulx3s", "ice40": "fpga-icebreaker", "gowin": "fpga-tang-
 
 def _target(one: dict[str, Any]) -> Target:
     data = targets.load(BOARDS[one["family"]]).model_dump(by_alias=True)
+    data["hardware"]["external"] = 0  # what is recorded has none
     for key, value in one["parameters"].items():
         data[next(table for table in ("hardware", "formats", "synthesis") if key in data[table])][key] = value
     data["models"] = {name: said for name, said in data["models"].items() if not name.startswith("Cuba")}

@@ -249,9 +249,7 @@ class Plain:
 
     def program(self, meanwhile: int) -> list[int]:
         part = [(readout.parts[0].group, readout.parts[0]) for readout in self.built.image.readouts]
-        probes = [
-            word for group, one in part for word in (group | one.address << 16, 4 * -(-one.bits // 32))
-        ]
+        probes = [word for group, one in part for word in (group | one.address << 16, 4 * -(-one.bits // 32))]
         head = [self.SAMPLES, 1, HALF, meanwhile, self.TABLE, 1]
         stream = [self.STIMULUS, self.words * self.STEPS, self.words, 0]
         return [op(LOAD), 3000, op(PROBE, len(part)), *probes, op(RUN, self.STEPS), *head, *stream]
