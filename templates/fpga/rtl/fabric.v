@@ -11,6 +11,7 @@ module fabric #(
     parameter DECAY_BITS  = 16,
     parameter SHIFT_MAX   = 15,
     parameter WEIGHT_ROWS = 2048,
+    parameter PACKED      = 1,
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512,
     parameter SYNAPSE     = 0,
@@ -90,7 +91,7 @@ module fabric #(
             assign in_range[c] = mine && fits;
             core #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
-                .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS),
+                .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS), .PACKED(PACKED),
                 .NEURONS(NEURONS), .PARAMETERS(PARAMETERS), .SYNAPSE(SYNAPSE), .DIALECTS(DIALECTS), .SPIKES(SPIKES),
                 .SPATIAL(SPATIAL), .PLANES(PLANES), .MAXIMA(MAXIMA), .COMPACT(COMPACT),
                 .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .LISTS(LISTS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .SPOTS(SPOTS), .GROUPS(GROUPS),

@@ -1,4 +1,3 @@
-{%- set packs = hardware.packs(formats.weight_bits) -%}
 // The gather core: for each row of neurons it walks the set bits of the source bitmaps, adds one weight row
 // per cycle into the lanes' accumulators, and updates the finished row, UPDATE neurons per cycle, while the
 // next row accumulates. It works through its job list once per step, as a dataflow node: a job starts when
@@ -21,6 +20,7 @@ module core #(
     parameter DECAY_BITS  = 16,
     parameter SHIFT_MAX   = 15,
     parameter WEIGHT_ROWS = 2048,
+    parameter PACKED      = 1,   // rows of few bits that may stand together in the place of one: 2, or 4
     parameter NEURONS     = 512,
     parameter PARAMETERS  = 512, // neurons that have parameters of their own
     parameter SYNAPSE     = 0,   // 1: neurons may have a synaptic current
@@ -72,9 +72,7 @@ module core #(
     localparam BANKS    = LANES * WEIGHT_BITS / 32;
     localparam BW       = BANKS > 1 ? $clog2(BANKS) : 1;
     localparam RW       = $clog2(WEIGHT_ROWS);
-{%- if packs > 1 %}
-    localparam NW       = RW + {{ 2 if packs == 2 else 3 }};                // bits of a weight row's number (`weight_place`)
-{%- endif %}
+    localparam NW       = PACKED == 1 ? RW : PACKED == 2 ? RW + 2 : RW + 3; // bits of a weight row's number
     localparam JW       = $clog2(JOBS);
     localparam SW       = $clog2(SPIKE_WORDS);
     localparam EW       = $clog2(SEGMENTS);
@@ -236,24 +234,16 @@ module core #(
     // is `idle`; compact: the job's words stand until it is through. `fetched` pulses when the last word of a job is
     // being read, or has been. A row takes several passes where it has bit planes, and where there are maxima: one, or
     // one for each plane, for every position of their windows. A word is {weight row of its bit 0, ends, kind, more,
-    // fresh, last, first, bits}:
+    // fresh, last, first, bits}; all of it counts weight rows by their numbers (`weight_place`):
     //   ends: a pass ends with it                                more: it is not the row's last one
     //   fresh: it is the row's first one                         last, first: its row is the job's last, first one
     //   kind (only where there are maxima): with that pass a position of a window is whole (`pass_sums`)
     wire          word_read, word_valid, word_ready, walking;
     wire [SW:0]   word_addr;
     wire [31:0]   word_data;
-{%- if packs > 1 %}
     wire [NW+MK+32:0] word_out;
-{%- else %}
-    wire [RW+MK+32:0] word_out;
-{%- endif %}
     wire          token, finish, stall;
-{%- if packs > 1 %}
     wire [NW-1:0] token_row;
-{%- else %}
-    wire [RW-1:0] token_row;
-{%- endif %}
     wire [MK-1:0] finish_marks;
 
     wire [SW:0]   word_arrives_at = {bus_parity, bus_addr[SW-1:0]};
@@ -265,33 +255,20 @@ module core #(
 
     wire [FIELDS*32-1:0] segment_words;
     segments #(
-{%- if packs > 1 %}
         .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(NW), .MAXIMA(MAXIMA), .SPOTS(SPOTS)
-{%- else %}
-        .SEGMENTS(SEGMENTS), .SPATIAL(SPATIAL), .QUEUE(QUEUE), .PW(SW + 1), .RW(RW), .MAXIMA(MAXIMA), .SPOTS(SPOTS)
-{%- endif %}
     ) segment_list (
         .clk(clk), .run(run),
         .we(we_segments), .cfg_addr(cfg_addr[EW+FW-1:0]), .cfg_wdata(cfg_wdata), .cfg_rdata(segment_words),
         .start(start), .first_segment(first_segment[EW-1:0]), .count(segments_of_row[EW:0]),
-{%- if packs > 1 %}
         .row_step(row_step[NW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
-{%- else %}
-        .row_step(row_step[RW-1:0]), .columns(columns), .lines(lines), .parity(parity), .mute_before(first_here),
-{%- endif %}
         .uniform(uniform), .windows(windows),
         .idle(segments_idle), .busy(segments_busy), .fetched(fetched),
         .read(word_read), .raddr(word_addr), .rdata(word_data),
         .arrives(bus_valid && listening), .waddr(word_arrives_at), .wdata(bus_data),
         .valid(word_valid), .ready(word_ready), .word(word_out)
     );
-{%- if packs > 1 %}
 
     walk #(.RW(NW), .MK(MK), .BEHIND(COMPACT)) walker (
-{%- else %}
-
-    walk #(.RW(RW), .MK(MK), .BEHIND(COMPACT)) walker (
-{%- endif %}
         .clk(clk), .rst(rst), .enable(!stall), .valid(word_valid), .ready(word_ready), .head(word_out),
         .busy(walking), .token(token), .token_row(token_row), .finish(finish), .finish_marks(finish_marks)
     );
@@ -308,19 +285,24 @@ module core #(
     wire      clears = COMPACT != 0 && take;
     wire [(BANKS+1)*UPDATE*ACC_BITS-1:0] chain;
     wire [BANKS*32-1:0] weights;
-{%- if packs > 1 %}
     wire [RW-1:0] token_place;
-    wire [3:0]    token_part, part;
+    wire [3:0]    part;
     wire [RW-1:0] weight_row = run ? token_place : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
 
-    // Where a token's row stands, and which part of each place; the part goes along with what is read there.
-    weight_place #(.RW(RW), .PACKED({{ packs }})) placed (.number(token_row), .place(token_place), .part(token_part));
-    stage #(.WIDTH(4), .CYCLES(2)) parts (.clk(clk), .enable(!stall), .in(token_part), .out(part));
-{%- else %}
-    wire [RW-1:0] weight_row = run ? token_row : cfg_addr[(BANKS == 1 ? 0 : BW) +: RW];
-{%- endif %}
-
     assign chain[BANKS*UPDATE*ACC_BITS +: UPDATE*ACC_BITS] = {UPDATE*ACC_BITS{1'b0}};
+
+    generate
+        if (PACKED > 1) begin : several
+            wire [3:0] token_part;
+            weight_place #(.RW(RW), .PACKED(PACKED)) of_token (
+                .number(token_row), .place(token_place), .part(token_part)
+            );
+            stage #(.WIDTH(4), .CYCLES(2)) to_weights (.clk(clk), .enable(!stall), .in(token_part), .out(part));
+        end else begin : single
+            assign token_place = token_row;
+            assign part = 4'd0;
+        end
+    endgenerate
 
     stage #(.WIDTH(MK + 1)) beside_reads (
         .clk(clk), .enable(!stall || rst), .in({finish && !rst, finish_marks}), .out({finishing, finishing_marks})
@@ -353,13 +335,11 @@ module core #(
     generate
         for (b = 0; b < BANKS; b = b + 1) begin : bank
             wire mine = BANKS == 1 || cfg_addr[BW-1:0] == b;
-            lane_bank #(.WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)) lanes (
+            lane_bank #(
+                .WEIGHT_BITS(WEIGHT_BITS), .PACKED(PACKED), .ACC_BITS(ACC_BITS), .ROWS(WEIGHT_ROWS), .UPDATE(UPDATE)
+            ) lanes (
                 .clk(clk), .addr(weight_row), .we(we_weights && mine), .wdata(cfg_wdata),
-{%- if packs > 1 %}
                 .weights(weights[b*32 +: 32]), .part(part), .enable(!stall), .read(token || !run),
-{%- else %}
-                .weights(weights[b*32 +: 32]), .enable(!stall), .read(token || !run),
-{%- endif %}
                 .acc_enable(acc_enable), .acc_clear(acc_clear), .hold_enable(hold_enable), .hold_take(hold_take),
                 .chain_in(chain[(b+1)*UPDATE*ACC_BITS +: UPDATE*ACC_BITS]),
                 .chain_out(chain[b*UPDATE*ACC_BITS +: UPDATE*ACC_BITS])
@@ -412,8 +392,8 @@ module core #(
 
     always @* begin
         case (kind_now)
-            3'd0: other = LISTS > 1 && word_now[1] ? {{ '{{' }}(31-JW){1'b0}}, split}
-                        : word_now[0] ? {{ '{{' }}(31-JW){1'b0}}, jobs} : listen_word;
+            3'd0: other = LISTS > 1 && word_now[1] ? {{(31-JW){1'b0}}, split}
+                        : word_now[0] ? {{(31-JW){1'b0}}, jobs} : listen_word;
             3'd1: other = job_word;
             3'd3: other = params[word_now*32 +: 32];
             default: other = segment_words[word_now[FW-1:0]*32 +: 32];

@@ -1,4 +1,3 @@
-{%- set packs = hardware.packs(formats.weight_bits) -%}
 // The lanes that share one 32-bit slice of the weight memory: per lane one accumulator, and one
 // hold register that shifts the finished sums to the update unit while the next row accumulates.
 //
@@ -7,6 +6,7 @@
 // The enables are the same for all lanes and formed outside: one condition for the whole row.
 module lane_bank #(
     parameter WEIGHT_BITS = 8,
+    parameter PACKED      = 1,
     parameter ACC_BITS    = 20,
     parameter ROWS        = 2048,
     parameter UPDATE      = 2,
@@ -18,11 +18,9 @@ module lane_bank #(
     input  wire                       we,          // only while no row is walked
     input  wire [31:0]                wdata,
     output wire [31:0]                weights,
-{%- if packs > 1 %}
     // verilator lint_off UNUSEDSIGNAL
-    input  wire [3:0]                 part,        // of each place that is summed, with `weights` (`unpacked`)
+    input  wire [3:0]                 part,        // of them that is summed, with them (`unpacked`)
     // verilator lint_on UNUSEDSIGNAL
-{%- endif %}
     // walk
     input  wire                       enable,
     input  wire                       read,
@@ -42,18 +40,20 @@ module lane_bank #(
     ram_one_port #(.WIDTH(32), .DEPTH(ROWS)) memory (
         .clk(clk), .addr(addr), .we(we), .wdata(wdata), .re(read && enable), .rdata(row)
     );
-{%- if packs > 1 %}
 
-    wire [31:0] own, summed;
+    wire [31:0] values, summed;
     stage #(.WIDTH(32)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
-    unpacked #(.WEIGHT_BITS(WEIGHT_BITS), .PACKED({{ packs }})) parts (.places(weights), .part(part), .weights(own));
-    stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(own), .out(summed));
-{%- else %}
+    stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(values), .out(summed));
 
-    wire [31:0] summed;
-    stage #(.WIDTH(32)) read_out (.clk(clk), .enable(enable), .in(row), .out(weights));
-    stage #(.WIDTH(32)) to_lanes (.clk(clk), .enable(1'b1), .in(weights), .out(summed));
-{%- endif %}
+    generate
+        if (PACKED > 1) begin : several
+            unpacked #(.WEIGHT_BITS(WEIGHT_BITS), .PACKED(PACKED)) of_places (
+                .places(weights), .part(part), .weights(values)
+            );
+        end else begin : single
+            assign values = weights;
+        end
+    endgenerate
 
     assign chain[LANES*ACC_BITS +: UPDATE*ACC_BITS] = chain_in;
     assign chain_out = chain[0 +: UPDATE*ACC_BITS];
