@@ -21,7 +21,7 @@ from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.records import manifest, store
+from nirdeploy.records import manifest, store, transaction
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import losses, registry
 from nirdeploy.targets.emit import Artifacts, emit
@@ -62,6 +62,7 @@ STAGES = tuple(stage.name for stage in TABLE)
 #: Of the stages whose product is read back; artifacts are code, and made again.
 FILES = {stage.name: stage.file for stage in TABLE if stage.product is not Artifacts}
 MANIFEST = "manifest.json"
+_CALIBRATION = "calibration"  # its digest in there
 
 
 @dataclass
@@ -171,27 +172,24 @@ class Build:
             if self.graph.encodings:
                 options["inputs"] = {name: own.as_dict() for name, own in self.graph.encodings.items()}
         if self.calibration:
-            made["calibration"] = self.calibration
+            made[_CALIBRATION] = self.calibration
         return manifest.manifest({name: product.digest() for name, product in made.items()}, options)
 
     def save(self, stages: tuple[Stage, ...]) -> None:
-        """Keep the products of these stages in the build's folder, if it has one, and the manifest of all."""
+        """Keep the products of these stages in the build's folder, if it has one, and the manifest of all: together, or
+        the folder stays as it was."""
         if self.out is None:
             return
-        for stage in stages:
-            self.products[stage.name].save(self.out / stage.file)
-            if stage.product is IntegerNetwork:
-                self._save_calibration(self.out / Calibration.FILE)
         target = self.target.model_dump(mode="json", by_alias=True, exclude={"home"})
         text = json.dumps({**self.manifest(), "target": target}, indent=1, sort_keys=True)
-        store.write_atomic(self.out / MANIFEST, text.encode() + b"\n")
-
-    def _save_calibration(self, path: Path) -> None:
-        """Keep it, or see that none of an earlier build is kept."""
-        if self.calibration:
-            self.calibration.save(path)
-        else:
-            path.unlink(missing_ok=True)
+        with transaction.replaced(self.out, last=MANIFEST) as new:
+            for stage in stages:
+                self.products[stage.name].save(new / stage.file)
+            if self.calibration:
+                self.calibration.save(new / Calibration.FILE)
+            else:
+                (self.out / Calibration.FILE).unlink(missing_ok=True)  # of an earlier build
+            store.write_atomic(new / MANIFEST, text.encode() + b"\n")
 
     @classmethod
     def load(cls, folder: Path | str, target: str | Path | Target | None = None) -> Build:
@@ -201,25 +199,44 @@ class Build:
             target: the target file that it was built with, where the templates that came with it are needed again.
 
         Raises:
-            UsageProblem: no build folder, or one for other hardware than ``target``. CorruptFile: a damaged one.
+            UsageProblem: no build folder, or one for other hardware than ``target``. CorruptFile: a damaged one, or one
+                that holds parts of several builds.
         """
-        folder = Path(folder)
+        with transaction.alone(Path(folder)):  # not while another process replaces it
+            return cls._load(Path(folder), target)
+
+    @classmethod
+    def _load(cls, folder: Path, target: str | Path | Target | None) -> Build:
         path = folder / MANIFEST
         if not path.is_file():
             raise UsageProblem("this is not a build folder: it has no manifest.json", where=str(folder))
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
-            description = {**kept["target"], "home": None}
+            description, digests = {**kept["target"], "home": None}, dict(kept["digests"])
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFile("the manifest is damaged", where=str(path), hint="build again") from error
         built = cls(_named_again(registry.validate(description, where=str(path)), target, folder), folder)
         for stage in TABLE:
-            if stage.name in FILES and (folder / stage.file).is_file():
+            if stage.name in FILES and (name := Path(stage.file).stem) in digests:
                 product: Any = stage.product
-                built.products[stage.name] = product.load(folder / stage.file)
-        if (folder / Calibration.FILE).is_file():
-            built.calibration = Calibration.load(folder / Calibration.FILE)
+                built.products[stage.name] = _kept(product, folder / stage.file, digests[name])
+        if _CALIBRATION in digests:
+            built.calibration = _kept(Calibration, folder / Calibration.FILE, digests[_CALIBRATION])
         return built
+
+
+def _kept(product: Any, path: Path, digest: str) -> Any:
+    """A product from its file. Raises :class:`CorruptFile` where it is not the one that the manifest names."""
+    if not path.is_file():
+        raise CorruptFile("the manifest names it, and it is not there", where=str(path), hint="build again")
+    found = product.load(path)
+    if found.digest() != digest:
+        raise CorruptFile(
+            "this is not what the folder's manifest names: it is of another build, or was changed since",
+            where=str(path),
+            hint="build again",
+        )
+    return found
 
 
 def build(

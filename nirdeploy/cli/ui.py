@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirdeploy.errors import DoesNotFit
+from nirdeploy.printable import printable
 
 if TYPE_CHECKING:
     from nirdeploy.device.client import Progress
@@ -27,7 +28,7 @@ _QUIET_S = 10.0  # between two lines of progress where nobody watches
 
 def note(text: str) -> None:
     """A line for the person at the terminal."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
 
 
 def warn(warnings: Iterable[str]) -> None:
@@ -38,15 +39,19 @@ def warn(warnings: Iterable[str]) -> None:
 
 def say(text: str) -> None:
     """A line of the result."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
 
 
 def show(renderable: Any) -> None:
     """A rich table, as wide as it needs to be where nobody watches."""
     from rich.console import Console
 
+    class Shown(Console):
+        def render_str(self, text: str, **how: Any) -> Any:
+            return super().render_str(printable(text), **how)
+
     width = None if sys.stdout.isatty() else 160
-    console = Console(width=width, markup=False, emoji=False)  # names come from files: "[/b]" is one
+    console = Shown(width=width, markup=False, emoji=False)  # names come from files: "[/b]" is one
     with console.capture() as captured:  # rich would turn a closed pipe into exit code 1
         console.print(renderable)
     sys.stdout.write(captured.get())

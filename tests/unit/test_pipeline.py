@@ -16,7 +16,7 @@ import nirdeploy as nd
 from nirdeploy import pipeline
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph import file as nirfile
-from nirdeploy.pipeline import STAGES, Build, build
+from nirdeploy.pipeline import FILES, STAGES, Build, build
 from tests import networks
 
 
@@ -124,3 +124,39 @@ def test_every_module_is_reached_by_its_name_and_every_verb_is_a_verb() -> None:
         "assert set(nd.__all__) <= set(dir(nd))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def _other(tmp_path: Path) -> Build:
+    """A build of the same network at fewer bits, in a folder of its own."""
+    return build(tmp_path / "m.nir", out=tmp_path / "other", bits="4")
+
+
+@pytest.mark.parametrize("file", FILES.values())
+def test_a_folder_that_holds_parts_of_two_builds_is_refused(model: Path, tmp_path: Path, file: str) -> None:
+    build(model, out=tmp_path / "b")
+    taken = _other(tmp_path).out
+    assert taken is not None
+    (tmp_path / "b" / file).write_bytes((taken / file).read_bytes())
+    with pytest.raises(CorruptFile, match="of another build, or was changed since") as caught:
+        Build.load(tmp_path / "b")
+    assert file in caught.value.where
+
+
+@pytest.mark.parametrize("file", FILES.values())
+def test_a_folder_that_lacks_a_part_is_refused(model: Path, tmp_path: Path, file: str) -> None:
+    build(model, out=tmp_path / "b")
+    (tmp_path / "b" / file).unlink()
+    with pytest.raises(CorruptFile, match="the manifest names it, and it is not there"):
+        Build.load(tmp_path / "b")
+
+
+def test_a_build_that_fails_leaves_the_one_before(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = build(model, out=tmp_path / "b")
+
+    def full(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(pipeline.Placement, "save", full)
+    with pytest.raises(OSError, match="full"):
+        build(model, out=tmp_path / "b", bits="4")
+    assert Build.load(tmp_path / "b").image.digest() == before.image.digest()

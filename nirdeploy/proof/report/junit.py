@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from nirdeploy.printable import printable
 from nirdeploy.proof.verdict import PopulationVerdict, Verdict
 from nirdeploy.records import store
 
@@ -45,13 +46,19 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict]
             failures += name in verdict.missing
             case = ET.SubElement(suite, "testcase", classname="missing", name=name)
             ET.SubElement(case, "failure" if name in verdict.missing else "skipped", message=why)
+        for at, why in enumerate(verdict.apart):
+            case = ET.SubElement(suite, "testcase", classname="records", name=f"agree {at + 1}")
+            ET.SubElement(case, "failure", message=why)
         if verdict.silence:
             case = ET.SubElement(suite, "testcase", classname="silence", name="spikes")
             fails = verdict.vacuous and not verdict.allow_silent
             failures += fails
             ET.SubElement(case, "failure" if fails else "skipped", message=verdict.silence)
-        suite.set("tests", str(len(verdict.populations) + len(verdict.left_out) + bool(verdict.silence)))
-        suite.set("failures", str(failures))
+        more = len(verdict.left_out) + len(verdict.apart) + bool(verdict.silence)
+        suite.set("tests", str(len(verdict.populations) + more))
+        suite.set("failures", str(failures + len(verdict.apart)))
+    for element in root.iter():  # XML has no control characters
+        element.attrib.update({key: printable(value) for key, value in element.attrib.items()})
     ET.indent(root)
     rendered: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return rendered

@@ -1,4 +1,4 @@
-"""pages: templates of self-contained pages. No network, no script; what comes from files is escaped."""
+"""pages: templates of self-contained pages. No network, no script; what comes from files is escaped, all of it seen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 
+from nirdeploy.printable import printable
 from nirdeploy.targets.resources import templates_dir
 
 
@@ -19,7 +20,7 @@ def rendered(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = _cell
-    return environment.get_template(template).render(**values)
+    return printable(environment.get_template(template).render(**values))
 
 
 def _cell(value: Any) -> str:
