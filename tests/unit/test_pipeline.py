@@ -17,6 +17,7 @@ from nirdeploy import pipeline
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.graph import file as nirfile
 from nirdeploy.pipeline import FILES, STAGES, Build, build
+from nirdeploy.targets.placement import Placement
 from tests import networks
 
 
@@ -156,7 +157,7 @@ def test_a_build_that_fails_leaves_the_one_before(model: Path, tmp_path: Path, m
     def full(*_: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(pipeline.Placement, "save", full)
+    monkeypatch.setattr(Placement, "save", full)
     with pytest.raises(OSError, match="full"):
         build(model, out=tmp_path / "b", bits="4")
     assert Build.load(tmp_path / "b").image.digest() == before.image.digest()

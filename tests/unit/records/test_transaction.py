@@ -52,9 +52,13 @@ def test_where_writing_fails_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_the_last_one_is_moved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moved = []
-    real = Path.replace
-    monkeypatch.setattr(Path, "replace", lambda path, to: (moved.append(path.name), real(path, to))[1])
+    moved, real = [], Path.replace
+
+    def told(path: Path, to: Path) -> Path:
+        moved.append(path.name)
+        return real(path, to)
+
+    monkeypatch.setattr(Path, "replace", told)
     _write(tmp_path, "one")
     assert moved[-1] == "manifest"
 
