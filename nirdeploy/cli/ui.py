@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.printable import printable
+from nirdeploy.records.printable import printable
 
 if TYPE_CHECKING:
     from nirdeploy.device.client import Progress

@@ -30,7 +30,7 @@ def test_every_error_is_documented_as_it_is() -> None:
 
 def test_every_exit_code_is_documented() -> None:
     documented = {int(row[0]) for row in ROWS if len(row) == 2 and row[0].isdigit()}
-    special = {0, ui.NOT_EQUAL, cli._Interrupted.exit_code, cli._BROKEN_PIPE}
+    special = {0, ui.NOT_EQUAL, cli._Interrupted.exit_code, cli._Ended.exit_code, cli._BROKEN_PIPE}
     assert documented == {kind.exit_code for kind in classes()} | special
 
 

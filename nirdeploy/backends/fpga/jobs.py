@@ -31,7 +31,8 @@ class PlacedSegment:
     """A segment of a job with its addresses, in the order of its fields in memory.
 
     ``ends_position``: of a window whose maximum is taken, ``ends_window``: that is its last one; ``absent``: how many
-    columns at the start and at the end of a line have no such position.
+    columns at the start and at the end of a line have no such position. ``together``: how many of its weight rows stand
+    at a place, which its rows' numbers say.
     """
 
     address: int
@@ -47,6 +48,11 @@ class PlacedSegment:
     ends_position: bool = False
     ends_window: bool = False
     absent: tuple[int, int] = (0, 0)
+    together: int = 1
+
+    def moved(self, places: int) -> PlacedSegment:
+        """Where its weight rows stand so many places further up."""
+        return replace(self, row=self.row + places * self.together)
 
     @property
     def ends_pass(self) -> bool:

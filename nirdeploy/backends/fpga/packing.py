@@ -47,7 +47,7 @@ def _of_core(program: Program, target: FpgaTarget, core: int, split: int, at_end
         for job in program.jobs
     ]
     segment_words, parameter_words = memory.segment_words(target), memory.parameter_words(target)
-    segments = [word for one in program.segments for word in replace(one, row=one.row + rows).encode(segment_words)]
+    segments = [word for one in program.segments for word in one.moved(rows).encode(segment_words)]
     row_words = target.hardware.lanes * target.formats.weight_bits // 32
     weights = memory.pack_weights(program.weights(), target.formats.weight_bits)
     neuron = slots * target.hardware.update

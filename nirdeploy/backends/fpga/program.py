@@ -140,7 +140,8 @@ class Program:
         flags |= 0 if population.reset == "zero" else words.SUBTRACT  # no reset: nothing is subtracted
         flags |= words.SYNAPTIC if population.synaptic else 0
         flags |= dialects.flags(population)
-        segments = lines[0].segments
+        together = self._plan.together(part.population)
+        segments = tuple(replace(s, together=together) for s in lines[0].segments)
         if columns == 1:
             segments = tuple(replace(s, column_step=0) for s in segments)
         if len(lines) > 1:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from nirdeploy.printable import printable
+from nirdeploy.records.printable import printable
 from nirdeploy.targets.resources import templates_dir
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nirdeploy.printable import printable
+from nirdeploy.records.printable import printable
 
 EVIL = "a\x1b]0;owned\x07\u202etxt.exe\u2066\x9b31m\r"
 SHOWN = "a\\x1b]0;owned\\x07\\u202etxt.exe\\u2066\\x9b31m\\r"
