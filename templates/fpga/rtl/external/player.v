@@ -87,19 +87,20 @@ module player #(
     );
 
     word_reader #(.AW(AW)) program_words (
-        .clk(clk), .rst(resets), .start(words_start), .from(words_from), .stop(1'b0),
+        .clk(clk), .rst(resets), .start(words_start), .from(words_from), .count(6'd0), .stop(1'b0),
         .ask(ask[1]), .at(word_at), .asked(asked[1]), .arrives(arrives[1]), .data(arrived),
         .valid(words_valid), .ready(program_takes || list_takes), .word(words)
     );
 
     // ---------------------------------------------------------------- loading; the sources of a sum take its place
-    wire          load_start, load_stop, sum_words_start, sum_words_stop, load_valid, load_takes, sum_takes;
+    wire          load_start, load_stop, sum_words_start, load_valid, load_takes, sum_takes;
     wire [AW-1:0] load_from, sum_from;
     wire [31:0]   load_words;
+    wire [5:0]    sum_count;
 
     word_reader #(.AW(AW)) loaded_words (
         .clk(clk), .rst(resets), .start(load_start || sum_words_start), .from(sum_busy ? sum_from : load_from),
-        .stop(load_stop || sum_words_stop),
+        .count(sum_busy ? sum_count : 6'd0), .stop(load_stop),
         .ask(ask[2]), .at(load_word_at), .asked(asked[2]), .arrives(arrives[2]), .data(arrived),
         .valid(load_valid), .ready(load_takes || sum_takes), .word(load_words)
     );
@@ -162,7 +163,7 @@ module player #(
     sums #(.AW(AW)) adder (
         .clk(clk), .rst(resets), .start(sum_start), .anew(sum_anew), .to(capture_from), .top_plane(top_plane),
         .values(sum_values), .sources(streams), .busy(sum_busy), .field_at(field_at), .field(field),
-        .words_start(sum_words_start), .words_from(sum_from), .words_stop(sum_words_stop),
+        .words_start(sum_words_start), .words_from(sum_from), .words_count(sum_count),
         .words_valid(load_valid), .words_ready(sum_takes), .words(load_words),
         .write(sum_write), .written(written && sum_write), .at(sum_at), .data(sum_data)
     );

@@ -20,7 +20,7 @@ module sums #(
     // words of the memory
     output wire          words_start,
     output reg  [AW-1:0] words_from,
-    output wire          words_stop,
+    output wire [5:0]    words_count,
     input  wire          words_valid,
     output wire          words_ready,
     input  wire [31:0]   words,
@@ -68,7 +68,7 @@ module sums #(
     assign busy        = state != REST;
     assign field_at    = {source, state == BASE ? 3'd0 : 3'd2};
     assign words_start = state == FETCH;
-    assign words_stop  = state == ADDED;
+    assign words_count = numbers ? {1'b0, top} + 1'b1 : 6'd1;
     assign words_ready = state == ADD && (numbers || through);
     assign write       = state == WRITE;
     assign data        = planes[32*plane[1:0] +: 32];

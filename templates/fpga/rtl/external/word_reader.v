@@ -7,6 +7,7 @@ module word_reader #(
     input  wire          rst,       // what is on its way then is not told by `arrives`
     input  wire          start,     // from now on, words from there; those read ahead are forgotten
     input  wire [AW-1:0] from,
+    input  wire [5:0]    count,     // so many words are wanted; 0: nobody knows how many
     input  wire          stop,      // nothing more is asked for
     // memory
     output wire          ask,
@@ -22,6 +23,7 @@ module word_reader #(
     localparam CW = $clog2(DEPTH) + 1;
 
     reg          going, forgets;    // what was asked for before is still on its way
+    reg [5:0]    left;              // words wanted
     reg [CW-1:0] away, owed;        // words on their way, and those with the ones that wait here
     wire         taken = valid && ready;
     wire         waits;
@@ -36,12 +38,15 @@ module word_reader #(
     // verilator lint_on PINCONNECTEMPTY
 
     always @(posedge clk) begin
-        if (start) at <= from;
-        else if (asked) at <= at + 1'b1;
+        if (start) {at, left} <= {from, count};
+        else if (asked) {at, left} <= {at + 1'b1, left - {5'd0, left != 0}};
         away <= away + {{(CW-1){1'b0}}, asked} - {{(CW-1){1'b0}}, arrives};
         owed <= forgets ? {CW{1'b0}} : owed + {{(CW-1){1'b0}}, asked} - {{(CW-1){1'b0}}, taken};
         if (start || stop) {going, forgets} <= {start, 1'b1};
-        else if (away == 0) forgets <= 1'b0;
+        else begin
+            if (away == 0) forgets <= 1'b0;
+            if (asked && left == 1) going <= 1'b0;
+        end
         if (rst) begin
             {going, forgets} <= 2'b01;
             away <= 0;

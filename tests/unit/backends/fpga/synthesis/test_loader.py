@@ -62,6 +62,8 @@ def test_what_the_packers_write_is_known(name: str, tmp_path: Path) -> None:
     target = registry.load(name)
     _, log = tiny.routed(name, tmp_path)
     assert "unsupported" not in log.lower()
+    registers = log.count("IOLOGIC component")  # in pins: the memory's clock, command, bank, address and data
+    assert registers == (1 + 3 + 2 + 11 + 32 if target.hardware.external and name != "fpga-tang-nano-20k" else 0)
     (file,) = [path for path in tmp_path.iterdir() if path.suffix in (".bit", ".bin", ".fs")]
     identify.check(target, file)
     assert identify.chip_of(file.read_bytes()) == {
