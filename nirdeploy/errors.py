@@ -179,7 +179,7 @@ class DeviceMismatch(NirdeployError):
 
 
 class TransferError(NirdeployError):
-    """The link failed more often than retries can mend, or the device refused."""
+    """The link failed more often than retries can mend, the device refused, or it stopped playing."""
 
     exit_code, code = 7, "E703"
 

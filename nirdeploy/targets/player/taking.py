@@ -11,7 +11,7 @@ import numpy as np
 from nirdeploy.targets.image import Image, InputSlot
 from nirdeploy.targets.player.operations import Region
 from nirdeploy.targets.player.standing import NOWHERE, Entry, Standing
-from nirdeploy.targets.wiring import Form, Taken, cropped
+from nirdeploy.targets.wiring import Form, Taken
 
 #: Regions, and by how many steps each is read late.
 Streams = list[tuple[Region, int]]
@@ -77,18 +77,19 @@ def bits_of(one: Image, taken: Taken, held: Standing) -> Bits:
 def _seen(taken: Taken, slot: InputSlot, tile: int) -> tuple[np.ndarray, np.ndarray]:
     """Of each bit of a plane: the value of the signal, flat (:data:`NOWHERE`: beyond it), and whether it is of a sign
     that stands in a channel of its own."""
-    both = taken.form is Form.BOTH
-    grid = (taken.grid[0] // 2, *taken.grid[1:]) if both else taken.grid
-    index = np.arange(1, math.prod(grid) + 1).reshape(grid)
-    if both:
-        index = np.repeat(index, 2, axis=0)
-    box = cropped(index[None, None], taken.firsts[tile], slot.shape)[0, 0] - 1
-    signs = np.zeros(taken.grid, dtype=np.int64)
-    signs[1::2] = both
-    odd = cropped(signs[None, None], taken.firsts[tile], slot.shape)[0, 0]
+    values, inside = np.zeros((1,) * len(slot.shape), dtype=np.int64), np.ones(slot.shape, dtype=bool)
+    signs = np.zeros(slot.shape, dtype=bool)
+    for axis, (first, count, size) in enumerate(zip(taken.firsts[tile], slot.shape, taken.grid, strict=True)):
+        place = np.arange(first, first + count).reshape([-1 if a == axis else 1 for a in range(len(slot.shape))])
+        inside &= (place >= 0) & (place < size)
+        if axis == 0 and taken.form is Form.BOTH:
+            signs |= place % 2 == 1
+            place, size = place // 2, size // 2
+        values = values * size + place
+    values = np.where(inside, values, NOWHERE)
     if slot.grid:
-        box, odd = (np.moveaxis(values.reshape(slot.grid), 0, -1) for values in (box, odd))
-    return box.ravel(), odd.ravel().astype(bool)
+        values, signs = (np.moveaxis(own.reshape(slot.grid), 0, -1) for own in (values, signs))
+    return values.ravel(), signs.ravel()
 
 
 def _plane(taken: Taken, held: Standing, plane: int, signs: np.ndarray) -> tuple[np.ndarray, int]:

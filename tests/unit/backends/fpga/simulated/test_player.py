@@ -228,10 +228,10 @@ class Plain:
     """A network of one pass in the memory, to be played by hand."""
 
     TABLE, LISTS, STIMULUS, SOURCE = 4000, 5000, 10_000, 20_000
-    STEPS, SAMPLES = 6, 3
+    STEPS, SAMPLES = 40, 4
 
     def __init__(self, both: Both) -> None:
-        self.built = nd.build(networks.two_layers(sizes=(40, 20, 5)), TARGET)
+        self.built = nd.build(networks.two_layers(sizes=(20, 16, 5)), TARGET)
         image = self.built.image
         assert not image.passes
         load, at = [], self.SOURCE
@@ -277,18 +277,21 @@ def test_what_the_running_network_does_not_read_may_be_written(
 
 
 def _beside(image: Image, rng: np.random.Generator) -> list[int]:
-    """A load list for all that an image leaves of the memories but CONTROL's."""
+    """A load list of pieces of all that an image leaves of the memories but CONTROL's; of each as many."""
     ends: dict[int, int] = {}
     for section in image.sections:
         end = section.address + len(section.words)
         ends[section.address >> 20] = max(ends.get(section.address >> 20, 0), end)
+    left = [
+        (max(start, ends.get(start >> 20, 0)), start + size)
+        for start, size in memory_map(TARGET).items()
+        if start >> 20 & 0xF != memory.CONTROL
+    ]
     words = []
-    for start, size in memory_map(TARGET).items():
-        if start >> 20 & 0xF == memory.CONTROL:
-            continue
-        at = ends.get(start >> 20, start)
-        for first in range(at, start + size, 500):
-            words += [min(500, start + size - first), first, 40_000 + int(rng.integers(0, 7000))]
+    for _ in range(150):
+        start, end = left[rng.integers(len(left))]
+        first = int(rng.integers(start, end))
+        words += [min(int(rng.integers(1, 60)), end - first), first, 40_000 + int(rng.integers(0, 8000))]
     return words
 
 
