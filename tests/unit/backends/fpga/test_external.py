@@ -78,6 +78,12 @@ def test_what_does_not_agree_is_said(
     assert said in str(caught.value)
 
 
+def test_a_clock_that_is_too_fast_for_the_memory_is_refused() -> None:
+    assert flow.variant(board(), 100_000_000).serial_board.clock_hz == 100_000_000
+    with pytest.raises(TargetFileError, match="too fast for the memory: at most 142,857,143"):
+        flow.variant(board(), 150_000_000)
+
+
 def test_a_target_without_memory_says_nothing_of_it() -> None:
     """Neither its file nor its hardware nor its signature does; so what was made with it stays valid."""
     target = registry.load("fpga-arty-a7")
