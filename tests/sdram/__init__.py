@@ -88,28 +88,78 @@ def defined(macros: dict[str, str]) -> str:
 
 
 class Compiled:
-    """The controller in Verilator, the chip in C++."""
+    """Controllers in Verilator, of one chip in C++: they are compiled together, which takes as long as one of them."""
 
-    def __init__(self, chip: Chip) -> None:
+    def __init__(self, chips: Sequence[Chip]) -> None:
+        memory, clock_hz = chips[0].memory, chips[0].clock_hz
+        assert all((chip.memory, chip.clock_hz) == (memory, clock_hz) for chip in chips)
         target = registry.load("fpga").with_hardware(external=1)
-        variables = {**external.cycles(chip.memory, chip.clock_hz), "name": chip.memory.name, "chip": chip.memory}
-        variables["period_ps"] = round(10**12 / chip.clock_hz)
+        variables = {**external.cycles(memory, clock_hz), "name": memory.name, "chip": memory}
+        variables["period_ps"] = round(10**12 / clock_hz)
         model = emit.render(target, "sim/_sdram.h", memory=variables).decode()
         includes = (
             "".join(f"#include <{name}>\n" for name in _INCLUDES) + '#include "Vmemory.h"\n#include "verilated.h"\n'
         )
         made = Artifacts()
-        for name, text in chip.sources().items():
-            made.add(f"rtl/{name}", text.encode())
-        made.add("sim/memory.v", (defined(chip.macros()) + (FOLDER / "memory.v").read_text()).encode())
+        made.add("rtl/sdram_pins.v", chips[0].sources()["sdram_pins.v"].encode())
+        for number, chip in enumerate(chips):
+            made.add(f"rtl/sdram{number}.v", _renamed(chip.sources()["sdram.v"], "sdram", number).encode())
+            wrapper = (FOLDER / "memory.v").read_text()
+            for name, value in {**chip.macros(), "NUMBER": str(number)}.items():
+                wrapper = wrapper.replace(f"`{name}", value)
+            made.add(f"rtl/memory{number}.v", _renamed(wrapper, "memory", number).encode())
+        made.add("sim/memory.v", _chosen(len(chips)).encode())
         made.add("sim/bench.cpp", (includes + model + (FOLDER / "bench.cpp").read_text()).encode())
+        self._chips = list(chips)
         self._lib = verilate.library(made, "memory", "sim/bench.cpp", fast=False)
         self._lib.bench_create.restype = ctypes.c_void_p
+        self._lib.bench_create.argtypes = [ctypes.c_uint32]
         self._lib.bench_run.restype = ctypes.c_uint64
         self._lib.bench_run.argtypes = [ctypes.c_void_p, _U32, ctypes.c_uint32, _U32]
         self._lib.bench_fault.restype = ctypes.c_char_p
         self._lib.bench_fault.argtypes = [ctypes.c_void_p]
-        self._handle = self._lib.bench_create()
+
+    def powered(self, chip: Chip) -> Powered:
+        """One of them, from power-up on."""
+        return Powered(self._lib, self._chips.index(chip))
+
+
+def _renamed(text: str, module: str, number: int) -> str:
+    assert text.count(f"module {module} ") == 1
+    return text.replace(f"module {module} ", f"module {module}_{number} ")
+
+
+def _chosen(count: int) -> str:
+    """A module that is one of ``count`` controllers; the others rest."""
+    ports = {"ready": 1, "got": 1, "data": 32, "sdram_command": 3, "sdram_bank": 2, "sdram_address": 13}
+    ports |= {"sdram_mask": 1, "sdram_out": 32, "sdram_floats": 32}
+    declared = ", ".join(f"output wire [{bits - 1}:0] {name}" for name, bits in ports.items())
+    lines = [
+        "module memory (input wire clk, rst, valid, write, input wire [7:0] chosen,",
+        f"    input wire [31:0] addr, wdata, sdram_in, {declared});",
+    ]
+    for i in range(count):
+        lines += [
+            f"wire [{sum(ports.values()) - 1}:0] out{i};",
+            f"memory_{i} m{i} (.clk(clk), .rst(rst || chosen != {i}),",
+        ]
+        lines += [f".valid(valid && chosen == {i}), .write(write), .addr(addr), .wdata(wdata), .sdram_in(sdram_in),"]
+        high = sum(ports.values())
+        named = []
+        for name, bits in ports.items():
+            named.append(f".{name}(out{i}[{high - 1}:{high - bits}])")
+            high -= bits
+        lines += [", ".join(named) + ");"]
+    lines += [f"assign {{{', '.join(ports)}}} = " + "".join(f"chosen == {i} ? out{i} : " for i in range(count)) + "0;"]
+    return "\n".join([*lines, "endmodule", ""])
+
+
+class Powered:
+    """A controller with its chip."""
+
+    def __init__(self, lib: ctypes.CDLL, number: int) -> None:
+        self._lib = lib
+        self._handle = lib.bench_create(number)
 
     def run(self, requests: Sequence[Request]) -> tuple[list[int], int, str]:
         """What was read, in how many cycles, and the rule that was broken, if one was."""
@@ -232,3 +282,10 @@ BROKEN: dict[str, tuple[Chip, str]] = {
         "burst",
     ),
 }
+
+
+def compiled(name: str) -> Compiled:
+    """One of ``CHIPS`` and what is broken of it."""
+    right = CHIPS[name]
+    broken = (chip for chip, _ in BROKEN.values() if (chip.memory, chip.clock_hz) == (right.memory, right.clock_hz))
+    return Compiled([right, *broken])

@@ -22,8 +22,10 @@ struct Bench {
 
 extern "C" {
 
-void* bench_create() {
+// `chosen`: which of the controllers.
+void* bench_create(uint32_t chosen) {
     auto* bench = new Bench;
+    bench->top->chosen = chosen;
     bench->top->rst = 1;
     for (int i = 0; i < 4; ++i) bench->falls(), bench->rises();
     bench->top->rst = 0;

@@ -27,7 +27,7 @@ module memory (
     assign sdram_out     = pin_out;
     assign sdram_floats  = pin_floats;
 
-    sdram #(`RTL) controller (
+    sdram_`NUMBER #(`RTL) controller (
         .clk(clk), .rst(rst), .valid(valid), .ready(ready), .write(write), .addr(addr[`AW-1:0]), .wdata(wdata),
         .got(got), .data(data), .command(command), .bank(bank), .address(address), .mask(mask),
         .dq_out(dq_out), .dq_drive(dq_drive), .dq_in(dq_in)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from nirdeploy.targets.player.compiling import Compiled
 from nirdeploy.targets.player.operations import Gather, Sum
 
-_LATENCY = 14  # from asking for a word to having it, where another row of the memory is open
-_STEP = 30  # before the first chunk of a list: where its streams stand, and the list itself
-_DESCRIPTOR, _CHUNK = 7, 2  # of a gather list
+_STEP, _STREAM, _DESCRIPTOR, _CHUNK = 25, 6, 6, 2  # of a gather list
+_CAPTURED = 3  # a word
 _LOADED = 3  # a word, to the cores' memories, rows and refresh of the memory included
 _PASS = 500  # to fetch what is to be done, and until the last step has left the cores
-_TURN = 33  # the bits of four planes of 32 values
+_SOURCE, _ADDED, _TURN = 10, 46, 33  # of a sum, for 32 values: its numbers, or a plane; the bits of four planes
 _WORD = 32
 
 
@@ -32,9 +31,10 @@ def predict(made: Compiled, cores: Mapping[int, float]) -> Played:
     step = busy = 0.0
     for one in made.operations:
         if isinstance(one, Gather):
-            gathered = one.tiles * _STEP + _DESCRIPTOR * one.descriptors + _CHUNK * one.chunks
+            begun = one.tiles * (_STEP + _STREAM * len(one.streams))
+            gathered = begun + _DESCRIPTOR * one.descriptors + _CHUNK * one.chunks
             own = 0.0 if one.number is None else one.tiles * cores[one.number]
-            step += max(own, gathered)
+            step += max(own, gathered, _CAPTURED * one.tiles * one.to.words)
             busy += own
         elif isinstance(one, Sum):
             step += one.to.tiles * _added(one)
@@ -45,5 +45,5 @@ def predict(made: Compiled, cores: Mapping[int, float]) -> Played:
 def _added(one: Sum) -> int:
     """Of one record."""
     groups = -(-one.values // _WORD)
-    sources = sum(max(source.planes, 1) * (_WORD + _LATENCY) for source in one.sources)
+    sources = sum(_SOURCE + max(source.planes, 1) * _ADDED for source in one.sources)
     return groups * (sources + -(-one.planes // 4) * _TURN + one.planes)

@@ -78,14 +78,20 @@ def test_what_does_not_agree_is_said(
     assert said in str(caught.value)
 
 
+def test_a_clock_that_is_too_fast_for_the_memory_is_refused() -> None:
+    assert flow.variant(board(), 100_000_000).serial_board.clock_hz == 100_000_000
+    with pytest.raises(TargetFileError, match="too fast for the memory: at most 142,857,143"):
+        flow.variant(board(), 150_000_000)
+
+
 def test_a_target_without_memory_says_nothing_of_it() -> None:
     """Neither its file nor its hardware nor its signature does; so what was made with it stays valid."""
-    target = registry.load(BOARD).with_hardware(external=0)
+    target = registry.load("fpga-arty-a7")
     assert not {"memory", "external"} & {*target.model_dump(), *target.hardware.model_dump()}
     assert not {"memory", "memory_inside"} & set(target.model_dump()["synthesis"])
     assert not [name for name in emit(target) if "external" in name]
     assert b"sdram" not in b"".join(flow.sources(target).values())
-    assert target.signature != board().signature
+    assert board().with_hardware(external=0).signature != board().signature
 
 
 @given(
