@@ -29,9 +29,9 @@ CELLS = {
 
 
 def _graph(grid: bool) -> CheckedGraph:
-    """A convolution, or a matrix; a recurrent population behind it, of more neurons than a word has bits."""
+    """A convolution, or a matrix; a recurrent population behind it: behind the matrix of more than a word's bits."""
     rng = np.random.default_rng(5)
-    shape, hidden = ((1, 6, 6), (2, 4, 4)) if grid else ((36,), (32,))
+    shape, hidden, last = ((1, 6, 6), (2, 4, 4), 10) if grid else ((36,), (32,), 40)
 
     def lif(name: str, shape: tuple[int, ...]) -> Population:
         values = {"tau": 5e-3, "r": 1.0, "v_threshold": 0.4, "v_leak": 0.0, "v_reset": 0.0}
@@ -40,12 +40,12 @@ def _graph(grid: bool) -> CheckedGraph:
     first = (
         Convolution(rng.normal(0.6, 1.5, (2, 1, 3, 3)), (1, 6, 6)) if grid else Dense(rng.normal(0.2, 1.0, (32, 36)))
     )
-    populations = (Population("in", "Input", shape, {}, np.zeros(shape)), lif("a", hidden), lif("b", (40,)))
+    populations = (Population("in", "Input", shape, {}, np.zeros(shape)), lif("a", hidden), lif("b", (last,)))
     most = Maximum((2, 4, 4), (1, 2), (1, 1), ((0, 0), (0, 1)))
     projections = (
         Projection("in", "a", first, maximum=most if grid else None),
-        Projection("a", "b", Dense(rng.normal(0.3, 1.0, (40, 32)))),
-        Projection("b", "b", Dense(rng.normal(0.0, 1.0, (40, 40))), delay=1),
+        Projection("a", "b", Dense(rng.normal(0.3, 1.0, (last, 32)))),
+        Projection("b", "b", Dense(rng.normal(0.0, 1.0, (last, last))), delay=1),
     )
     return CheckedGraph(
         populations, projections, ("in",), {"output": "b"}, Dialect(dt=1e-3, reset="subtract"), "argument"

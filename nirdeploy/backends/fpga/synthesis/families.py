@@ -43,6 +43,7 @@ _SMALL = (
     "hierarchy -top board",
     f"copy SB_MAC16 {_OWN}",
     f"chtype -set {_OWN} t:SB_MAC16",
+    "setattr -unset ram_style a:ram_style=distributed",  # there is none: registers or blocks
     "scratchpad -set abc9.D 40000",
     f'scratchpad -set abc9.script "+&dch,-C,500;&if,{{C}},{{W}},{{D}},{{R}};&mfs;{_FOR_AREA};{_FOR_AREA}"',
 )
