@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nirdeploy import processes
+from nirdeploy.backends.fpga.synthesis import tools
 from nirdeploy.records import boards
 
 _STARTER = """
@@ -38,6 +39,12 @@ def test_a_tool_ends_with_who_started_it(tmp_path: Path, by: signal.Signals) -> 
     finally:
         starter.kill()
         starter.wait()
+
+
+def test_a_tool_that_ends_says_so(tmp_path: Path) -> None:
+    for count in range(3):
+        status, log = tools.call(f"{__package__}.endless", "run_at_once", ["x"] * count, tmp_path)
+        assert (status, log) == (count, "")
 
 
 def _wait_for(what: object) -> str:
