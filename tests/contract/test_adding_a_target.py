@@ -179,7 +179,7 @@ def _its_products_say_so(bench: Bench) -> None:
     built = bench.folder / "built"
     found = json.loads(bench.nirdeploy("verify", built, "-x", "x.npy", "--json").stdout)
     assert found["equal"] is False  # nothing was measured: its integers would be compared with themselves
-    assert [verdict["measured"] for verdict in found["verdicts"]] == ["nothing", "integer"]
+    assert [verdict["measured"] for verdict in found["verdicts"]] == ["nothing", "mychip"]
     assert found["explanation"]["first_divergence"]  # 4-bit weights cost something, and it is explained
     configuration = json.loads((built / "hardware" / "configuration.json").read_text())
     assert [p["cores"] for p in configuration["populations"]] == [[[0, 0, 16], [1, 16, 8]], [[1, 0, 6]]]
