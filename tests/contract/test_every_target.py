@@ -162,7 +162,8 @@ def test_a_network_runs_and_that_nothing_was_measured_is_said(kept: Kept, cli: t
     assert found.json["equal"] is False
     device, against_float = found.json["verdicts"]
     assert (device["measured"], device["cells"]) == ("nothing", 0)
-    assert against_float["cells"] == STEPS * SAMPLES * (SIZES["hidden"] + SIZES["last"])
+    cells = STEPS * SAMPLES * (SIZES["hidden"] + SIZES["last"])
+    assert 0.9 * cells < against_float["cells"] <= cells  # less what a chip is late
     assert against_float["mismatches"] < 0.5 * against_float["cells"]
 
 
