@@ -63,7 +63,7 @@ def test_what_the_hardware_takes_of_its_chip(cli: Cli, model: Path) -> None:
     assert done["fits"]
     cells = {use["name"]: use for use in done["chip"]}
     assert cells["logic cell"]["available"] == 5280
-    assert cells["multiplier"] == {"name": "multiplier", "used": 2, "available": 8}
+    assert cells["multiplier"] == {"name": "multiplier", "used": 7, "available": 8}
     shown = cli("estimate", model, "-t", "fpga-icebreaker").out
     assert "chip, estimated" in shown
     assert "us to output" in shown

@@ -41,7 +41,7 @@ def test_the_log_of_a_synthesis_is_kept_with_its_netlist_and_where_it_fails(
     board.write_text("module board(input a, output b); assign b = !a; endmodule\n")
     flow.synthesize(family, tmp_path)
     said = (tmp_path / "synthesis.log").read_text()
-    assert "Running command `synth_ecp5 -top board -json netlist.json'" in said
+    assert "Running command `synth_ecp5 -top board'" in said
     (tmp_path / "synthesis.log").unlink()
     assert len(list((cache.folder() / "netlists").glob("*.zip"))) == 1
     flow.synthesize(family, tmp_path)
@@ -64,7 +64,7 @@ def test_what_an_earlier_nirdeploy_kept_otherwise_is_made_anew(tmp_path: Path, m
         key = flow._key(target, files, {})
     flow.synthesize(FAMILIES["ecp5"], tmp_path)
     for log in ("said.log", "synthesis.log"):
-        assert "Running command `synth_ecp5 -top board -json netlist.json'" in (tmp_path / log).read_text()
+        assert "Running command `synth_ecp5 -top board'" in (tmp_path / log).read_text()
     assert flow._key(target, files, {}) != key
 
 

@@ -8,7 +8,7 @@ from nirdeploy.backends.fpga.synthesis import families, flow, tools
 from nirdeploy.targets import registry
 
 _DEVICE = """
-module serial_device #(parameter EVENTS = 1) (
+module serial_device #(parameter EVENTS = 1, DIVIDER_BITS = 16) (
     input wire clk, clk_cores, rst, rx, input wire [15:0] divider, output reg tx, active, output wire awake
 );
     always @(posedge clk) {tx, active} <= rst ? 2'b00 : {rx, tx ^ divider[0]};
