@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from nirdeploy import processes
 from nirdeploy.records import transaction
 
 
@@ -16,6 +17,11 @@ def _write(folder: Path, text: str) -> None:
             (new / name).write_text(text)
         (new / "more").mkdir()
         (new / "more" / text).write_text(text)
+
+
+def _write_many(folder: str, who: str) -> None:
+    for number in range(10):
+        _write(Path(folder), f"{who} {number}")
 
 
 def _write_in_vain(folder: Path) -> None:
@@ -70,6 +76,8 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
 
 
 def test_many_at_once_leave_one(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        pool.starmap(_write, [(tmp_path, str(number)) for number in range(40)])
+    code = f"from {__name__} import _write_many; _write_many(*__import__('sys').argv[1:])"
+    command = [processes.command("-c", code, str(tmp_path), str(who)) for who in range(4)]
+    writers = [subprocess.Popen(one, env=processes.environment()) for one in command]
+    assert [writer.wait(60) for writer in writers] == [0] * 4
     assert len(_read(tmp_path)) == 1

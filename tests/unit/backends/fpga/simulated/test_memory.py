@@ -53,10 +53,15 @@ def test_a_memory_is_a_dictionary(name: str, data: st.DataObject) -> None:
     assert found == sdram.expected([*first, *drawn])
 
 
+#: The first access waits until the chip has been powered for long enough.
+_AWAKE = [(0, True, 0, 0)]
+
+
 @pytest.mark.parametrize("name", sdram.CHIPS)
 def test_an_open_row_is_as_fast_as_its_data_bus(name: str) -> None:
     """Reads and writes a word a cycle on 32 bits, in two on 16, but for refreshes and what a row takes to open."""
     beats, count = 32 // sdram.CHIPS[name].memory.data_bits, 100
+    board(name).run(_AWAKE)
     for write in (True, False):
         found, cycles, fault = board(name).run([(0, write, address, address) for address in range(count)])
         assert not fault
@@ -67,6 +72,7 @@ def test_an_open_row_is_as_fast_as_its_data_bus(name: str) -> None:
 def test_rows_of_different_banks_stay_open() -> None:
     """Reading from four banks in turn opens four rows, once."""
     bank, count = sdram.CHIPS["32 bits, CAS 2"].words // 4, 200
+    board("32 bits, CAS 2").run(_AWAKE)
     _, cycles, _ = board("32 bits, CAS 2").run([(0, False, i % 4 * bank + i // 4, 0) for i in range(count)])
     assert cycles < count + 100
 
