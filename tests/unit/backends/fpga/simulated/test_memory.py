@@ -53,8 +53,8 @@ def test_a_memory_is_a_dictionary(name: str, data: st.DataObject) -> None:
     assert found == sdram.expected([*first, *drawn])
 
 
-#: The first access waits until the chip has been powered for long enough.
-_AWAKE = [(0, True, 0, 0)]
+#: The first read waits until the chip has been powered for long enough.
+_AWAKE = [(0, True, 0, 0), (0, False, 0, 0)]
 
 
 @pytest.mark.parametrize("name", sdram.CHIPS)
