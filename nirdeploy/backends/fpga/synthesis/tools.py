@@ -17,8 +17,7 @@ Line = Callable[[str], None]
 _HINT = "pip install nirdeploy[bitstream]"
 #: A tool ends with who started it, however that ended: then its standard input ends too.
 _WATCH = (
-    "import os, sys, threading; "
-    "threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start(); "
+    "import os, sys, threading; threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start(); "
 )
 _CALL = (
     f"{_WATCH}import importlib, json; module, function, arguments = json.loads(sys.argv[1]); "
