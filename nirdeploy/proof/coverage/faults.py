@@ -1,7 +1,7 @@
 """faults: the parameters of a network in integers, and faults of one step in them.
 
 A weight, bias, threshold, reset, decay or start one more or one less, as far as its bits hold that; a delay one step
-longer or shorter, as far as the network can be stepped with it.
+longer or shorter, as far as the network can be stepped with it. Seen in fewer bits, a step is as much more.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulatio
 from nirdeploy.semantics import order
 from nirdeploy.semantics.neuron import RESETS
 
-#: What a fault adds, by its column.
-STEPS = (1, -1)
+#: The sign of what a fault adds, by its column.
+SIGNS = (1, -1)
 
 WEIGHTS, DELAY, LATE_BIAS = "weights", "delay", "late bias"
 #: Kinds that every neuron has one of, and the array that holds them.
@@ -38,8 +38,8 @@ class Site:
     """Parameters of one kind in one place: of a population, or of a projection into it.
 
     ``total``: how many there are; ``which``: int64 (n,), those that are judged: a neuron's or weight's flat index.
-    ``possible``: bool (n, 2), whether there is such a fault, by :data:`STEPS`. ``projection``: its place in the
-    network's. ``begins``: the step of a late bias.
+    ``possible``: bool (n, 2), whether there is such a fault, by :data:`SIGNS`. ``step``: what a fault adds or takes.
+    ``projection``: its place in the network's. ``begins``: the step of a late bias.
     """
 
     population: str
@@ -47,19 +47,26 @@ class Site:
     total: int
     which: np.ndarray
     possible: np.ndarray
+    step: int = 1
     projection: int | None = None
     begins: int | None = None
 
 
-def sites(network: IntegerNetwork, populations: Collection[str], most: int, seed: int) -> list[Site]:
-    """All parameters of these populations and of what leads to them, or ``most`` of a place, drawn with ``seed``."""
+def sites(
+    network: IntegerNetwork, populations: Collection[str], most: int, seed: int, bits: int | None = None
+) -> list[Site]:
+    """All parameters of these populations and of what leads to them, or ``most`` of a place, drawn with ``seed``.
+
+    ``bits``: a step is that of a number of so many bits which holds the largest of the place, not that of the integers.
+    """
     found: list[Site] = []
 
     def add(name: str, kind: str, values: np.ndarray, low: int, high: int, **where: Any) -> None:
         which = _drawn(values.size, most, [seed, len(found)])
         chosen = values.ravel()[which].astype(np.int64)
-        possible = np.stack([chosen + 1 <= high, chosen - 1 >= low], axis=1)
-        found.append(Site(name, kind, int(values.size), which, possible, **where))
+        step = 1 if kind == DELAY else _step(values, bits)
+        possible = np.stack([chosen + step <= high, chosen - step >= low], axis=1)
+        found.append(Site(name, kind, int(values.size), which, possible, step, **where))
 
     for population in network.populations:
         if population.name not in populations or not isinstance(population, IntegerPopulation):
@@ -82,6 +89,11 @@ def _drawn(total: int, most: int, seed: list[int]) -> np.ndarray:
     if total <= most:
         return np.arange(total)
     return np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
+
+
+def _step(values: np.ndarray, bits: int | None) -> int:
+    largest = int(np.abs(values.astype(np.int64)).max(initial=0))
+    return 1 if bits is None else 1 << max(largest.bit_length() + 1 - bits, 0)
 
 
 def _kinds(population: IntegerPopulation, formats: Formats) -> list[str]:

@@ -35,6 +35,7 @@ def coverage(
     *,
     most: int = MOST,
     seed: int = 0,
+    bits: int | None = None,
     record: SpikeRecord | None = None,
 ) -> Coverage:
     """What ``x`` (T, B, *input shape) exercised.
@@ -43,6 +44,8 @@ def coverage(
         built: a network in integers, or what holds one, such as a Build.
         probe: the populations that are compared: "all", "outputs" or names; what no comparison sees is not exercised.
         most: so many parameters of a place are judged, drawn with ``seed`` where there are more.
+        bits: a fault is a step of a number of so many bits that holds the largest of its place; by default of the
+            integers as they are, of which a membrane's are much finer than a weight's.
         record: the integer simulator's of all populations on ``x``, if it is there already.
 
     Raises:
@@ -51,7 +54,7 @@ def coverage(
     network = built if isinstance(built, IntegerNetwork) else built.network
     signals = run(network, x, record)
     compared = select(probe, [p.name for p in network.populations], network.outputs)
-    ledger = Ledger(network, compared, most, seed)
+    ledger = Ledger(network, compared, most, seed, bits)
     ledger.exercise(signals)
     return ledger.coverage()
 
@@ -69,9 +72,16 @@ def run(network: IntegerNetwork, x: Any, record: SpikeRecord | None = None) -> d
 class Ledger:
     """Which faults of a network have shown so far, and what its neurons have done, over all runs."""
 
-    def __init__(self, network: IntegerNetwork, compared: Sequence[str], most: int = MOST, seed: int = 0) -> None:
-        self.network, self.compared = network, list(compared)
-        self.sites = [] if network.dynamics else sites(network, [p.name for p in network.populations], most, seed)
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        compared: Sequence[str],
+        most: int = MOST,
+        seed: int = 0,
+        bits: int | None = None,
+    ) -> None:
+        self.network, self.compared, names = network, list(compared), [p.name for p in network.populations]
+        self.sites = [] if network.dynamics else sites(network, names, most, seed, bits)
         self.shown = [np.zeros_like(site.possible) for site in self.sites]
         self.steps = self.samples = 0
         self.spikes = {p.name: np.zeros(p.size, dtype=np.int64) for p in network.populations}
@@ -125,7 +135,7 @@ class Ledger:
         return self.sites[at].possible & ~self.shown[at]
 
     def _note(self, name: str, alone: Alone) -> None:
-        self.saturated[name] |= alone.saturated.any(axis=0)
+        self.saturated[name] |= alone.saturated
 
     def exercised(self, at: int) -> np.ndarray:
         """Of a site, which parameters: all faults that there are have shown, bool (n,)."""

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
-from nirdeploy.proof.coverage.faults import DELAY, FIELDS, STEPS, WEIGHTS, Site
+from nirdeploy.integers.rounding import shifted
+from nirdeploy.proof.coverage.faults import DELAY, FIELDS, SIGNS, WEIGHTS, Site
+from nirdeploy.proof.coverage.reach import known, reach
 from nirdeploy.proof.coverage.way import Way, delayed, reads
 from nirdeploy.sim import integer
 
@@ -27,16 +29,19 @@ _PER_NEURON = (*FIELDS.values(), "scale")
 
 @dataclass(frozen=True)
 class Alone:
-    """A population as the run had it: what arrived, what left it (both int64 (T, B, size)), and bool or int64 (B, size):
-    how often a neuron spiked, whether it saturated, how near to its threshold it came (its membrane less the threshold,
-    from below and from above; where it came to neither, the largest integer)."""
+    """A population as the run had it: what arrived and what left it, both int64 (T, B, size).
+
+    ``saturated``: bool (size,). ``below``, ``above``: int64 (B, size), how far the membrane was from its threshold at
+    least, where it did not spike and where it did; the largest integer where there is no such step. ``largest``: int64
+    (size,), the magnitude of membrane and synaptic current.
+    """
 
     entering: np.ndarray
     out: np.ndarray
-    spikes: np.ndarray
     saturated: np.ndarray
     below: np.ndarray
     above: np.ndarray
+    largest: tuple[np.ndarray, np.ndarray]
 
 
 def alone(network: IntegerNetwork, name: str, signals: Mapping[str, np.ndarray]) -> Alone:
@@ -46,17 +51,18 @@ def alone(network: IntegerNetwork, name: str, signals: Mapping[str, np.ndarray])
     steps, batch, size = arriving.shape
     state, out = integer.start(population, batch), np.zeros_like(arriving)
     far = np.iinfo(np.int64).max
-    spikes, saturated = np.zeros((batch, size), dtype=np.int64), np.zeros((batch, size), dtype=bool)
+    saturated, largest = np.zeros(size, dtype=bool), (np.zeros(size, dtype=np.int64),) * 2
     below, above = np.full((batch, size), far), np.full((batch, size), far)
     for t in range(steps):
         out[t], state, clipped = integer.step(state, arriving[t], population, network.formats)
-        saturated |= clipped
+        saturated |= clipped.any(axis=0)
+        v, i = (np.abs(values).max(axis=0) for values in (state.v, state.i))
+        largest = np.maximum(largest[0], v), np.maximum(largest[1], i)
         if population.spiking:
-            spikes += state.z
             off = state.compared - population.threshold
             below = np.minimum(below, np.where(off <= 0, -off, far))
             above = np.minimum(above, np.where(off > 0, off, far))
-    return Alone(arriving, out, spikes, saturated, below, above)
+    return Alone(arriving, out, saturated, below, above, largest)
 
 
 class Replay:
@@ -90,7 +96,8 @@ class Replay:
     def _neurons(self, site: Site, asked: np.ndarray, found: np.ndarray) -> None:
         """Faults that concern one neuron each."""
         row, column, sample = np.nonzero(np.broadcast_to(asked[..., None], (*asked.shape, self.alone.out.shape[1])))
-        lanes = _Lanes(row, column, sample, site.which[row])
+        lanes = _Lanes(row, column, sample, site.which[row], site.step)
+        lanes = lanes.of(self._may(site)[lanes.sample, lanes.neuron])
 
         def entering(some: _Lanes) -> np.ndarray:
             arriving = self.alone.entering[:, some.sample, some.neuron]
@@ -109,14 +116,14 @@ class Replay:
             faulty = way.arriving(site.which[some.row], some.step, some.sample, some.neuron)
             return self._instead(some, delayed(faulty - way.arrives[:, some.sample, some.neuron], delay))
 
-        row, sample, neuron = self._concerned(way, site.which, asked.any(axis=1))
-        self._nearest_first(row, sample, neuron, asked, found, entering)
+        row, sample, neuron = self._concerned(way, site.which, asked.any(axis=1), self._may(site, way))
+        self._nearest_first(_Lanes(row, row, sample, neuron, site.step), asked, found, entering)
 
     def _delays(self, site: Site, asked: np.ndarray, found: np.ndarray) -> None:
         """Faults that concern all neurons."""
         way = self.way(int(site.projection or 0))
         delay = way.projection.delay
-        steps = [delay + step for step, there in zip(STEPS, asked[0], strict=True) if there]
+        steps = [delay + sign for sign, there in zip(SIGNS, asked[0], strict=True) if there]
         now, later = delayed(way.arrives, delay), {step: delayed(way.arrives, step) for step in steps}
         concerned = np.any([(late != now).any(axis=0) for late in later.values()], axis=0)
 
@@ -128,15 +135,26 @@ class Replay:
             return self._instead(some, change)
 
         sample, neuron = np.nonzero(concerned)
-        self._nearest_first(np.zeros_like(sample), sample, neuron, asked, found, entering)
+        row = np.zeros_like(sample)
+        self._nearest_first(_Lanes(row, row, sample, neuron, site.step), asked, found, entering)
 
     def _instead(self, some: _Lanes, change: np.ndarray) -> np.ndarray:
         return np.asarray(self.alone.entering[:, some.sample, some.neuron] + change)
 
+    def _may(self, site: Site, way: Way | None = None) -> np.ndarray:
+        """Where a fault of the site can make a difference at all: bool (B, size)."""
+        if not known(self._population):
+            return np.ones(self.alone.below.shape, dtype=bool)
+        sent = 0 if way is None else int(np.abs(shifted(np.abs(way.x).max(initial=0).astype(np.int64), way.shift))) + 1
+        steps, formats = len(self.alone.out), self._network.formats
+        far = reach(site, self._population, formats, steps, sent, self.alone.largest)
+        return np.asarray((self.alone.below < far) | (self.alone.above <= far))
+
     def _concerned(
-        self, way: Way, weights: np.ndarray, asked: np.ndarray
+        self, way: Way, weights: np.ndarray, asked: np.ndarray, may: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(row of the weight, sample, neuron) where a weight meets a number that is not 0 on its way to a neuron."""
+        """(row of the weight, sample, neuron) where a weight meets a number that is not 0 on its way to a neuron in
+        which it may make a difference."""
         rows = np.flatnonzero(asked)
         batch, many = way.active.shape[0], way.outputs(weights[:1]).shape[1] * way.behind.shape[1]
         at_once = max(1, _NUMBERS // (batch * many))
@@ -148,7 +166,7 @@ class Replay:
             row, output, sample = np.nonzero((way.active.T[np.maximum(read, 0)]) & (read >= 0)[..., None])
             neuron = way.behind[to[row, output]]
             row, sample, neuron = (
-                np.broadcast_to(values, neuron.shape)[neuron >= 0]
+                np.broadcast_to(values, neuron.shape)[(neuron >= 0) & may[sample[:, None], neuron]]
                 for values in (some[row][:, None], sample[:, None], neuron)
             )
             if neuron.size and way.projection.maximum is not None:
@@ -159,24 +177,16 @@ class Replay:
         return row, sample, neuron
 
     def _nearest_first(
-        self,
-        row: np.ndarray,
-        sample: np.ndarray,
-        neuron: np.ndarray,
-        asked: np.ndarray,
-        found: np.ndarray,
-        entering: Callable[[_Lanes], np.ndarray],
+        self, lanes: _Lanes, asked: np.ndarray, found: np.ndarray, entering: Callable[[_Lanes], np.ndarray]
     ) -> None:
-        """Try each fault in a few of its neurons, then in more."""
-        near = np.minimum(self.alone.below, self.alone.above)[sample, neuron]
-        order = np.lexsort((near, row))
-        row, sample, neuron = row[order], sample[order], neuron[order]
-        rank = np.arange(len(row)) - np.searchsorted(row, row)
+        """Try each row's faults in a few of its neurons, then in more."""
+        near = np.minimum(self.alone.below, self.alone.above)[lanes.sample, lanes.neuron]
+        lanes = lanes.of(np.lexsort((near, lanes.row)))
+        rank = np.arange(len(lanes.row)) - np.searchsorted(lanes.row, lanes.row)
         for first, last in itertools.pairwise((0, *_ROUNDS)):
             now = np.flatnonzero((rank >= first) & (rank < last))
-            place, column = np.nonzero((asked & ~found)[row[now]])
-            chosen = now[place]
-            self._try(_Lanes(row[chosen], column, sample[chosen], neuron[chosen]), found, entering)
+            place, column = np.nonzero((asked & ~found)[lanes.row[now]])
+            self._try(replace(lanes.of(now[place]), column=column), found, entering)
 
     def _try(
         self, lanes: _Lanes, found: np.ndarray, entering: Callable[[_Lanes], np.ndarray], field: str | None = None
@@ -217,20 +227,22 @@ class Replay:
 
 @dataclass(frozen=True)
 class _Lanes:
-    """Replays side by side: the fault (its row and column in what is asked for), the sample, the neuron."""
+    """Replays side by side: the fault (its row and column in what is asked for), the sample, the neuron; ``size``: of the
+    step that it adds or takes."""
 
     row: np.ndarray
     column: np.ndarray
     sample: np.ndarray
     neuron: np.ndarray
+    size: int
 
     @property
     def step(self) -> np.ndarray:
         """What the fault adds."""
-        return np.array(STEPS)[self.column]
+        return np.array(SIGNS)[self.column] * self.size
 
     def of(self, which: slice | np.ndarray) -> _Lanes:
-        return _Lanes(self.row[which], self.column[which], self.sample[which], self.neuron[which])
+        return _Lanes(self.row[which], self.column[which], self.sample[which], self.neuron[which], self.size)
 
 
 def _taken(population: IntegerPopulation, neurons: np.ndarray) -> IntegerPopulation:
