@@ -31,6 +31,7 @@ FIELDS = {
     "spike size": "spike_size",
     "start": "initial",
 }
+DECAYS = ("decay", "synapse decay")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +58,15 @@ def sites(
 ) -> list[Site]:
     """All parameters of these populations and of what leads to them, or ``most`` of a place, drawn with ``seed``.
 
-    ``bits``: a step is that of a number of so many bits which holds the largest of the place, not that of the integers.
+    ``bits``: a step is not that of the integers, but of a number of so many bits which holds the largest of the place,
+    where thresholds, biases and resets of a population are one place, and decays go up to 1.
     """
     found: list[Site] = []
 
     def add(name: str, kind: str, values: np.ndarray, low: int, high: int, **where: Any) -> None:
         which = _drawn(values.size, most, [seed, len(found)])
         chosen = values.ravel()[which].astype(np.int64)
-        step = 1 if kind == DELAY else _step(values, bits)
+        step = 1 if kind == DELAY or bits is None else _step(network, name, kind, values, bits)
         possible = np.stack([chosen + step <= high, chosen - step >= low], axis=1)
         found.append(Site(name, kind, int(values.size), which, possible, step, **where))
 
@@ -91,9 +93,14 @@ def _drawn(total: int, most: int, seed: list[int]) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
 
 
-def _step(values: np.ndarray, bits: int | None) -> int:
+def _step(network: IntegerNetwork, name: str, kind: str, values: np.ndarray, bits: int) -> int:
+    """Of a number of so many bits that holds the largest; what is added to a membrane is seen beside its threshold."""
     largest = int(np.abs(values.astype(np.int64)).max(initial=0))
-    return 1 if bits is None else 1 << max(largest.bit_length() + 1 - bits, 0)
+    if kind in DECAYS:
+        largest = 1 << network.formats.decay_bits
+    elif kind != WEIGHTS:
+        largest = max(largest, int(np.abs(network.neurons(name).threshold).max(initial=0)))
+    return 1 << max(largest.bit_length() + 1 - bits, 0)
 
 
 def _kinds(population: IntegerPopulation, formats: Formats) -> list[str]:
@@ -114,7 +121,7 @@ def _kinds(population: IntegerPopulation, formats: Formats) -> list[str]:
 
 def _limits(kind: str, formats: Formats) -> tuple[int, int]:
     """The least and the largest value that the bits hold."""
-    if kind in ("decay", "synapse decay"):
+    if kind in DECAYS:
         return 0, 1 << formats.decay_bits
     return 1 if kind == "spike size" else -formats.state_max - 1, formats.state_max
 

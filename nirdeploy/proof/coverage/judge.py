@@ -7,13 +7,14 @@ population that is compared. Where a place holds very many parameters, some are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
 from nirdeploy.proof.coverage.faults import WEIGHTS, Site, sites
-from nirdeploy.proof.coverage.replay import Alone, Replay
+from nirdeploy.proof.coverage.replay import Replay
 from nirdeploy.proof.coverage.report import Coverage, InputCoverage, Part, PopulationCoverage
 from nirdeploy.proof.coverage.way import outputs, reads
 from nirdeploy.records import inputs
@@ -36,6 +37,7 @@ def coverage(
     most: int = MOST,
     seed: int = 0,
     bits: int | None = None,
+    numbers: int | None = None,
     record: SpikeRecord | None = None,
 ) -> Coverage:
     """What ``x`` (T, B, *input shape) exercised.
@@ -44,8 +46,10 @@ def coverage(
         built: a network in integers, or what holds one, such as a Build.
         probe: the populations that are compared: "all", "outputs" or names; what no comparison sees is not exercised.
         most: so many parameters of a place are judged, drawn with ``seed`` where there are more.
-        bits: a fault is a step of a number of so many bits that holds the largest of its place; by default of the
-            integers as they are, of which a membrane's are much finer than a weight's.
+        bits: a fault is a step of a number of so many bits that holds the largest of its place (the population's
+            membrane parameters are one); by default of the integers as they are, of which those of membranes are much
+            finer than those of weights.
+        numbers: only the first samples are looked at, of so many steps x samples x neurons.
         record: the integer simulator's of all populations on ``x``, if it is there already.
 
     Raises:
@@ -55,8 +59,11 @@ def coverage(
     signals = run(network, x, record)
     compared = select(probe, [p.name for p in network.populations], network.outputs)
     ledger = Ledger(network, compared, most, seed, bits)
-    ledger.exercise(signals)
-    return ledger.coverage()
+    steps, batch = next(iter(signals.values())).shape[:2]
+    neurons = sum(values.shape[2] for values in signals.values())
+    looked = batch if numbers is None else min(batch, max(1, numbers // (steps * neurons)))
+    ledger.exercise({name: values[:, :looked] for name, values in signals.items()})
+    return replace(ledger.coverage(), given=batch)
 
 
 def run(network: IntegerNetwork, x: Any, record: SpikeRecord | None = None) -> dict[str, np.ndarray]:
@@ -110,32 +117,40 @@ class Ledger:
             some = {name: values[:, begin : begin + many] for name, values in signals.items()}
             begin, many = begin + many, 2 * many
             for at, new in self.news(some, note=True).items():
-                self.shown[at] |= new
+                self.shown[at] |= new[..., 0]
                 found += int(new.sum())
         return found
 
-    def news(self, signals: Mapping[str, np.ndarray], *, note: bool = False) -> dict[int, np.ndarray]:
-        """By the place of their site, the faults that show in a run and had not shown: bool (n, 2)."""
+    def news(
+        self,
+        signals: Mapping[str, np.ndarray],
+        *,
+        note: bool = False,
+        apart: bool = False,
+        asked: Mapping[int, np.ndarray] | None = None,
+    ) -> dict[int, np.ndarray]:
+        """By the place of their site, the faults that show in a run and had not shown: bool (n, 2, 1), or (n, 2, B) of
+        its samples apart. ``note``: what saturated, too. ``asked``: those that are tried, bool (n, 2); by default all.
+        """
+        asked = self.open() if asked is None else asked
         found = {}
         for population in self.network.populations:
             name = population.name
             here = [at for at, site in enumerate(self.sites) if site.population == name]
-            wanted = {at: self._asked(at) for at in here if name in self.compared}
-            if not note and not any(asked.any() for asked in wanted.values()):
+            wanted = {at: asked[at] for at in here if at in asked and asked[at].any()}
+            if not note and not wanted:
                 continue
             replay = Replay(self.network, name, signals)
             if note:
-                self._note(name, replay.alone)
-            for at, asked in wanted.items():
-                if asked.any():
-                    found[at] = replay.shown(self.sites[at], asked)
+                self.saturated[name] |= replay.alone.saturated
+            for at, those in wanted.items():
+                found[at] = replay.shown(self.sites[at], those, apart=apart)
         return found
 
-    def _asked(self, at: int) -> np.ndarray:
-        return self.sites[at].possible & ~self.shown[at]
-
-    def _note(self, name: str, alone: Alone) -> None:
-        self.saturated[name] |= alone.saturated
+    def open(self) -> dict[int, np.ndarray]:
+        """By the place of their site, the faults that have not shown: bool (n, 2)."""
+        every = zip(self.sites, self.shown, strict=True)
+        return {at: s.possible & ~shown for at, (s, shown) in enumerate(every) if s.population in self.compared}
 
     def exercised(self, at: int) -> np.ndarray:
         """Of a site, which parameters: all faults that there are have shown, bool (n,)."""

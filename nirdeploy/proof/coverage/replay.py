@@ -80,9 +80,10 @@ class Replay:
             self._ways[projection] = Way(self._network, self._network.projections[projection], self._signals)
         return self._ways[projection]
 
-    def shown(self, site: Site, asked: np.ndarray) -> np.ndarray:
-        """Which of the faults asked for, bool (n, 2), change what leaves the population in any sample."""
-        found = np.zeros_like(asked)
+    def shown(self, site: Site, asked: np.ndarray, *, apart: bool = False) -> np.ndarray:
+        """Which of the faults asked for, bool (n, 2), change what leaves the population: in any sample, bool (n, 2, 1);
+        ``apart``: in each, bool (n, 2, B)."""
+        found = np.zeros((*asked.shape, self.alone.out.shape[1] if apart else 1), dtype=bool)
         if not asked.any():
             return found
         if site.kind == WEIGHTS:
@@ -97,7 +98,7 @@ class Replay:
         """Faults that concern one neuron each."""
         row, column, sample = np.nonzero(np.broadcast_to(asked[..., None], (*asked.shape, self.alone.out.shape[1])))
         lanes = _Lanes(row, column, sample, site.which[row], site.step)
-        lanes = lanes.of(self._may(site)[lanes.sample, lanes.neuron])
+        lanes = lanes.of(self._may(site, None)[lanes.sample, lanes.neuron])
 
         def entering(some: _Lanes) -> np.ndarray:
             arriving = self.alone.entering[:, some.sample, some.neuron]
@@ -116,7 +117,7 @@ class Replay:
             faulty = way.arriving(site.which[some.row], some.step, some.sample, some.neuron)
             return self._instead(some, delayed(faulty - way.arrives[:, some.sample, some.neuron], delay))
 
-        row, sample, neuron = self._concerned(way, site.which, asked.any(axis=1), self._may(site, way))
+        row, sample, neuron = self._concerned(way, site.which, np.asarray(asked.any(axis=1)), self._may(site, way))
         self._nearest_first(_Lanes(row, row, sample, neuron, site.step), asked, found, entering)
 
     def _delays(self, site: Site, asked: np.ndarray, found: np.ndarray) -> None:
@@ -141,7 +142,7 @@ class Replay:
     def _instead(self, some: _Lanes, change: np.ndarray) -> np.ndarray:
         return np.asarray(self.alone.entering[:, some.sample, some.neuron] + change)
 
-    def _may(self, site: Site, way: Way | None = None) -> np.ndarray:
+    def _may(self, site: Site, way: Way | None) -> np.ndarray:
         """Where a fault of the site can make a difference at all: bool (B, size)."""
         if not known(self._population):
             return np.ones(self.alone.below.shape, dtype=bool)
@@ -181,11 +182,14 @@ class Replay:
     ) -> None:
         """Try each row's faults in a few of its neurons, then in more."""
         near = np.minimum(self.alone.below, self.alone.above)[lanes.sample, lanes.neuron]
-        lanes = lanes.of(np.lexsort((near, lanes.row)))
-        rank = np.arange(len(lanes.row)) - np.searchsorted(lanes.row, lanes.row)
+        case = lanes.row * found.shape[2] + lanes.case(found)[1]
+        order = np.lexsort((near, case))
+        lanes, case = lanes.of(order), case[order]
+        rank = np.arange(len(case)) - np.searchsorted(case, case)
         for first, last in itertools.pairwise((0, *_ROUNDS)):
             now = np.flatnonzero((rank >= first) & (rank < last))
-            place, column = np.nonzero((asked & ~found)[lanes.row[now]])
+            row, sample = lanes.of(now).case(found)
+            place, column = np.nonzero(asked[row] & ~found[row, :, sample])
             self._try(replace(lanes.of(now[place]), column=column), found, entering)
 
     def _try(
@@ -195,7 +199,7 @@ class Replay:
         at_once = max(1, _NUMBERS // len(self.alone.out))
         for begin in range(0, len(lanes.row), at_once):
             some = lanes.of(slice(begin, begin + at_once))
-            some = some.of(~found[some.row, some.column])
+            some = some.of(~some.found(found))
             arriving = entering(some)
             if field is None:
                 changed = (arriving != self.alone.entering[:, some.sample, some.neuron]).any(axis=0)
@@ -214,9 +218,10 @@ class Replay:
         for t in range(len(expected)):
             out, state, _ = integer.step(state, arriving[t][None], population, self._network.formats)
             odd = out[0] != expected[t]
-            found[lanes.row[odd], lanes.column[odd]] = True
+            row, sample = lanes.of(odd).case(found)
+            found[row, lanes.column[odd], sample] = True
             if t % _COMPACT == _COMPACT - 1:
-                left = np.flatnonzero(~found[lanes.row, lanes.column])
+                left = np.flatnonzero(~lanes.found(found))
                 if not len(left):
                     return
                 if 4 * len(left) < 3 * len(lanes.row):
@@ -227,8 +232,10 @@ class Replay:
 
 @dataclass(frozen=True)
 class _Lanes:
-    """Replays side by side: the fault (its row and column in what is asked for), the sample, the neuron; ``size``: of the
-    step that it adds or takes."""
+    """Replays side by side: the fault (its row and column in what is asked for), the sample, the neuron.
+
+    ``size``: of the step that the fault adds or takes.
+    """
 
     row: np.ndarray
     column: np.ndarray
@@ -239,7 +246,16 @@ class _Lanes:
     @property
     def step(self) -> np.ndarray:
         """What the fault adds."""
-        return np.array(SIGNS)[self.column] * self.size
+        return np.asarray(np.array(SIGNS)[self.column] * self.size)
+
+    def case(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where ``found`` notes that a fault shows: row and sample, the only one where samples are not apart."""
+        return self.row, self.sample if found.shape[2] > 1 else np.zeros_like(self.sample)
+
+    def found(self, found: np.ndarray) -> np.ndarray:
+        """Whose fault has shown: bool (n,)."""
+        row, sample = self.case(found)
+        return np.asarray(found[row, self.column, sample])
 
     def of(self, which: slice | np.ndarray) -> _Lanes:
         return _Lanes(self.row[which], self.column[which], self.sample[which], self.neuron[which], self.size)
@@ -248,7 +264,6 @@ class _Lanes:
 def _taken(population: IntegerPopulation, neurons: np.ndarray) -> IntegerPopulation:
     """Some neurons, any of them more than once."""
     size = population.size
-    held: dict[str, Any] = {
-        name: np.broadcast_to(getattr(population, name), (size,))[neurons] for name in _PER_NEURON
-    }
-    return replace(population, shape=(len(neurons),), late_bias={}, zeros={}, **held)
+    held: dict[str, Any] = {name: np.broadcast_to(getattr(population, name), (size,))[neurons] for name in _PER_NEURON}
+    held |= {"shape": (len(neurons),), "late_bias": {}, "zeros": {}}
+    return replace(population, **held)

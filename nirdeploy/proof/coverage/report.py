@@ -57,12 +57,13 @@ class InputCoverage:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a stimulus exercised of a network."""
+    """What a stimulus exercised of a network; ``given``: samples that it had, where only the first were looked at."""
 
     steps: int
     samples: int
     inputs: tuple[InputCoverage, ...]
     populations: tuple[PopulationCoverage, ...]
+    given: int = 0
 
     @property
     def parameters(self) -> int:
@@ -99,6 +100,8 @@ class Coverage:
             about = "about " if self.drawn else ""
             text = f"the stimulus exercised {about}{self.exercised:,} of {self.parameters:,} parameters"
             text += f" ({_floor(self.percent)} %)"
+        if self.samples < self.given:
+            text += f" in the first {self.samples:,} of {self.given:,} samples"
         text += f"; {fired:,} of {neurons:,} neurons fired"
         if self.drawn:
             judged, total = max(self.drawn, key=lambda pair: pair[1])
@@ -109,7 +112,7 @@ class Coverage:
     def rows(self) -> list[dict[str, Any]]:
         """One for each population and input, as tables show them."""
         kinds = list(dict.fromkeys(part.kind for p in self.populations for part in p.parts))
-        none = {kind: "" for kind in kinds}
+        none = dict.fromkeys(kinds, "")
         rows = [
             {"population": one.name, "fired": f"{one.active:,} of {one.channels:,}", **none}
             | {"saturated": "", "codes": f"{one.codes:,} of {one.possible:,}"}
@@ -141,6 +144,7 @@ class Coverage:
             "exercised": self.exercised,
             "steps": self.steps,
             "samples": self.samples,
+            "samples_given": max(self.given, self.samples),
             "inputs": [asdict(one) for one in self.inputs],
             "populations": [asdict(one) for one in self.populations],
         }

@@ -38,9 +38,7 @@ class Way:
         """The outputs (n, m) that weights (n,) add to."""
         return outputs(self.projection.operator, weights)
 
-    def arriving(
-        self, weights: np.ndarray, add: np.ndarray, samples: np.ndarray, neurons: np.ndarray
-    ) -> np.ndarray:
+    def arriving(self, weights: np.ndarray, add: np.ndarray, samples: np.ndarray, neurons: np.ndarray) -> np.ndarray:
         """What arrives (T, n) in the membrane's unit at a neuron in a sample, if a weight were so much more."""
         taken = self.windows[neurons]
         read = reads(self.projection.operator, weights[:, None], taken)
@@ -64,7 +62,7 @@ def outputs(operator: Operator, weights: np.ndarray) -> np.ndarray:
     if not isinstance(operator, Convolution):
         return weights[:, None]
     positions = operator.outputs // operator.weight.shape[0]
-    return weights[:, None] // operator.weight[0].size * positions + np.arange(positions)
+    return np.asarray(weights[:, None] // operator.weight[0].size * positions + np.arange(positions))
 
 
 def reads(operator: Operator, weights: np.ndarray, to: np.ndarray) -> np.ndarray:

@@ -1,0 +1,148 @@
+"""search: a stimulus that exercises what can be exercised of a network, found by the integer simulator.
+
+Round by round samples are drawn, at random and like those that were kept, and the one in which most faults show that
+have not shown yet is kept. The same seed and number of rounds give the same stimulus, however long a round takes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.proof.coverage.candidates import Candidates, Sample
+from nirdeploy.proof.coverage.faults import WEIGHTS
+from nirdeploy.proof.coverage.judge import MOST, Ledger, run
+from nirdeploy.proof.coverage.report import Coverage
+from nirdeploy.proof.coverage.way import outputs, reads
+from nirdeploy.sim.simulate import Quantized
+
+_NUMBERS = 1 << 22  # of a network that a round holds at once: steps x candidates x neurons
+_CANDIDATES = 32
+_TRIED = 200  # faults of a place that candidates are measured by
+_STALE = 12  # rounds without anything new after which nothing more is looked for
+
+
+@dataclass(frozen=True)
+class Made:
+    """``x``: as simulators and devices take it. ``rounds``: that were searched; ``ended``: why no more."""
+
+    x: Any
+    coverage: Coverage
+    rounds: int
+    ended: str
+
+
+def stimulus_for(
+    built: IntegerNetwork | Quantized,
+    *,
+    steps: int = 64,
+    samples: int = 64,
+    seed: int = 0,
+    cover: float = 100.0,
+    rounds: int = 1000,
+    seconds: float | None = None,
+    bits: int | None = None,
+    most: int = MOST,
+    told: Callable[[int, Coverage], None] | None = None,
+) -> Made:
+    """Look for a stimulus of up to ``samples`` samples that exercises ``cover`` percent of the parameters.
+
+    Args:
+        rounds: the search ends after so many, ``seconds``: after the round in which so much time has passed.
+        bits, most: as of :func:`nirdeploy.proof.coverage.judge.coverage`.
+        told: called after each round.
+    """
+    network = built if isinstance(built, IntegerNetwork) else built.network
+    search = _Search(network, steps, seed, Ledger(network, [p.name for p in network.populations], most, seed, bits))
+    began, done, stale, ended = time.monotonic(), 0, 0, ""
+    while not ended:
+        done += 1
+        stale = 0 if search.round() else stale + 1
+        found = search.ledger.coverage()
+        if told is not None:
+            told(done, found)
+        if search.reached(found, cover):
+            ended = "what was asked for is exercised"
+        elif len(search.kept) >= samples:
+            ended = f"there are {samples:,} samples"
+        elif stale >= _STALE:
+            ended = f"nothing new in {_STALE} rounds"
+        elif done >= rounds:
+            ended = f"{rounds:,} rounds are over"
+        elif seconds is not None and time.monotonic() - began >= seconds:
+            ended = f"{seconds:g} seconds are over"
+    return Made(search.stimulus(), search.ledger.coverage(), done, ended)
+
+
+class _Search:
+    def __init__(self, network: IntegerNetwork, steps: int, seed: int, ledger: Ledger) -> None:
+        self._network, self.ledger, self.kept = network, ledger, list[Sample]()
+        self._rng = np.random.default_rng(seed)
+        self._candidates = Candidates(network, steps, self._rng)
+        neurons = sum(p.size for p in network.populations) + sum(int(np.prod(shape)) for _, shape in network.inputs)
+        self._many = max(2, min(_CANDIDATES, _NUMBERS // (steps * neurons)))
+        self._last: Sample = {}
+
+    def round(self) -> bool:
+        """Draw candidates, keep the best; False where none shows anything new."""
+        wanted = self._wanted()
+        drawn = [self._candidates.fresh(wanted) for _ in range(self._many if not self.kept else self._many // 2)]
+        drawn += [self._candidates.like(self.kept, wanted) for _ in range(self._many - len(drawn))]
+        signals = run(self._network, self._candidates.stimulus(drawn))
+        gains = self._gains(signals)
+        best = int(gains.argmax())
+        self._last = drawn[best]
+        if gains[best] <= 0:
+            return False
+        self.kept.append(drawn[best])
+        self.ledger.exercise({name: values[:, best : best + 1] for name, values in signals.items()})
+        return True
+
+    def _gains(self, signals: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What each sample would add: parameters' faults, and neurons that had not fired; float64 (B,)."""
+        ledger = self.ledger
+        gains = np.zeros(next(iter(signals.values())).shape[1])
+        asked, worth = {}, {}
+        for at, those in ledger.open().items():
+            site, left = ledger.sites[at], np.flatnonzero(those.any(axis=1))
+            few = self._rng.permutation(left)[:_TRIED]
+            asked[at] = np.zeros_like(those)
+            asked[at][few] = those[few]
+            worth[at] = site.total / len(site.which) * len(left) / max(len(few), 1)
+        for at, found in ledger.news(signals, apart=True, asked=asked).items():
+            gains += found.sum(axis=(0, 1)) * worth[at]
+        for name, values in signals.items():
+            before = ledger.active.get(name, np.zeros(values.shape[2], dtype=bool))
+            gains += ((values != 0).any(axis=0) & ~before).sum(axis=1)
+        return gains
+
+    def _wanted(self) -> dict[str, np.ndarray]:
+        """How many weights that are not exercised each channel of an input leads to."""
+        ledger, network = self.ledger, self._network
+        wanted = {name: np.zeros(int(np.prod(shape))) for name, shape in network.inputs}
+        for at, site in enumerate(ledger.sites):
+            if site.kind != WEIGHTS or site.projection is None:
+                continue
+            projection = network.projections[site.projection]
+            if projection.source not in wanted or projection.pool is not None:
+                continue
+            weights = site.which[~ledger.exercised(at)]
+            channels = wanted[projection.source]
+            if projection.operator.inputs == channels.size:  # not one with a border around it
+                read = reads(projection.operator, weights[:, None], outputs(projection.operator, weights))
+                channels += np.bincount(read[read >= 0], minlength=channels.size)
+        return wanted
+
+    def reached(self, found: Coverage, cover: float) -> bool:
+        """Whether that is enough: where parameters cannot be judged, that all neurons fired."""
+        if self._network.dynamics:
+            return all(p.fired == p.neurons for p in found.populations)
+        return found.reaches(cover)
+
+    def stimulus(self) -> Any:
+        return self._candidates.stimulus(self.kept or [self._last])
