@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.proof.coverage.judge import taken
 from nirdeploy.records.inputs import InputEncoding
 
 #: By input, whole numbers (T, channels).
@@ -25,7 +26,7 @@ class Candidates:
 
     def __init__(self, network: IntegerNetwork, steps: int, rng: np.random.Generator) -> None:
         self._steps, self._rng = steps, rng
-        self._shapes, self._takes = dict(network.inputs), network.takes
+        self._shapes, self._takes = dict(network.inputs), taken(network)
 
     def fresh(self, wanted: Wanted) -> Sample:
         """Channels that are active at rates of their own, evenly, in bursts, or each step for a while."""

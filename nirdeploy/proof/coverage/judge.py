@@ -18,6 +18,7 @@ from nirdeploy.proof.coverage.replay import Replay
 from nirdeploy.proof.coverage.report import Coverage, InputCoverage, Part, PopulationCoverage
 from nirdeploy.proof.coverage.way import outputs, reads
 from nirdeploy.records import inputs
+from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.records.spikes import SpikeRecord, select
 from nirdeploy.sim.simulate import Quantized, simulate
 
@@ -26,7 +27,6 @@ _NUMBERS = 1 << 23  # of a population that are held at once: steps x samples x n
 
 DEAD, SOURCE = "behind weights that are all 0", "whose source never sent anything"
 SILENT, FAR = "of neurons that never fired", "by which no fault of one step reached a spike"
-_APART = "of {name!r} only which neurons fired was seen: {why}"
 
 
 def coverage(
@@ -158,7 +158,7 @@ class Ledger:
         return np.asarray(site.possible.any(axis=1) & (self.shown[at] | ~site.possible).all(axis=1))
 
     def coverage(self) -> Coverage:
-        held = self.network.takes
+        held = taken(self.network)
         sources = tuple(
             InputCoverage(
                 name=name,
@@ -177,9 +177,9 @@ class Ledger:
         known = isinstance(population, IntegerPopulation)
         spikes, why = int(self.spikes[name].sum()), ""
         if not known:
-            why = _APART.format(name=name, why="its neurons are the target's own")
+            why = "neurons of the target's own"
         elif name not in self.compared:
-            why = _APART.format(name=name, why="it is not compared")
+            why = "not compared"
         parts = [self._part(at) for at, site in enumerate(self.sites) if site.population == name]
         return PopulationCoverage(
             population=name,
@@ -220,6 +220,12 @@ class Ledger:
         if projection.maximum is not None:
             return np.where(sends, FAR, SOURCE)
         return np.where(sends, np.where(silent[to].all(axis=1), SILENT, FAR), SOURCE)
+
+
+def taken(network: IntegerNetwork) -> dict[str, InputEncoding]:
+    """What each input was built for; where a chip's own neurons step the network, events of so many bits."""
+    plain = InputEncoding(network.input_bits)
+    return {name: network.encodings.get(name, plain) for name, _ in network.inputs}
 
 
 def reached(network: IntegerNetwork, name: str) -> np.ndarray:

@@ -31,8 +31,8 @@ class Part:
 @dataclass(frozen=True)
 class PopulationCoverage:
     """``fired``: neurons that spiked, of read-outs those that moved. ``spikes``, ``resets``: how many there were.
-    ``saturated``: neurons that did; None, as are ``resets``, where the target's own neurons do not say. ``why``: what
-    of the population was not judged, and why."""
+    ``saturated``: neurons that did; None, as are ``resets``, where the target's own neurons do not say. ``why``: why no
+    parameter of the population was judged, where none was."""
 
     population: str
     neurons: int
@@ -106,8 +106,10 @@ class Coverage:
         if self.drawn:
             judged, total = max(self.drawn, key=lambda pair: pair[1])
             text += f"; weights and others were drawn, such as {judged:,} of {total:,}"
-        said = dict.fromkeys(p.why for p in self.populations if p.why)
-        return "; ".join([text, *said])
+        for why in dict.fromkeys(p.why for p in self.populations if p.why):
+            names = ", ".join(repr(p.population) for p in self.populations if p.why == why)
+            text += f"; only who fired was seen of {names} ({why})"
+        return text
 
     def rows(self) -> list[dict[str, Any]]:
         """One for each population and input, as tables show them."""

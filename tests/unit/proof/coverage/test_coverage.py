@@ -13,6 +13,7 @@ import pytest
 import nirdeploy as nd
 from nirdeploy.errors import UnknownPopulation
 from nirdeploy.proof.coverage.report import Coverage, Part, PopulationCoverage
+from nirdeploy.proof.coverage.search import stimulus_for
 from nirdeploy.proof.report.write import report
 from nirdeploy.sim.integer import simulate
 from tests import networks
@@ -126,3 +127,17 @@ def test_a_verdict_asks_for_coverage(tmp_path: Path) -> None:
         assert suite.get("failures") == failures
         assert len(suite.findall("testcase")) == int(suite.get("tests") or 0)
         assert (suite.find("testcase[@classname='coverage']/failure") is not None) == (failures == "1")
+
+
+@pytest.mark.parametrize("target", ["loihi2", "spinnaker2"])
+def test_of_a_chips_own_neurons_who_fired_is_said(target: str, tmp_path: Path) -> None:
+    built = nd.build(networks.two_layers(sizes=(6, 8, 3)), target=target, out=tmp_path / "build")
+    made = stimulus_for(built, steps=20, samples=3)
+    found = nd.coverage(built, made.x)
+    assert {p.parts for p in found.populations} == {()}
+    assert all(p.fired for p in found.populations)
+    assert {p.saturated for p in found.populations} == {p.resets for p in found.populations} == {None}
+    assert found.percent is None
+    assert not found.reaches(0)
+    assert "not judged" in found.summary()
+    assert "(neurons of the target's own)" in found.summary()
