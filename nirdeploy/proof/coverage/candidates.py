@@ -66,6 +66,11 @@ class Candidates:
         values = np.where(ends, np.where(self._rng.random(shape) < 0.5, 0, held.top), drawn)
         return np.where(values == _zero(held), held.top, values)
 
+    def other(self, name: str, old: np.ndarray) -> np.ndarray:
+        """Numbers of an input, each another than the old one."""
+        top = self._takes[name].top
+        return np.asarray((old + self._rng.integers(1, top + 1, old.shape)) % (top + 1))
+
     def like(self, parents: Sequence[Sample], wanted: Wanted) -> Sample:
         """A sample that was good, changed in one way or another."""
         rng = self._rng

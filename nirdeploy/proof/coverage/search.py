@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.proof.coverage.aim import Aim, Target
 from nirdeploy.proof.coverage.candidates import Candidates, Sample
-from nirdeploy.proof.coverage.faults import WEIGHTS
+from nirdeploy.proof.coverage.faults import FIELDS, WEIGHTS
 from nirdeploy.proof.coverage.judge import MOST, Ledger, run
 from nirdeploy.proof.coverage.report import Coverage
 from nirdeploy.proof.coverage.way import outputs, reads
@@ -23,8 +24,11 @@ from nirdeploy.sim.simulate import Quantized
 
 _NUMBERS = 1 << 22  # of a network that a round holds at once: steps x candidates x neurons
 _CANDIDATES = 32
+_AIMED, _FAILED = 16, 6  # samples that are tried for a target; targets in a row that are missed
 _TRIED = 200  # faults of a place that candidates are measured by
 _STALE = 12  # rounds without anything new after which nothing more is looked for
+#: Kinds of faults that show where a membrane is at its threshold.
+AIMED = frozenset(FIELDS)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class _Search:
         self._candidates = Candidates(network, steps, self._rng)
         neurons = sum(p.size for p in network.populations) + sum(int(np.prod(shape)) for _, shape in network.inputs)
         self._many = max(2, min(_CANDIDATES, _NUMBERS // (steps * neurons)))
+        self._aim = Aim(network, self._candidates, self._rng)
         self._last: Sample = {}
 
     def round(self) -> bool:
@@ -96,15 +101,54 @@ class _Search:
         signals = run(self._network, self._candidates.stimulus(drawn))
         gains = self._gains(signals)
         best = int(gains.argmax())
-        self._last = drawn[best]
-        if gains[best] <= 0:
+        sample, own = drawn[best], {name: values[:, best : best + 1] for name, values in signals.items()}
+        sample, own, aimed = self._aimed(sample, own)
+        self._last = sample
+        if gains[best] <= 0 and not aimed:
             return False
-        self.kept.append(drawn[best])
-        self.ledger.exercise({name: values[:, best : best + 1] for name, values in signals.items()})
+        self.kept.append(sample)
+        self.ledger.exercise(own)
         return True
 
-    def _gains(self, signals: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What each sample would add: parameters' faults, and neurons that had not fired; float64 (B,)."""
+    def _aimed(self, sample: Sample, signals: dict[str, np.ndarray]) -> tuple[Sample, dict[str, np.ndarray], bool]:
+        """The sample changed, from its beginning to its end, where that makes more show; and whether it was."""
+        begin, steps, aimed, failed = 0, len(next(iter(sample.values()))), False, 0
+        if not self._aim.there:
+            return sample, signals, False
+        while begin < steps - 1 and failed < _FAILED:
+            target = self._target()
+            if target is None:
+                break
+            tried, at = self._aim.aimed(sample, signals, target, begin, _AIMED)
+            if not tried:
+                failed += 1
+                continue
+            ran = run(self._network, self._candidates.stimulus([sample, *tried]))
+            gains = self._gains(ran, target)
+            best = int(gains.argmax())
+            if best:
+                sample, begin, aimed, failed = tried[best - 1], at + 1, True, 0
+                signals = {name: values[:, best : best + 1] for name, values in ran.items()}
+            else:
+                begin, failed = begin + 1, failed + 1
+        return sample, signals, aimed
+
+    def _target(self) -> Target | None:
+        """A neuron of which a fault is left that shows at its threshold, drawn from all of them."""
+        every = []
+        for at, those in self.ledger.open().items():
+            site = self.ledger.sites[at]
+            if site.population in self._aim.there and site.kind in AIMED:
+                every += [(site, row, column) for row, column in np.argwhere(those)]
+        if not every:
+            return None
+        site, row, column = every[int(self._rng.integers(len(every)))]
+        above = (column == 0) == (site.kind == "threshold")  # a threshold that is higher: where the membrane is above
+        return Target(site.population, int(site.which[row]), bool(above))
+
+    def _gains(self, signals: Mapping[str, np.ndarray], target: Target | None = None) -> np.ndarray:
+        """What each sample would add: parameters' faults, and neurons that had not fired; float64 (B,). Some faults are
+        tried of each place, and all of the target."""
         ledger = self.ledger
         gains = np.zeros(next(iter(signals.values())).shape[1])
         asked, worth = {}, {}
@@ -112,6 +156,8 @@ class _Search:
             site, left = ledger.sites[at], np.flatnonzero(those.any(axis=1))
             few = self._rng.permutation(left)[:_TRIED]
             asked[at] = np.zeros_like(those)
+            if target is not None and target.population == site.population and site.kind in AIMED:
+                few = np.union1d(few, left[site.which[left] == target.neuron])
             asked[at][few] = those[few]
             worth[at] = site.total / len(site.which) * len(left) / max(len(few), 1)
         for at, found in ledger.news(signals, apart=True, asked=asked).items():
