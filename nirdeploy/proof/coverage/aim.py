@@ -19,6 +19,7 @@ from nirdeploy.proof.coverage.way import reads
 from nirdeploy.sim import integer
 
 _CELLS, _PAIRS = 2000, 20_000  # changes, and pairs of them, that are looked at
+_WAYS, _LATE = 2, 4.0  # ways to come near to what lacks; steps by which their order is left to chance
 _SHORTEST, _LONGEST = 3, 16  # steps that a membrane is given to come to its threshold
 
 
@@ -73,8 +74,14 @@ class Aim:
         lacks = int(population.threshold[neuron]) + target.above - int(held[at])
         answer = _answer(population, network.formats, neuron, steps)
         name, step, channel, worth = self._changes(sample, target, first, at, answer)
+        every = []
+        for _ in range(_WAYS):
+            near = _towards(worth, step, lacks, rng)
+            rest = np.setdiff1d(np.arange(len(worth)), near)
+            sums = _sums(worth[rest], lacks - float(worth[near].sum()), many // _WAYS, rng)
+            every += [(*near, *rest[list(chosen)]) for chosen in sums]
         found = []
-        for chosen in _sums(worth, lacks, many, rng):
+        for chosen in every:
             changed = {key: values.copy() for key, values in sample.items()}
             for one in chosen:
                 values = changed[name[one]]
@@ -136,7 +143,19 @@ def _answer(population: IntegerPopulation, formats: Formats, neuron: int, steps:
     return np.array(found)
 
 
-def _sums(worth: np.ndarray, lacks: int, many: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+def _towards(worth: np.ndarray, step: np.ndarray, lacks: float, rng: np.random.Generator) -> np.ndarray:
+    """Changes, rather late ones, that leave no more than a few can do."""
+    chosen: list[int] = []
+    late_first = np.argsort(-step + _LATE * rng.random(len(step)))
+    for one in late_first[np.sign(worth[late_first]) == np.sign(lacks)]:
+        if abs(lacks) <= 1.5 * np.abs(worth).max():
+            break
+        if abs(worth[one]) <= abs(lacks):
+            chosen, lacks = [*chosen, int(one)], lacks - float(worth[one])
+    return np.array(chosen, dtype=np.int64)
+
+
+def _sums(worth: np.ndarray, lacks: float, many: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
     """Up to three changes each, which together come as near to what lacks as can be."""
     if not len(worth):
         return []
@@ -152,9 +171,9 @@ def _sums(worth: np.ndarray, lacks: int, many: int, rng: np.random.Generator) ->
     off = np.abs(pairs[places] + worths[third][:, None] - lacks)
     apart = (one[places] != third[:, None]) & (two[places] != third[:, None])
     off = np.where(apart, off, np.inf).ravel()
-    found = []
-    for best in np.argsort(off, kind="stable")[: many if np.isfinite(off).any() else 0]:
+    found: dict[tuple[int, ...], None] = {}
+    for best in np.argsort(off, kind="stable")[: 8 * many]:
         row, place = best // 4, places.ravel()[best]
-        chosen = tuple(int(c) for c in (third[row], one[place], two[place]) if c >= 0)
-        found.append(chosen)
-    return found
+        if np.isfinite(off[best]) and len(found) < many:
+            found[tuple(sorted(int(c) for c in (third[row], one[place], two[place]) if c >= 0))] = None
+    return list(found)
