@@ -1,13 +1,11 @@
 """What ``nirdeploy stimulus`` exercises of two networks, beside random stimuli of as many samples.
 
-python benchmarks/coverage.py
+python benchmarks/exercised.py
 """
 
 from __future__ import annotations
 
 import time
-
-import numpy as np
 
 from nirdeploy.graph.check import check
 from nirdeploy.integers.network import Formats
@@ -36,5 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    np.seterr(all="raise")
     main()

@@ -24,7 +24,8 @@ from nirdeploy.sim.simulate import Quantized
 
 _NUMBERS = 1 << 22  # of a network that a round holds at once: steps x candidates x neurons
 _CANDIDATES = 32
-_AIMED, _FAILED = 16, 6  # samples that are tried for a target; targets in a row that are missed
+_LITTLE = 0.005  # of the faults that are left: where no candidate shows more, membranes are aimed at
+_TARGETS, _AIMED = 10, 16  # neurons that are aimed at in a round, samples that are tried for each
 _TRIED = 200  # faults of a place that candidates are measured by
 _STALE = 12  # rounds without anything new after which nothing more is looked for
 #: Kinds of faults that show where a membrane is at its threshold.
@@ -102,7 +103,9 @@ class _Search:
         gains = self._gains(signals)
         best = int(gains.argmax())
         sample, own = drawn[best], {name: values[:, best : best + 1] for name, values in signals.items()}
-        sample, own, aimed = self._aimed(sample, own)
+        aimed = False
+        if gains[best] < _LITTLE * self._left():
+            sample, own, aimed = self._aimed(sample, own)
         self._last = sample
         if gains[best] <= 0 and not aimed:
             return False
@@ -112,26 +115,27 @@ class _Search:
 
     def _aimed(self, sample: Sample, signals: dict[str, np.ndarray]) -> tuple[Sample, dict[str, np.ndarray], bool]:
         """The sample changed, from its beginning to its end, where that makes more show; and whether it was."""
-        begin, steps, aimed, failed = 0, len(next(iter(sample.values()))), False, 0
-        if not self._aim.there:
-            return sample, signals, False
-        while begin < steps - 1 and failed < _FAILED:
+        begin, steps, aimed = 0, len(next(iter(sample.values()))), False
+        for _ in range(_TARGETS):
             target = self._target()
-            if target is None:
+            if target is None or begin >= steps - 1:
                 break
             tried, at = self._aim.aimed(sample, signals, target, begin, _AIMED)
             if not tried:
-                failed += 1
                 continue
             ran = run(self._network, self._candidates.stimulus([sample, *tried]))
             gains = self._gains(ran, target)
             best = int(gains.argmax())
             if best:
-                sample, begin, aimed, failed = tried[best - 1], at + 1, True, 0
+                sample, begin, aimed = tried[best - 1], at + 1, True
                 signals = {name: values[:, best : best + 1] for name, values in ran.items()}
-            else:
-                begin, failed = begin + 1, failed + 1
         return sample, signals, aimed
+
+    def _left(self) -> float:
+        """How many faults are left, of all parameters."""
+        ledger = self.ledger
+        open_ = ((ledger.sites[at], int(those.sum())) for at, those in ledger.open().items())
+        return sum(count * site.total / len(site.which) for site, count in open_)
 
     def _target(self) -> Target | None:
         """A neuron of which a fault is left that shows at its threshold, drawn from all of them."""

@@ -14,9 +14,10 @@ from tests.unit.proof.coverage.small import network
 STEPS = 30
 
 
-@pytest.mark.parametrize(("kind", "name"), [("dense", "p0"), ("convolutional", "p0"), ("delayed", "p0")])
-def test_membranes_come_to_their_thresholds(kind: str, name: str) -> None:
-    good, rng = network(kind), np.random.default_rng(0)
+@pytest.mark.parametrize(("kind", "least"), [("dense", 6), ("convolutional", 3), ("delayed", 6)])
+def test_membranes_come_to_their_thresholds(kind: str, least: int) -> None:
+    """A kernel's few weights leave fewer sums to choose from."""
+    good, rng, name = network(kind), np.random.default_rng(0), "p0"
     candidates = Candidates(good, STEPS, rng)
     aim, population = Aim(good, candidates, rng), good.neurons(name)
     size = int(np.prod(good.inputs[0][1]))
@@ -32,7 +33,7 @@ def test_membranes_come_to_their_thresholds(kind: str, name: str) -> None:
         wanted = population.threshold[target.neuron] + target.above
         if tried:
             hits += bool((compared(good, candidates.stimulus(tried), name)[at, :, target.neuron] == wanted).any())
-    assert hits >= 5
+    assert hits >= least
 
 
 def test_what_reads_inputs_as_they_are_can_be_aimed_at() -> None:
