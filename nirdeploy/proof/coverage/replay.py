@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
 from nirdeploy.integers.rounding import shifted
 from nirdeploy.proof.coverage.faults import DELAY, FIELDS, SIGNS, WEIGHTS, Site
 from nirdeploy.proof.coverage.reach import known, reach
@@ -44,17 +44,15 @@ class Alone:
     largest: tuple[np.ndarray, np.ndarray]
 
 
-def alone(network: IntegerNetwork, name: str, signals: Mapping[str, np.ndarray]) -> Alone:
-    """A population stepped by what the others sent it."""
-    population = network.neurons(name)
-    arriving = integer.entering(population, network.into(name), signals)
+def alone(population: IntegerPopulation, arriving: np.ndarray, formats: Formats) -> Alone:
+    """A population stepped by what arrives at it in every step: int64 (T, B, size)."""
     steps, batch, size = arriving.shape
     state, out = integer.start(population, batch), np.zeros_like(arriving)
     far = np.iinfo(np.int64).max
     saturated, largest = np.zeros(size, dtype=bool), (np.zeros(size, dtype=np.int64),) * 2
     below, above = np.full((batch, size), far), np.full((batch, size), far)
     for t in range(steps):
-        out[t], state, clipped = integer.step(state, arriving[t], population, network.formats)
+        out[t], state, clipped = integer.step(state, arriving[t], population, formats)
         saturated |= clipped.any(axis=0)
         v, i = (np.abs(values).max(axis=0) for values in (state.v, state.i))
         largest = np.maximum(largest[0], v), np.maximum(largest[1], i)
@@ -69,16 +67,14 @@ class Replay:
     """Faults in one population and in what leads to it, tried in a run."""
 
     def __init__(self, network: IntegerNetwork, name: str, signals: Mapping[str, np.ndarray]) -> None:
-        self._network, self._signals = network, signals
+        self._network = network
         self._population = network.neurons(name)
-        self.alone = alone(network, name, signals)
-        self._ways: dict[int, Way] = {}
-
-    def way(self, projection: int) -> Way:
-        """A projection into the population, by its place in the network's."""
-        if projection not in self._ways:
-            self._ways[projection] = Way(self._network, self._network.projections[projection], self._signals)
-        return self._ways[projection]
+        every = enumerate(network.projections)
+        self._ways = {at: Way(network, p, signals) for at, p in every if p.target == name}
+        arriving = integer.entering(self._population, [], signals)
+        for way in self._ways.values():
+            arriving += delayed(way.arrives, way.projection.delay)
+        self.alone = alone(self._population, arriving, network.formats)
 
     def shown(self, site: Site, asked: np.ndarray, *, apart: bool = False) -> np.ndarray:
         """Which of the faults asked for, bool (n, 2), change what leaves the population: in any sample, bool (n, 2, 1);
@@ -110,7 +106,7 @@ class Replay:
 
     def _weights(self, site: Site, asked: np.ndarray, found: np.ndarray) -> None:
         """Faults that concern all neurons which read a weight."""
-        way = self.way(int(site.projection or 0))
+        way = self._ways[int(site.projection or 0)]
         delay = way.projection.delay
 
         def entering(some: _Lanes) -> np.ndarray:
@@ -122,7 +118,7 @@ class Replay:
 
     def _delays(self, site: Site, asked: np.ndarray, found: np.ndarray) -> None:
         """Faults that concern all neurons."""
-        way = self.way(int(site.projection or 0))
+        way = self._ways[int(site.projection or 0)]
         delay = way.projection.delay
         steps = [delay + sign for sign, there in zip(SIGNS, asked[0], strict=True) if there]
         now, later = delayed(way.arrives, delay), {step: delayed(way.arrives, step) for step in steps}

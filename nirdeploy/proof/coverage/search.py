@@ -25,6 +25,7 @@ from nirdeploy.sim.simulate import Quantized
 _NUMBERS = 1 << 22  # of a network that a round holds at once: steps x candidates x neurons
 _CANDIDATES = 32
 _LITTLE = 0.005  # of the faults that are left: where no candidate shows more, membranes are aimed at
+_KEPT, _NEARLY = 4, 0.7  # samples that are kept of a round, as long as one adds such a part of what the first did
 _TARGETS, _AIMED = 10, 16  # neurons that are aimed at in a round, samples that are tried for each
 _TRIED = 200  # faults of a place that candidates are measured by
 _STALE = 12  # rounds without anything new after which nothing more is looked for
@@ -67,7 +68,7 @@ def stimulus_for(
     began, done, stale, ended = time.monotonic(), 0, 0, ""
     while not ended:
         done += 1
-        stale = 0 if search.round() else stale + 1
+        stale = 0 if search.round(samples - len(search.kept)) else stale + 1
         found = search.ledger.coverage()
         if told is not None:
             told(done, found)
@@ -94,24 +95,33 @@ class _Search:
         self._aim = Aim(network, self._candidates, self._rng)
         self._last: Sample = {}
 
-    def round(self) -> bool:
-        """Draw candidates, keep the best; False where none shows anything new."""
+    def round(self, most: int) -> bool:
+        """Draw candidates, keep the best, or up to so many that are about as good; False where none shows anything
+        new."""
         wanted = self._wanted()
         drawn = [self._candidates.fresh(wanted) for _ in range(self._many if not self.kept else self._many // 2)]
         drawn += [self._candidates.like(self.kept, wanted) for _ in range(self._many - len(drawn))]
         signals = run(self._network, self._candidates.stimulus(drawn))
         gains = self._gains(signals)
-        best = int(gains.argmax())
-        sample, own = drawn[best], {name: values[:, best : best + 1] for name, values in signals.items()}
-        aimed = False
-        if gains[best] < _LITTLE * self._left():
-            sample, own, aimed = self._aimed(sample, own)
-        self._last = sample
-        if gains[best] <= 0 and not aimed:
-            return False
-        self.kept.append(sample)
-        self.ledger.exercise(own)
-        return True
+        best, first = gains.best()
+        self._last = drawn[best]
+        if first < _LITTLE * self._left():
+            sample, own, aimed = self._aimed(drawn[best], _of(signals, [best]))
+            if first > 0 or aimed:
+                self._keep([sample], own)
+            return first > 0 or aimed
+        chosen: list[int] = []
+        worth = first
+        while worth >= max(_NEARLY * first, 1) and len(chosen) < min(most, _KEPT):
+            chosen.append(best)
+            gains.take(best)
+            best, worth = gains.best()
+        self._keep([drawn[one] for one in chosen], _of(signals, chosen))
+        return bool(chosen)
+
+    def _keep(self, samples: list[Sample], signals: dict[str, np.ndarray]) -> None:
+        self.kept += samples
+        self.ledger.exercise(signals)
 
     def _aimed(self, sample: Sample, signals: dict[str, np.ndarray]) -> tuple[Sample, dict[str, np.ndarray], bool]:
         """The sample changed, from its beginning to its end, where that makes more show; and whether it was."""
@@ -124,11 +134,9 @@ class _Search:
             if not tried:
                 continue
             ran = run(self._network, self._candidates.stimulus([sample, *tried]))
-            gains = self._gains(ran, target)
-            best = int(gains.argmax())
+            best, _ = self._gains(ran, target).best()
             if best:
-                sample, begin, aimed = tried[best - 1], at + 1, True
-                signals = {name: values[:, best : best + 1] for name, values in ran.items()}
+                sample, begin, aimed, signals = tried[best - 1], at + 1, True, _of(ran, [best])
         return sample, signals, aimed
 
     def _left(self) -> float:
@@ -150,11 +158,10 @@ class _Search:
         above = (column == 0) == (site.kind == "threshold")  # a threshold that is higher: where the membrane is above
         return Target(site.population, int(site.which[row]), bool(above))
 
-    def _gains(self, signals: Mapping[str, np.ndarray], target: Target | None = None) -> np.ndarray:
-        """What each sample would add: parameters' faults, and neurons that had not fired; float64 (B,). Some faults are
-        tried of each place, and all of the target."""
+    def _gains(self, signals: Mapping[str, np.ndarray], target: Target | None = None) -> _Gains:
+        """What each sample would add: parameters' faults, and neurons that had not fired. Some faults are tried of each
+        place, and all of the target."""
         ledger = self.ledger
-        gains = np.zeros(next(iter(signals.values())).shape[1])
         asked, worth = {}, {}
         for at, those in ledger.open().items():
             site, left = ledger.sites[at], np.flatnonzero(those.any(axis=1))
@@ -164,12 +171,12 @@ class _Search:
                 few = np.union1d(few, left[site.which[left] == target.neuron])
             asked[at][few] = those[few]
             worth[at] = site.total / len(site.which) * len(left) / max(len(few), 1)
-        for at, found in ledger.news(signals, apart=True, asked=asked).items():
-            gains += found.sum(axis=(0, 1)) * worth[at]
+        shown = ledger.news(signals, apart=True, asked=asked)
+        parts = [(worth[at], found.reshape(-1, found.shape[2])) for at, found in shown.items()]
         for name, values in signals.items():
             before = ledger.active.get(name, np.zeros(values.shape[2], dtype=bool))
-            gains += ((values != 0).any(axis=0) & ~before).sum(axis=1)
-        return gains
+            parts.append((1.0, ((values != 0).any(axis=0) & ~before).T))
+        return _Gains(parts)
 
     def _wanted(self) -> dict[str, np.ndarray]:
         """How many weights that are not exercised each channel of an input leads to."""
@@ -196,3 +203,24 @@ class _Search:
 
     def stimulus(self) -> Any:
         return self._candidates.stimulus(self.kept or [self._last])
+
+
+class _Gains:
+    """By what is new, how much it counts, and in which samples it is there: bool (what, B)."""
+
+    def __init__(self, parts: list[tuple[float, np.ndarray]]) -> None:
+        self._parts = parts
+
+    def best(self) -> tuple[int, float]:
+        """The sample that adds most, and how much."""
+        every = sum(worth * there.sum(axis=0) for worth, there in self._parts)
+        best = int(np.argmax(every))
+        return best, float(np.asarray(every)[best])
+
+    def take(self, sample: int) -> None:
+        """What that sample adds is new no more."""
+        self._parts = [(worth, there & ~there[:, [sample]]) for worth, there in self._parts]
+
+
+def _of(signals: Mapping[str, np.ndarray], samples: list[int]) -> dict[str, np.ndarray]:
+    return {name: values[:, samples] for name, values in signals.items()}
