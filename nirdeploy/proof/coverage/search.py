@@ -24,8 +24,8 @@ from nirdeploy.sim.simulate import Quantized
 
 _NUMBERS = 1 << 22  # of a network that a round holds at once: steps x candidates x neurons
 _CANDIDATES = 32
-_LITTLE = 0.005  # of the faults that are left: where no candidate shows more, membranes are aimed at
-_KEPT, _NEARLY = 4, 0.7  # samples that are kept of a round, as long as one adds such a part of what the first did
+_LITTLE = 0.2  # of what the best sample showed: where no candidate shows more, membranes are aimed at
+_KEPT, _NEARLY = 4, 0.9  # samples that are kept of a round, as long as one adds such a part of what the first did
 _TARGETS, _AIMED = 10, 16  # neurons that are aimed at in a round, samples that are tried for each
 _TRIED = 200  # faults of a place that candidates are measured by
 _STALE = 12  # rounds without anything new after which nothing more is looked for
@@ -94,6 +94,7 @@ class _Search:
         self._many = max(2, min(_CANDIDATES, _NUMBERS // (steps * neurons)))
         self._aim = Aim(network, self._candidates, self._rng)
         self._last: Sample = {}
+        self._most = 0.0
 
     def round(self, most: int) -> bool:
         """Draw candidates, keep the best, or up to so many that are about as good; False where none shows anything
@@ -105,7 +106,8 @@ class _Search:
         gains = self._gains(signals)
         best, first = gains.best()
         self._last = drawn[best]
-        if first < _LITTLE * self._left():
+        self._most = max(self._most, first)
+        if first < _LITTLE * self._most:
             sample, own, aimed = self._aimed(drawn[best], _of(signals, [best]))
             if first > 0 or aimed:
                 self._keep([sample], own)
@@ -138,12 +140,6 @@ class _Search:
             if best:
                 sample, begin, aimed, signals = tried[best - 1], at + 1, True, _of(ran, [best])
         return sample, signals, aimed
-
-    def _left(self) -> float:
-        """How many faults are left, of all parameters."""
-        ledger = self.ledger
-        open_ = ((ledger.sites[at], int(those.sum())) for at, those in ledger.open().items())
-        return sum(count * site.total / len(site.which) for site, count in open_)
 
     def _target(self) -> Target | None:
         """A neuron of which a fault is left that shows at its threshold, drawn from all of them."""
