@@ -24,8 +24,9 @@ _NOTHING_MEASURED = (
     "(nirdeploy verify EXPECTED.nird MEASURED.nird)"
 )
 
-#: Where no coverage is asked for, it is that of the first samples: so many numbers (steps x samples x neurons).
-_NUMBERS = 1 << 24
+#: Where no coverage is asked for, it is that of the first samples: so many numbers (steps x samples x neurons); and none
+#: where one sample is of more than the second.
+_NUMBERS, _ONE_SAMPLE = 1 << 24, 1 << 26
 
 
 @click.command("verify")
@@ -194,8 +195,15 @@ def _covered(
     """The report with what the stimulus exercised, and what was asked of it."""
     from nirdeploy import coverage
 
+    judged = report.verdicts[0]
+    if cover is None and judged.steps * sum(p.size for p in built.network.populations) > _ONE_SAMPLE:
+        facts = {
+            **report.facts,
+            "coverage": "not looked at, of so large a network only where it is asked for (--cover)",
+        }
+        return replace(report, facts=facts)
     with ui.spinner("looking for what was exercised", quiet):
         found = coverage(built, x, probe, bits=bits, numbers=_NUMBERS if cover is None else None)
-    judged = replace(report.verdicts[0], coverage=found, cover=cover)
+    judged = replace(judged, coverage=found, cover=cover)
     tables = {"Coverage": found.rows(), **report.tables}
     return replace(report, verdicts=[judged, *report.verdicts[1:]], tables=tables)

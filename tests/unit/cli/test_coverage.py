@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
+from nirdeploy.cli import verify_
 from nirdeploy.graph import file as nirfile
 from tests.networks import two_layers
 from tests.unit.cli.conftest import Cli, cli
@@ -64,6 +65,17 @@ def test_verify_says_what_was_exercised_and_fails_below(build: Path, made: Path,
     assert short.code == 1
     assert "the coverage is below the 99.99 % asked for" in short.out
     assert "fired" in short.out
+
+
+def test_of_a_very_large_network_it_is_found_where_it_is_asked_for(
+    build: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_, "_ONE_SAMPLE", 20 * 11 - 1)
+    without = cli("verify", build, "-x", made, "-p", "sim", "--json").json
+    assert "coverage" not in without["verdicts"][0]
+    assert "--cover" in without["facts"]["coverage"]
+    asked = cli("verify", build, "-x", made, "-p", "sim", "--cover", 10, "--json").json
+    assert asked["verdicts"][0]["coverage"]["percent"] > 0
 
 
 def test_the_page_has_a_table(build: Path, made: Path, tmp_path: Path, cli: Cli) -> None:
