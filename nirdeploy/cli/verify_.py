@@ -24,8 +24,8 @@ _NOTHING_MEASURED = (
     "(nirdeploy verify EXPECTED.nird MEASURED.nird)"
 )
 
-#: Where no coverage is asked for, it is that of the first samples, of so many numbers (steps x samples x neurons); where
-#: one sample is of more than the second, none.
+#: Where no coverage is asked for, it is that of the first samples, of so many numbers (steps x samples x neurons);
+#: where one sample is of more than the second, none.
 _NUMBERS, _ONE_SAMPLE = 1 << 24, 1 << 26
 
 
