@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nirdeploy.integers.network import Formats
     from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
+    from nirdeploy.proof.coverage.judge import coverage
     from nirdeploy.proof.energy.modelled import energy
     from nirdeploy.proof.evaluate import accuracy, evaluate
     from nirdeploy.proof.explain import explain
@@ -51,6 +52,7 @@ __all__ = [
     "accuracy",
     "build",
     "check",
+    "coverage",
     "energy",
     "evaluate",
     "explain",
@@ -81,6 +83,7 @@ _HOMES = {
     "accuracy": "proof.evaluate",
     "build": "pipeline",
     "check": "graph.check",
+    "coverage": "proof.coverage.judge",
     "energy": "proof.energy.modelled",
     "evaluate": "proof.evaluate",
     "explain": "proof.explain",

@@ -102,6 +102,24 @@ def allow_silent(function: F) -> F:
     )(function)
 
 
+def cover(text: str, default: float | None = None) -> Callable[[F], F]:
+    """``--cover`` and ``--cover-bits``: how much of a network's parameters a stimulus is to exercise."""
+
+    def options(function: F) -> F:
+        function = click.option(
+            "--cover-bits",
+            type=click.IntRange(2, 32),
+            help="A parameter is exercised where a step of a number of so many bits shows; by default one step of the "
+            "integers as they are, of which thresholds' are much finer than weights'.",
+        )(function)
+        percent = click.FloatRange(0, 100)
+        return click.option("--cover", type=percent, default=default, show_default=default is not None, help=text)(
+            function
+        )
+
+    return options
+
+
 def probes(text: str) -> str | list[str]:
     """The value of ``--probe`` as the Python functions take it."""
     return text if text in ("all", "outputs") else [name.strip() for name in text.split(",")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ _NOTHING_MEASURED = (
     "(nirdeploy verify EXPECTED.nird MEASURED.nird)"
 )
 
+#: Where no coverage is asked for, it is that of the first samples, of so many numbers (steps x samples x neurons);
+#: where one sample is of more than the second, none.
+_NUMBERS, _ONE_SAMPLE = 1 << 24, 1 << 26
+
 
 @click.command("verify")
 @click.argument("what", type=click.Path(path_type=Path))
@@ -32,6 +37,7 @@ _NOTHING_MEASURED = (
 @options.port
 @options.probe
 @options.allow_silent
+@options.cover("Not equal where the stimulus exercises less of a build's parameters, in percent.")
 @options.labels
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as one HTML page.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
@@ -47,6 +53,8 @@ def command(
     baud: int | None,
     probe: str,
     allow_silent: bool,
+    cover: float | None,
+    cover_bits: int | None,
     labels: Path | None,
     html: Path | None,
     junit: Path | None,
@@ -62,6 +70,8 @@ def command(
     a read-out, or if nothing was measured or compared (--port sim is the integer simulator itself), or if
     no population spiked: silence proves nothing, unless --allow-silent asks for it. Float against integer
     is quantization: it is explained, not judged.
+
+    Of a build, what the stimulus exercised is said: of how many parameters a fault of one step would have shown.
     """
     from nirdeploy import pipeline
     from nirdeploy.proof.report import html as page
@@ -73,15 +83,18 @@ def command(
         built = pipeline.Build.load(what, target)
         x, own = options.stimulus(stimulus)
         known = own if labels is None else options.labels_of(labels)
-        report, judged = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent)
+        report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent)
+        report = _covered(report, built, x, options.probes(probe), cover, cover_bits, as_json)
     else:
+        if cover is not None or cover_bits is not None:
+            raise UsageProblem("what a stimulus exercised is found of a build", hint="verify BUILD -x STIMULUS.npz")
         if measured is None or stimulus is not None or target is not None:
             raise UsageProblem(
                 "verify takes two records, or a build folder and a stimulus",
                 hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
             )
         report = _records(what, measured, probe, allow_silent, labels)
-        judged = report.verdicts[0]
+    judged = report.verdicts[0]
     if html is not None:
         page.write(html, report)
     if junit is not None:
@@ -101,6 +114,8 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
     else:
         for verdict in report.verdicts:
             ui.show(tables.verdict_table(verdict))
+        if judged.coverage is not None:
+            ui.show(tables.rows_table("coverage", judged.coverage.rows()))
         for line in report.explanation.summary() if report.explanation else ():
             ui.say(line)
         for name, value in report.facts.items():
@@ -133,7 +148,7 @@ def _witnesses(
     probe: str | list[str],
     quiet: bool,
     allow_silent: bool,
-) -> tuple[Any, Any]:
+) -> Report:
     from nirdeploy import accuracy, explain, simulate, verify
     from nirdeploy.proof.report import html
     from nirdeploy.proof.verify import unmeasured
@@ -157,7 +172,7 @@ def _witnesses(
         facts["integers"] = f"{built.calibration}; weights, biases and thresholds were moved on purpose"
         tables["Calibration"] = [row.as_dict() for row in built.calibration.rows]
     tables["Cores"] = [core.row() for core in built.placement.cores]
-    report = html.Report(
+    return html.Report(
         title=f"{built.out.name if built.out else built.target.name}: float, integer and device",
         verdicts=[judged, verify(reference, quantized)],
         facts=facts,
@@ -166,4 +181,29 @@ def _witnesses(
         explanation=explanation,
         manifest=built.manifest(),
     )
-    return report, judged
+
+
+def _covered(
+    report: Report,
+    built: Build,
+    x: Any,
+    probe: str | list[str],
+    cover: float | None,
+    bits: int | None,
+    quiet: bool,
+) -> Report:
+    """The report with what the stimulus exercised, and what was asked of it."""
+    from nirdeploy import coverage
+
+    judged = report.verdicts[0]
+    if cover is None and judged.steps * sum(p.size for p in built.network.populations) > _ONE_SAMPLE:
+        facts = {
+            **report.facts,
+            "coverage": "not looked at, of so large a network only where it is asked for (--cover)",
+        }
+        return replace(report, facts=facts)
+    with ui.spinner("looking for what was exercised", quiet):
+        found = coverage(built, x, probe, bits=bits, numbers=_NUMBERS if cover is None else None)
+    judged = replace(judged, coverage=found, cover=cover)
+    tables = {"Coverage": found.rows(), **report.tables}
+    return replace(report, verdicts=[judged, *report.verdicts[1:]], tables=tables)

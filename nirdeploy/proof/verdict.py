@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nirdeploy.proof.coverage.report import Coverage
+
 #: Kinds of what is compared that are of spikes.
 OF_SPIKES = ("spikes", "count", "first")
 
@@ -79,7 +81,8 @@ class Verdict:
     which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
     ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
     ``reads``: what was compared of samples as a whole; empty: every step was. ``apart``: why the records are not of one
-    network and one run, or that nothing was measured.
+    network and one run, or that nothing was measured. ``coverage``: what the stimulus exercised, where that was looked
+    at; ``cover``: the percentage that is asked of it.
     """
 
     expected: str
@@ -94,14 +97,24 @@ class Verdict:
     allow_silent: bool = False
     reads: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
+    coverage: Coverage | None = None
+    cover: float | None = None
 
     @property
     def equal(self) -> bool:
         """Something was compared, all of it agrees, the records are of one run and neither lacks a population of the
-        other, and (unless that is allowed) there was something to agree on."""
+        other, and (unless that is allowed) there was something to agree on; the stimulus exercised what is asked."""
         judged = [p for p in self.populations if p.decides]
         agree = self.cells > 0 and all(p.equal for p in judged) and not self.missing and not self.apart
-        return agree and (self.allow_silent or not self.vacuous)
+        return agree and (self.allow_silent or not self.vacuous) and not self.uncovered
+
+    @property
+    def uncovered(self) -> str:
+        """That the stimulus did not exercise as much as is asked; nothing where it did."""
+        if self.cover is None or (self.coverage is not None and self.coverage.reaches(self.cover)):
+            return ""
+        found = "" if self.coverage is None else f": {self.coverage.summary()}"
+        return f"the coverage is below the {self.cover:g} % asked for{found}"
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -156,6 +169,9 @@ class Verdict:
             if self.vacuous and not self.allow_silent:
                 remedy = "give a stimulus that makes it spike, or allow silence (--allow-silent, allow_silent=True)"
                 text += f", but {self.silence}, so nothing is shown: {remedy}"
+            elif self.cells and self.uncovered:
+                remedy = "make a stimulus that exercises more (nirdeploy stimulus)"
+                text += f", but the stimulus did not exercise enough: {remedy}"
         return "; ".join([text, *self.remarks()])
 
     def remarks(self) -> list[str]:
@@ -169,7 +185,8 @@ class Verdict:
             if p.unlike
         ]
         whole = f"compared sample by sample ({', '.join(self.reads)}), not step by step" if self.reads else ""
-        return [*self.apart, *filter(None, [whole]), *said, *self.left_out.values(), *([never] if never else [])]
+        covered = self.uncovered or ("" if self.coverage is None else self.coverage.summary())
+        return [*self.apart, *filter(None, [whole]), *said, *self.left_out.values(), *filter(None, [never, covered])]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -188,6 +205,7 @@ class Verdict:
             "silence": self.silence,
             "vacuous": self.vacuous,
             "allow_silent": self.allow_silent,
+            **({} if self.coverage is None else {"coverage": self.coverage.as_dict(), "cover": self.cover}),
             **({"reads": list(self.reads)} if self.reads else {}),
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
             "populations": [asdict(p) for p in self.populations],

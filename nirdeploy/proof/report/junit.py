@@ -54,7 +54,9 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict]
             fails = verdict.vacuous and not verdict.allow_silent
             failures += fails
             ET.SubElement(case, "failure" if fails else "skipped", message=verdict.silence)
-        more = len(verdict.left_out) + len(verdict.apart) + bool(verdict.silence)
+        if covered := verdict.coverage is not None or verdict.cover is not None:
+            failures += _coverage(suite, verdict)
+        more = len(verdict.left_out) + len(verdict.apart) + bool(verdict.silence) + covered
         suite.set("tests", str(len(verdict.populations) + more))
         suite.set("failures", str(failures + len(verdict.apart)))
     for element in root.iter():  # XML has no control characters
@@ -62,3 +64,13 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict]
     ET.indent(root)
     rendered: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return rendered
+
+
+def _coverage(suite: ET.Element, verdict: Verdict) -> int:
+    """A test case of what the stimulus exercised; how many of it fail."""
+    case = ET.SubElement(suite, "testcase", classname="coverage", name="stimulus")
+    if verdict.uncovered:
+        ET.SubElement(case, "failure", message=verdict.uncovered)
+    elif verdict.coverage is not None:
+        ET.SubElement(case, "system-out").text = printable(verdict.coverage.summary())
+    return int(bool(verdict.uncovered))
