@@ -227,8 +227,8 @@ class Image:
 
     def manifest(self) -> dict[str, Any]:
         """What a record of a run of this image says of it: digests of image and network, and the target."""
-        of_network = {key: self.provenance[key] for key in ("network",) if key in self.provenance}
-        return {"image": self.digest(), "target": self.target, **of_network}
+        said = {"image": self.digest(), "target": self.target}
+        return said | {"network": self.provenance["network"]} if "network" in self.provenance else said
 
     @property
     def total_bytes(self) -> int:
