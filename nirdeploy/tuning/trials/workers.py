@@ -124,11 +124,13 @@ class _Worker:
         return process.returncode
 
     def close(self) -> None:
-        """End the process, whatever it does, and start none again."""
+        """End the process, whatever it does, and start none again. It has ended when this returns."""
         with self._starting:
             self._closed = True
-            if self._process is not None:
-                self._process.kill()
+            process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
 
 
 def _main() -> None:
