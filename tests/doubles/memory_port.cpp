@@ -58,12 +58,12 @@ extern "C" {
 
 void* bench_create(uint32_t words) {
     auto* bench = new Bench(words);
-    bench->top->rst = 1;
-    for (int i = 0; i < 8; ++i) {
+    bench->top->reset = 1;
+    for (int i = 0; i < 9; ++i) {
+        if (i == 8) bench->top->reset = 0;  // and a cycle until that is heard
         bench->tick();
         bench->tock();
     }
-    bench->top->rst = 0;
     return bench;
 }
 

@@ -35,13 +35,14 @@ module fabric #(
 ) (
     input  wire                clk,
     input  wire                run,
-    // configuration: addresses as in docs/link.md
-    input  wire                cfg_we,
+    // configuration: addresses as in docs/link.md. Compact: an address is one of `cfg_in_range`, and its word comes
+    // behind `cfg_last`, without the cycles more that are said here.
+    input  wire                cfg_we,      // in the second cycle of an address, or later; does nothing outside of all
     input  wire [31:0]         cfg_addr,
     input  wire [31:0]         cfg_wdata,
-    output wire                cfg_in_range,
+    output wire                cfg_in_range, // two cycles after its address
     input  wire                cfg_last,    // the last of the cycles (at least four) that an address stands
-    output reg  [31:0]         cfg_rdata,   // in the cycles after those
+    output reg  [31:0]         cfg_rdata,   // in as many cycles, from the second after those on
     output reg  [AW-1:0]       input_words,
     // input bitmap: group 0, word by word
     input  wire                in_valid,
@@ -53,6 +54,7 @@ module fabric #(
     // every message on the bus, and the groups the listener outside still has to read
     output reg                 bus_valid,
     output reg  [GW-1:0]       bus_group,
+    output reg  [GROUPS-1:0]   bus_onehot,  // of the group
     output reg                 bus_parity,
     output reg  [AW-1:0]       bus_addr,
     output reg  [31:0]         bus_data,
@@ -67,15 +69,25 @@ module fabric #(
     localparam MW = GW + AW + 35;
     localparam SOURCES = CORES + 1;  // the cores, then the input
 
-    wire [7:0] cfg_core = cfg_addr[31:24];
-    wire [3:0] cfg_kind = cfg_addr[23:20];
-    wire       cfg_global = cfg_core == 8'hFF && cfg_addr[23:0] == 24'd0;
+    wire        entered_we, entered_last;
+    wire [31:0] place, wdata;
+
+    stage #(.WIDTH(66)) entrance (
+        .clk(clk), .enable(1'b1), .in({cfg_we, cfg_last, cfg_addr, cfg_wdata}), .out({entered_we, entered_last, place, wdata})
+    );
+
+    wire       we = entered_we && (COMPACT != 0 || cfg_in_range);
+    wire [7:0] cfg_core = place[31:24];
+    wire [3:0] cfg_kind = place[23:20];
+    wire       cfg_global = cfg_core == 8'hFF && place[23:0] == 24'd0;
+
+    wire       runs;            // only the first word of an input may come before it, and that waits
+    stage #(.WIDTH(1)) running (.clk(clk), .enable(1'b1), .in(run), .out(runs));
 
     // ---------------------------------------------------------------- cores
     wire [SOURCES*MW-1:0]         messages;
     wire [SOURCES-1:0]            offered, ready, granted;
     reg                           downwards;
-    reg  [GROUPS-1:0]             bus_onehot;
     wire [CORES*2*GROUPS-1:0]     occupied;
     wire [CORES-1:0]              cores_busy, cores_working, in_range;
     wire [CORES*32-1:0]           rdata;
@@ -97,9 +109,9 @@ module fabric #(
                 .SHIFT_MAX(SHIFT_MAX), .JOBS(JOBS), .LISTS(LISTS), .SEGMENTS(SEGMENTS), .QUEUE(QUEUE), .SPOTS(SPOTS), .GROUPS(GROUPS),
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
-                .clk(clk), .run(run),
-                .cfg_we(cfg_we && mine), .cfg_kind(cfg_kind[2:0]), .cfg_addr(cfg_addr[19:0]),
-                .cfg_wdata(cfg_wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
+                .clk(clk), .run(runs),
+                .cfg_we(we && mine), .cfg_kind(cfg_kind[2:0]), .cfg_addr(place[19:0]),
+                .cfg_wdata(wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
                 .bus_valid(bus_valid), .bus_onehot(bus_onehot), .bus_parity(bus_parity), .bus_addr(bus_addr),
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
                 .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
@@ -134,7 +146,7 @@ module fabric #(
             // A source's messages of a group and step come one behind the other, and nobody else sends them: where there
             // is room for the first there is for all. Found a cycle earlier, as it takes long.
             reg           clear;
-            always @(posedge clk) clear <= run && offered[c] && !blocked && !(granted[c] && messages[c*MW]);
+            always @(posedge clk) clear <= runs && offered[c] && !blocked && !(granted[c] && messages[c*MW]);
             assign ready[c] = offered[c] && clear;
             if (c == CORES) begin : input_first  // so that read-outs never keep the cores from their next step
                 assign granted[c] = ready[c];
@@ -164,7 +176,7 @@ module fabric #(
         bus_onehot <= {{(GROUPS-1){1'b0}}, 1'b1} << chosen[AW+35 +: GW];
         saturated <= total;
         working   <= |cores_working || bus_valid;
-        if (!run) begin
+        if (!runs) begin
             bus_valid   <= 1'b0;
             downwards   <= 1'b0;
             in_parity   <= 1'b0;
@@ -192,10 +204,10 @@ module fabric #(
         for (r = 0; r < CORES; r = r + 1) if (answers == r[NB-1:0]) picked = picked | rdata[r*32 +: 32];
     end
 
-    assign cfg_in_range = cfg_global || in_range != 0;
+    stage #(.WIDTH(1)) range (.clk(clk), .enable(1'b1), .in(cfg_global || in_range != 0), .out(cfg_in_range));
 
     always @(posedge clk) begin
-        if (cfg_last) cfg_rdata <= picked;
-        if (cfg_we && cfg_global) input_words <= cfg_wdata[AW-1:0];
+        if (entered_last) cfg_rdata <= picked;
+        if (we && cfg_global) input_words <= wdata[AW-1:0];
     end
 endmodule

@@ -35,7 +35,8 @@ module frame_out #(
     wire [31:0]  crc_next;
 
     wire         summing = beats_left != 0;
-    wire         building = !full[half] && !group_full;
+    reg          room;           // the half has been sent
+    wire         building = room && !group_full;
     wire         from_body = state == BODY && beats_left == BEATS && !group_full;
     wire         from_crc = state == CHECK && building && !summing;
     wire         put = from_body || from_crc;
@@ -54,7 +55,7 @@ module frame_out #(
     reg [AW-1:0] waddr;
     reg [7:0]    wdata;
     always @* begin
-        we    = put || (!full[half] && (group_full || state == LAST_CODE || state == DELIMITER));
+        we    = put || (room && (group_full || state == LAST_CODE || state == DELIMITER));
         waddr = wptr;
         wdata = value;
         if (group_full || zero || state == LAST_CODE) begin
@@ -66,6 +67,7 @@ module frame_out #(
     end
 
     always @(posedge clk) begin
+        room <= !full[half] && state != DELIMITER && !rst;
         if (group_full || zero) begin
             code_ptr   <= wptr;
             wptr       <= wptr + 1'b1;

@@ -47,12 +47,18 @@ module neurons #(
     localparam PLAIN  = SYNAPSE != 0 ? 2 * DECAY_BITS + 2 + 5 * STATE_BITS : DECAY_BITS + 1 + 4 * STATE_BITS;
     localparam NEEDED = PLAIN + (DIALECTS == 0 ? 0 : SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS);
 
-    wire          first_step = job[0];
-    wire          fires      = job[2];
-    wire          subtracts  = job[3];
-    wire [3:0]    shift      = job[11:8];
-    wire          synaptic   = SYNAPSE != 0 && job[12];
-    wire [3:0]    dialect    = DIALECTS != 0 ? {job[21], job[15:13]} : 4'd0;
+    // What the neurons do: told a cycle before the first of them needs it, as it goes to many.
+    wire          first_step, fires, subtracts, synapses;
+    wire [3:0]    shift, dialects;
+    wire [4:0]    most;
+    wire          synaptic   = SYNAPSE != 0 && synapses;
+    wire [3:0]    dialect    = DIALECTS != 0 ? dialects : 4'd0;
+
+    stage #(.WIDTH(17)) told (
+        .clk(clk), .enable(1'b1), .in({job[84:80], job[21], job[15:8], job[3:2], job[0]}),
+        .out({most, dialects, synapses, shift, subtracts, fires, first_step})
+    );
+
     wire [UPDATE*SB-1:0]          states, nexts;
     wire [UPDATE*WORDS*32-1:0]    params;
     wire [UPDATE-1:0]             saturated;
@@ -78,7 +84,7 @@ module neurons #(
                 .clk(clk), .enable(enable), .state(states[u*SB +: SB]),
                 .acc(sums[u*ACC_BITS +: ACC_BITS]), .param(params[u*WORDS*32 +: WORDS*32]),
                 .first(first_step), .shift(shift), .fire(fires), .subtract(subtracts), .synaptic(synaptic),
-                .dialect(dialect), .most(job[84:80]), .plain(plain),
+                .dialect(dialect), .most(most), .plain(plain),
                 .next(nexts[u*SB +: SB]), .spikes(spikes), .saturated(saturated[u])
             );
             assign values[u*STATE_BITS +: STATE_BITS] = nexts[u*SB +: STATE_BITS];

@@ -24,7 +24,7 @@ module spike_count #(
     localparam R = S + SPIKES + 1;
     localparam P = S + SPIKES + 1;         // bits of what several resets take
 
-    // What is left above the threshold, and one spike more: none is left where that is not above zero.
+    // What is left above the threshold, and one spike more, less one: none is left where that is below zero.
     localparam L = S + 2;
     // verilator lint_off UNUSEDSIGNAL
     wire [L*(SPIKES+1)-1:0]      left;     // behind the last plane nothing of it is needed
@@ -34,24 +34,31 @@ module spike_count #(
     reg  signed [L-1:0]          above;
 
     always @(posedge clk) if (enable)
-        above <= {{2{compared[S-1]}}, compared} - {{2{threshold[S-1]}}, threshold} + {{2{size[S-1]}}, size};
+        above <= {{2{compared[S-1]}}, compared} + ~{{2{threshold[S-1]}}, threshold} + {{2{size[S-1]}}, size};
 
     assign left[L*SPIKES +: L] = above;
     assign found[SPIKES*SPIKES +: SPIKES] = {SPIKES{1'b0}};
     stage #(.WIDTH(S)) first_size (.clk(clk), .enable(enable), .in(size), .out(sizes[S*SPIKES +: S]));
+
+    function [SPIKES-1:0] no_more(input [SPIKES-1:0] many);
+        no_more = many > most ? most : many;
+    endfunction
 
     genvar k;
     generate
         for (k = 0; k < SPIKES; k = k + 1) begin : plane
             wire signed [L-1:0] here = left[L*(k+1) +: L];
             wire signed [R-1:0] rest = {{(R-L){here[L-1]}}, here} - ({{(R-S){1'b0}}, sizes[S*(k+1) +: S]} << k);
-            wire                fits = fire && (most >> k) != 0 && rest > 0;
+            wire                fits = fire && (most >> k) != 0 && !rest[R-1];
+            wire [SPIKES-1:0]   found_here = found[SPIKES*(k+1) +: SPIKES];
+            wire [SPIKES-1:0]   found_more = found_here | ({{(SPIKES-1){1'b0}}, 1'b1} << k);
             reg  [L-1:0]        left_then;
             reg  [SPIKES-1:0]   found_then;
 
             always @(posedge clk) if (enable) begin
                 left_then  <= fits ? rest[L-1:0] : here;
-                found_then <= found[SPIKES*(k+1) +: SPIKES] | ({{(SPIKES-1){1'b0}}, fits} << k);
+                found_then <= fits ? (k == 0 ? no_more(found_more) : found_more)
+                                   : k == 0 ? no_more(found_here) : found_here;
             end
             assign left[L*k +: L] = left_then;
             assign found[SPIKES*k +: SPIKES] = found_then;
@@ -63,7 +70,7 @@ module spike_count #(
 
     // The reset, as often.
     wire signed [S-1:0]    reset_then, reset_last;
-    wire [SPIKES-1:0]      number = found[SPIKES-1:0] > most ? most : found[SPIKES-1:0];
+    wire [SPIKES-1:0]      number = found[SPIKES-1:0];
     reg  [SPIKES-1:0]      number_then;
     reg  signed [P-1:0]    taken;
     wire signed [SPIKES:0] times = $signed({1'b0, number});

@@ -33,9 +33,11 @@ module steps #(
     reg          first;
 
     // An event beyond the current word sends the word first; one beyond the bitmap is ignored.
-    wire event_here = event_bit[15:5] == {{(11-AW){1'b0}}, addr};
-    wire [AW-1:0] next = addr + 1'b1;
-    wire last       = next == words;
+    // Whether it is in the word, and whether the word is the last one, is found before it is asked, as it takes long.
+    reg  event_here, last;
+    wire [AW-1:0] next = last ? {AW{1'b0}} : addr + 1'b1;
+    wire [AW-1:0] second = addr + {{(AW-2){1'b0}}, 2'd2};
+    wire alone = words == 1;
     wire set        = event_waits && event_here && event_bit[4:0] == filled;
     wire fill       = filled != 0 || (event_waits && event_here);
     wire left_out   = state == PACKED && !events[0] && !flush;
@@ -75,6 +77,7 @@ module steps #(
                 end
                 HIGH: begin
                     event_bit[15:8] <= in_data;
+                    event_here      <= {in_data, event_bit[7:5]} == {{(11-AW){1'b0}}, addr};
                     event_waits     <= 1'b1;
                     events          <= events - 1'b1;
                     state           <= LOW;
@@ -99,7 +102,9 @@ module steps #(
         if (out_valid && out_ready) begin
             flush <= 1'b0;
             word  <= 32'd0;
-            addr  <= last ? {AW{1'b0}} : next;
+            addr  <= next;
+            last  <= last ? alone : second == words;
+            event_here <= event_bit[15:5] == {{(11-AW){1'b0}}, next};
             if (last) begin
                 state  <= HEAD;
                 finish <= 1'b0;
@@ -112,6 +117,7 @@ module steps #(
             word        <= 32'd0;
             filled      <= 5'd0;
             addr        <= 0;
+            last        <= alone;
             flush       <= 1'b0;
             finish      <= 1'b0;
             event_waits <= 1'b0;

@@ -1,7 +1,7 @@
 // What each sample comes to, neuron by neuron: a memory of sums, which the read-out adds to and reads.
 //
-// An item is read with `at`; a cycle later it stands in `held`, and `add` or `empty` write it. All are zero when a run
-// begins and after they were emptied.
+// An item is read with `at`; a cycle later it stands in `held`, and `add` or `empty` write it, which can be read two cycles
+// later. All are zero when a run begins and after they were emptied.
 module tally #(
     parameter COUNTERS = 1024,
     parameter CW       = $clog2(COUNTERS)
@@ -20,18 +20,23 @@ module tally #(
 );
     reg  [CW-1:0] there;
     reg  [CW:0]   swept;
+    reg           we;        // a cycle later, as a sum takes long
+    reg  [CW-1:0] waddr;
+    reg  [31:0]   wdata;
     wire          larger = fresh || $signed(value) > $signed(held);
     wire          takes = once ? held == 32'd0 : larger;
 
     assign ready = swept[CW];
 
     ram #(.WIDTH(32), .DEPTH(COUNTERS)) sums (
-        .clk(clk), .we(add || empty || !ready), .waddr(ready ? there : swept[CW-1:0]),
-        .wdata(empty || !ready ? 32'd0 : !largest ? held + value : takes ? value : held),
+        .clk(clk), .we(we), .waddr(waddr), .wdata(wdata),
         .re(1'b1), .raddr(at), .rdata(held)
     );
 
     always @(posedge clk) begin
+        we    <= add || empty || !ready;
+        waddr <= ready ? there : swept[CW-1:0];
+        wdata <= empty || !ready ? 32'd0 : !largest ? held + value : takes ? value : held;
         there <= at;
         if (!run) swept <= 0;
         else if (!ready) swept <= swept + 1'b1;

@@ -40,18 +40,18 @@ void bench_destroy(void* handle) { delete static_cast<Bench*>(handle); }
 int bench_write(void* handle, uint32_t address, const uint32_t* words, uint32_t count) {
     auto* bench = static_cast<Bench*>(handle);
     auto& top = *bench->top;
-    for (uint32_t i = 0; i < count; ++i) {
+    bool inside = true;
+    for (uint32_t i = 0; inside && i < count; ++i) {
         top.cfg_addr = address + i;
         top.cfg_wdata = words[i];
+        bench->tick();
         top.cfg_we = 1;
-        top.eval();
-        const bool inside = top.cfg_in_range;
-        top.cfg_we = inside;
         bench->tick();
         top.cfg_we = 0;
-        if (!inside) return 1;
+        inside = top.cfg_in_range;
     }
-    return 0;
+    bench->tick();
+    return !inside;
 }
 
 void bench_read(void* handle, uint32_t address, uint32_t* words, uint32_t count) {
@@ -59,7 +59,7 @@ void bench_read(void* handle, uint32_t address, uint32_t* words, uint32_t count)
     auto& top = *bench->top;
     for (uint32_t i = 0; i < count; ++i) {
         top.cfg_addr = address + i;
-        for (int k = 0; k < 4; ++k) bench->tick();
+        for (int k = 0; k < 5; ++k) bench->tick();
         words[i] = top.cfg_rdata;
     }
 }

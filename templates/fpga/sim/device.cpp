@@ -37,12 +37,12 @@ extern "C" {
 
 void* streams_create() {
     auto* streams = new Streams;
-    streams->top->rst = 1;
-    for (int i = 0; i < 8; ++i) {
+    streams->top->reset = 1;
+    for (int i = 0; i < 9; ++i) {
+        if (i == 8) streams->top->reset = 0;  // and a cycle until that is heard
         streams->low();
         streams->high();
     }
-    streams->top->rst = 0;
     return streams;
 }
 

@@ -7,7 +7,7 @@ module play_loader #(
     input  wire          start,       // with the list `from` there
     input  wire [AW-1:0] from,
     output wire          busy,
-    output wire          bad,         // an address that is none; nothing is written there
+    output reg           bad,         // an address was none; nothing was written there
     // words
     output wire          words_start,
     output wire [AW-1:0] words_from,
@@ -16,29 +16,30 @@ module play_loader #(
     output wire          words_ready,
     input  wire [31:0]   words,
     // configuration
-    output wire          cfg_we,
+    output wire          cfg_we,      // in the second cycle of an address
     output reg  [31:0]   cfg_addr,
     output reg  [31:0]   cfg_wdata,
-    input  wire          cfg_in_range
+    input  wire          cfg_in_range // two cycles after its address
 );
     localparam [2:0] REST = 3'd0, COUNT = 3'd1, PLACE = 3'd2, SOURCE = 3'd3, TAKE = 3'd4, STORE = 3'd5, NEXT = 3'd6;
 
     reg [2:0]    state;
     reg [AW-1:0] list;                // the next entry
     reg [20:0]   left;
-    reg          fits;
+    reg          stored;
     wire         pops = words_valid && words_ready;
     wire         source = state == SOURCE && words_valid;
 
     assign busy        = state != REST;
-    assign bad         = state == STORE && !fits;
     assign words_ready = state >= COUNT && state <= TAKE;
     assign words_start = start || source || state == NEXT;
     assign words_from  = start ? from : state == NEXT ? list : words[AW-1:0];
     assign words_stop  = state == COUNT && words_valid && words == 0;
-    assign cfg_we      = state == STORE && fits;
+    assign cfg_we      = state == STORE;
 
     always @(posedge clk) begin
+        stored <= cfg_we;
+        bad    <= stored && !cfg_in_range;
         case (state)
             COUNT: if (words_valid) begin
                 left  <= words[20:0];
@@ -51,7 +52,6 @@ module play_loader #(
             SOURCE: if (words_valid) state <= TAKE;
             TAKE: if (words_valid) begin
                 cfg_wdata <= words;
-                fits      <= cfg_in_range;
                 left      <= left - 1'b1;
                 state     <= STORE;
             end
@@ -67,6 +67,10 @@ module play_loader #(
             list  <= from;
             state <= COUNT;
         end
-        if (rst) state <= REST;
+        if (rst) begin
+            state  <= REST;
+            stored <= 1'b0;
+            bad    <= 1'b0;
+        end
     end
 endmodule
