@@ -1,7 +1,7 @@
 // The CRC-32 of words read one after the other, BITS of a word in each cycle.
 module digest #(
     parameter BITS = 8,
-    parameter LATE = 1             // 1: a word comes a cycle after it was asked for long enough
+    parameter LATE = 2             // cycles that a word comes after it was asked for long enough
 ) (
     input  wire        clk,
     input  wire        clear,      // words are asked for from the next cycle on
@@ -17,21 +17,22 @@ module digest #(
 
     reg  [DW-1:0] part;
     reg           comes, taking;
-    wire [DW-1:0] which = LATE == 0 ? part : part - 1'b1;
+    wire [DW-1:0] which = part - LATE[DW-1:0];
+    wire          turns = LATE != 0 && part == LATE[DW-1:0] - 1'b1;  // to the next word
     wire          takes = LATE == 0 ? comes : taking;
     wire [31:0]   next;
 
     crc32 #(.BITS(BITS)) of_part (.crc(crc), .data(data[which*BITS +: BITS]), .next(next));
 
     assign word_ends = &part;
-    assign ended     = enable && (LATE == 0 ? word_ends && !more : part == 0 && taking && !comes);
+    assign ended     = enable && (LATE == 0 ? word_ends && !more : turns && taking && !comes);
 
     always @(posedge clk) begin
         if (enable) begin
             part <= part + 1'b1;
             if (takes) crc <= next;
             if (word_ends) comes <= more;
-            if (part == 0) taking <= comes;
+            if (turns) taking <= comes;
         end
         if (shift) crc <= crc >> 8;
         if (clear) begin

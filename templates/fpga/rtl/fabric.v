@@ -35,14 +35,13 @@ module fabric #(
 ) (
     input  wire                clk,
     input  wire                run,
-    // configuration: addresses as in docs/link.md. Compact: an address is one of `cfg_in_range`, and its word comes
-    // behind `cfg_last`, without the cycles more that are said here.
+    // configuration: addresses as in docs/link.md. Compact: nothing is late.
     input  wire                cfg_we,      // in the second cycle of an address, or later; does nothing outside of all
     input  wire [31:0]         cfg_addr,
     input  wire [31:0]         cfg_wdata,
-    output wire                cfg_in_range, // two cycles after its address
+    output wire                cfg_in_range, // two cycles late
     input  wire                cfg_last,    // the last of the cycles (at least four) that an address stands
-    output reg  [31:0]         cfg_rdata,   // in as many cycles, from the second after those on
+    output reg  [31:0]         cfg_rdata,   // in as many cycles after those, three cycles late
     output reg  [AW-1:0]       input_words,
     // input bitmap: group 0, word by word
     input  wire                in_valid,
@@ -69,16 +68,17 @@ module fabric #(
     localparam MW = GW + AW + 35;
     localparam SOURCES = CORES + 1;  // the cores, then the input
 
-    wire        entered_we, entered_last;
-    wire [31:0] place, wdata;
+    wire             entered_we, last;
+    wire [31:0]      place, wdata;
+    wire [CORES-1:0] meant, mine;  // it is the core's
 
-    stage #(.WIDTH(66)) entrance (
-        .clk(clk), .enable(1'b1), .in({cfg_we, cfg_last, cfg_addr, cfg_wdata}), .out({entered_we, entered_last, place, wdata})
+    stage #(.WIDTH(65 + CORES)) entrance (
+        .clk(clk), .enable(1'b1), .in({cfg_we, cfg_addr, cfg_wdata, meant}), .out({entered_we, place, wdata, mine})
     );
+    stage #(.WIDTH(1), .CYCLES(3)) ending (.clk(clk), .enable(1'b1), .in(cfg_last), .out(last));
 
     wire       we = entered_we && (COMPACT != 0 || cfg_in_range);
     wire [7:0] cfg_core = place[31:24];
-    wire [3:0] cfg_kind = place[23:20];
     wire       cfg_global = cfg_core == 8'hFF && place[23:0] == 24'd0;
 
     wire       runs;            // only the first word of an input may come before it, and that waits
@@ -98,9 +98,9 @@ module fabric #(
     generate
         for (c = 0; c < CORES; c = c + 1) begin : node
             localparam [7:0] NUMBER = c;
-            wire mine = cfg_core == NUMBER && !cfg_kind[3];
             wire fits;
-            assign in_range[c] = mine && fits;
+            assign meant[c] = cfg_addr[31:24] == NUMBER && !cfg_addr[23];
+            assign in_range[c] = mine[c] && fits;
             core #(
                 .LANES(LANES), .UPDATE(UPDATE), .WEIGHT_BITS(WEIGHT_BITS), .ACC_BITS(ACC_BITS),
                 .STATE_BITS(STATE_BITS), .DECAY_BITS(DECAY_BITS), .WEIGHT_ROWS(WEIGHT_ROWS), .PACKED(PACKED),
@@ -110,8 +110,8 @@ module fabric #(
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(runs),
-                .cfg_we(we && mine), .cfg_kind(cfg_kind[2:0]), .cfg_addr(place[19:0]),
-                .cfg_wdata(wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
+                .early_we(we && mine[c]), .early_kind(place[22:20]), .early_addr(place[19:0]),
+                .early_wdata(wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
                 .bus_valid(bus_valid), .bus_onehot(bus_onehot), .bus_parity(bus_parity), .bus_addr(bus_addr),
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),
                 .occupied(occupied[c*2*GROUPS +: 2*GROUPS]),
@@ -197,7 +197,7 @@ module fabric #(
 
     initial input_words = 0;               // read, maybe, before it is written
 
-    stage #(.WIDTH(NB), .CYCLES(3)) numbers (.clk(clk), .enable(1'b1), .in(asked), .out(answers));
+    stage #(.WIDTH(NB), .CYCLES(5)) numbers (.clk(clk), .enable(1'b1), .in(asked), .out(answers));
 
     always @* begin
         picked = answers == CORES[NB-1:0] ? {{(32-AW){1'b0}}, input_words} : 32'd0;
@@ -207,7 +207,7 @@ module fabric #(
     stage #(.WIDTH(1)) range (.clk(clk), .enable(1'b1), .in(cfg_global || in_range != 0), .out(cfg_in_range));
 
     always @(posedge clk) begin
-        if (entered_last) cfg_rdata <= picked;
+        if (last) cfg_rdata <= picked;
         if (we && cfg_global) input_words <= wdata[AW-1:0];
     end
 endmodule

@@ -68,8 +68,10 @@ module neuron_update #(
     // A product, since multipliers are there and a shifter would have to be built.
     wire signed [ACC_BITS-1:0] acc_then;
     reg  [SHIFT_MAX+1:0]   power;  // of two; its sign is 0
-    wire signed [WIDE-1:0] entering = acc_then * $signed(power);
+    wire [SHIFT_MAX+1:0]   factor;
+    wire signed [WIDE-1:0] entering = acc_then * $signed(factor);
     integer k;
+    stage #(.WIDTH(SHIFT_MAX + 2)) factors (.clk(clk), .enable(1'b1), .in(power), .out(factor));
     always @* for (k = 0; k < SHIFT_MAX + 2; k = k + 1) power[k] = k <= SHIFT_MAX && {28'd0, shift} == k;
 
     // ---------------------------------------------------------------- 4: their sum
@@ -110,9 +112,13 @@ module neuron_update #(
             wire signed [S-1:0] size5, v_late;
             wire [SPIKES-1:0]   spikes_late;
 
-            stage #(.WIDTH(S + 1), .CYCLES(5)) along (
-                .clk(clk), .enable(enable), .in({!first && v_in > threshold_in, param[PLAIN + SYNAPSE * S +: S]}),
-                .out({was_above5, size5})
+            wire signed [S-1:0] v1, threshold1;
+            stage #(.WIDTH(2 * S)) compared (.clk(clk), .enable(enable), .in({v_in, threshold_in}), .out({v1, threshold1}));
+            stage #(.WIDTH(1), .CYCLES(4)) above (
+                .clk(clk), .enable(enable), .in(!first && v1 > threshold1), .out(was_above5)
+            );
+            stage #(.WIDTH(S), .CYCLES(5)) sizes (
+                .clk(clk), .enable(enable), .in(param[PLAIN + SYNAPSE * S +: S]), .out(size5)
             );
             beyond_plain #(.S(S), .SPIKES(SPIKES)) more (
                 .clk(clk), .enable(enable), .value(v5), .saturated_in(saturated5), .was_above(was_above5),

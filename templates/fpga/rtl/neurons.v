@@ -48,15 +48,15 @@ module neurons #(
     localparam NEEDED = PLAIN + (DIALECTS == 0 ? 0 : SYNAPSE != 0 ? 2 * STATE_BITS : STATE_BITS);
 
     // What the neurons do: told a cycle before the first of them needs it, as it goes to many.
-    wire          first_step, fires, subtracts, synapses;
+    wire          first_step, fires, subtracts, synapses, plainly;
     wire [3:0]    shift, dialects;
     wire [4:0]    most;
     wire          synaptic   = SYNAPSE != 0 && synapses;
     wire [3:0]    dialect    = DIALECTS != 0 ? dialects : 4'd0;
 
-    stage #(.WIDTH(17)) told (
-        .clk(clk), .enable(1'b1), .in({job[84:80], job[21], job[15:8], job[3:2], job[0]}),
-        .out({most, dialects, synapses, shift, subtracts, fires, first_step})
+    stage #(.WIDTH(18)) told (
+        .clk(clk), .enable(1'b1), .in({plain, job[84:80], job[21], job[15:8], job[3:2], job[0]}),
+        .out({plainly, most, dialects, synapses, shift, subtracts, fires, first_step})
     );
 
     wire [UPDATE*SB-1:0]          states, nexts;
@@ -84,7 +84,7 @@ module neurons #(
                 .clk(clk), .enable(enable), .state(states[u*SB +: SB]),
                 .acc(sums[u*ACC_BITS +: ACC_BITS]), .param(params[u*WORDS*32 +: WORDS*32]),
                 .first(first_step), .shift(shift), .fire(fires), .subtract(subtracts), .synaptic(synaptic),
-                .dialect(dialect), .most(most), .plain(plain),
+                .dialect(dialect), .most(most), .plain(plainly),
                 .next(nexts[u*SB +: SB]), .spikes(spikes), .saturated(saturated[u])
             );
             assign values[u*STATE_BITS +: STATE_BITS] = nexts[u*SB +: STATE_BITS];

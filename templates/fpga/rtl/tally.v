@@ -20,23 +20,29 @@ module tally #(
 );
     reg  [CW-1:0] there;
     reg  [CW:0]   swept;
-    reg           we;        // a cycle later, as a sum takes long
+    // A cycle later, as a sum takes long.
+    reg           we, zero, adds, first, anew;
     reg  [CW-1:0] waddr;
-    reg  [31:0]   wdata;
-    wire          larger = fresh || $signed(value) > $signed(held);
-    wire          takes = once ? held == 32'd0 : larger;
+    reg  [31:0]   old, given;
+    wire          takes = first ? old == 32'd0 : anew || $signed(given) > $signed(old);
 
     assign ready = swept[CW];
 
     ram #(.WIDTH(32), .DEPTH(COUNTERS)) sums (
-        .clk(clk), .we(we), .waddr(waddr), .wdata(wdata),
+        .clk(clk), .we(we), .waddr(waddr),
+        .wdata(zero ? 32'd0 : adds ? old + given : takes ? given : old),
         .re(1'b1), .raddr(at), .rdata(held)
     );
 
     always @(posedge clk) begin
         we    <= add || empty || !ready;
         waddr <= ready ? there : swept[CW-1:0];
-        wdata <= empty || !ready ? 32'd0 : !largest ? held + value : takes ? value : held;
+        zero  <= empty || !ready;
+        adds  <= !largest;
+        first <= once;
+        anew  <= fresh;
+        old   <= held;
+        given <= value;
         there <= at;
         if (!run) swept <= 0;
         else if (!ready) swept <= swept + 1'b1;

@@ -51,6 +51,7 @@ int bench_write(void* handle, uint32_t address, const uint32_t* words, uint32_t 
         inside = top.cfg_in_range;
     }
     bench->tick();
+    bench->tick();
     return !inside;
 }
 
@@ -59,7 +60,7 @@ void bench_read(void* handle, uint32_t address, uint32_t* words, uint32_t count)
     auto& top = *bench->top;
     for (uint32_t i = 0; i < count; ++i) {
         top.cfg_addr = address + i;
-        for (int k = 0; k < 5; ++k) bench->tick();
+        for (int k = 0; k < 7; ++k) bench->tick();
         words[i] = top.cfg_rdata;
     }
 }

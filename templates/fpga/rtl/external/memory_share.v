@@ -6,6 +6,7 @@ module memory_share #(
     input  wire            clk,
     input  wire            rst,
     output wire            busy,        // something is on its way
+    input  wire            waits,       // a request is, that was taken
     // the writer
     input  wire            write_valid,
     output wire            write_ready,
@@ -37,13 +38,12 @@ module memory_share #(
     assign write_ready = room;
     assign asked       = reads && room ? 3'd1 << who : 3'd0;
     assign arrives     = arrived ? 3'd1 << whose : 3'd0;
-    assign busy        = owed != 0 || mem_valid;
-
-    register_slice #(.WIDTH(AW + 33)) request (
-        .clk(clk), .rst(rst), .in_valid(write_valid || reads), .in_ready(room),
-        .in({write_valid, write_valid ? write_at : read_at, write_data}),
-        .out_valid(mem_valid), .out_ready(mem_ready), .out({mem_write, mem_addr, mem_wdata})
-    );
+    assign busy        = owed != 0 || waits || mem_valid;
+    assign room        = mem_ready;
+    assign mem_valid   = write_valid || reads;
+    assign mem_write   = write_valid;
+    assign mem_addr    = write_valid ? write_at : read_at;
+    assign mem_wdata   = write_data;
 
     // A word takes longer than its reader's number to come.
     // verilator lint_off PINCONNECTEMPTY

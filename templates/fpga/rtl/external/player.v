@@ -17,6 +17,7 @@ module player #(
     output wire          mem_write,
     output wire [AW-1:0] mem_addr,
     output wire [31:0]   mem_wdata,
+    input  wire          mem_waits,    // a request that was taken has not reached the memory
     input  wire          mem_got,
     input  wire [31:0]   mem_data,
     // configuration of the fabric
@@ -52,7 +53,7 @@ module player #(
     wire [31:0]   write_data;
 
     memory_share #(.AW(AW)) share (
-        .clk(clk), .rst(rst), .busy(sharing),
+        .clk(clk), .rst(rst), .busy(sharing), .waits(mem_waits),
         .write_valid(write), .write_ready(written), .write_at(write_at), .write_data(write_data),
         .ask(ask), .ask_at({load_word_at, word_at, chunk_at}), .asked(asked), .arrives(arrives), .data(arrived),
         .mem_valid(mem_valid), .mem_ready(mem_ready), .mem_write(mem_write), .mem_addr(mem_addr), .mem_wdata(mem_wdata),

@@ -23,12 +23,13 @@ module word_reader #(
     localparam CW = $clog2(DEPTH) + 1;
 
     reg          going, forgets;    // what was asked for before is still on its way
+    reg          room;              // for another word, whether one is asked for in the cycle before or not
     reg [5:0]    left;              // words wanted
     reg [CW-1:0] away, owed;        // words on their way, and those with the ones that wait here
     wire         taken = valid && ready;
     wire         waits;
 
-    assign ask   = going && !forgets && owed != DEPTH[CW-1:0];
+    assign ask   = going && !forgets && room;
     assign valid = waits && !forgets;
 
     // verilator lint_off PINCONNECTEMPTY
@@ -40,6 +41,7 @@ module word_reader #(
     always @(posedge clk) begin
         if (start) {at, left} <= {from, count};
         else if (asked) {at, left} <= {at + 1'b1, left - {5'd0, left != 0}};
+        room <= owed < DEPTH[CW-1:0] - 1'b1;
         away <= away + {{(CW-1){1'b0}}, asked} - {{(CW-1){1'b0}}, arrives};
         owed <= forgets ? {CW{1'b0}} : owed + {{(CW-1){1'b0}}, asked} - {{(CW-1){1'b0}}, taken};
         if (start || stop) {going, forgets} <= {start, 1'b1};

@@ -153,24 +153,26 @@ module row_update #(
     );
 
     // ---------------------------------------------------------------- its neurons
-    reg  [STAGES-1:0]    issued;                   // one bit per stage
-    reg  [PW*STAGES-1:0] present_line;             // goes along
+    reg  [STAGES-2:0]    issued;                   // one bit per stage, but for the last one
+    reg  [PW*(STAGES-1)-1:0] present_line;         // goes along
     reg                  starting;                 // the next slot is the first one of its group
     reg  [NW-1:0]        next_slot;
-    wire                 result  = plain ? issued[PLAIN-1] : issued[STAGES-1];
-    wire [PW-1:0]        present = plain ? present_line[PW*(PLAIN-1) +: PW] : present_line[PW*(STAGES-1) +: PW];
+    reg                  result;                   // of the last stage, as `present`
+    reg  [PW-1:0]        present;
     wire [UPDATE-1:0]    exists  = present[UPDATE-1:0];
     wire                 enters  = result && present[UPDATE+1];  // a group
     wire [UPDATE*SPIKES-1:0] fired;                // of each plane, the lowest first
     wire [UPDATE*STATE_BITS-1:0] values;
 
-    wire [STAGES-1:0]    follow  = {issued[STAGES-2:0], 1'b0} & (plain ? BEFORE : {STAGES{1'b1}});
+    wire [STAGES-1:0]    follow  = {issued, 1'b0} & (plain ? BEFORE : {STAGES{1'b1}});
 
     always @(posedge clk) begin
         if (job_taken) plain <= DIALECTS == 0 || {next_job[21], next_job[15:13], next_job[84:81]} == 0;
-        issued       <= rst ? {STAGES{1'b0}} : {follow[STAGES-1:1], issue};
+        issued       <= rst ? {(STAGES-1){1'b0}} : {follow[STAGES-2:1], issue};
         flows        <= issue || follow != 0;
-        present_line <= {present_line[0 +: PW*(STAGES-1)], starting, present_now[UPDATE] && group_ends,
+        result       <= !rst && (plain ? follow[PLAIN-1] : follow[STAGES-1]);
+        present      <= plain ? present_line[PW*(PLAIN-2) +: PW] : present_line[PW*(STAGES-2) +: PW];
+        present_line <= {present_line[0 +: PW*(STAGES-2)], starting, present_now[UPDATE] && group_ends,
                          present_now[UPDATE-1:0]};
         starting     <= group_begins || (starting && !issue);
         begun        <= !rst && (group_begins || (begun && !enters));
