@@ -145,12 +145,15 @@ class Synthesis(Table):
     ``loader``: the command that loads a bitstream, whose path comes last; ``loader_persistent``: what to add for it to
     write the board's flash (nothing, where it does so anyhow; None: it cannot), ``loader_serial``: its option that
     chooses an adapter by serial number (None: it has none). ``router``: nextpnr's, where it is not to be its default;
-    the second one gets dense designs through that the first does not come to an end with. ``memory``: pins of the
+    the second one gets dense designs through that the first does not come to an end with. ``goal_hz``: the clock that
+    placing and routing aim at, whatever the board's is; None: a quarter more than that, as they stop trying where they
+    have what they were asked for (on the ECP5 just the board's, which its PLL says).
+    ``memory``: pins of the
     memory beside the chip, buses from their lowest bit on (``cke``, ``cs`` and ``mask`` where they are not tied);
     ``memory_inside``: it is in the chip's own package, and nextpnr knows its pins by the names of their ports.
     """
 
-    unsaid = frozenset({"memory", "memory_inside"})
+    unsaid = frozenset({"memory", "memory_inside", "goal_hz"})
 
     family: Word
     device: Word
@@ -167,8 +170,13 @@ class Synthesis(Table):
     loader_serial: str | None = None
     router: Literal["router1", "router2"] | None = None
     seed: int = 1
+    goal_hz: Positive | None = None
     memory: dict[MemoryPin, Annotated[tuple[Word, ...], Field(strict=False)]] = {}
     memory_inside: bool = False
+
+    def goal_mhz(self, clock_hz: int) -> str:
+        """What placing and routing aim at for a clock, as nextpnr takes it."""
+        return f"{1e-6 * max(self.goal_hz or 0, 1.25 * clock_hz):.2f}"
 
     @model_validator(mode="after")
     def _every_pin(self) -> Synthesis:

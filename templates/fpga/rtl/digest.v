@@ -9,6 +9,7 @@ module digest #(
     input  wire        more,       // a word is asked for, not the end waited for
     input  wire [31:0] data,       // the word that was asked for before
     output wire        word_ends,  // in this cycle a word has been asked for long enough
+    output wire        turns,      // from the next cycle on the word behind is summed up
     output wire        ended,      // with this cycle all are in
     input  wire        shift,      // the next byte of it
     output reg  [31:0] crc
@@ -18,22 +19,22 @@ module digest #(
     reg  [DW-1:0] part;
     reg           comes, taking;
     wire [DW-1:0] which = part - LATE[DW-1:0];
-    wire          turns = LATE != 0 && part == LATE[DW-1:0] - 1'b1;  // to the next word
     wire          takes = LATE == 0 ? comes : taking;
     wire [31:0]   next;
 
     crc32 #(.BITS(BITS)) of_part (.crc(crc), .data(data[which*BITS +: BITS]), .next(next));
 
     assign word_ends = &part;
-    assign ended     = enable && (LATE == 0 ? word_ends && !more : turns && taking && !comes);
+    assign turns     = enable && LATE != 0 && part == LATE[DW-1:0] - 1'b1;
+    assign ended     = LATE == 0 ? enable && word_ends && !more : turns && taking && !comes;
 
     always @(posedge clk) begin
         if (enable) begin
             part <= part + 1'b1;
             if (takes) crc <= next;
             if (word_ends) comes <= more;
-            if (turns) taking <= comes;
         end
+        if (turns) taking <= comes;
         if (shift) crc <= crc >> 8;
         if (clear) begin
             part   <= 0;

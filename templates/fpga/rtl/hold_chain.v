@@ -23,8 +23,11 @@ module hold_chain #(
     input  wire              drained,      // nothing of the rows before is under way; where EARLY, from the next cycle on
     // verilator lint_off UNUSEDSIGNAL
     input  wire              room,         // for what comes of a move, from the next cycle on; where EARLY
+    // In the next cycle, where EARLY: the job whose row comes next begins a group; of other neurons that do the same, it
+    // may follow.
+    input  wire              begins_next,
+    input  wire              alike_next,
     // verilator lint_on UNUSEDSIGNAL
-    input  wire              alike,        // of other neurons that do the same, the next job may follow
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
     output reg               holds,        // there are neurons in the chain
@@ -39,7 +42,6 @@ module hold_chain #(
     wire [LW-2:0] neurons    = job[24 +: LW-1];
     wire [NW-1:0] first_slot = job[32 +: NW];
     wire [PS-1:0] first_parameters = job[48 +: PS];
-    wire          waits      = row_starts && (EARLY == 0 || (job[5] && !alike));
     reg  [LW-1:0] left;                    // when there are none, of no matter
     reg           last_row, ends;          // no move comes behind the next one
 
@@ -50,14 +52,17 @@ module hold_chain #(
 
     generate
         if (EARLY != 0) begin : ahead
-            reg free, open;                // for a row that waits, for another one: with the last move of the one before
+            // A job's first row is kept waiting, or another one: said a cycle ahead, as much stands still then.
+            reg  first_waits, waits;
+            wire free_next = !holds_next && drained;
+            wire open_next = !holds_next || (room && !more_next && ends_next);  // with the last move of the row before
             always @(posedge clk) begin
-                free <= rst || (!holds_next && drained);
-                open <= rst || !holds_next || (room && !more_next && ends_next);
+                first_waits <= !rst && !(begins_next && !alike_next ? free_next : open_next);
+                waits       <= !rst && !open_next;
             end
-            assign take = row_valid && (waits ? free : open);
+            assign take = row_valid && !(row_starts ? first_waits : waits);
         end else begin : now
-            assign take = row_valid && !holds && (!waits || drained);
+            assign take = row_valid && !holds && (!row_starts || drained);
         end
     endgenerate
 

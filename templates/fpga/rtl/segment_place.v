@@ -1,5 +1,5 @@
 // The segment list, and where a segment lies for a row: out of its memory, moved to the row's place in the grid, and
-// cut off at the ends of the source's line. One cycle, two more in a grid.
+// cut off at the ends of the source's line. Two cycles (compact: one), two more in a grid.
 //
 // A segment is four words (two, and no grid, where SPATIAL = 0):
 //   0 [19:0] bit address of the line, 20 of the step before, 21 ends a bit plane,
@@ -67,19 +67,32 @@ module segment_place #(
 
     localparam LB = BW < 15 ? BW + 1 : 16; // bits of a run's length: no longer than all bitmaps
     localparam HW = 8 + PB + RW;           // what a segment takes along: none, mute, marks, before, pass, weight row
-    reg           valid1, mute1, none1;
-    reg  [4:0]    marks1;
-    wire [BW-1:0] line1  = cfg_rdata[0 +: BW];
-    wire          moves1 = cfg_rdata[22];
-    wire [RW-1:0] row1   = cfg_rdata[32 +: RW] + (moves1 ? offset : {RW{1'b0}});
-    wire [LB-1:0] bits1  = cfg_rdata[48 +: LB];
+    reg           valid0, mute0, none0;
+    reg  [4:0]    marks0;
+    // A register, as multipliers and memories are far apart.
+    wire          valid1, mute1, none1;
+    wire [4:0]    marks1;
+    wire [RW-1:0] offset1;
+    // verilator lint_off UNUSEDSIGNAL
+    wire [WORDS*32-1:0] words;
+    // verilator lint_on UNUSEDSIGNAL
+    stage #(.WIDTH(1)) taken (.clk(clk), .enable(advance || !run), .in(valid0 && run), .out(valid1));
+    stage #(.WIDTH(7 + RW + WORDS * 32)) out_of_memory (
+        .clk(clk), .enable(advance), .in({none0, mute0, marks0, offset, cfg_rdata}),
+        .out({none1, mute1, marks1, offset1, words})
+    );
+
+    wire [BW-1:0] line1  = words[0 +: BW];
+    wire          moves1 = words[22];
+    wire [RW-1:0] row1   = words[32 +: RW] + (moves1 ? offset1 : {RW{1'b0}});
+    wire [LB-1:0] bits1  = words[48 +: LB];
     wire [PB-1:0] pass1;
-    wire [HW-1:0] along1 = {none1, mute1, marks1, cfg_rdata[20], pass1, row1};
+    wire [HW-1:0] along1 = {none1, mute1, marks1, words[20], pass1, row1};
 
     always @(posedge clk) begin
-        if (!run) valid1 <= 1'b0;
-        else if (advance) valid1 <= ask;
-        if (advance) {none1, mute1, marks1} <= {nothing, mute, marks};
+        if (!run) valid0 <= 1'b0;
+        else if (advance) valid0 <= ask;
+        if (advance) {none0, mute0, marks0} <= {nothing, mute, marks};
     end
 
     // ---------------------------------------------------------------- 2, 3: moved to the row's place, in a grid
@@ -104,20 +117,22 @@ module segment_place #(
     // A position that is absent ends no pass, but for the window's last one: that closes it, and adds nothing.
     generate
         if (MAXIMA != 0) begin : windows
-            assign pass1 = {cfg_rdata[24:23], cfg_rdata[21]};
+            assign pass1 = {words[24:23], words[21]};
             assign ends3 = !absent3 ? pass3 : pass3[2] ? 3'b110 : 3'b000;
         end else begin : no_windows
-            assign pass1 = cfg_rdata[21];
+            assign pass1 = words[21];
             assign ends3 = pass3;
         end
         if (MAXIMA != 0 && SPATIAL != 0) begin : edges
             reg        absent2, absent_then;
-            reg [11:0] on_left, on_right;  // columns of the line beside the row's
+            reg [11:0] to_left, to_right;  // columns of the line beside the row's
+            wire [11:0] on_left, on_right;
+            stage #(.WIDTH(24)) beside (.clk(clk), .enable(advance), .in({to_left, to_right}), .out({on_left, on_right}));
             assign absent3 = absent_then;
             always @(posedge clk) if (advance) begin
-                on_left     <= column;
-                on_right    <= columns - 1'b1 - column;
-                absent2     <= on_left < {9'd0, cfg_rdata[27:25]} || on_right < {9'd0, cfg_rdata[30:28]};
+                to_left     <= column;
+                to_right    <= columns - 1'b1 - column;
+                absent2     <= on_left < {9'd0, words[27:25]} || on_right < {9'd0, words[30:28]};
                 absent_then <= absent2;
             end
         end else begin : no_edges
@@ -126,17 +141,21 @@ module segment_place #(
         if (SPATIAL != 0) begin : grid
             reg                 valid2, valid3;
             reg  [HW-1:0]       along2, along3;
-            reg  [11:0]         column1, line_number1;
+            reg  [11:0]         column0, line_number0;
+            wire [11:0]         column1, line_number1;
+            stage #(.WIDTH(24)) of_row (
+                .clk(clk), .enable(advance), .in({column0, line_number0}), .out({column1, line_number1})
+            );
             reg  signed [31:0]  first2, length2, moved, upto;
             reg  [31:0]         line2, across2, down2, origin;
             reg  [LB-1:0]       bits2;
-            wire [31:0]         column_step = {16'd0, cfg_rdata[96 +: 16]};
-            wire [31:0]         line_step = {16'd0, cfg_rdata[112 +: 16]};
+            wire [31:0]         column_step = {16'd0, words[96 +: 16]};
+            wire [31:0]         line_step = {16'd0, words[112 +: 16]};
             wire signed [31:0]  place2 = first2 + across2;
             wire signed [31:0]  stop2 = place2 + {{(32-LB){1'b0}}, bits2};
 
             assign valid  = valid3;
-            assign busy   = valid1 || valid2 || valid3;
+            assign busy   = valid0 || valid1 || valid2 || valid3;
             assign {none3, mute3, marks3, before3, pass3, row3} = along3;
             assign line3  = origin;
             assign first3 = moved;
@@ -151,14 +170,14 @@ module segment_place #(
                     valid3 <= valid2;
                 end
                 if (advance) begin
-                    column1      <= column;
-                    line_number1 <= line;
+                    column0      <= column;
+                    line_number0 <= line;
                     along2       <= along1;
                     across2      <= {20'd0, column1} * column_step;
                     down2        <= {20'd0, line_number1} * line_step;
                     line2        <= {{(32-BW){1'b0}}, line1};
-                    first2       <= {{16{cfg_rdata[79]}}, cfg_rdata[79:64]};
-                    length2      <= {16'd0, cfg_rdata[95:80]};
+                    first2       <= {{16{words[79]}}, words[79:64]};
+                    length2      <= {16'd0, words[95:80]};
                     bits2        <= bits1;
                     along3       <= along2;
                     origin       <= line2 + down2;
@@ -168,7 +187,7 @@ module segment_place #(
             end
         end else begin : no_grid
             assign valid  = valid1;
-            assign busy   = valid1;
+            assign busy   = valid0 || valid1;
             assign {none3, mute3, marks3, before3, pass3, row3} = along1;
             assign line3  = {{(32-BW){1'b0}}, line1};
             assign first3 = 0;

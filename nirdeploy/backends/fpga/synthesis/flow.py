@@ -80,6 +80,7 @@ def sources(target: FpgaTarget) -> Artifacts:
     ports |= external.ports(target)
     variables = {"synthesis": chosen, "ports": ports, "divider": round(board.clock_hz / board.baud)}
     variables["memory_ports"] = external.pins(target)
+    variables["goal_mhz"] = chosen.goal_mhz(board.clock_hz)
     artifacts = Artifacts()
     for name, data in design(target).items():
         artifacts.add(name, data)

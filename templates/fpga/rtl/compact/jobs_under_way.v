@@ -17,6 +17,7 @@ module jobs_under_way #(
     output wire                through,
     output wire [2*GROUPS-1:0] leaving,
     output wire [CW-1:0]       next_job,
+    output wire                begins_next,
     // verilator lint_off UNUSEDSIGNAL
     input  wire                fetched,   // only the job's end counts
     input  wire                job_taken,
@@ -29,6 +30,7 @@ module jobs_under_way #(
     assign room    = 1'b1;                // the next one is fetched only when this one is through
     assign through = running && !busy;
     assign next_job = {job, parity_then, first_then};
+    assign begins_next = job[3];
     assign leaving = !running    ? {2*GROUPS{1'b0}}
                    : parity_then ? {release_now, of_before} : {of_before, release_now};
 

@@ -31,6 +31,9 @@ module row_update #(
     output wire [UPDATE*WORDS*32-1:0] cfg_rdata,
     // rows
     input  wire [CW-1:0]              next_job,
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire                       begins_next,
+    // verilator lint_on UNUSEDSIGNAL
     output wire                       job_taken,
     input  wire                       row_valid,
     input  wire                       row_starts,
@@ -83,7 +86,7 @@ module row_update #(
 
     hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .CW(CW)) row (
         .clk(clk), .rst(rst), .job(job), .row_valid(row_valid), .row_starts(row_starts), .row_last(row_marks[1]),
-        .row_more(row_marks[3]), .drained(drained), .room(1'b0), .alike(1'b0),
+        .row_more(row_marks[3]), .drained(drained), .room(1'b0), .begins_next(1'b0), .alike_next(1'b0),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(result),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );

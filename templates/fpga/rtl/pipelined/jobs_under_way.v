@@ -17,6 +17,7 @@ module jobs_under_way #(
     output wire                through,
     output wire [2*GROUPS-1:0] leaving,
     output wire [CW-1:0]       next_job,
+    output wire                begins_next,
     input  wire                fetched,
     input  wire                job_taken,
     // verilator lint_off UNUSEDSIGNAL
@@ -37,6 +38,7 @@ module jobs_under_way #(
     assign room    = !fetching[1] && !waiting[1];
     assign through = start;
     assign next_job = {nearest_job[CW-1:6], begins, nearest_job[4:0]};
+    assign begins_next = !job_taken && waiting != 0 ? begins : job_taken && waiting[1] ? begins_then : job[3];
     assign leaving = fetching == 0    ? {2*GROUPS{1'b0}}
                    : parities[oldest] ? {released[0 +: GROUPS], released[GROUPS +: GROUPS]} : released;
 
@@ -50,7 +52,7 @@ module jobs_under_way #(
             waiting          <= waiting + {1'b0, start} - {1'b0, job_taken};
             {newest, oldest, nearest} <= {newest ^ start, oldest ^ fetched, nearest ^ job_taken};
         end
-        if (job_taken || waiting == 0) begins <= job_taken && waiting[1] ? begins_then : job[3];
+        begins <= begins_next;
         if (start) begins_then <= job[3];
         if (start) begin
             contexts[newest] <= {job, parity, first};

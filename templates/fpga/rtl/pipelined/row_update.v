@@ -31,6 +31,7 @@ module row_update #(
     output wire [UPDATE*WORDS*32-1:0] cfg_rdata,
     // rows
     input  wire [CW-1:0]              next_job,
+    input  wire                       begins_next,
     output wire                       job_taken,
     input  wire                       row_valid,
     input  wire                       row_starts,
@@ -76,7 +77,6 @@ module row_update #(
     wire [18:0]   does           = {job[84:80], job[21], job[15:12], job[11:8], job[4:2], job[0], begun};
     wire [18:0]   does_next      = {next_job[84:80], next_job[21], next_job[15:12], next_job[11:8], next_job[4:2],
                                     next_job[0], 1'b0};
-    reg           alike;                           // they do, as was found a cycle ago
     reg           plain, flows;                    // nothing of a dialect is asked for; slots are under way
     // The same group again, of the next step: its neurons' states must have been written. That is so where it is no
     // shorter than the way of a neuron, as one enters in a cycle.
@@ -97,7 +97,6 @@ module row_update #(
 
     always @(posedge clk) begin
         if (job_taken) job <= next_job;
-        alike <= !job_taken && does == does_next && !job_values && (!again || long);
         entered <= group_begins ? 0 : issue && entered < STAGES ? entered + 1'b1 : entered;
     end
 
@@ -111,7 +110,7 @@ module row_update #(
     ) row (
         .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_starts(row_starts), .row_last(row_marks[1]),
         .row_more(row_marks[3]), .drained(drained_next), .room(room_next),
-        .alike(alike),
+        .begins_next(begins_next), .alike_next(!job_taken && does == does_next && !job_values && (!again || long)),
         .take(take), .take_job(job_taken), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );

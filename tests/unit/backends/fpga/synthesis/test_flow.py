@@ -33,6 +33,20 @@ def test_an_open_line_is_idle(name: str) -> None:
     assert pins.upper().count("PULL") == 1
 
 
+def test_a_boards_goal_is_aimed_at_unless_its_clock_is_faster() -> None:
+    target = registry.load("fpga-ulx3s")
+    assert target.synthesis is not None
+    goal = target.synthesis.goal_hz
+    assert goal is not None
+    for clock, mhz in ((40_000_000, 1e-6 * goal), (100_000_000, 125.0)):
+        board = flow.variant(target, clock_hz=clock)
+        assert f'FREQUENCY NET "clk" {mhz:.2f} MHZ;' in flow.sources(board)["board.lpf"].decode()
+        _, _, arguments = flow._route(board, FAMILIES["ecp5"], ())
+        assert arguments[arguments.index("--freq") + 1] == f"{mhz:.2f}"
+    without = registry.load("fpga-colorlight-i5")
+    assert "FREQUENCY NET" not in flow.sources(without)["board.lpf"].decode()
+
+
 def test_the_log_of_a_synthesis_is_kept_with_its_netlist_and_where_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
