@@ -110,7 +110,7 @@ module fabric #(
                 .SPIKE_WORDS(SPIKE_WORDS), .AW(AW), .GW(GW)
             ) core (
                 .clk(clk), .run(runs),
-                .early_we(we && mine[c]), .early_kind(place[22:20]), .early_addr(place[19:0]),
+                .early_we(we && mine[c]), .early_kind(place[22:20]), .early_addr(place[19:0] & {20{mine[c]}}),
                 .early_wdata(wdata), .cfg_in_range(fits), .cfg_rdata(rdata[c*32 +: 32]),
                 .bus_valid(bus_valid), .bus_onehot(bus_onehot), .bus_parity(bus_parity), .bus_addr(bus_addr),
                 .bus_data(bus_data), .bus_first(bus_first), .bus_last(bus_last),

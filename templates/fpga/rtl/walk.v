@@ -13,9 +13,10 @@ module walk #(
     output wire          ready,
     input  wire [RW+MK+32:0] head,  // as `segments` gives it
     output wire          busy,
-    // tokens, registered
+    // tokens, registered but for their rows
     output reg           token,
-    output reg  [RW-1:0] token_row,
+    output wire          token_next,  // there is one in the next cycle, where `enable`
+    output wire [RW-1:0] row_next,    // and its weight row
     output reg           finish,
     output reg  [MK-1:0] finish_marks // {kind, more, fresh, last, first}
 );
@@ -82,6 +83,8 @@ module walk #(
         end
     endgenerate
 
+    assign token_next = bit_valid;
+    assign row_next   = bit_base + {{(RW-5){1'b0}}, bit_index};
     assign busy = here || bit_valid || bit_finish || token || finish;
 
     always @(posedge clk) begin
@@ -97,7 +100,6 @@ module walk #(
         if (enable) begin
             if (done) {base, ends, marks, word} <= head;
             else word <= rest;
-            token_row    <= bit_base + {{(RW-5){1'b0}}, bit_index};
             finish_marks <= bit_marks;
         end
     end
