@@ -63,6 +63,8 @@ def _route_ecp5(s: Synthesis, clock_hz: int) -> Command:
         "run_nextpnr_ecp5",
         [
             *_timing(s, clock_hz),
+            # thrice nextpnr's own: what is critical is placed close, as far as memories and multipliers let it
+            *("--placer-heap-timingweight", "30"),
             *(f"--{s.device}", "--package", s.package, "--lpf", "board.lpf"),
         ],
     )

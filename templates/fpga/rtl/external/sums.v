@@ -49,6 +49,8 @@ module sums #(
     reg           adds, fresh_then;
     reg  [31:0]   addend;
     wire [31:0]   sum;
+    (* keep *)                         // chosen once, not for every bit that depends on it
+    wire          set = words[value];
     wire          moves = state == ADD && words_valid;
     wire          through = value == (numbers ? top : 5'd31);
     wire          last_plane = numbers || planes_left == 0;
@@ -84,7 +86,7 @@ module sums #(
         value_then <= value;
         adds       <= moves;
         fresh_then <= fresh;
-        addend     <= numbers ? words : words[value] ? weight : 32'd0;
+        addend     <= numbers ? words : set ? weight : 32'd0;
         turns <= state == TURN;
         if (turns) for (k = 0; k < 4; k = k + 1) planes[32*k +: 32] <= {four[k], planes[32*k+1 +: 31]};
         case (state)
