@@ -15,8 +15,7 @@ module decayed #(
     wire signed [S-1:0] value1, bias1, bias2;
     wire [D:0]          decay1;
     wire                negative2;
-    wire signed [P-1:0] product1 = value1 * $signed({1'b0, decay1});
-    wire signed [P-1:0] product2;
+    wire signed [P-1:0] low2, high2;
     wire signed [P-1:0] addend2 = {{2{bias2[S-1]}}, bias2, !negative2, {(D-1){negative2}}};
     // verilator lint_off UNUSEDSIGNAL
     reg  signed [P-1:0] total;  // the fraction's bits are dropped
@@ -25,11 +24,14 @@ module decayed #(
     stage #(.WIDTH(2 * S + D + 1)) factors (
         .clk(clk), .enable(enable), .in({value, decay, bias}), .out({value1, decay1, bias1})
     );
-    stage #(.WIDTH(P + S + 1)) summands (
-        .clk(clk), .enable(enable), .in({product1, bias1, value1[S-1]}), .out({product2, bias2, negative2})
+    product #(.S(S), .D(D)) products (
+        .clk(clk), .enable(enable), .value(value1), .decay(decay1), .low(low2), .high(high2)
+    );
+    stage #(.WIDTH(S + 1)) summands (
+        .clk(clk), .enable(enable), .in({bias1, value1[S-1]}), .out({bias2, negative2})
     );
 
-    always @(posedge clk) if (enable) total <= product2 + addend2;
+    always @(posedge clk) if (enable) total <= low2 + high2 + addend2;
 
     assign result = total[P-1:D];
 endmodule

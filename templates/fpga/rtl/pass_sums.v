@@ -27,6 +27,9 @@ module pass_sums #(
             localparam DW = DEPTH > 1 ? $clog2(DEPTH) : 1;
             reg [DW-1:0] index, index_before;
             reg          keep;
+            // What is read of a place that is written in the same cycle: those sums. Chosen behind registers, as else the
+            // tools read by an address in a register, which is late.
+            reg [UPDATE*ACC_BITS-1:0] sums_then;
             wire [DW-1:0] index_next = take ? {DW{1'b0}} : moves ? index + 1'b1 : index;
             wire         same = index_before == index_next;
             wire [1:0]   now;                 // kind of the pass in the chain; it stands for a cycle after its last move
@@ -36,6 +39,7 @@ module pass_sums #(
             always @(posedge clk) begin
                 if (enable) sums <= total;
                 keep <= moves && more;
+                sums_then <= sums;
                 index_before <= index;
                 index <= index_next;
             end
@@ -43,7 +47,9 @@ module pass_sums #(
             if (PLANES > 1) begin : planes
                 (* no_rw_check, ram_style = "distributed" *)
                 reg [UPDATE*ACC_BITS-1:0] kept [0:DEPTH-1];
-                reg [UPDATE*ACC_BITS-1:0] earlier;
+                reg [UPDATE*ACC_BITS-1:0] was_kept;
+                reg          just_kept;
+                wire [UPDATE*ACC_BITS-1:0] earlier = just_kept ? sums_then : was_kept;
                 reg          fresh;           // no plane was before this one
                 wire         keeps = keep && now == 0;
                 for (p = 0; p < UPDATE; p = p + 1) begin : sum
@@ -53,7 +59,8 @@ module pass_sums #(
                 always @(posedge clk) begin
                     if (take) fresh <= first || now != 0;
                     if (keeps) kept[index_before] <= sums;
-                    earlier <= keeps && same ? sums : kept[index_next];
+                    was_kept  <= kept[index_next];
+                    just_kept <= keeps && same;
                 end
             end else begin : no_planes
                 assign pass = chain;
@@ -64,7 +71,10 @@ module pass_sums #(
                 reg [UPDATE*ACC_BITS-1:0] largest [0:DEPTH-1]; // of the window
                 (* no_rw_check, ram_style = "distributed" *)
                 reg [UPDATE*ACC_BITS-1:0] windows [0:DEPTH-1]; // of the row, those that are closed: their sum
-                reg [UPDATE*ACC_BITS-1:0] most, others;
+                reg [UPDATE*ACC_BITS-1:0] was_largest, was_closed;
+                reg          just_largest, just_closed;
+                wire [UPDATE*ACC_BITS-1:0] most = just_largest ? sums_then : was_largest;
+                wire [UPDATE*ACC_BITS-1:0] others = just_closed ? sums_then : was_closed;
                 reg [1:0]    kind_now;
                 reg          open, closed;    // there were positions of this window, there were windows
                 wire         adds = closed && (now[1] || !more);
@@ -88,8 +98,10 @@ module pass_sums #(
                     end
                     if (positions) largest[index_before] <= sums;
                     if (closes) windows[index_before] <= sums;
-                    most   <= positions && same ? sums : largest[index_next];
-                    others <= closes && same ? sums : windows[index_next];
+                    was_largest  <= largest[index_next];
+                    just_largest <= positions && same;
+                    was_closed   <= windows[index_next];
+                    just_closed  <= closes && same;
                 end
             end else begin : no_maxima
                 assign now = 2'd0;
