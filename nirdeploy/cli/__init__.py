@@ -36,7 +36,8 @@ _COMMANDS = {
     "verify": "Compare float model, integer simulator and device, spike for spike.",
     "evaluate": "The accuracy of float model, integers and device, and what finding a class took.",
     "regress": "Compare with a golden record (record, check, update).",
-    "board": "Virtual boards in the background (start, stop, list).",
+    "board": "The boards there are, virtual ones in the background, power (list, start, stop, power).",
+    "doctor": "Whether tools, ports and boards are here, and what mends what is not.",
     "info": "What a device, image, record or build says of itself.",
     "demo": "Train, deploy, run and prove a network, end to end.",
 }

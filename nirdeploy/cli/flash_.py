@@ -89,6 +89,7 @@ def _hardware(board: str, file: Path | None, port: str | None, persistent: bool,
     target = targets.load(board) if named is None or named.name != board else named.target()
     if named is not None:
         choose.agree(named, target)
+        choose.device_of(named)  # whether it is there at all
     serial = _adapter(port if named is None else named.port, named)
     file = file or (named.bitstream if named is not None else None)
     if file is not None and not file.is_file():

@@ -70,8 +70,8 @@ def agree(named: NamedBoard, target: Target) -> None:
     own = named.target()
     if own.signature != target.signature:
         raise DeviceMismatch(
-            f"board {named.name!r} is a {own.name} (hardware {own.signature.hex()}), and this is for {target.name} "
-            f"({target.signature.hex()})",
+            f"board {named.name!r} is of target {own.name!r} (hardware {own.signature.hex()}), and this is for "
+            f"{target.name!r} ({target.signature.hex()})",
             where=str(named.file),
             hint=f"build the network for it (nirdeploy build MODEL -t {named.target_name}), or name another board",
         )
