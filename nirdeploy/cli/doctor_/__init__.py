@@ -36,8 +36,7 @@ def command(named: tuple[str, ...], wanted: tuple[str, ...], as_json: bool) -> i
 
 
 def _everything() -> list[Finding]:
-    loaders = [tools.loader("openFPGALoader", False)]
-    tooled = [*tools.virtual_board(False), *tools.bitstreams(False), *loaders, *tools.tests()]
+    tooled = [*tools.virtual_board(False), *tools.bitstreams(False), *tools.loaders(False), *tools.tests()]
     return [*tools.python(), *tooled, *ports.every(), *boards.every()]
 
 

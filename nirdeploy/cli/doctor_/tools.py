@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 _ALWAYS = ("torch", "nir", "h5py", "numpy", "numba", "click", "jinja2", "platformdirs", "pyserial", "pydantic", "rich")
 _COMPILER = {"apt-get": "g++", "dnf": "gcc-c++", "pacman": "gcc", "": "xcode-select --install (macOS), or install g++"}
-_LOADER = {
-    "apt-get": "openfpgaloader",
-    "dnf": "openFPGALoader",
-    "pacman": "openfpgaloader",
-    "brew": "openfpgaloader",
-    "": "install openFPGALoader: https://trabucayre.github.io/openFPGALoader/guide/install.html",
-}
 _ICARUS = {"apt-get": "iverilog", "dnf": "iverilog", "pacman": "iverilog", "brew": "icarus-verilog"}
 
 
@@ -124,8 +117,19 @@ def of_target(target: Target, loads: bool = True) -> list[Finding]:
     return found
 
 
+def loaders(needed: bool) -> list[Finding]:
+    """What loads the boards of the targets that come with nirdeploy."""
+    from nirdeploy.targets import registry
+
+    made = (registry.load(name).synthesis for name in registry.names())
+    return [loader(name, needed) for name in sorted({one.loader[0] for one in made if one is not None})]
+
+
 def loader(name: str, needed: bool) -> Finding:
-    return program(name, "loading boards", "what loads a bitstream into a board", needed, "--Version", _LOADER)
+    """A program that loads bitstreams; distributions package such programs under their own names."""
+    called = {"apt-get": name.lower(), "dnf": name, "pacman": name.lower(), "brew": name.lower()}
+    why = "what loads a bitstream into a board"
+    return program(name, "loading boards", why, needed, "--Version", {**called, "": f"install {name}, onto PATH"})
 
 
 def tests() -> list[Finding]:

@@ -62,7 +62,7 @@ class Bench:
         asked, port = self._config.getoption("nir_board"), self._config.getoption("nir_port")
         mark = item.get_closest_marker("nir_board")
         if mark is not None and (len(mark.args) != 1 or mark.kwargs):
-            _fail(f"the mark nir_board names one board, as in nir_board('bench1'), not {mark.args}")
+            _fail(f"the mark nir_board names one board, as in nir_board('NAME'), not {mark.args}")
         wanted = mark.args[0] if mark is not None else None
         if wanted is not None and (port or (asked or wanted) != wanted):
             pytest.skip(
@@ -90,7 +90,7 @@ class Bench:
     def _target(self, item: pytest.Item, chosen: str | None) -> Target:
         mark = item.get_closest_marker("nir_target")
         if mark is not None and (not mark.args or mark.kwargs):
-            _fail("the mark nir_target names a target, as in nir_target('fpga-ulx3s')")
+            _fail("the mark nir_target names a target, as in nir_target('NAME')")
         name = chosen or (mark.args[0] if mark is not None else None)
         try:
             board = self.place(item).board

@@ -2,7 +2,7 @@
 
 [boards.bench1]
 port = "auto:D00137"                       # by the serial number of its USB adapter; or "/dev/ttyUSB1"
-target = "fpga-ulx3s"                      # a target's name, or a .toml file beside this one
+target = "NAME"                            # a target's name, or a .toml file beside this one
 bitstream = "bitstreams/board.bit"         # optional
 power.cycle = ["uhubctl", "-l", "1-1", "-p", "2", "-a", "cycle"]   # optional: on, off, cycle; no shell runs them
 """
