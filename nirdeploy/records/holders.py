@@ -87,8 +87,8 @@ def _name(uid: int) -> str:
 
 
 def _short(command: str) -> str:
-    """The interpreter's path says little: its name does."""
-    first, _, rest = command.partition(" ")
+    """In one line; the interpreter's path says little: its name does."""
+    first, _, rest = " ".join(command.split()).partition(" ")
     return f"{Path(first).name} {rest}".strip()
 
 
