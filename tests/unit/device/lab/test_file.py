@@ -93,28 +93,31 @@ def test_a_file_that_strangers_may_write_is_not_taken_on_the_way_up(
     assert file.find() == path
 
 
+A = "[boards.a]\nport = 'auto'\ntarget = 'fpga'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("boards = 3", "boards: must be a table"),
         ("x = 1", "x: there is no such key, only boards"),
         ("[boards.a]\nport = 'auto'\n", "boards.a.target: missing"),
-        ("[boards.a]\nport = 'auto'\ntarget = 'fpga'\ntarjet = 1", "a.tarjet: there is no such key, did you mean 'target'"),
-        ("[boards.a]\nport = 'ttyUSB0'\ntarget = 'fpga'", "boards.a.port: 'ttyUSB0' is no port; write a path"),
-        ("[boards.a]\nport = 'fault:x:virtual'\ntarget = 'fpga'", "unknown field 'x'"),
-        ("[boards.a]\nport = 7\ntarget = 'fpga'", "boards.a.port: Input should be a valid string"),
-        ("[boards.a]\nport = 'auto'\ntarget = 'fpga'\npower.on = 'uhubctl -a on'", "a.power.on: must be a list of words"),
-        ("[boards.a]\nport = 'auto'\ntarget = 'fpga'\npower.on = []", "boards.a.power.on"),
-        ("[boards.a]\nport = 'auto'\ntarget = 'fpga'\npower.offf = ['x']", "did you mean 'off'"),
-        ("[boards.a]\nport = 'auto'\ntarget = 'fpga'\npower.seconds = 1e9", "boards.a.power.seconds"),
-        ("[boards.a]\nport = 'auto'\ntarget = 'fpga'\nbaud = 0", "boards.a.baud"),
-        ("[boards.'../x']\nport = 'auto'\ntarget = 'fpga'", "no board can be called so"),
-        ("[boards.sim]\nport = 'auto'\ntarget = 'fpga'", "no board can be called so"),
-        ("[boards.fpga]\nport = 'auto'\ntarget = 'fpga'", "this is a target's name"),
+        (A + "tarjet = 1", "boards.a.tarjet: there is no such key, did you mean 'target'"),
+        (A.replace("auto", "ttyUSB0"), "boards.a.port: 'ttyUSB0' is no port; write a path"),
+        (A.replace("auto", "fault:x:virtual"), "unknown field 'x'"),
+        (A.replace("'auto'", "7"), "boards.a.port: Input should be a valid string"),
+        (A + "power.on = 'uhubctl -a on'", "boards.a.power.on: must be a list of words"),
+        (A + "power.on = []", "boards.a.power.on"),
+        (A + "power.offf = ['x']", "did you mean 'off'"),
+        (A + "power.seconds = 1e9", "boards.a.power.seconds"),
+        (A + "baud = 0", "boards.a.baud"),
+        (A.replace("boards.a", "boards.'../x'"), "no board can be called so"),
+        (A.replace("boards.a", "boards.sim"), "no board can be called so"),
+        (A.replace("boards.a", "boards.fpga"), "this is a target's name"),
         ("[boards.a", "not valid TOML"),
         ("x = " + "[" * 5000, "not valid TOML"),
     ],
-)  # fmt: skip
+)
 def test_what_a_file_may_not_say(folder: Path, text: str, said: str) -> None:
     path = written(folder / file.FILE, text)
     with pytest.raises(BoardsFileError) as caught:
