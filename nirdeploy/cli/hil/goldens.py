@@ -59,6 +59,7 @@ class Golden:
         return f"golden({self._name!r})" if self._name else "golden"
 
     __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # an array does not compare its elements with it
 
     def __eq__(self, run: object) -> bool:
         if not isinstance(run, SpikeRecord):
@@ -146,7 +147,7 @@ class Golden:
 def plain(name: str) -> str:
     """A file's name for the name of a test, or of a place in it: one for each, and never a path."""
     simple = re.sub(r"\[([A-Za-z0-9_.-]+)\]$", r"-\1", name)
-    cut = re.sub(r"[^A-Za-z0-9_.-]", "-", simple).lstrip(".")[:_LONGEST]
+    cut = re.sub(r"[^A-Za-z0-9_.-]+", "-", simple).strip(".-")[:_LONGEST]
     if cut == simple:
         return cut
     return f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
