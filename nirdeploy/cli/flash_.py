@@ -12,6 +12,7 @@ from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
     from nirdeploy.device.lab.file import NamedBoard
+    from nirdeploy.targets.tables import Target
 
 
 @click.command("flash")
@@ -90,7 +91,7 @@ def _hardware(board: str, file: Path | None, port: str | None, persistent: bool,
     if named is not None:
         choose.agree(named, target)
         choose.device_of(named)  # whether it is there at all
-    serial = _adapter(port if named is None else named.port, named)
+    serial = _adapter(port if named is None else named.port, named, target)
     file = file or (named.bitstream if named is not None else None)
     if file is not None and not file.is_file():
         raise UsageProblem("there is no such bitstream", where=str(file))
@@ -126,12 +127,12 @@ def _named(board: str, port: str | None) -> NamedBoard | None:
     return lab.boards[board]
 
 
-def _adapter(port: str | None, named: NamedBoard | None) -> str | None:
+def _adapter(port: str | None, named: NamedBoard | None, target: Target) -> str | None:
     """The serial number of the adapter by which a loader finds the board; None where there is but one."""
     from nirdeploy.device import ports
     from nirdeploy.device.lab import choose
 
-    if port is None or (named is not None and port == ports.AUTO):
+    if port is None or (named is not None and (port == ports.AUTO or _is_alone(target))):
         return None
     serial = ports.serial_of(port)
     if serial is None and named is not None:
@@ -142,3 +143,12 @@ def _adapter(port: str | None, named: NamedBoard | None) -> str | None:
             hint="a loader finds boards by their adapter: auto:SERIAL, or none where there is one board",
         )
     return serial
+
+
+def _is_alone(target: Target) -> bool:
+    """Whether a loader that cannot choose has nothing to choose from."""
+    from nirdeploy.device import ports
+
+    board, chosen = target.serial_board, target.synthesis
+    no_choice = chosen is not None and chosen.loader_serial is None
+    return no_choice and len(ports.matching(board.usb, board.interface)) == 1

@@ -23,6 +23,7 @@ from nirdeploy.targets.tables import Board
 AUTO = "auto"
 _FTDI = 0x0403
 _POLL_S = 0.05
+_HELD_S = 0.05  # between two looks whether another process still has the port
 _WRITE_S = 10.0  # a line that takes nothing for so long is dead
 
 
@@ -104,7 +105,7 @@ class ClaimedPort(SerialPort):
                     if say is not None:
                         say(claims.waits(label, holder(name), wait))
                         say = None
-                    time.sleep(_POLL_S)
+                    time.sleep(_HELD_S)
         except BaseException:
             self._claim.release()
             raise
