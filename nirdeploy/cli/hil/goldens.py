@@ -107,12 +107,11 @@ class Golden:
             f"  manifest: {key} was {str(was)[:40]}, is {str(now)[:40]}"
             for key, (was, now) in found.manifest_changes.items()
         ]
-        self.difference = [
-            f"the record is not the golden {_near(path)}",
+        self.difference = [  # the remedy first: pytest cuts long explanations
+            f"the record is not the golden {_near(path)}; if it is as it should be from now on:",
+            f"  pytest {shlex.quote(_nodeid(self._item))} --golden-update --golden-reason 'why'",
             *difference(found.verdict, regress.load(path), run),
             *changed,
-            "if this is as it should be from now on:",
-            f"  pytest {shlex.quote(_nodeid(self._item))} --golden-update --golden-reason 'why'",
         ]
         return False
 
