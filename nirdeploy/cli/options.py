@@ -80,7 +80,8 @@ def _asked(variable: str) -> Callable[[click.Context, click.Parameter, Any], Non
         if value is not None:
             from nirdeploy.device.lab import choose
 
-            ctx.with_resource(choose.asked(variable, str(value)))
+            said = value.absolute() if isinstance(value, Path) else value  # processes may be elsewhere
+            ctx.with_resource(choose.asked(variable, str(said)))
 
     return callback
 

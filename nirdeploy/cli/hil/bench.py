@@ -45,6 +45,7 @@ class Bench:
         self._open: dict[tuple[str, bytes], Device] = {}
         self._builds: dict[str, Build] = {}
         self._kept: Path | None = None
+        self._passing: tempfile.TemporaryDirectory[str] | None = None
         chosen = config.getoption("nir_boards")
         self._asked = None if chosen is None else choose.asked(file.VARIABLE, str(Path(chosen).absolute()))
         if self._asked is not None:
@@ -54,6 +55,8 @@ class Bench:
         for device in self._open.values():
             device.close()
         self._open.clear()
+        if self._passing is not None:
+            self._passing.cleanup()
         if self._asked is not None:
             self._asked.__exit__(None, None, None)
 
@@ -114,7 +117,11 @@ class Bench:
         """Where builds are kept: in pytest's cache, or for this session where that is switched off."""
         if self._kept is None:
             kept = getattr(self._config, "cache", None)
-            self._kept = kept.mkdir("nirdeploy") if kept is not None else Path(tempfile.mkdtemp(prefix="nirdeploy-"))
+            if kept is not None:
+                self._kept = Path(kept.mkdir("nirdeploy"))
+            else:
+                self._passing = tempfile.TemporaryDirectory(prefix="nirdeploy-")
+                self._kept = Path(self._passing.name)
         return self._kept
 
     def device(self, item: pytest.Item, target: Target) -> NirDevice:
