@@ -23,6 +23,7 @@ from nirdeploy.targets import registry
 from nirdeploy.targets.resources import targets_dir, templates_dir
 from nirdeploy.targets.tables import Target
 
+_OF_BUILD = frozenset(inspect.signature(pipeline.build).parameters) - {"source", "target", "out", "start", "stop"}
 _OF_CHECK = frozenset(inspect.signature(check).parameters) - {"source"}
 
 
@@ -37,7 +38,7 @@ def build(
 
     Raises: as it does, and as :func:`nirdeploy.exchange.exporter.export_to_nir` does.
     """
-    if unknown := set(how) - set(inspect.signature(pipeline.build).parameters) | {"out", "start", "stop"} & set(how):
+    if unknown := set(how) - _OF_BUILD:
         raise UsageProblem(
             f"nir_build takes no {', '.join(sorted(unknown))}", hint="it takes what nirdeploy.build takes"
         )

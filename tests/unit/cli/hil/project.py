@@ -20,7 +20,7 @@ class Ran:
 
     def counts(self) -> str:
         """The last line without its time."""
-        return self.out.strip().splitlines()[-1].rpartition(" in ")[0]
+        return self.out.strip().splitlines()[-1].rpartition(" in ")[0].strip("= ")
 
 
 def pytest_in(folder: Path, *arguments: str, **environment: str) -> Ran:

@@ -92,7 +92,7 @@ def test_goldens_from_the_first_run_to_the_last(project: Path) -> None:
         SPIKES.replace('"a/b"', '"b"').replace('    assert record == golden("again")\n', "")
     )
     nirfile.write(project / "net.nir", net(threshold=3.0))
-    changed = pytest_in(project, "-n", "2", "--dist", "loadgroup")
+    changed = pytest_in(project)
     assert changed.code == 1
     assert "the record is not the golden __goldens__/test_net/test_golden.nird" in changed.out
     assert "first: population " in changed.out
