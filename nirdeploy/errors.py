@@ -120,6 +120,12 @@ class ModelFileTimeout(ModelFileError):
     code = "E305"
 
 
+class BoardsFileError(NirdeployError):
+    """A file of boards (boards.toml) is malformed; names file, key and what is allowed."""
+
+    exit_code, code = 3, "E306"
+
+
 # --- 4: does not fit the target -------------------------------------------------------
 
 

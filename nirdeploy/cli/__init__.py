@@ -1,152 +1,17 @@
-"""The command line: one file per command, one error boundary, one place that writes to the terminal.
+"""The command line: one file per command, one error boundary, one place that writes to the terminal; and the plug-in
+by which pytest does the same.
 
-Commands load when they are called, so that ``nirdeploy --help`` needs neither torch nor numpy.
+The package alone costs nothing: pytest loads the plug-in wherever nirdeploy is installed.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-import signal
-import sys
-import threading
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
-
-import click
-
-from nirdeploy import __version__
-from nirdeploy.cli import ui
-from nirdeploy.errors import InternalError, NirdeployError, ToolMissing, UsageProblem
-
-_COMMANDS = {
-    "export": "A PyTorch module to a NIR file.",
-    "check": "Validate a NIR file and show its normal form.",
-    "simulate": "Simulate a NIR file or a build on a stimulus.",
-    "targets": "List the chips and boards there are.",
-    "estimate": "Where a network fits, and how fast it would be.",
-    "build": "A NIR file to an image for a target.",
-    "sweep": "Accuracy against bits and memory, measured on data.",
-    "bitstream": "A board's hardware as a bitstream.",
-    "flash": "Write a build's image into a device, or a bitstream into a board.",
-    "run": "Run a stimulus on a device and record its spikes.",
-    "stimulus": "A stimulus that exercises a build.",
-    "verify": "Compare float model, integer simulator and device, spike for spike.",
-    "evaluate": "The accuracy of float model, integers and device, and what finding a class took.",
-    "regress": "Compare with a golden record (record, check, update).",
-    "board": "Virtual boards in the background (start, stop, list).",
-    "info": "What a device, image, record or build says of itself.",
-    "demo": "Train, deploy, run and prove a network, end to end.",
-}
-
-
-_BROKEN_PIPE = 141  # 128 + SIGPIPE: whoever read the result has gone
-
-
-class _ReaderGone(Exception):
-    """A closed pipe; click would exit with 1 for it, which means that spikes differ."""
-
-
-class _Terminated(BaseException):
-    """SIGTERM came; as KeyboardInterrupt, it is not for an ``except Exception``."""
-
-
-class _Lazy(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"nirdeploy.cli.{name}_").command
-        return command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise _ReaderGone from error
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nirdeploy")
-def group() -> None:
-    """Take a trained spiking network to hardware and prove that it spikes as simulated."""
+from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point: runs a command and turns every error into one paragraph and an exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(given))
+    from nirdeploy.cli import entry
 
-
-def _run(arguments: list[str]) -> int:
-    as_json = "--json" in arguments
-    try:
-        _end_on_sigterm()
-        result: Any = group.main(arguments, prog_name="nirdeploy", standalone_mode=False)
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except NirdeployError as error:
-        return ui.report_error(error, as_json)
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        ui.note(error.format_message())
-        return 2
-    except click.ClickException as error:
-        hint = f"see 'nirdeploy {arguments[0]} --help'" if arguments and arguments[0] in _COMMANDS else ""
-        return ui.report_error(UsageProblem(error.format_message().rstrip("."), hint=hint), as_json)
-    except _Terminated:
-        return ui.report_error(_Ended("ended by SIGTERM"), as_json)
-    except (click.Abort, KeyboardInterrupt):
-        return ui.report_error(_Interrupted("interrupted"), as_json)
-    except (_ReaderGone, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves it but an exit code
-        if os.environ.get("NIRDEPLOY_TRACEBACK"):
-            ui.note(traceback.format_exc())
-        return ui.report_error(_unexpected(error), as_json)
-
-
-class _Interrupted(NirdeployError):
-    """Ctrl-C."""
-
-    exit_code, code = 130, "E130"
-
-
-class _Ended(NirdeployError):
-    """SIGTERM."""
-
-    exit_code, code = 143, "E143"
-
-
-def _end_on_sigterm() -> None:
-    """End as by Ctrl-C: what was begun is undone, and processes of ours end too."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _ended)
-
-
-def _ended(_number: int, _frame: object) -> NoReturn:
-    raise _Terminated
-
-
-def _unexpected(error: Exception) -> NirdeployError:
-    """A bug, or a disk that is full, a folder that may not be written, ..."""
-    if isinstance(error, OSError):
-        return ToolMissing(f"the system refused: {error.strerror or error}", where=str(error.filename or ""))
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return InternalError(
-        f"this is a bug in nirdeploy: {type(error).__name__}: {error}",
-        where=f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else "",
-        hint="set NIRDEPLOY_TRACEBACK=1 to see the traceback, and report it",
-    )
+    entry.main(arguments)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nirdeploy.cli import options, ui
 from nirdeploy.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from nirdeploy.device.lab.file import NamedBoard
+    from nirdeploy.targets.tables import Target
 
 
 @click.command("flash")
@@ -16,7 +21,10 @@ from nirdeploy.errors import UsageProblem
 @options.port
 @click.option("--force", is_flag=True, help="Write every section, even if the device holds it already.")
 @click.option("--bitstream", type=click.Path(path_type=Path), help="Load this bitstream into the --board instead.")
-@click.option("--board", shell_complete=options.complete_targets, help="The board; alone: load its own bitstream.")
+@click.option(
+    "--board", shell_complete=options.complete_targets,
+    help="The board, by its target or by its name in boards.toml; alone: load its own bitstream.",
+)  # fmt: skip
 @click.option("--persistent", is_flag=True, help="Write the bitstream into the --board's flash: it outlives power.")
 @options.as_json
 def command(
@@ -33,7 +41,7 @@ def command(
     """Flash BUILD (a build folder) over the serial port; the device checks what it read back.
 
     With --board, load the board's hardware instead, by the loader that the board's target names; of several boards the
-    one that --port auto:SERIAL names.
+    one that boards.toml calls so, or that --port auto:SERIAL names.
     """
     if (build is None) == (board is None):
         raise UsageProblem("name either a build folder or a --board (and, if you like, its --bitstream)")
@@ -75,16 +83,16 @@ def _network(build: Path, target: str | None, port: str | None, baud: int | None
 
 def _hardware(board: str, file: Path | None, port: str | None, persistent: bool, as_json: bool) -> None:
     from nirdeploy.backends.fpga.synthesis import flow, loader
-    from nirdeploy.device import ports
+    from nirdeploy.device.lab import choose
     from nirdeploy.targets import registry as targets
 
-    target = targets.load(board)
-    serial = ports.serial_of(port) if port is not None else None
-    if port is not None and serial is None:
-        raise UsageProblem(
-            f"--port {port} does not say which board to load",
-            hint="a loader finds boards by their adapter: --port auto:SERIAL, or none where there is one board",
-        )
+    named = _named(board, port)
+    target = targets.load(board) if named is None or named.name != board else named.target()
+    if named is not None:
+        choose.agree(named, target)
+        choose.device_of(named)  # whether it is there at all
+    serial = _adapter(port if named is None else named.port, named, target)
+    file = file or (named.bitstream if named is not None else None)
     if file is not None and not file.is_file():
         raise UsageProblem("there is no such bitstream", where=str(file))
     loader.command(target, file or Path(), persistent=persistent, serial=serial)  # refused before synthesis, not after
@@ -92,9 +100,55 @@ def _hardware(board: str, file: Path | None, port: str | None, persistent: bool,
         with ui.stages(as_json) as say:
             made = flow.bitstream(target, say)
         file = made.save(Path("bitstreams") / target.name)
-    loader.load(target, file, persistent=persistent, serial=serial)
+    if named is None:
+        loader.load(target, file, persistent=persistent, serial=serial)
+    else:
+        if not as_json:
+            ui.note(named.said)
+        with choose.claimed(named, None if as_json else ui.note):
+            loader.load(target, file, persistent=persistent, serial=serial)
     name, where = target.serial_board.name, " (its flash)" if persistent else ""
     if as_json:
-        ui.result("flash", {"board": target.name, "bitstream": str(file), "persistent": persistent})
+        own = {} if named is None else {"name": named.name}
+        ui.result("flash", {"board": target.name, **own, "bitstream": str(file), "persistent": persistent})
     else:
         ui.say(f"loaded {file} into {name}{where}")
+
+
+def _named(board: str, port: str | None) -> NamedBoard | None:
+    """The board of boards.toml that --board, or else --port, names; None where neither is such a name."""
+    from nirdeploy.device.lab import choose, file
+
+    lab = file.load()
+    if board not in lab.boards:
+        return None if port is None else choose.board(port)
+    if port is not None:
+        raise UsageProblem(f"the board {board!r} has its port in {lab.file}", hint="leave --port out")
+    return lab.boards[board]
+
+
+def _adapter(port: str | None, named: NamedBoard | None, target: Target) -> str | None:
+    """The serial number of the adapter by which a loader finds the board; None where there is but one."""
+    from nirdeploy.device import ports
+    from nirdeploy.device.lab import choose
+
+    if port is None or (named is not None and (port == ports.AUTO or _is_alone(target))):
+        return None
+    serial = ports.serial_of(port)
+    if serial is None and named is not None:
+        serial = ports.serial_at(choose.device_of(named))
+    if serial is None:
+        raise UsageProblem(
+            f"{'--port' if named is None else f'board {named.name!r}: port'} {port} does not say which board to load",
+            hint="a loader finds boards by their adapter: auto:SERIAL, or none where there is one board",
+        )
+    return serial
+
+
+def _is_alone(target: Target) -> bool:
+    """Whether a loader that cannot choose has nothing to choose from."""
+    from nirdeploy.device import ports
+
+    board, chosen = target.serial_board, target.synthesis
+    no_choice = chosen is not None and chosen.loader_serial is None
+    return no_choice and len(ports.matching(board.usb, board.interface)) == 1

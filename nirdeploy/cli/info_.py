@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from nirdeploy.errors import UsageProblem
 
 @click.command("info")
 @click.argument("path", type=click.Path(path_type=Path), required=False)
-@click.option("-p", "--port", help="Ask the device on this port.")
+@click.option("-p", "--port", help="Ask the device on this port, or the board of this name.")
 @click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")
+@options.lab
 @options.target
 @options.as_json
 def command(path: Path | None, port: str | None, baud: int | None, target: str | None, as_json: bool) -> None:
@@ -23,20 +25,24 @@ def command(path: Path | None, port: str | None, baud: int | None, target: str |
 
     if (path is None) == (port is None):
         raise UsageProblem("name either a file or a --port")
-    facts = _device(port, target, baud) if port is not None else _path(path)  # type: ignore[arg-type]
+    say = None if as_json else ui.note
+    facts = _device(port, target, baud, say) if port is not None else _path(path)  # type: ignore[arg-type]
     if as_json:
         ui.result("info", facts)
     else:
         ui.show(tables.facts_table({key.replace("_", " "): value for key, value in facts.items()}))
 
 
-def _device(port: str, target: str | None, baud: int | None) -> dict[str, Any]:
+def _device(port: str, target: str | None, baud: int | None, say: Callable[[str], None] | None) -> dict[str, Any]:
     from nirdeploy.device import client as devices
+    from nirdeploy.device.lab import choose
     from nirdeploy.device.protocol import STATE_NAMES
     from nirdeploy.targets import registry as targets
 
-    chosen = targets.load(target)
-    line, on_close = devices.open_port(port, chosen, baud or chosen.serial_board.baud)
+    named = choose.board(port)
+    chosen = targets.load(target) if named is None or target is not None else named.target()
+    rate = baud or (named.baud if named is not None else None) or chosen.serial_board.baud
+    line, on_close = devices.open_port(port, chosen, rate, say=say)
     with devices.Device(line, name=port, on_close=on_close) as device:
         hello, status = device.hello(), device.status()
     return {

@@ -52,8 +52,38 @@ def port(function: F) -> F:
     return click.option(
         "-p", "--port",
         help="'virtual' (the default where the target has a board), 'sim' (its integer model; else the default), a "
-        "device path, a pyserial URL, 'auto' or 'auto:SERIAL', or fault:seed=1,drop=1e-4:PORT.",
+        "board's name (boards.toml, board start), a device path, a pyserial URL, 'auto' or 'auto:SERIAL', or "
+        "fault:seed=1,drop=1e-4:PORT.",
+    )(lab(function))  # fmt: skip
+
+
+def boards(function: F) -> F:
+    """Which file names the boards."""
+    return click.option(
+        "--boards", type=click.Path(path_type=Path), expose_value=False, callback=_asked("NIRDEPLOY_BOARDS"),
+        help="File that names boards, if not NIRDEPLOY_BOARDS, boards.toml from here up, or the user's own.",
     )(function)  # fmt: skip
+
+
+def lab(function: F) -> F:
+    """Which boards there are, and whether to wait for one."""
+    return click.option(
+        "--wait", type=click.FloatRange(min=0), metavar="SECONDS",
+        expose_value=False, callback=_asked("NIRDEPLOY_WAIT"), help="Wait so long while another process has the board.",
+    )(boards(function))  # fmt: skip
+
+
+def _asked(variable: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """What an option says stands in the environment while the command runs: for processes that it starts, too."""
+
+    def callback(ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            from nirdeploy.device.lab import choose
+
+            said = value.absolute() if isinstance(value, Path) else value  # processes may be elsewhere
+            ctx.with_resource(choose.asked(variable, str(said)))
+
+    return callback
 
 
 def port_of(port: str | None, target: Target) -> str:
@@ -143,13 +173,16 @@ def formats(text: str) -> Formats:
 def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> Device:
     """Open a device; says so if hardware is compiled for it first."""
     from nirdeploy.device import client as device
+    from nirdeploy.device.lab import choose
     from nirdeploy.targets import registry as targets
 
     chosen = targets.load(target)
-    _ = chosen.serial_board  # a chip has none: said before anything is compiled
-    if port.endswith(device.VIRTUAL):
+    _ = chosen.serial_board  # a chip has none, and a named board is of a target: said before anything is compiled
+    if (named := choose.board(port)) is not None:
+        choose.agree(named, chosen)
+    if choose.is_virtual(port):
         _prepare_virtual(chosen, quiet)
-    return device.open_device(port, chosen, baud)
+    return device.open_device(port, chosen, baud, say=None if quiet else ui.note)
 
 
 def _prepare_virtual(target: Target, quiet: bool) -> None:

@@ -54,6 +54,7 @@ def command(
     """
     from nirdeploy import Tally, flash, pipeline, run, simulate
     from nirdeploy import tally as counted
+    from nirdeploy.device.lab import choose
     from nirdeploy.records import trains
 
     reads = None if tally is None else [read.strip() for read in tally.split(",")]
@@ -78,7 +79,7 @@ def command(
         ui.note(f"going on with the run that was broken off, from what {store} keeps")
     how = run if reads is None else partial(counted, reads=reads)
     with options.connect(port, built.target, baud, as_json) as device:
-        if port.endswith("virtual") and not built.image.passes:
+        if choose.is_virtual(port) and not built.image.passes:
             flash(built.image, device)
         with ui.running(as_json) as (bar, on_pass):
             told: dict[str, Any] = {"progress": bar, "on_pass": on_pass, "say": options.by_host(as_json)}

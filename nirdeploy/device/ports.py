@@ -8,7 +8,6 @@ import os
 import re
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Protocol
 
 import serial
@@ -16,12 +15,15 @@ import serial.tools.list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from nirdeploy.errors import PortBusy, PortError, TransferError
-from nirdeploy.records import boards
+from nirdeploy.records import boards, claims, holders
+from nirdeploy.records.claims import Say
+from nirdeploy.records.holders import Holder
 from nirdeploy.targets.tables import Board
 
 AUTO = "auto"
 _FTDI = 0x0403
 _POLL_S = 0.05
+_HELD_S = 0.05  # between two looks whether another process still has the port
 _WRITE_S = 10.0  # a line that takes nothing for so long is dead
 
 
@@ -78,10 +80,51 @@ class SerialPort:
         self._serial.close()
 
 
+class ClaimedPort(SerialPort):
+    """A port that this process has claimed: until it is closed no other nirdeploy of this user opens it.
+
+    Args:
+        label: as users know it, such as "board 'lab1'".
+        wait: seconds to wait where another process has claimed it, or holds it; ``say`` is told for whom.
+
+    Raises:
+        PortBusy: another has it still. PortError: as of :class:`SerialPort`.
+    """
+
+    def __init__(self, name: str, baud: int, label: str, wait: float = 0.0, say: Say | None = None) -> None:
+        deadline = time.monotonic() + wait
+        self._claim = claims.claim(os.path.realpath(name), label, wait, say)
+        try:
+            while True:
+                try:
+                    super().__init__(name, baud)
+                    return
+                except PortBusy:
+                    if time.monotonic() >= deadline:
+                        raise
+                    if say is not None:
+                        say(claims.waits(label, holder(name), wait))
+                        say = None
+                    time.sleep(_HELD_S)
+        except BaseException:
+            self._claim.release()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        self._claim.release()
+
+
 def serial_of(spec: str) -> str | None:
     """SERIAL of ``auto:SERIAL``; None of any other port."""
     kind, _, serial = spec.partition(":")
     return serial if kind == AUTO and serial else None
+
+
+def serial_at(device: str) -> str | None:
+    """The serial number of the adapter that a port's path is of, where it has one."""
+    there = (port for port in serial.tools.list_ports.comports() if str(port.device) == os.path.realpath(device))
+    return next((_adapter(port)[0] or None for port in there), None)
 
 
 def find(board: Board, spec: str, ports: Iterable[ListPortInfo] | None = None) -> str:
@@ -154,27 +197,28 @@ def _explain(name: str, error: Exception) -> PortError:
         number = int(quoted[1])
         if number == errno.EACCES:  # which is what a port in use is there
             number = errno.EBUSY
-    there = ", ".join(sorted(port.device for port in serial.tools.list_ports.comports())) or "none"
     if number in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY):
         return PortBusy(
-            f"port {name} is held by {_holder(name) or 'another process'}", hint="close that program and try again"
+            f"port {name} is held by {holder(name) or 'another process'}", hint="close that program and try again"
         )
     if number in (errno.EACCES, errno.EPERM):
         return PortError(f"no permission to open port {name}", hint="join the group that owns it, often 'dialout'")
     if number == errno.ENOENT:
-        return PortError(f"there is no port {name}", hint=f"ports found: {there}; or 'virtual' for the virtual board")
-    return PortError(f"cannot open port {name}: {error}", hint=f"ports found: {there}")
+        return absent(name)
+    return PortError(f"cannot open port {name}: {error}", hint=f"ports found: {_there()}")
 
 
-def _holder(name: str) -> str:
+def absent(name: str) -> PortError:
+    """The error of a port that is not there."""
+    return PortError(f"there is no port {name}", hint=f"ports found: {_there()}; or 'virtual' for the virtual board")
+
+
+def _there() -> str:
+    return ", ".join(sorted(port.device for port in serial.tools.list_ports.comports())) or "none"
+
+
+def holder(name: str) -> Holder | None:
     """The process that has the port open and is not the board behind it, as far as this user may see."""
     path = os.path.realpath(name)
     known = {os.getpid(), *(board.pid for board in boards.running() if board.port == path)}
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) == path and int(link.parts[2]) not in known:
-                command = Path("/proc", link.parts[2], "comm").read_text().strip()
-                return f"process {link.parts[2]} ({command})"
-        except OSError:
-            continue
-    return ""
+    return holders.of_file(path, known)

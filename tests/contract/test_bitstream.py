@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from nirdeploy.backends.fpga.synthesis import families, flow
-from nirdeploy.cli import group
+from nirdeploy.cli.entry import group
 from nirdeploy.errors import DoesNotFit, TargetFileError
 from nirdeploy.targets import registry as targets
 from tests import hardware

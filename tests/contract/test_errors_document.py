@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from nirdeploy import cli, errors
-from nirdeploy.cli import ui
+from nirdeploy import errors
+from nirdeploy.cli import entry, ui
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in DOCUMENT.splitlines() if line.startswith("|")]
@@ -30,7 +30,7 @@ def test_every_error_is_documented_as_it_is() -> None:
 
 def test_every_exit_code_is_documented() -> None:
     documented = {int(row[0]) for row in ROWS if len(row) == 2 and row[0].isdigit()}
-    special = {0, ui.NOT_EQUAL, cli._Interrupted.exit_code, cli._Ended.exit_code, cli._BROKEN_PIPE}
+    special = {0, ui.NOT_EQUAL, entry._Interrupted.exit_code, entry._Ended.exit_code, entry._BROKEN_PIPE}
     assert documented == {kind.exit_code for kind in classes()} | special
 
 

@@ -22,7 +22,7 @@ REFERENCE = re.compile(r" *from nirdeploy\.backends\.fpga\b")
 BY_STRING = {
     "__init__.py": "public names load when they are used",
     "tuning/trials/workers.py": "starts itself as a process",
-    "cli/__init__.py": "a command loads when it is called",
+    "cli/entry.py": "a command loads when it is called",
     "exchange/frontends/__init__.py": "the framework that the user names",
     "exchange/frontends/spyx_.py": "the framework of the network at hand, which may not be installed",
     "targets/registry.py": "the backend that a target file names",

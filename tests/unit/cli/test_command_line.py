@@ -12,7 +12,7 @@ import click
 import pytest
 
 import nirdeploy
-from nirdeploy.cli import group
+from nirdeploy.cli.entry import group
 from nirdeploy.targets import registry as target
 from tests.unit.cli.conftest import Cli
 

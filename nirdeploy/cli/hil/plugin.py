@@ -1,0 +1,169 @@
+"""plugin: what pytest loads: options, marks, fixtures and what is said at the end.
+
+It is loaded in every run of pytest wherever nirdeploy is installed: all else is imported when a fixture is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nirdeploy.cli.hil import GOLDENS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nirdeploy.cli.hil.bench import Bench, NirDevice
+    from nirdeploy.cli.hil.goldens import Golden
+    from nirdeploy.pipeline import Build
+    from nirdeploy.proof.verdict import Verdict
+    from nirdeploy.records.spikes import SpikeRecord
+    from nirdeploy.targets.tables import Target
+
+_MARKS = (
+    "nir_target(name, ...): the target that nir_build builds for; of several, the test runs for each",
+    "nir_board(name): the board of boards.toml that nir_device is; skipped where it is not there",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("nirdeploy", "nirdeploy: networks on boards")
+    add = group.addoption
+    add("--nir-target", metavar="TARGET", help="Target of tests that name none: a name, or a .toml file.")
+    add("--nir-port", metavar="PORT", help="Where nir_device is, if not a virtual board; as nirdeploy's --port.")
+    add("--nir-board", metavar="NAME", help="The board of boards.toml that nir_device is.")
+    add("--nir-boards", metavar="FILE", help="The file that names boards, if not the one that nirdeploy finds.")
+    add("--nir-require-boards", action="store_true", help="Fail, and do not skip, tests whose board is not there.")
+    add(
+        "--nir-wait", type=float, default=600.0, metavar="SECONDS",
+        help="Wait so long while another test or program has the board (600).",
+    )  # fmt: skip
+    add("--golden-update", action="store_true", help="Write goldens that are missing or differ.")
+    add("--golden-reason", metavar="TEXT", help="Why they may change; kept in the golden's history.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in _MARKS:
+        config.addinivalue_line("markers", mark)
+    if config.getoption("nir_port") and config.getoption("nir_board"):
+        raise pytest.UsageError("--nir-port and --nir-board both say where nir_device is: leave one out")
+    if config.getoption("nir_board"):
+        from nirdeploy.cli.hil.bench import header
+
+        header(config)  # that there is such a board, before anything is collected
+    config.pluginmanager.register(_Ends(config), "nirdeploy-ends")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    if config.getoption("nir_port") or config.getoption("nir_board"):
+        from nirdeploy.cli.hil.bench import header
+
+        return header(config)
+    return []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    mark = metafunc.definition.get_closest_marker("nir_target")
+    if mark is not None and len(mark.args) > 1 and "nir_target" in metafunc.fixturenames:
+        metafunc.parametrize("nir_target", mark.args, indirect=True)
+
+
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+    if op != "==" or not {type(left).__name__, type(right).__name__} & {"Golden", "SpikeRecord"}:
+        return None  # and nothing was imported
+    from nirdeploy.cli.hil.asserting import compared
+
+    return compared(left, right)
+
+
+@pytest.fixture(scope="session")
+def _nir_bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """What tests of a session share: virtual boards, and where built networks are kept."""
+    from nirdeploy.cli.hil.bench import Bench
+
+    bench = Bench(request.config)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def nir_target(request: pytest.FixtureRequest, _nir_bench: Bench) -> Target:
+    """The target of this test: of its mark, else of its board, else --nir-target, else the default one."""
+    return _nir_bench.target(request.node, getattr(request, "param", None))
+
+
+@pytest.fixture
+def nir_build(request: pytest.FixtureRequest, nir_target: Target, _nir_bench: Bench) -> Callable[..., Build]:
+    """``nir_build(source, ...)``: a build of a .nir file, a NIR graph, or a torch module with ``example=`` an input.
+
+    For ``nir_target``, unless ``target=`` names another; all else as of ``nirdeploy.build``. What was built once from
+    the same content is not built again.
+    """
+
+    def build(source: object, *, target: str | Path | Target | None = None, example: Any = None, **how: Any) -> Build:
+        return _nir_bench.build(source, nir_target if target is None else target, example, how)
+
+    return build
+
+
+@pytest.fixture
+def nir_device(request: pytest.FixtureRequest, nir_target: Target, _nir_bench: Bench) -> Iterator[NirDevice]:
+    """``nir_device.run(built, x)``: the spikes of a build on the board of this test, which no other test has meanwhile.
+
+    A virtual board, unless --nir-port, --nir-board or the mark nir_board name another.
+    """
+    device = _nir_bench.device(request.node, nir_target)
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """``assert record == golden``: a record equals the one kept for this test, and for this place in it.
+
+    ``golden("name")``, ``golden(tolerance=0.01, allow_silent=True)``. --golden-update writes what is missing or
+    differs.
+    """
+    from nirdeploy.cli.hil.goldens import Golden
+
+    return Golden(request.node)
+
+
+@pytest.fixture
+def assert_spikes_equal(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
+    """``assert_spikes_equal(expected, measured)``: as ``nirdeploy.verify``; where they part, the test says where.
+
+    It takes what ``verify`` takes (``populations=``, ``allow_silent=``), and gives the verdict.
+    """
+    from nirdeploy.cli.hil.asserting import assert_equal
+
+    def check(expected: SpikeRecord, measured: SpikeRecord, **how: Any) -> Verdict:
+        __tracebackhide__ = True
+        return assert_equal(request.node, expected, measured, how)
+
+    return check
+
+
+class _Ends:
+    """How each test ended, for what is said of goldens at the end; with pytest-xdist, where the workers report to."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._outcomes: dict[str, str] = {}
+        self._used: list[tuple[str, str]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            self._outcomes[report.nodeid] = report.outcome
+            self._used += [(name, str(said)) for name, said in report.user_properties if name.startswith("golden")]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        folders = {self._config.rootpath / name.partition("::")[0] for name in self._outcomes}
+        if self._used or any((module.parent / GOLDENS / module.stem).is_dir() for module in folders):
+            from nirdeploy.cli.hil.goldens import summary
+
+            for line in summary(self._config, self._outcomes, self._used):
+                terminalreporter.write_line(line)

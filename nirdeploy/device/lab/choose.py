@@ -1,0 +1,134 @@
+"""choose: the board that a name stands for, wherever a port is taken."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from serial.tools.list_ports import comports
+from serial.tools.list_ports_common import ListPortInfo
+
+from nirdeploy.device import faults, ports
+from nirdeploy.device.lab import file
+from nirdeploy.device.lab.file import NamedBoard
+from nirdeploy.errors import DeviceMismatch, PortError, UsageProblem
+from nirdeploy.records import boards, claims
+from nirdeploy.records.claims import Claim, Say
+from nirdeploy.targets.tables import Target
+
+WAIT = "NIRDEPLOY_WAIT"
+
+
+def board(spec: str) -> NamedBoard | None:
+    """The board that a port's text names, behind faults too; None where it is no name.
+
+    Raises:
+        PortError: no board is called so; says which there are.
+    """
+    spec = without_faults(spec)
+    if not file.is_name(spec):
+        return None
+    lab = file.load()
+    found = lab.boards.get(spec)
+    named = {one.name: one for one in boards.running() if one.name is not None}
+    if found is None and spec in named:
+        record = named[spec]
+        found = NamedBoard(spec, record.port, record.target, None, record.baud)
+    if found is None and not Path(spec).exists():  # a port's path from here
+        known = [*lab.boards, *named]
+        near = difflib.get_close_matches(spec, known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint += f"boards: {', '.join(known)}" if known else "name a port by its path, 'auto' or 'virtual'"
+        where = str(lab.file) if lab.file else f"no {file.FILE} was found from here up, nor in the user's configuration"
+        raise PortError(f"there is no board {spec!r}", where=where, hint=hint)
+    return found
+
+
+def port(spec: str) -> str:
+    """``spec`` with a board's name replaced by its port. Raises as :func:`board`."""
+    found = board(spec)
+    inner = without_faults(spec)
+    return spec if found is None else spec[: len(spec) - len(inner)] + found.port
+
+
+def is_virtual(spec: str) -> bool:
+    """Whether a board is simulated for whoever opens it. Raises as :func:`board`."""
+    return without_faults(port(spec)) == file.VIRTUAL
+
+
+def agree(named: NamedBoard, target: Target) -> None:
+    """Whether a board is the hardware of ``target``, as far as its file says, before anything is sent.
+
+    Raises:
+        DeviceMismatch: it is not.
+    """
+    if named.file is None:
+        return  # the board says so itself
+    own = named.target()
+    if own.signature != target.signature:
+        raise DeviceMismatch(
+            f"board {named.name!r} is of target {own.name!r} (hardware {own.signature.hex()}), and this is for "
+            f"{target.name!r} ({target.signature.hex()})",
+            where=str(named.file),
+            hint=f"build the network for it (nirdeploy build MODEL -t {named.target_name}), or name another board",
+        )
+
+
+def device_of(named: NamedBoard, there: Iterable[ListPortInfo] | None = None) -> str:
+    """The path, or URL, that a board's port is at; ``there``: the ports that this system has.
+
+    Raises:
+        PortError: it is not plugged in, or several could be meant.
+    """
+    spec = without_faults(named.port)
+    listed = list(comports() if there is None else there)
+    if spec == ports.AUTO or ports.serial_of(spec) is not None:
+        return ports.find(named.target().serial_board, spec, listed)
+    if "://" not in spec and not Path(spec).exists() and spec not in {str(port.device) for port in listed}:
+        raise ports.absent(spec)
+    return spec
+
+
+def claimed(named: NamedBoard, say: Say | None = None) -> Claim:
+    """Claim a board for what goes past its port, such as loading its chip. Raises :class:`PortBusy`."""
+    try:
+        what = device_of(named)
+    except PortError:
+        what = named.port  # without power it has no port
+    return claims.claim(os.path.realpath(what), f"board {named.name!r}", wait(), say)
+
+
+def wait() -> float:
+    """Seconds to wait for a board that another has: what ``--wait`` or ``NIRDEPLOY_WAIT`` says, else none."""
+    text = os.environ.get(WAIT) or "0"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise UsageProblem(f"{WAIT}={text} is not a number of seconds")
+    return seconds
+
+
+@contextmanager
+def asked(variable: str, value: str) -> Iterator[None]:
+    """What an option says, for this process and those that it starts, meanwhile."""
+    before = os.environ.get(variable)
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = before
+
+
+def without_faults(spec: str) -> str:
+    """The port behind ``fault:...:``."""
+    while spec.startswith(faults.PREFIX):
+        spec = faults.parse(spec)[1]
+    return spec

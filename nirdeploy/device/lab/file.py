@@ -1,0 +1,214 @@
+"""boards.toml: what each board of a lab is called, where it is plugged in, and what it is.
+
+[boards.bench1]
+port = "auto:D00137"                       # by the serial number of its USB adapter; or "/dev/ttyUSB1"
+target = "NAME"                            # a target's name, or a .toml file beside this one
+bitstream = "bitstreams/board.bit"         # optional
+power.cycle = ["uhubctl", "-l", "1-1", "-p", "2", "-a", "cycle"]   # optional: on, off, cycle; no shell runs them
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from nirdeploy.device import faults
+from nirdeploy.device.ports import AUTO, serial_of
+from nirdeploy.errors import BoardsFileError, UsageProblem
+from nirdeploy.targets import registry
+from nirdeploy.targets.tables import Line, Positive, Target
+
+FILE = "boards.toml"
+VARIABLE = "NIRDEPLOY_BOARDS"
+VIRTUAL = "virtual"
+RESERVED = frozenset({VIRTUAL, AUTO, "sim"})  # mean something else where a port is named
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_WINDOWS = re.compile(r"(?i)(com|lpt)\d+|con|nul|prn|aux")
+_MOST = 1 << 20  # bytes of such a file
+
+NAMES = "letters, digits, '.', '_' and '-', 64 at most, a letter or digit first"
+
+
+def is_name(text: str) -> bool:
+    """Whether a board may be called so: never a path, a URL, a word of our own or a port of Windows."""
+    return bool(_NAME.fullmatch(text)) and text not in RESERVED and not _WINDOWS.fullmatch(text)
+
+
+def check_name(text: str) -> str:
+    """``text``, which a board may be called. Raises :class:`UsageProblem`."""
+    if is_name(text):
+        return text
+    if text in RESERVED:
+        raise UsageProblem(f"a board cannot be called {text!r}, which means something else where a port is named")
+    raise UsageProblem(f"a board cannot be called {text!r}", hint=f"name it by {NAMES}")
+
+
+def _a_port(text: str) -> str:
+    inner = faults.parse(text)[1] if text.startswith(faults.PREFIX) else text
+    if inner in (VIRTUAL, AUTO) or serial_of(inner) or re.search(r"[/\\:]", inner) or _WINDOWS.fullmatch(inner):
+        return text
+    raise ValueError(f"{text!r} is no port; write a path (/dev/ttyUSB1), 'auto:SERIAL', a URL or 'virtual'")
+
+
+Words = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1, strict=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Power(_Table):
+    """Commands that switch a board's supply, as words; each may take ``seconds``."""
+
+    on: Words | None = None
+    off: Words | None = None
+    cycle: Words | None = None
+    seconds: Annotated[float, Field(gt=0, le=600, strict=False)] = 30.0
+
+
+class _Entry(_Table):
+    port: Annotated[Line, Field(min_length=1), AfterValidator(_a_port)]
+    target: Annotated[Line, Field(min_length=1)]
+    baud: Positive | None = None
+    bitstream: Annotated[Line, Field(min_length=1)] | None = None
+    power: Power | None = None
+
+
+class _File(_Table):
+    boards: dict[str, _Entry]
+
+
+@dataclass(frozen=True)
+class NamedBoard:
+    """A board of boards.toml; or, ``virtual``, one in the background that ``board start`` named.
+
+    ``file``: which says so. ``target_name``: as there; ``bitstream``: where it is.
+    """
+
+    name: str
+    port: str
+    target_name: str
+    file: Path | None
+    baud: int | None = None
+    bitstream: Path | None = None
+    power: Power | None = None
+
+    @property
+    def said(self) -> str:
+        """What it is, and where from."""
+        of = f"of {self.file}" if self.file else "in the background"
+        return f"board {self.name!r} {of}: port {self.port}, target {self.target_name}"
+
+    def target(self) -> Target:
+        """Raises what :func:`nirdeploy.targets.registry.load` does."""
+        own = self.target_name.endswith(".toml") and self.file is not None
+        return registry.load(self.file.parent / self.target_name if own and self.file else self.target_name)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The boards of a file by name; ``file`` is None where there is none."""
+
+    file: Path | None
+    boards: dict[str, NamedBoard]
+
+
+def find() -> Path | None:
+    """The file to read: what ``--boards`` or ``NIRDEPLOY_BOARDS`` names, else the first boards.toml from this folder
+    upward, else that of the user's configuration.
+
+    Raises:
+        UsageProblem: what is named is not there.
+        BoardsFileError: the one on the way up is another user's: it names commands that this user would run.
+    """
+    if chosen := os.environ.get(VARIABLE):
+        if not Path(chosen).is_file():
+            raise UsageProblem(
+                "there is no such file of boards", where=chosen, hint=f"--boards and {VARIABLE} name a {FILE}"
+            )
+        return Path(chosen).absolute()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FILE).is_file():
+            _refuse_strangers(folder / FILE)
+            return folder / FILE
+    own = platformdirs.user_config_path("nirdeploy", appauthor=False) / FILE
+    return own if own.is_file() else None
+
+
+def _refuse_strangers(path: Path) -> None:
+    if not hasattr(os, "getuid"):
+        return
+    found = path.stat()
+    if found.st_uid not in (os.getuid(), 0) or found.st_mode & stat.S_IWOTH:
+        whose = "everybody may write" if found.st_mode & stat.S_IWOTH else "belongs to another user"
+        raise BoardsFileError(
+            f"this file, which is on the way from the current folder up, {whose}; it can name commands to run",
+            where=str(path),
+            hint=f"if you trust it, say so: --boards {path}",
+        )
+
+
+def load() -> Lab:
+    """The boards there are by name. Raises :class:`BoardsFileError`, all mistakes at once, or as :func:`find`."""
+    path = find()
+    if path is None:
+        return Lab(None, {})
+    try:
+        if path.stat().st_size > _MOST:
+            raise BoardsFileError(f"the file is larger than {_MOST:,} bytes", where=str(path))
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BoardsFileError(f"cannot read the file: {error.strerror}", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BoardsFileError(f"not valid TOML: {error}", where=str(path)) from error
+    try:
+        found = _File.model_validate(data)
+    except (ValidationError, UsageProblem) as error:
+        said = _mistakes(error) if isinstance(error, ValidationError) else error.message
+        raise BoardsFileError(said, where=str(path), hint="a board is a table [boards.NAME] (docs/labs.md)") from error
+    targets = registry.names()
+    for name in found.boards:
+        if not is_name(name):
+            raise BoardsFileError(f"boards.{name!r}: no board can be called so", where=str(path), hint=NAMES)
+        if name in targets:
+            raise BoardsFileError(f"boards.{name}: this is a target's name", where=str(path), hint="take another")
+    return Lab(path, {name: _named(name, entry, path) for name, entry in found.boards.items()})
+
+
+def _named(name: str, entry: _Entry, path: Path) -> NamedBoard:
+    bitstream = None if entry.bitstream is None else path.parent / entry.bitstream
+    return NamedBoard(name, entry.port, entry.target, path, entry.baud, bitstream, entry.power)
+
+
+_A_LIST = 'a list of words, such as ["uhubctl", "-a", "on"]; no shell runs it'
+_KEYS = {0: ("boards",), 2: tuple(_Entry.model_fields), 3: tuple(Power.model_fields)}
+
+
+def _mistakes(error: ValidationError) -> str:
+    return "; ".join(_mistake(item) for item in error.errors())
+
+
+def _mistake(item: Any) -> str:
+    place = [str(part) for part in item["loc"]]
+    key, kind = ".".join(place), item["type"]
+    if kind == "extra_forbidden":
+        known = _KEYS.get(len(place) - 1, ())
+        near = difflib.get_close_matches(place[-1], known, 1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"only {', '.join(known)}"
+        return f"{key}: there is no such key, {remedy}"
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind in ("tuple_type", "model_type", "dict_type", "model_attributes_type"):
+        return f"{key}: must be {_A_LIST if kind == 'tuple_type' else 'a table'}"
+    return f"{key}: {item['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,86 @@
+"""Which boards there are, and who has them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from nirdeploy import processes
+from nirdeploy.device.lab import listing
+from nirdeploy.records import boards
+from nirdeploy.targets import registry
+from tests.doubles.device import DeviceModel, ServedModel
+from tests.plugged import Plug, adapter
+
+Lab = Callable[[str], Path]
+FILE = """
+[boards.bench1]
+port = "auto:D00137"
+target = "fpga-ulx3s"
+[boards.ci]
+port = "fault:drop=0.1:virtual"
+target = "fpga"
+[boards.rack]
+port = "socket://rack:4001"
+target = "fpga"
+"""
+HOST = """
+import sys
+from nirdeploy.device.ports import SerialPort
+port = SerialPort(sys.argv[1], 115200)
+print(flush=True)
+sys.stdin.read(1)
+"""
+
+
+def test_nothing_is_there(lab: Lab, plugged: Plug) -> None:
+    assert listing.listed() == []
+
+
+def test_real_and_virtual_free_and_absent(lab: Lab, plugged: Plug) -> None:
+    lab(FILE)
+    bench, ci, rack = listing.listed()
+    assert (bench.name, bench.kind, bench.state, bench.device) == ("bench1", "real", "absent", None)
+    assert "serial number 'D00137'" in bench.why
+    assert (ci.kind, ci.state, ci.port) == ("virtual", "free", "virtual")
+    assert (rack.kind, rack.state, rack.device) == ("real", "free", "socket://rack:4001")
+    plugged(adapter("/dev/ttyUSB7"), adapter("/dev/ttyUSB8", serial="D2"), adapter("/dev/ttyUSB9", "dead:beef"))
+    bench, _, _, other = listing.listed()
+    assert (bench.state, bench.device) == ("free", "/dev/ttyUSB7")
+    assert (other.name, other.targets, other.why) == (None, ("fpga-ulx3s",), "serial number D2")
+    assert other.as_dict()["target"] == "fpga-ulx3s"
+    assert bench.row()["port"] == "auto:D00137 (/dev/ttyUSB7)"
+
+
+def test_several_boards_have_the_same_adapter(lab: Lab, plugged: Plug) -> None:
+    plugged(adapter("/dev/ttyUSB0", "0403:6010", None), adapter("/dev/ttyUSB1", "0403:6010", None))
+    (found,) = listing.listed()
+    assert found.device == "/dev/ttyUSB1"  # the second of its ports
+    assert {"fpga-icebreaker", "fpga-arty-a7"} <= set(found.targets)
+    assert found.as_dict()["target"] is None
+    assert "no serial number" in found.why
+
+
+def test_busy_and_by_whom(lab: Lab, plugged: Plug) -> None:
+    with ServedModel(DeviceModel(registry.load("fpga"))) as served:
+        lab(f'[boards.a]\nport = "{served.port}"\ntarget = "fpga"\n')
+        with boards.announced(served.port, "lab7", "fpga", 9600):
+            command = processes.command("-c", HOST, served.port)
+            with subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=processes.environment()
+            ) as host:
+                assert host.stdout
+                assert host.stdout.readline()
+                real, virtual = listing.listed()
+            free, _ = listing.listed()
+    assert (real.state, virtual.state, free.state) == ("busy", "busy", "free")
+    assert real.by is not None
+    assert virtual.by is not None
+    assert real.by.pid == virtual.by.pid == host.pid
+    assert "python" in real.by.command
+    shown = virtual.as_dict()
+    assert (shown["name"], shown["pid"], shown["baud"]) == ("lab7", os.getpid(), 9600)
+    assert shown["by"] == virtual.by.as_dict()
+    assert f"process {host.pid}" in str(virtual.row()["by"])
