@@ -1,0 +1,82 @@
+"""quality: how good the line is, and how long it takes, as what passes through it tells.
+
+Frames adapt to it: where a byte in a thousand is damaged, two of five frames of 500 bytes are.
+"""
+
+from __future__ import annotations
+
+import math
+
+_MEMORY = 65_536  # bytes: what is longer ago counts for less and less
+_FAITH = 1_000  # bytes that a line is thought to have carried unharmed before
+_LEAST = 8  # bytes: smaller pieces are mostly overhead
+_BETWEEN = 0.3  # of the bytes between two faults: more of them under way would mostly be sent for nothing
+_FIRST, _SHORTEST = 0.25, 0.03  # s: where nothing is known yet; a system that has other things to do is that late
+_DEVIATIONS = 4
+
+
+class Quality:
+    """Faults per byte, of late, and what they mean for the size of frames."""
+
+    def __init__(self) -> None:
+        self._bytes = self._faults = 0.0
+        self.seen = False  # a fault, ever
+
+    def carried(self, count: int) -> None:
+        """So many bytes went over the line, there or back."""
+        kept = math.exp(-count / _MEMORY)
+        self._bytes, self._faults = self._bytes * kept + count, self._faults * kept
+
+    def faulted(self) -> None:
+        """A frame was damaged, or did not come."""
+        self.seen = True
+        self._faults += 1
+
+    def forgive(self) -> None:
+        """What was taken for lost was only late."""
+        self._faults = max(self._faults - 1, 0.0)
+
+    @property
+    def rate(self) -> float:
+        """Faults per byte."""
+        return self._faults / (self._bytes + _FAITH)
+
+    def payload(self, overhead: int, most: int) -> int:
+        """The bytes of payload, at most ``most``, with which a frame that needs ``overhead`` more carries best.
+
+        The largest p / (p + h) exp(-r (p + h)), for r faults a byte: p (p + h) = h / r.
+        """
+        if self._faults < 0.5:
+            return most
+        best = (math.sqrt(overhead**2 + 4 * overhead / self.rate) - overhead) / 2
+        return max(min(int(best), most), min(_LEAST, most))
+
+    def window(self, most: int) -> int:
+        """Bytes, at most ``most``, that may be under way where a fault costs all that came after it."""
+        return most if self._faults < 0.5 else min(int(_BETWEEN / self.rate), most)
+
+    def survives(self, count: int) -> float:
+        """The chance that so many bytes come through unharmed."""
+        return math.exp(-self.rate * count)
+
+
+class RoundTrips:
+    """How long answers take: mean and deviation of late, as TCP has them (RFC 6298)."""
+
+    def __init__(self) -> None:
+        self._mean: float | None = None
+        self._deviation = 0.0
+
+    def took(self, seconds: float) -> None:
+        if self._mean is None:
+            self._mean, self._deviation = seconds, seconds / 2
+            return
+        self._deviation += (abs(seconds - self._mean) - self._deviation) / 4
+        self._mean += (seconds - self._mean) / 8
+
+    @property
+    def wait(self) -> float:
+        """Seconds after which an answer is late."""
+        if self._mean is None:
+            return _FIRST
+        return max(self._mean + _DEVIATIONS * self._deviation, _SHORTEST)
