@@ -7,6 +7,7 @@ from typing import Any
 
 from nirdeploy.device import faults
 from nirdeploy.device.cutting import Reading, Writing
+from nirdeploy.device.frame import Frame
 from nirdeploy.device.ports import AUTO, Port, SerialPort, find, serial_of
 from nirdeploy.device.protocol import PLAYING, PLAYS, STOP, DeviceStatus, Hello, Kind, Status
 from nirdeploy.device.talk import Talk
@@ -66,8 +67,9 @@ class Device(Talk):
     def hello(self) -> Hello:
         return Hello.parse(self.request(Kind.HELLO))
 
-    def status(self) -> DeviceStatus:
-        return DeviceStatus.parse(self.request(Kind.STATUS))
+    def status(self, *, patience: float = 0.0, aside: Callable[[Frame], None] | None = None) -> DeviceStatus:
+        """``patience``, ``aside``: as of :meth:`request`."""
+        return DeviceStatus.parse(self.request(Kind.STATUS, patience=patience, aside=aside))
 
     def write(self, blocks: Iterable[tuple[int, bytes]], sent: Callable[[int], None] | None = None) -> None:
         """Write (address, data) blocks, several in flight. Raises :class:`TransferError` if one is refused."""

@@ -20,6 +20,10 @@ class Decoder(Protocol):
     def restart(self) -> None:
         """Forget what is incomplete: the stream starts with a new sample."""
 
+    @property
+    def clean(self) -> bool:
+        """Nothing is incomplete."""
+
     def feed(self, data: bytes) -> list[np.ndarray]:
         """The samples that ``data`` completes, uint8. Raises :class:`NotBelieved`."""
 
@@ -40,6 +44,10 @@ class StepDecoder:
         self._buffer = bytearray()
         self._steps: list[bytes] = []
         self._entries: list[bytes] = []
+
+    @property
+    def clean(self) -> bool:
+        return not (self._buffer or self._entries or self._steps)
 
     def feed(self, data: bytes) -> list[np.ndarray]:
         self._buffer += data
@@ -71,6 +79,10 @@ class SampleDecoder:
 
     def restart(self) -> None:
         self._buffer = bytearray()
+
+    @property
+    def clean(self) -> bool:
+        return not self._buffer
 
     def feed(self, data: bytes) -> list[np.ndarray]:
         self._buffer += data

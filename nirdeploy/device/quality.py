@@ -11,8 +11,9 @@ _MEMORY = 65_536  # bytes: what is longer ago counts for less and less
 _FAITH = 1_000  # bytes that a line is thought to have carried unharmed before
 _LEAST = 8  # bytes: smaller pieces are mostly overhead
 _BETWEEN = 0.3  # of the bytes between two faults: more of them under way would mostly be sent for nothing
-_FIRST, _SHORTEST = 0.25, 0.03  # s: where nothing is known yet; a system that has other things to do is that late
-_DEVIATIONS = 4
+_FIRST, _SHORTEST, _LONGEST = 0.1, 0.03, 10.0  # s: where nothing is known yet; a busy system is that late; remembered
+_TIMES = 3  # the longest silence of late
+_FORGOTTEN = 0.99  # of it with each other one
 
 
 class Quality:
@@ -60,23 +61,21 @@ class Quality:
         return math.exp(-self.rate * count)
 
 
-class RoundTrips:
-    """How long answers take: mean and deviation of late, as TCP has them (RFC 6298)."""
+class Silences:
+    """How long the other end is silent before something comes."""
 
     def __init__(self) -> None:
-        self._mean: float | None = None
-        self._deviation = 0.0
+        self._longest: float | None = None
 
-    def took(self, seconds: float) -> None:
-        if self._mean is None:
-            self._mean, self._deviation = seconds, seconds / 2
-            return
-        self._deviation += (abs(seconds - self._mean) - self._deviation) / 4
-        self._mean += (seconds - self._mean) / 8
+    def lasted(self, seconds: float) -> None:
+        """One, ended by what was waited for."""
+        self._longest = max(seconds, (self._longest or 0.0) * _FORGOTTEN)
+
+    def cut(self) -> None:
+        """One was not waited out: what was taken for lost came."""
+        self._longest = min(2 * self.wait, _LONGEST)
 
     @property
     def wait(self) -> float:
-        """Seconds after which an answer is late."""
-        if self._mean is None:
-            return _FIRST
-        return max(self._mean + _DEVIATIONS * self._deviation, _SHORTEST)
+        """Seconds after which what was waited for is late."""
+        return _FIRST if self._longest is None else max(_TIMES * self._longest, _SHORTEST)

@@ -6,14 +6,14 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from nirdeploy.device.endurance import Endurance
 from nirdeploy.device.frame import Decoder, Frame, encode, encoded_size
 from nirdeploy.device.ports import Port
 from nirdeploy.device.protocol import REPLY, Kind
-from nirdeploy.device.quality import Quality, RoundTrips
+from nirdeploy.device.quality import Quality, Silences
 from nirdeploy.errors import DeviceSilent, TransferError
 
 _LONGEST = 1.0  # s of silence after which a request is repeated, however slow its answers have been
@@ -49,13 +49,12 @@ class Listed:
 
 @dataclass
 class _Flight:
-    """A request under way. ``sent``: how often; ``at``: when."""
+    """A request under way. ``sent``: how often."""
 
     index: int
     frame: Frame
     wire: bytes
     sent: int = 1
-    at: float = field(default_factory=time.monotonic)
 
 
 class Talk:
@@ -74,15 +73,17 @@ class Talk:
     ) -> None:
         self.name = name
         self.retransmitted = 0
-        self.quality, self._trips = Quality(), RoundTrips()
+        self.quality, self._silences = Quality(), Silences()
         self._longest, self._waits = (_LONGEST, False) if timeout is None else (timeout, True)
-        self._borne = Endurance(self._longest, attempts)
+        self._attempts = attempts
+        self._borne = self.endurance()
         self._port, self._baud = port, baud
         self._decoder = Decoder()
         self._seq = os.urandom(1)[0]
         self._arrived: deque[Frame] = deque()
         self._window, self.max_body = encoded_size(64), 512  # enough to say HELLO
         self._repeated: dict[int, int] = {}  # seq of what was answered: how often it had been repeated
+        self._resent = False  # anything, since something last came
         self._spoke = False  # the device, ever
         self._damaged = self._flooded = False  # what came before the last silence; whether it was one
 
@@ -126,7 +127,7 @@ class Talk:
                 flights.append(_Flight(index, frame, encode(frame)))
                 self.send(flights[-1].wire)
                 upcoming = work.take(self.best)
-            reply = self.receive(self.wait + patience + self.seconds(self._line(flights)))
+            reply = self.receive(self.wait + self.seconds(self._line(flights)), patience=patience)
             answered = reply and next(
                 (f for f in flights if f.frame.seq == reply.seq and f.frame.kind | REPLY == reply.kind), None
             )
@@ -140,34 +141,32 @@ class Talk:
                 while flights[0] is not answered:
                     self.quality.faulted()
                     self._again(work, flights, flights.popleft())
-                self._settled(flights.popleft(), patience)
+                self._settled(flights.popleft())
                 yield answered.index, answered.frame.payload, reply.payload
             upcoming = upcoming or work.take(self.best)
 
     def _again(self, work: Work, flights: deque[_Flight], lost: _Flight) -> None:
         """Send a request once more, as the last; in pieces, where it is too long for this line."""
-        self.retransmitted += 1
         if work.back(lost.index, (Kind(lost.frame.kind), lost.frame.payload), self.best):
+            self.retransmitted += 1
             return
         lost.sent += 1
         flights.append(lost)
-        self.send(b"\x00" + lost.wire)  # ends what a fault may have left open
+        self.resend(lost.wire)
 
-    def _settled(self, flight: _Flight, patience: float) -> None:
+    def _settled(self, flight: _Flight) -> None:
         self._spoke = True
         self._borne.progressed()
         if flight.sent > 1:
             self._repeated[flight.frame.seq] = flight.sent - 1
         else:
             self._repeated.pop(flight.frame.seq, None)
-            if not patience:
-                self._trips.took(time.monotonic() - flight.at)
 
     def _stray(self, frame: Frame, aside: Callable[[Frame], None] | None, patience: float) -> None:
         """A frame that answers nothing, or something once more, which was not lost then but late."""
         if frame.kind != Kind.OUTPUT and self._repeated.get(frame.seq):
             self._repeated[frame.seq] -= 1
-            self.quality.forgive()
+            self.late()
         if aside:
             aside(frame)
         self.idle(patience)
@@ -196,12 +195,22 @@ class Talk:
         self.quality.carried(len(wire))
         self._port.write(wire)
 
-    def receive(self, timeout: float) -> Frame | None:
+    def resend(self, wire: bytes) -> None:
+        """Once more."""
+        self.retransmitted += 1
+        self._resent = True
+        self.send(b"\x00" + wire)  # ends what a fault may have left open
+
+    def receive(self, timeout: float, *, patience: float = 0.0) -> Frame | None:
         """The next frame that checks; None after that many seconds without a byte, or a long time of noise.
+
+        ``patience``: seconds more, for what the device has to do first.
 
         Raises :class:`TransferError` where there is no end of what comes, and no frame in it.
         """
-        deadline = time.monotonic() + 2 * max(timeout, self._longest)
+        timeout += patience
+        began = time.monotonic()
+        deadline = began + 2 * max(timeout, self._longest)
         damaged, self._flooded = self._decoder.bad_frames, False
         while not self._arrived:
             data = self._port.read(timeout)
@@ -210,6 +219,9 @@ class Talk:
             self._damaged = self._decoder.bad_frames > damaged
             self.quality.seen |= self._damaged
             if self._arrived:
+                if not (self._resent or patience):
+                    self._silences.lasted(time.monotonic() - began)
+                self._resent = False
                 break
             if self._borne.heard(len(data)):
                 self._give_up("anything")
@@ -230,11 +242,20 @@ class Talk:
         """Seconds of silence after which what was sent is taken for lost."""
         if self._waits and not self.quality.seen:
             return self._longest
-        return min(self._longest, self._trips.wait * 2 ** min(self._borne.rounds, 16))
+        return min(self._longest, self._silences.wait * 2 ** min(self._borne.rounds, 16))
 
     def progressed(self) -> None:
         """Something came of what was received."""
         self._borne.progressed()
+
+    def late(self) -> None:
+        """What was sent again was not lost."""
+        self.quality.forgive()
+        self._silences.cut()
+
+    def endurance(self) -> Endurance:
+        """For something else that this device may be late with."""
+        return Endurance(self._longest, self._attempts)
 
     def silent(self, what: str) -> None:
         """Nothing was received. Raises :class:`DeviceSilent` or :class:`TransferError` if that was once too often."""
