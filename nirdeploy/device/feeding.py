@@ -37,7 +37,6 @@ class Feeder:
         self._pending = bytearray()
         self._flights: deque[tuple[int, bytes]] = deque()  # (seq, wire), not known to be taken
         self._stale = 0  # answers that come to what was sent before the last return
-        self._returned = 0  # frames that were sent again, and not answered twice
 
     def feed(self, data: bytes) -> None:
         """More of the stream."""
@@ -80,9 +79,6 @@ class Feeder:
         """Take an answer; whether it brings the run forward. Raises :class:`Refused`, :class:`TooLong`."""
         at = next((n for n, (seq, _) in enumerate(self._flights) if seq == frame.seq), None)
         if frame.kind != Kind.STEPS | REPLY or at is None:
-            if frame.kind == Kind.STEPS | REPLY and self._returned:  # a second answer
-                self._returned -= 1
-                self._device.late()
             return False
         status = frame.payload[:1]
         if status == bytes([Status.OK]) or (status == bytes([Status.OUT_OF_SEQUENCE]) and at == 0):
@@ -105,7 +101,6 @@ class Feeder:
         best = device.quality.payload(_FRAMING, device.max_body - OVERHEAD)
         if self._flights and len(self._flights[0][1]) > _TOO_LONG * (best + _FRAMING):
             raise TooLong
-        self._returned = len(self._flights)
         self._stale = max(len(self._flights) - 1, 0)
         for _, wire in self._flights:
             device.resend(wire)

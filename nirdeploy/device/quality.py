@@ -11,8 +11,10 @@ _MEMORY = 65_536  # bytes: what is longer ago counts for less and less
 _FAITH = 1_000  # bytes that a line is thought to have carried unharmed before
 _LEAST = 8  # bytes: smaller pieces are mostly overhead
 _BETWEEN = 0.3  # of the bytes between two faults: more of them under way would mostly be sent for nothing
-_FIRST, _SHORTEST, _LONGEST = 0.1, 0.03, 10.0  # s: where nothing is known yet; a busy system is that late; remembered
-_TIMES = 3  # the longest silence of late
+# Seconds: where nothing is known yet; what a busy system, and an adapter that was asked to hurry, are late
+# by; the longest that is remembered.
+_FIRST, _BUSY, _SHORTEST, _LONGEST = 0.1, 0.05, 0.005, 1.0
+_TIMES = 2  # the longest silence of late
 _FORGOTTEN = 0.99  # of it with each other one
 
 
@@ -73,9 +75,10 @@ class Silences:
 
     def cut(self) -> None:
         """One was not waited out: what was taken for lost came."""
-        self._longest = min(2 * self.wait, _LONGEST)
+        self._longest = min(2 * (self._longest or 0.0), _LONGEST)
 
-    @property
-    def wait(self) -> float:
-        """Seconds after which what was waited for is late."""
-        return _FIRST if self._longest is None else max(_TIMES * self._longest, _SHORTEST)
+    def wait(self, *, lossy: bool) -> float:
+        """Seconds after which what was waited for is late; ``lossy``: and likely lost."""
+        if self._longest is None:
+            return _FIRST
+        return max(_TIMES * self._longest, _SHORTEST if lossy else _BUSY)

@@ -88,14 +88,11 @@ class Run:
             )
 
     def _received(self) -> Frame | None:
-        device, under_way = self._device, self.feeder.under_way
-        frame = device.receive(device.wait + device.seconds(under_way))
-        if frame is not None:
-            return frame
-        if not under_way or self.patience:  # at work, perhaps: what it says to a question tells
+        device = self._device
+        frame = device.receive(device.wait + device.seconds(self.feeder.under_way))
+        if frame is None:
+            # At work, or all of it lost? Answers come in order: what was not answered before this one was not taken.
             self.settle()
-        else:
-            device.silent("STEPS")
-        if self.feeder.under_way and not self._arrived:
-            self.feeder.resend()
-        return None
+            if self.feeder.under_way and not self._arrived:
+                self.feeder.resend()
+        return frame

@@ -82,7 +82,7 @@ class Talk:
         self._seq = os.urandom(1)[0]
         self._arrived: deque[Frame] = deque()
         self._window, self.max_body = encoded_size(64), 512  # enough to say HELLO
-        self._repeated: dict[int, int] = {}  # seq of what was answered: how often it had been repeated
+        self._repeated: dict[tuple[int, int], int] = {}  # (kind, seq) of answers: how often more they may come
         self._resent = False  # anything, since something last came
         self._spoke = False  # the device, ever
         self._damaged = self._flooded = False  # what came before the last silence; whether it was one
@@ -157,16 +157,18 @@ class Talk:
     def _settled(self, flight: _Flight) -> None:
         self._spoke = True
         self._borne.progressed()
+        answer = flight.frame.kind | REPLY, flight.frame.seq
+        self._repeated.pop(answer, None)
         if flight.sent > 1:
-            self._repeated[flight.frame.seq] = flight.sent - 1
-        else:
-            self._repeated.pop(flight.frame.seq, None)
+            self._repeated[answer] = flight.sent - 1
 
     def _stray(self, frame: Frame, aside: Callable[[Frame], None] | None, patience: float) -> None:
         """A frame that answers nothing, or something once more, which was not lost then but late."""
-        if frame.kind != Kind.OUTPUT and self._repeated.get(frame.seq):
-            self._repeated[frame.seq] -= 1
-            self.late()
+        answer = frame.kind, frame.seq
+        if self._repeated.get(answer):
+            self._repeated[answer] -= 1
+            self.quality.forgive()
+            self._silences.cut()
         if aside:
             aside(frame)
         self.idle(patience)
@@ -242,16 +244,12 @@ class Talk:
         """Seconds of silence after which what was sent is taken for lost."""
         if self._waits and not self.quality.seen:
             return self._longest
-        return min(self._longest, self._silences.wait * 2 ** min(self._borne.rounds, 16))
+        lossy = self.quality.seen
+        return min(self._longest, self._silences.wait(lossy=lossy) * 2 ** min(self._borne.rounds, 16))
 
     def progressed(self) -> None:
         """Something came of what was received."""
         self._borne.progressed()
-
-    def late(self) -> None:
-        """What was sent again was not lost."""
-        self.quality.forgive()
-        self._silences.cut()
 
     def endurance(self) -> Endurance:
         """For something else that this device may be late with."""
