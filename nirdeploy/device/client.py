@@ -7,7 +7,7 @@ from typing import Any
 
 from nirdeploy.device import faults
 from nirdeploy.device.cutting import Reading, Writing
-from nirdeploy.device.frame import Frame
+from nirdeploy.device.frame import MAX_BODY, Frame, encoded_size
 from nirdeploy.device.ports import AUTO, Port, SerialPort, find, serial_of
 from nirdeploy.device.protocol import PLAYING, PLAYS, STOP, DeviceStatus, Hello, Kind, Status
 from nirdeploy.device.talk import Talk
@@ -20,6 +20,7 @@ Progress = Callable[[int, int], None]  # called with how many are done, of how m
 
 VIRTUAL = "virtual"
 _SIMULATED_ATTEMPTS = 60
+_LEAST_BODY = 64  # bytes of a frame: no hardware takes fewer
 _LIKELY = 0.6  # chance that a long request comes through: else others are made of it
 _WORDS_PER_SECOND = 200_000  # a slow simulated device checking its memories
 
@@ -43,6 +44,12 @@ class Device(Talk):
         self._on_close = on_close
         self._port.write(b"\x00")
         hello = self.hello()
+        if not (_LEAST_BODY <= hello.max_body <= MAX_BODY and hello.window >= encoded_size(_LEAST_BODY)):
+            raise TransferError(
+                f"the device says that it takes frames of {hello.max_body} bytes, {hello.window} at once",
+                where=self.where,
+                hint="use the nirdeploy that the device's bitstream came with",
+            )
         self._window, self.max_body = hello.window, hello.max_body
         self.counters, self.held_words = hello.counters, hello.held_words
         self.plays = hello.protocol == PLAYS

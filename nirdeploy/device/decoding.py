@@ -54,6 +54,8 @@ class StepDecoder:
         buffer, position, done = self._buffer, 0, []
         while position < len(buffer):
             size, head = self._sizes[len(self._entries)], buffer[position]
+            if head != RAW and 2 * head >= size:
+                raise NotBelieved(f"{head} events of {size} bytes: they would have come as a bitmap")
             length = size if head == RAW else 2 * head
             if position + 1 + length > len(buffer):
                 break
@@ -93,10 +95,13 @@ class SampleDecoder:
 
 
 def _from_events(events: bytes, size: int) -> bytes:
-    bitmap = bytearray(size)
+    bitmap, last = bytearray(size), -1
     for low, high in zip(events[::2], events[1::2], strict=True):
         index = low | high << 8
         if index >> 3 >= size:
             raise NotBelieved("an event lies outside its group")
+        if index <= last:
+            raise NotBelieved("an event came twice, or late")
+        last = index
         bitmap[index >> 3] |= 1 << (index & 7)
     return bytes(bitmap)

@@ -110,7 +110,13 @@ class Stream:
             except (_Lost, Refused, TooLong, NotBelieved) as lost:
                 restarts, nonsense = restarts + 1, nonsense + isinstance(lost, NotBelieved)
                 fruitless = 0 if self._missing() < had else fruitless + 1
-                if fruitless > _FRUITLESS or nonsense > _NONSENSE:
+                if nonsense > _NONSENSE:
+                    raise TransferError(
+                        f"the device sends what cannot be: {lost}",
+                        where=device.where,
+                        hint="reset the board, flash and run again; check that its bitstream is the target's",
+                    ) from lost
+                if fruitless > _FRUITLESS:
                     raise TransferError(
                         f"the run lost frames {restarts} times, {len(self.whole)} of {self.batch} samples came through",
                         where=device.where,
