@@ -245,7 +245,7 @@ class Talk:
         if self._waits and not self.quality.seen:
             return self._longest
         lossy = self.quality.seen
-        return min(self._longest, self._silences.wait(lossy=lossy) * 2 ** min(self._borne.rounds, 16))
+        return min(self._longest, self._silences.wait(lossy=lossy) * float(1 << min(self._borne.rounds, 16)))
 
     def progressed(self) -> None:
         """Something came of what was received."""
@@ -257,7 +257,8 @@ class Talk:
 
     def silent(self, what: str) -> None:
         """Nothing was received. Raises :class:`DeviceSilent` or :class:`TransferError` if that was once too often."""
-        self.quality.faulted()
+        if self.quality.seen or not self._waits:
+            self.quality.faulted()
         waited = 2 * self._longest if self._flooded else self.wait
         if self._borne.silent(waited, damaged=self._damaged and not self._flooded):
             self._give_up(what)

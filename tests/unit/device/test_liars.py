@@ -179,6 +179,4 @@ def test_one_that_lies_about_its_hash(liar) -> None:  # type: ignore[no-untyped-
     report = flash(built(1), device)
     assert not report.already_there
     assert report.bytes_sent > 0
-    assert np.array_equal(
-        port._model.read(built(1).image.sections[4].address, 50), built(1).image.sections[4].words[:50]
-    )
+    assert holds(port._model, built(1).image)
