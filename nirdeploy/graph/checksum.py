@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from nirdeploy.errors import ModelFileError
@@ -18,17 +17,11 @@ from nirdeploy.records import hdf5child, store
 
 NAME = "nirdeploy_checksum"
 _TEXT = re.compile(r"sha256:[0-9a-f]{64}")
-_RATIO = 1 << 30  # of our own file nothing is suspect
 
 
 def add(path: Path) -> None:
     """Write the checksum of a file of ours into it."""
-    with h5py.File(path, "r+") as file:
-        found = hdf5child.Contents(_RATIO)
-        hdf5child.scan(file["/"].id, "", found)
-        held = {name: hdf5child.load(item) for name, item in found.datasets.items()}
-        text = _of(held | {f"{name}/": np.zeros(0) for name in found.groups})
-        file.create_dataset(NAME, data=np.bytes_(text.encode()))
+    hdf5child.mark(str(path), NAME, _of)
 
 
 def check(datasets: dict[str, np.ndarray], where: str) -> bool:
