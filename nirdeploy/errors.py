@@ -91,7 +91,8 @@ class ExportError(NirdeployError):
 
 
 class ModelFileError(NirdeployError):
-    """The ``.nir`` file cannot be read: not HDF5, truncated, hostile, or not NIR."""
+    """The ``.nir`` file cannot be read: not HDF5, truncated, hostile, not NIR, or not what
+    its checksum is of."""
 
     exit_code, code = 3, "E301"
 
@@ -103,7 +104,8 @@ class GraphError(NirdeployError):
 
 
 class TargetFileError(NirdeployError):
-    """A target's TOML file is malformed; names file, key and what is allowed."""
+    """A target's TOML file is malformed, or its templates do not render within their limits; names file, key or line,
+    and what is allowed."""
 
     exit_code, code = 3, "E303"
 
@@ -185,7 +187,8 @@ class DeviceMismatch(NirdeployError):
 
 
 class TransferError(NirdeployError):
-    """The link failed more often than retries can mend, the device refused, or it stopped playing."""
+    """The link failed more often than retries can mend, the device refused, sent without end or what cannot be, or it
+    stopped playing."""
 
     exit_code, code = 7, "E703"
 

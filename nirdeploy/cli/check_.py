@@ -55,6 +55,7 @@ def command(
                 "own_dialects": own,
                 "repairs": list(graph.repairs),
                 "warnings": list(graph.warnings),
+                "checksum": graph.checksum,
                 "target": target,
                 "digest": graph.digest(),
                 **encodings_to(graph.encodings),
@@ -70,6 +71,8 @@ def command(
     for repair in graph.repairs:
         ui.say(f"repaired: {repair}")
     ui.warn(graph.warnings)
+    checked = "the file is as nirdeploy wrote it" if graph.checksum else "none in this file: nirdeploy did not write it"
+    ui.say(f"checksum: {checked}")
     ui.say(f"fits target {target}" if target else "valid")
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nirdeploy.device import faults
-from nirdeploy.device.frame import Decoder, Frame, encode, encoded_size
+from nirdeploy.device.cutting import Reading, Writing
+from nirdeploy.device.frame import MAX_BODY, Frame, encoded_size
 from nirdeploy.device.lab import choose
 from nirdeploy.device.ports import AUTO, ClaimedPort, Port, SerialPort, find, serial_of
-from nirdeploy.device.protocol import MOST_READ, PLAYING, PLAYS, REPLY, STOP, DeviceStatus, Hello, Kind, Status
-from nirdeploy.errors import DeviceMismatch, DeviceSilent, PortError, TransferError
+from nirdeploy.device.protocol import PLAYING, PLAYS, STOP, DeviceStatus, Hello, Kind, Status
+from nirdeploy.device.talk import Talk
+from nirdeploy.errors import DeviceMismatch, PortError, TransferError
 from nirdeploy.records import boards
 from nirdeploy.records.claims import Say
 from nirdeploy.targets import registry as targets
@@ -25,52 +23,36 @@ Progress = Callable[[int, int], None]  # called with how many are done, of how m
 
 VIRTUAL = "virtual"
 _SIMULATED_ATTEMPTS = 60
+_LEAST_BODY = 64  # bytes of a frame: no hardware takes fewer
+_LIKELY = 0.6  # chance that a long request comes through: else others are made of it
 _WORDS_PER_SECOND = 200_000  # a slow simulated device checking its memories
 
 
-@dataclass
-class _Flight:
-    """A request under way. ``sent``: how often."""
-
-    index: int
-    frame: Frame
-    wire: bytes
-    patience: float
-    sent: int = 1
-
-
-class Device:
+class Device(Talk):
     """The request layer. Opening says HELLO; use as a context manager.
 
     Args:
         port: the open line.
-        timeout: seconds of silence after which a request is repeated.
-        attempts: how often a request is sent before the device counts as silent.
+        on_close: called when it has been closed.
+        options: of :class:`~nirdeploy.device.talk.Talk`.
 
     Raises:
         DeviceSilent: nobody answers.
     """
 
-    def __init__(
-        self,
-        port: Port,
-        *,
-        name: str = "",
-        timeout: float = 1.0,
-        attempts: int = 5,
-        on_close: Callable[[], None] | None = None,
-    ) -> None:
-        self.name = name
+    def __init__(self, port: Port, *, on_close: Callable[[], None] | None = None, **options: Any) -> None:
+        super().__init__(port, **options)
         self.image: Image | None = None
         self.committed: Image | None = None  # the last that was written through here, and checked by the device
-        self.retransmitted = 0
-        self._port, self._timeout, self._attempts, self._on_close = port, timeout, attempts, on_close
-        self._decoder = Decoder()
-        self._seq = os.urandom(1)[0]
-        self._arrived: deque[Frame] = deque()
-        self._window, self.max_body = encoded_size(64), 512  # enough to say HELLO
+        self._on_close = on_close
         self._port.write(b"\x00")
         hello = self.hello()
+        if not (_LEAST_BODY <= hello.max_body <= MAX_BODY and hello.window >= encoded_size(_LEAST_BODY)):
+            raise TransferError(
+                f"the device says that it takes frames of {hello.max_body} bytes, {hello.window} at once",
+                where=self.where,
+                hint="use the nirdeploy that the device's bitstream came with",
+            )
         self._window, self.max_body = hello.window, hello.max_body
         self.counters, self.held_words = hello.counters, hello.held_words
         self.plays = hello.protocol == PLAYS
@@ -95,16 +77,16 @@ class Device:
     def hello(self) -> Hello:
         return Hello.parse(self.request(Kind.HELLO))
 
-    def status(self) -> DeviceStatus:
-        return DeviceStatus.parse(self.request(Kind.STATUS))
+    def status(self, *, patience: float = 0.0, aside: Callable[[Frame], None] | None = None) -> DeviceStatus:
+        """``patience``, ``aside``: as of :meth:`request`."""
+        return DeviceStatus.parse(self.request(Kind.STATUS, patience=patience, aside=aside))
 
     def write(self, blocks: Iterable[tuple[int, bytes]], sent: Callable[[int], None] | None = None) -> None:
         """Write (address, data) blocks, several in flight. Raises :class:`TransferError` if one is refused."""
-        requests = [(Kind.WRITE, address.to_bytes(4, "little") + data) for address, data in blocks]
-        for index, reply in self.pipeline(requests):
-            self._check(reply, f"writing at {blocks_address(requests[index][1]):#x}")
+        for address, payload, reply in self.exchange(Writing(blocks)):
+            self._check(reply, f"writing at {address:#x}")
             if sent:
-                sent(len(requests[index][1]) - 4)
+                sent(len(payload) - 4)
 
     def digests(self, ranges: Iterable[tuple[int, int]]) -> list[int | None]:
         """CRC-32 of each (address, words) as the device reads it back; None where it refuses."""
@@ -118,11 +100,21 @@ class Device:
         return found
 
     def commit(self, image: Image) -> tuple[Status, int]:
-        """Let the device check every section; status and the index of the first that differs."""
-        payload = image.digest_bytes + b"".join(
+        """Let the device check every section; status and the index of the first that differs.
+
+        On a line that would not carry all of their digests at once, they are asked for one by one, and compared here.
+        """
+        entries = [
             s.address.to_bytes(4, "little") + len(s.words).to_bytes(4, "little") + s.crc32.to_bytes(4, "little")
             for s in image.sections
-        )
+        ]
+        payload = image.digest_bytes + b"".join(entries)
+        if self.quality.survives(len(payload)) < _LIKELY:
+            found = self.digests((s.address, len(s.words)) for s in image.sections)
+            for index, (section, crc) in enumerate(zip(image.sections, found, strict=True)):
+                if crc != section.crc32:
+                    return Status.DIGEST_MISMATCH, index
+            payload = image.digest_bytes
         reply = self.request(Kind.COMMIT, payload, patience=image.total_bytes / 4 / _WORDS_PER_SECOND)
         if len(reply) != 2 or reply[0] not in Status._value2member_map_:
             raise TransferError(f"the device answered COMMIT with {reply.hex() or 'nothing'}, not status and index")
@@ -152,104 +144,19 @@ class Device:
 
     def read(self, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
         """The words of external memory in each (address, words), as little-endian bytes; any number of words."""
-        pieces = [
-            (number, first, min(MOST_READ, at + count - first))
-            for number, (at, count) in enumerate(ranges)
-            for first in range(at, at + count, MOST_READ)
-        ]
-        requests = [(Kind.READ, at.to_bytes(4, "little") + n.to_bytes(2, "little")) for _, at, n in pieces]
-        found: list[list[bytes]] = [[] for _ in range(pieces[-1][0] + 1)] if pieces else []
-        answers = [b""] * len(pieces)
-        for index, reply in self.pipeline(requests):
+        wanted = list(ranges)
+        found: list[dict[int, bytes]] = [{} for _ in wanted]
+        for number, payload, reply in self.exchange(Reading(wanted)):
             self._check(reply, "reading external memory")
-            answers[index] = reply[1:]
-        for (number, _, _), answer in zip(pieces, answers, strict=True):
-            found[number].append(answer)
-        return [b"".join(own) for own in found]
-
-    def request(self, kind: Kind, payload: bytes = b"", *, patience: float = 0.0) -> bytes:
-        """One request, repeated until answered; the reply's payload."""
-        [(_, reply)] = self.pipeline([(kind, payload)], patience=patience)
-        return reply
-
-    def pipeline(self, requests: Iterable[tuple[Kind, bytes]], *, patience: float = 0.0) -> Iterator[tuple[int, bytes]]:
-        """Send idempotent requests, as many in flight as the window allows; (index, reply) as they come.
-
-        Replies come in order, so an answer to a later request means that an earlier one was lost:
-        it is sent again at once. Silence is waited out for ``timeout`` + ``patience`` seconds.
-        """
-        waiting = deque(enumerate(requests))
-        flights: deque[_Flight] = deque()
-        while waiting or flights:
-            while waiting and len(flights) < 64:
-                index, (kind, payload) = waiting[0]
-                if flights and self._in_flight(flights) + encoded_size(len(payload)) > self._window:
-                    break
-                waiting.popleft()
-                frame = Frame(int(kind), self.next_seq(), payload)
-                flights.append(_Flight(index, frame, encode(frame), patience))
-                self._port.write(flights[-1].wire)
-            reply = self.receive(self._timeout + patience)
-            if reply is None:
-                # Everything under way was lost, or its answers were: again, from the first.
-                for flight in flights:
-                    self._resend(flight)
-                continue
-            answered = next(
-                (f for f in flights if f.frame.seq == reply.seq and f.frame.kind | REPLY == reply.kind), None
-            )
-            if answered is None:
-                continue  # stale, from before this host spoke
-            while flights[0] is not answered:
-                lost = flights.popleft()
-                flights.append(lost)
-                self._resend(lost)
-            flights.popleft()
-            yield answered.index, reply.payload
-
-    # --- frames ---------------------------------------------------------------------------
-
-    def next_seq(self) -> int:
-        self._seq = (self._seq + 1) % 256
-        return self._seq
-
-    @property
-    def window(self) -> int:
-        """Encoded bytes that may be unanswered."""
-        return self._window
-
-    def send(self, wire: bytes) -> None:
-        """Put an encoded frame on the line."""
-        self._port.write(wire)
-
-    def receive(self, timeout: float) -> Frame | None:
-        """The next frame that checks; None after that many seconds without a byte, or twice as many of noise."""
-        deadline = time.monotonic() + 2 * timeout
-        while not self._arrived:
-            data = self._port.read(timeout)
-            self._arrived.extend(self._decoder.feed(data))  # what has come is taken, however late it is
-            if not self._arrived and (not data or time.monotonic() > deadline):
-                return None
-        return self._arrived.popleft()
-
-    @property
-    def timeout(self) -> float:
-        return self._timeout
-
-    def _resend(self, flight: _Flight) -> None:
-        if flight.sent >= self._attempts:
-            raise DeviceSilent(
-                f"the device did not answer {Kind(flight.frame.kind).name} after {flight.sent} attempts",
-                where=f"port {self.name}" if self.name else "",
-                hint="check power, cable and baud rate, and that the bitstream is loaded",
-            )
-        flight.sent += 1
-        self.retransmitted += 1
-        self._port.write(b"\x00" + flight.wire)
-
-    @staticmethod
-    def _in_flight(flights: Iterable[_Flight]) -> int:
-        return sum(len(flight.wire) for flight in flights)
+            size = 4 * int.from_bytes(payload[4:], "little")
+            if len(reply) != 1 + size:
+                raise TransferError(
+                    f"the device answered a READ of {size} bytes with {len(reply) - 1}",
+                    where=self.where,
+                    hint="use the nirdeploy that the device's bitstream came with",
+                )
+            found[number][int.from_bytes(payload[:4], "little")] = reply[1:]
+        return [b"".join(data for _, data in sorted(pieces.items())) for pieces in found]
 
     def _check(self, reply: bytes, doing: str) -> None:
         status = Status(reply[0]) if reply and reply[0] in Status._value2member_map_ else None
@@ -258,11 +165,6 @@ class Device:
         if status is not Status.OK:
             name = status.name.lower().replace("_", " ") if status is not None else f"unknown status {reply[:1].hex()}"
             raise TransferError(f"the device refused: {name}", where=doing)
-
-
-def blocks_address(payload: bytes) -> int:
-    """The address a WRITE or DIGEST payload begins with."""
-    return int.from_bytes(payload[:4], "little")
 
 
 def open_port(
@@ -335,6 +237,7 @@ def open_device(
         if on_close is not None or _is_simulated(line):
             # as slow as the machine is busy; one that ended says so
             options = {"attempts": _SIMULATED_ATTEMPTS, **options}
+        options.setdefault("baud", rate)
         device = Device(line, name=port, on_close=on_close, **options)
         found = device.hello().signature
         if found != target.signature:

@@ -20,6 +20,10 @@ class Decoder(Protocol):
     def restart(self) -> None:
         """Forget what is incomplete: the stream starts with a new sample."""
 
+    @property
+    def clean(self) -> bool:
+        """Nothing is incomplete."""
+
     def feed(self, data: bytes) -> list[np.ndarray]:
         """The samples that ``data`` completes, uint8. Raises :class:`NotBelieved`."""
 
@@ -41,11 +45,17 @@ class StepDecoder:
         self._steps: list[bytes] = []
         self._entries: list[bytes] = []
 
+    @property
+    def clean(self) -> bool:
+        return not (self._buffer or self._entries or self._steps)
+
     def feed(self, data: bytes) -> list[np.ndarray]:
         self._buffer += data
         buffer, position, done = self._buffer, 0, []
         while position < len(buffer):
             size, head = self._sizes[len(self._entries)], buffer[position]
+            if head != RAW and 2 * head >= size:
+                raise NotBelieved(f"{head} events of {size} bytes: they would have come as a bitmap")
             length = size if head == RAW else 2 * head
             if position + 1 + length > len(buffer):
                 break
@@ -72,6 +82,10 @@ class SampleDecoder:
     def restart(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def clean(self) -> bool:
+        return not self._buffer
+
     def feed(self, data: bytes) -> list[np.ndarray]:
         self._buffer += data
         count = len(self._buffer) // self._size
@@ -81,10 +95,13 @@ class SampleDecoder:
 
 
 def _from_events(events: bytes, size: int) -> bytes:
-    bitmap = bytearray(size)
+    bitmap, last = bytearray(size), -1
     for low, high in zip(events[::2], events[1::2], strict=True):
         index = low | high << 8
         if index >> 3 >= size:
             raise NotBelieved("an event lies outside its group")
+        if index <= last:
+            raise NotBelieved("an event came twice, or late")
+        last = index
         bitmap[index >> 3] |= 1 << (index & 7)
     return bytes(bitmap)

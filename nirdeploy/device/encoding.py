@@ -13,26 +13,34 @@ _MOST_HELD = 256  # steps that one word holds an input for
 _GROUP = 8  # bytes of a packed bitmap that a mask says of
 
 
-def encode_samples(image: Image, stimulus: dict[str, np.ndarray], *, held: bool = False) -> list[bytes]:
-    """The input stream of each sample: per step the shortest of events, packed bitmap and bitmap.
+class Encoder:
+    """The input stream of a stimulus: per step the shortest of events, packed bitmap and bitmap.
 
     Args:
         stimulus: what the image's inputs take, whole numbers, (T, B, *shape of the input).
         held: the device takes packed bitmaps, and an input that stays the same once.
     """
-    bits = input_bitmap(image, stimulus)
-    bitmaps = np.packbits(bits, axis=2, bitorder="little")
-    forms = _Forms(bits, bitmaps, held)
-    batch, time = bits.shape[:2]
-    stays = (bitmaps[:, 1:] == bitmaps[:, :-1]).all(axis=2)
-    samples = []
-    for b in range(batch):
-        stream = bytearray([NEW_SAMPLE])
-        changes = [0, *(np.flatnonzero(~stays[b]) + 1).tolist(), time]
-        for first, end in pairwise(changes):
-            stream += _repeated(forms.shortest(b, first), end - first, held)
-        samples.append(bytes(stream))
-    return samples
+
+    def __init__(self, image: Image, stimulus: dict[str, np.ndarray], *, held: bool = False) -> None:
+        bits = input_bitmap(image, stimulus)
+        bitmaps = np.packbits(bits, axis=2, bitorder="little")
+        self.batch, self.time = bits.shape[:2]
+        self._held, self._forms = held, _Forms(bits, bitmaps, held)
+        self._stays = (bitmaps[:, 1:] == bitmaps[:, :-1]).all(axis=2)
+
+    def piece(self, b: int, first: int, end: int) -> bytes:
+        """Steps ``first`` to ``end`` of a sample, which starts anew with its first."""
+        stream = bytearray([NEW_SAMPLE] if first == 0 else [])
+        changes = [first, *(np.flatnonzero(~self._stays[b, first : end - 1]) + first + 1).tolist(), end]
+        for at, until in pairwise(changes):
+            stream += _repeated(self._forms.shortest(b, at), until - at, self._held)
+        return bytes(stream)
+
+
+def encode_samples(image: Image, stimulus: dict[str, np.ndarray], *, held: bool = False) -> list[bytes]:
+    """The input stream of each sample; arguments as of :class:`Encoder`."""
+    encoder = Encoder(image, stimulus, held=held)
+    return [encoder.piece(b, 0, encoder.time) for b in range(encoder.batch)]
 
 
 def _repeated(step: bytes, count: int, held: bool) -> bytes:

@@ -48,8 +48,10 @@ class FlashReport:
 def flash(
     built: Image | HasImage, device: Device, progress: Progress | None = None, *, force: bool = False
 ) -> FlashReport:
-    """Write an image; of several passes, the first. Sections that the device holds already are not sent again; where it
-    holds an image that was written through ``device``, words are not.
+    """Write an image; of several passes, the first.
+
+    A device that says it holds the image is asked for the digests of its memories. Sections that it holds already are
+    not sent again; where it holds an image that was written through ``device``, words are not.
 
     Args:
         built: an image, or a build.
@@ -81,7 +83,7 @@ def flash(
             hint="choose a target with fewer cores",
         )
     start, before, resent = time.monotonic(), device.status().cycles, device.retransmitted
-    there = hello.image_hash == image.digest_bytes and not force
+    there = hello.image_hash == image.digest_bytes and not force and not _differing(list(image.sections), device)
     sent = 0
     if not there:
         known = device.committed if device.committed and hello.image_hash == device.committed.digest_bytes else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
+MAX_BODY = 4096  # bytes: longer ones are noise
 OVERHEAD = 6  # bytes of a body that are not payload: type, seq, CRC-32
 
 
@@ -50,7 +51,7 @@ class Decoder:
         max_body: longer bodies are noise; bounds the memory whatever the line says.
     """
 
-    def __init__(self, max_body: int = 4096) -> None:
+    def __init__(self, max_body: int = MAX_BODY) -> None:
         self._max_body = max_body
         self._limit = encoded_size(max_body)
         self._pending = bytearray()

@@ -22,7 +22,7 @@ from nirdeploy.targets.tables import Board
 
 AUTO = "auto"
 _FTDI = 0x0403
-_POLL_S = 0.05
+_POLL_S = 0.005
 _HELD_S = 0.05  # between two looks whether another process still has the port
 _WRITE_S = 10.0  # a line that takes nothing for so long is dead
 

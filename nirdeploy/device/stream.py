@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from nirdeploy.device.client import Device, Progress
 from nirdeploy.device.decoding import Decoder, NotBelieved, SampleDecoder, StepDecoder
-from nirdeploy.device.encoding import encode_samples
-from nirdeploy.device.frame import OVERHEAD, Frame, encode
-from nirdeploy.device.protocol import REPLY, Kind, Probe, Status
+from nirdeploy.device.encoding import Encoder
+from nirdeploy.device.feeding import Refused, TooLong
+from nirdeploy.device.patchwork import Patchwork
+from nirdeploy.device.protocol import Probe
+from nirdeploy.device.running import Rest, Run
 from nirdeploy.device.tallying import Tallying
 from nirdeploy.errors import TransferError
 from nirdeploy.records import spikes
 from nirdeploy.records.tally import Tally
 from nirdeploy.targets.image import Image, record_of
 
-_RESTARTS = 50  # a restart costs at most the samples under way
-_FRUITLESS = 4  # restarts in a row that gain nothing
+_FRUITLESS = 20  # runs in a row that gain nothing
+_NONSENSE = 3  # runs that brought what cannot be
+_BAD = 0.7  # faults per sample beyond which samples are played in pieces
+_MUCH = 1 << 60
+_PIECES = 4  # of a sample, where little is to be under way
+_PER_STEP = 0.25  # s that a device may be silent for each step of a sample of which nothing else comes
 
 
 class _Lost(Exception):
@@ -36,7 +41,7 @@ class Stream:
         probed: populations to read.
         progress: called with (samples done, samples in all).
 
-    What the line loses is asked for again; :class:`TransferError` is raised if it loses more than restarts mend.
+    What the line loses is asked for again; :class:`TransferError` is raised if it loses more than that mends.
     """
 
     def __init__(
@@ -50,9 +55,12 @@ class Stream:
         self.device, self.image, self.progress = device, image, progress
         self.readouts = [readout for readout in image.readouts if readout.population in probed]
         self.time, self.batch = next(iter(stimulus.values())).shape[:2]
-        self.samples = encode_samples(image, stimulus, held=0 < image.input_words <= device.held_words)
+        self._encoder = Encoder(image, stimulus, held=0 < image.input_words <= device.held_words)
         self.whole: list[np.ndarray] = []  # per sample: bytes of all probed groups, step by step, or in all
-        self._patience = 1  # times that the device may be silent as long as it takes for a request
+        self._sizes: list[int] | None = None  # bytes of each entry of the probe table, if every step comes back
+        self._per_sample = 0.0  # bytes of a sample's output, about
+        self._patched: Patchwork | None = None
+        self._patience = 0.0
 
     def record(self) -> spikes.SpikeRecord:
         """Every step of the probed populations."""
@@ -61,6 +69,7 @@ class Stream:
         kinds = [Probe.VALUES if readout.kind == "membrane" else Probe.BITS for readout, _ in parts]
         self._probes = [(p.group, int(k), p.address, n) for (_, p), k, n in zip(parts, kinds, sizes, strict=True)]
         self._decoder: Decoder = StepDecoder(sizes, self.time)
+        self._sizes, self._per_sample = sizes, float(self.time * (sum(sizes) + len(sizes)))
         totals = self._play()
         pieces = iter(np.split(np.stack(self.whole, axis=1), np.cumsum(sizes)[:-1], axis=2))  # (T, B, bytes)
         read = {readout.population: [next(pieces) for _ in readout.parts] for readout in self.readouts}
@@ -72,7 +81,7 @@ class Stream:
         if not asked.fits(self.device.counters):
             return Tally.of(self.record(), reads)
         self._probes, self._decoder = asked.probes, SampleDecoder(asked.size)
-        self._patience = self.time  # nothing needs to come before a whole sample
+        self._per_sample, self._patience = float(asked.size), self.time * _PER_STEP
         totals = self._play()
         image = self.image
         return Tally(
@@ -88,80 +97,86 @@ class Stream:
 
     def _play(self) -> dict[str, float]:
         """Run until all samples are whole; what it took."""
-        restarts = fruitless = 0
+        device, restarts, fruitless, nonsense = self.device, 0, 0, 0
         totals = {"cycles": 0.0, "busy_cycles": 0.0, "steps": 0.0, "saturations": 0.0}
-        begin_cycles = self.device.status().cycles
+        begin_cycles = device.status().cycles
         while len(self.whole) < self.batch:
-            had = len(self.whole)
+            had = self._missing()
             try:
-                self._stream(had)
-            except (_Lost, NotBelieved) as lost:
-                restarts += 1
-                fruitless = 0 if len(self.whole) > had else fruitless + 1
-                if restarts > _RESTARTS or fruitless > _FRUITLESS:
+                if self._sizes and (fruitless > 1 or device.quality.rate * self._per_sample > _BAD):
+                    self._patch(self._sizes)
+                else:
+                    self._stream()
+            except (_Lost, Refused, TooLong, NotBelieved) as lost:
+                restarts, nonsense = restarts + 1, nonsense + isinstance(lost, NotBelieved)
+                fruitless = 0 if self._missing() < had else fruitless + 1
+                if nonsense > _NONSENSE:
+                    raise TransferError(
+                        f"the device sends what cannot be: {lost}",
+                        where=device.where,
+                        hint="reset the board, flash and run again; check that its bitstream is the target's",
+                    ) from lost
+                if fruitless > _FRUITLESS:
                     raise TransferError(
                         f"the run lost frames {restarts} times, {len(self.whole)} of {self.batch} samples came through",
-                        where=f"port {self.device.name}" if self.device.name else "",
+                        where=device.where,
                         hint=f"check the cable or lower the baud rate ({lost})",
                     ) from lost
-            status = self.device.status()
+            status = device.status()
             for name in ("busy_cycles", "steps", "saturations"):
                 totals[name] += getattr(status, name)
         totals["cycles"] = float(status.cycles - begin_cycles)
         totals["restarts"] = float(restarts)
         return totals
 
-    def _stream(self, first: int) -> None:
-        """Run from sample ``first`` on until all samples are whole. Raises :class:`_Lost`."""
-        device = self.device
-        seq = device.begin(self._probes)
+    def _missing(self) -> tuple[int, int]:
+        """Samples, and steps of one of them."""
+        return self.batch - len(self.whole), self._patched.missing if self._patched else self.time
+
+    def _done(self, samples: Sequence[np.ndarray]) -> None:
+        self.whole += samples
+        if samples:
+            self._patched = None
+            if self.progress:
+                self.progress(len(self.whole), self.batch)
+
+    def _stream(self) -> None:
+        """Run from the first sample that is not whole until all are. Raises :class:`_Lost`."""
+        narrow = self.device.quality.seen
+        run = Run(self.device, self._probes, patience=self._patience, narrow=narrow)
         self._decoder.restart()
-        frames = _frames(self.samples[first:], device.max_body - OVERHEAD)
-        waiting: deque[tuple[int, int]] = deque()  # (seq, encoded bytes) not yet answered
-        in_flight, next_output, upcoming = 0, 0, next(frames, None)
+        first, came = len(self.whole), 0
+        pieces = _PIECES if narrow and self._sizes else 1
+        cuts = [self.time * n // pieces for n in range(pieces + 1)]
+        upcoming = deque((b, at, end) for b in range(first, self.batch) for at, end in pairwise(cuts) if end > at)
+        fed = 0.0  # steps
         while len(self.whole) < self.batch:
-            while upcoming is not None:
-                wire = encode(Frame(Kind.STEPS, (seq + 1) % 256, upcoming))
-                if waiting and in_flight + len(wire) > device.window:
-                    break
-                seq = device.next_seq()
-                device.send(wire)
-                waiting.append((seq, len(wire)))
-                in_flight += len(wire)
-                upcoming = next(frames, None)
-            frame = self._receive()
-            if frame.kind == Kind.OUTPUT:
-                if frame.seq != next_output:
-                    raise _Lost("an OUTPUT frame is missing")
-                next_output = (next_output + 1) % 256
-                done = self._decoder.feed(frame.payload)
-                self.whole += done
-                if done and self.progress:
-                    self.progress(len(self.whole), self.batch)
-            elif frame.kind == Kind.STEPS | REPLY:
-                if not waiting or frame.seq != waiting[0][0] or frame.payload[:1] != bytes([Status.OK]):
-                    raise _Lost("a STEPS frame is missing")
-                in_flight -= waiting.popleft()[1]
+            ahead = self.device.quality.window(_MUCH) if narrow else _MUCH
+            while upcoming and (fed / self.time * self._per_sample - came) < ahead:
+                b, at, end = upcoming.popleft()
+                run.feed(self._encoder.piece(b, at, end), end - at)
+                fed += end - at
+            try:
+                missing, payload = run.next()
+            except Rest:
+                raise _Lost("an OUTPUT frame is missing at the end") from None
+            if missing:
+                raise _Lost("an OUTPUT frame is missing")
+            came += len(payload)
+            done = self._decoder.feed(payload)
+            if len(self.whole) + len(done) > first + fed / self.time:
+                raise NotBelieved("more came than was asked for")
+            self._done(done)
+            if done:
+                self._per_sample = came / (len(self.whole) - first)
 
-    def _receive(self) -> Frame:
-        """The next frame; how long they take says what silence is from then on. Raises :class:`_Lost`."""
-        started, once = time.monotonic(), 2 * self.device.timeout
-        for _ in range(self._patience):
-            frame = self.device.receive(once)
-            if frame is not None:
-                if self.whole:
-                    self._patience = max(1, math.ceil(4 * (time.monotonic() - started) / once))
-                return frame
-        raise _Lost("the device fell silent")
-
-
-def _frames(samples: list[bytes], size: int) -> Iterator[bytes]:
-    """The samples' streams cut into payloads of at most ``size`` bytes."""
-    pending = bytearray()
-    for sample in samples:
-        pending += sample
-        while len(pending) >= size:
-            yield bytes(pending[:size])
-            del pending[:size]
-    if pending:
-        yield bytes(pending)
+    def _patch(self, sizes: Sequence[int]) -> None:
+        """Bring the first sample that is not whole forward, piece by piece."""
+        at = len(self.whole)
+        if self._patched is None:
+            per_step = self._per_sample / self.time
+            self._patched = Patchwork(self.device, self._encoder, at, self._probes, sizes, per_step)
+        self._patched.play()
+        if self._patched.missing:
+            raise _Lost("steps are missing")
+        self._done([self._patched.sample()])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.device.protocol import MAX_PROBES, SAME_GROUP, SAMPLE_STEPS, Probe
+from nirdeploy.errors import TransferError
 from nirdeploy.records.spikes import counts
 from nirdeploy.records.tally import OF_MEMBRANES, OF_SPIKES
 from nirdeploy.targets.image import Readout, ReadoutPart
@@ -102,6 +103,11 @@ class Tallying:
         if entry.width == 4:
             return raw.view("<i4").astype(np.int32)
         items = raw.view(f"<u{entry.width}").astype(np.int64)
+        if items.size and items.max() > self._time:
+            raise TransferError(
+                f"the device says {entry.read} {items.max()} of {entry.readout.population!r}, in {self._time} steps",
+                hint="reset the board, flash and run again; check that its bitstream is the target's",
+            )
         planes = [items[:, entry.part.places() + k * entry.part.plane_bits] for k in range(entry.part.planes)]
         if entry.read == "count":
             return np.asarray(sum(plane << k for k, plane in enumerate(planes)))

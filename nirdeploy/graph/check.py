@@ -53,7 +53,7 @@ def check(
         ModelFileError, GraphError, DialectError: what is wrong, at which node or edge. UsageProblem: the inputs.
     """
     where = "" if isinstance(source, nir.NIRGraph) else str(source)
-    graph = source if isinstance(source, nir.NIRGraph) else nirfile.read(source)
+    graph, checksum = (source, None) if isinstance(source, nir.NIRGraph) else nirfile.read_checked(source)
     chosen, origin = _dialect(graph, dialect, dt, where)
     try:
         flat = flatten(graph, where)
@@ -70,7 +70,7 @@ def check(
         raise
     bits, encodings = declared(checked.inputs, input_bits, input_range, input_scale)
     repairs = (*nirrepair.recorded(graph), *unit)
-    checked = replace(checked, repairs=repairs, input_bits=bits, encodings=encodings)
+    checked = replace(checked, repairs=repairs, input_bits=bits, encodings=encodings, checksum=checksum)
     return replace(checked, warnings=doubts(checked))
 
 

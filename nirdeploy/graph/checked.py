@@ -96,6 +96,7 @@ class CheckedGraph:
     warnings: tuple[str, ...] = ()
     input_bits: int = 1
     encodings: Mapping[str, InputEncoding] = field(default_factory=dict)
+    checksum: bool | None = field(default=None, compare=False)  # whether the file that it is of has one
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)

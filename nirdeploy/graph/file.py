@@ -17,7 +17,7 @@ import nir
 import numpy as np
 
 from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout
-from nirdeploy.graph import primitives
+from nirdeploy.graph import checksum, primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.records import hdf5, store
 
@@ -40,19 +40,27 @@ class _File:
 
 
 def read(path: Path | str) -> nir.NIRGraph:
-    """Read a graph. Nothing but the file itself is opened.
+    """Read a graph: :func:`read_checked`, and no more."""
+    return read_checked(path)[0]
 
-    What was repaired stands in the graph's metadata, under :data:`nirdeploy.graph.repair.METADATA_KEY`, a line each.
+
+def read_checked(path: Path | str) -> tuple[nir.NIRGraph, bool]:
+    """Read a graph, and whether the file's checksum says that it is as it was written; else it has none.
+
+    Nothing but the file itself is opened. What was repaired stands in the graph's metadata, under
+    :data:`nirdeploy.graph.repair.METADATA_KEY`, a line each.
 
     Raises:
-        ModelFileError: not HDF5, truncated, hostile, or not a NIR graph.
+        ModelFileError: not HDF5, truncated, hostile, not a NIR graph, or not what its checksum is of.
         ModelFileTimeout: reading took longer than ``NIRDEPLOY_READ_SECONDS`` of processor time, or than its size needs.
         GraphError: a node lacks a parameter, an edge names a node that is not there, or declared shapes contradict
             each other.
     """
     path = Path(path)
     _look_at_file(path)
-    tree = _tree(hdf5.read(path, _MODEL).datasets, str(path))
+    datasets = hdf5.read(path, _MODEL).datasets
+    has_checksum = checksum.check(datasets, str(path))
+    tree = _tree(datasets, str(path))
     _look_at_version(tree.get("version"), str(path))
     if list(tree) == ["version"]:
         raise _unfinished("there is a version and no group 'node' behind it", str(path))
@@ -66,17 +74,21 @@ def read(path: Path | str) -> nir.NIRGraph:
         graph, shaped = nirrepair.shapes(graph)
     except GraphError as error:
         raise GraphError(error.message, where=str(path), hint=error.hint) from error
-    return nirrepair.record(graph, file.repairs + shaped)
+    return nirrepair.record(graph, file.repairs + shaped), has_checksum
 
 
 def write(path: Path | str, graph: nir.NIRGraph) -> None:
-    """Write a graph as ``nir.write`` does, whole or not at all. Raises :class:`GraphError` on what HDF5 cannot hold."""
+    """Write a graph as ``nir.write`` does, with a checksum, whole or not at all.
+
+    Raises :class:`GraphError` on what HDF5 cannot hold.
+    """
     path = Path(path)
     _look_at_names(graph, str(path))
     with tempfile.TemporaryDirectory(prefix="nirdeploy-") as folder:
         beside = Path(folder) / "graph.nir"
         try:
             nir.write(str(beside), graph)
+            checksum.add(beside)
         except (TypeError, ValueError, AttributeError) as error:  # h5py's answers to what HDF5 cannot hold
             raise GraphError(
                 f"the graph holds a value that a NIR file cannot: {str(error).splitlines()[0]}", where=str(path)

@@ -24,6 +24,8 @@ _RECORD = hdf5.Kind("the record", "record it again", CorruptFile, CorruptFile, r
 #: Of a dataset that has a value: one without has no chunk to pack or to sum up.
 _CHECKED = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
 
+_CHECKSUM = "checksum"  # records of before have none
+
 #: Of each step, then of each sample as a whole.
 KNOWN = ("spikes", "membrane", "count", "first", "last", "largest", "sum")
 
@@ -39,7 +41,14 @@ def write(
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         order = {observable: list(nodes) for observable, nodes in observables.items()}
-        file.attrs["nirdeploy"] = json.dumps({**meta, "order": order}, sort_keys=True)
+        held = {
+            f"nodes/{_escape(node)}/{observable}/data": np.asarray(data)
+            for observable, nodes in observables.items()
+            for node, data in nodes.items()
+        }
+        held |= {f"scale/{_escape(node)}": np.asarray(values) for node, values in scale.items()}
+        told = json.loads(json.dumps({**meta, "order": order}))  # as it will be read
+        file.attrs["nirdeploy"] = json.dumps({**told, _CHECKSUM: _checksum(told, held)}, sort_keys=True)
         for observable, nodes in observables.items():
             for node, data in nodes.items():
                 group = file.require_group("nodes").require_group(_escape(node)).create_group(observable)
@@ -61,6 +70,8 @@ def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.nda
         raise CorruptFile(f"not a spike record: {error.message}", where=str(path), hint=error.hint) from error
     try:
         meta = json.loads(held.attribute)
+        if _CHECKSUM in meta and meta.pop(_CHECKSUM) != _checksum(meta, held.datasets):
+            raise ValueError("it does not hold what nirdeploy wrote: its checksum is of something else")
         observables = {
             observable: {
                 node: _numbers(held.datasets, f"nodes/{_escape(node)}/{observable}/data")
@@ -76,6 +87,12 @@ def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.nda
             f"not a spike record: {(str(error).splitlines() or [''])[0][:120]}", where=str(path), hint="record it again"
         ) from error
     return observables, scale, meta
+
+
+def _checksum(meta: Mapping[str, Any], datasets: Mapping[str, np.ndarray]) -> str:
+    """Of all that a record holds."""
+    values = {name: data for name, data in datasets.items() if not name.endswith("/")}
+    return store.digest(meta, values)
 
 
 def _numbers(datasets: Mapping[str, np.ndarray], name: str) -> np.ndarray:

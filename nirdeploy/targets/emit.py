@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-import jinja2
-from jinja2.sandbox import SandboxedEnvironment
-
 from nirdeploy.errors import InternalError, TargetFileError, UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import store
-from nirdeploy.targets import registry
+from nirdeploy.targets import registry, rendering
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.resources import templates_dir
 from nirdeploy.targets.tables import Target
-
-#: The partial that says which folders of templates this hardware does not need.
-LEFT_OUT = "_left_out.j2"
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 class Artifacts(Mapping[str, bytes]):
@@ -71,19 +62,23 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     """Render the target's template folder; ``network`` and ``placement``: where the files depend on them.
 
     ``*.j2`` render to the same path without ``.j2``; names that start with ``_`` are partials; anything
-    else is copied. What :data:`LEFT_OUT` renders to, folders one a line, is left out. Raises :class:`TargetFileError`
-    naming template and line, :class:`UsageProblem` where the templates are the user's own and not at hand.
+    else is copied. What ``_left_out.j2`` renders to, folders one a line, is left out. Raises :class:`TargetFileError`
+    naming template and line, or where the user's own make more than text of some megabytes or take more than seconds;
+    :class:`UsageProblem` where those are not at hand.
     """
     folder = _folder(target)
-    environment = _environment(folder)
     context = registry.backend_of(target).context(target, network, placement)
-    left_out = _render(environment, LEFT_OUT, context).split() if (folder / LEFT_OUT).is_file() else []
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith("_")
+    }
+    found = _rendered(target, folder, [name for name in files if name.endswith(".j2")], context)
     artifacts = Artifacts()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("_")):
-        name = path.relative_to(folder).as_posix()
-        if any(PurePosixPath(name).is_relative_to(other) for other in left_out):
+    for name, path in files.items():
+        if found.leaves_out(name):
             continue
-        data = _render(environment, name, context).encode() if name.endswith(".j2") else path.read_bytes()
+        data = found.texts[name].encode() if name in found.texts else path.read_bytes()
         try:
             artifacts.add(name.removesuffix(".j2"), data)
         except InternalError as error:
@@ -93,8 +88,13 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
 
 def render(target: Target, template: str, **variables: Any) -> bytes:
     """One template of the target's folder, a partial too, with ``variables`` beside the backend's own."""
-    context = registry.backend_of(target).context(target)
-    return _render(_environment(_folder(target)), template, {**context, **variables}).encode()
+    context = {**registry.backend_of(target).context(target), **variables}
+    return _rendered(target, _folder(target), [template], context).texts[template].encode()
+
+
+def _rendered(target: Target, folder: Path, names: list[str], context: Mapping[str, Any]) -> rendering.Rendered:
+    """Here, or, where the templates are not nirdeploy's, in a process with limits."""
+    return (rendering.apart if target.own_templates else rendering.rendered)(folder, names, context)
 
 
 def _folder(target: Target) -> Path:
@@ -120,35 +120,17 @@ def _own_folder(target: Target) -> Path:
             f"the templates of target {target.name!r} came with the user's file",
             hint=f"name it again with --target {target.name}.toml",
         )
-    folder = Path(target.home) / target.templates
+    folder, size = Path(target.home) / target.templates, 0
     for path in (folder, *folder.rglob("*")):
         if not Path(os.path.realpath(path)).is_relative_to(folder):
             raise TargetFileError(
                 "a link leads out of the template folder", where=str(path), hint="put what it leads to in its place"
             )
+        size += path.stat().st_size if path.is_file() else 0
+        if size > rendering.MOST_BYTES:
+            raise TargetFileError(
+                f"the template folder holds more than {rendering.MOST_BYTES >> 20} MiB",
+                where=str(folder),
+                hint="leave in it what the hardware's files are made of",
+            )
     return folder
-
-
-def _environment(folder: Path) -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters["ident"] = ident
-    return environment
-
-
-def ident(text: str) -> str:
-    """The only way a name gets into generated code: a plain identifier or an error."""
-    if not _IDENTIFIER.fullmatch(text):
-        raise TargetFileError(f"{text!r} cannot be an identifier in generated code", hint="use letters, digits and _")
-    return text
-
-
-def _render(environment: SandboxedEnvironment, name: str, context: Mapping[str, Any]) -> str:
-    try:
-        return environment.get_template(name).render(context)
-    except jinja2.TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise TargetFileError(
-            f"the template does not render: {error}", where=f"templates/{name}" + (f" line {line}" if line else "")
-        ) from error

@@ -9,7 +9,8 @@ import pytest
 from nirdeploy.errors import InternalError, TargetFileError
 from nirdeploy.targets import emit as emitting
 from nirdeploy.targets import registry as targets
-from nirdeploy.targets.emit import Artifacts, emit, ident
+from nirdeploy.targets.emit import Artifacts, emit
+from nirdeploy.targets.rendering import LEFT_OUT, ident
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "C:x", "a\\b", ""])
@@ -67,7 +68,7 @@ def test_folders_that_the_hardware_does_not_need_are_left_out(tmp_path: Path, mo
     monkeypatch.setattr(emitting, "templates_dir", lambda: tmp_path)
     target = targets.load("fpga")
     assert set(emit(target)) == {"few/a.v", "few/deep/b.v", "fewer/c.v", "many/d.v", "e.v"}
-    (tmp_path / "fpga" / emitting.LEFT_OUT).write_text("{{ 'many' if hardware.cores == 1 else 'few\nmany' }}\n")
+    (tmp_path / "fpga" / LEFT_OUT).write_text("{{ 'many' if hardware.cores == 1 else 'few\nmany' }}\n")
     assert set(emit(target.with_hardware(cores=1))) == {"few/a.v", "few/deep/b.v", "fewer/c.v", "e.v"}
     assert set(emit(target.with_hardware(cores=2))) == {"fewer/c.v", "e.v"}
 

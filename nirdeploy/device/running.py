@@ -1,0 +1,98 @@
+"""running: one run on the device, from its BEGIN on: what goes in, all of it and in order, and what comes out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from nirdeploy.device.client import Device
+from nirdeploy.device.feeding import Feeder
+from nirdeploy.device.frame import Frame
+from nirdeploy.device.protocol import Kind
+from nirdeploy.errors import TransferError
+
+
+class Rest(Exception):
+    """The device has done all that it was fed, and nothing more will come of it."""
+
+
+class Run:
+    """A run with these probes, entries (group, kind, address, size).
+
+    Args:
+        patience: seconds that the device may be at work before it answers or sends anything.
+        narrow: a fault costs what came after it, so keep little under way.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        probes: Iterable[tuple[int, int, int, int]],
+        *,
+        patience: float = 0.0,
+        narrow: bool = False,
+    ) -> None:
+        self._device, self.patience = device, patience
+        self.feeder = Feeder(device, (device.begin(probes) + 1) % 256, narrow=narrow)
+        self._arrived: deque[Frame] = deque()
+        self._next_output = self._fed = 0
+        self._rests = False
+        self._stuck, self._steps = device.endurance(), 0
+
+    def feed(self, data: bytes, steps: int) -> None:
+        """A piece of the input stream, of so many steps."""
+        self.feeder.feed(data)
+        self._fed += steps
+        self._rests = False
+
+    def next(self) -> tuple[int, bytes]:
+        """The next piece of the output stream, and how many frames before it are missing.
+
+        Raises:
+            Rest: there is none. Refused, TooLong: as :class:`Feeder`.
+            DeviceSilent, TransferError: the device does not come forward.
+        """
+        device = self._device
+        while True:
+            self.feeder.send()
+            if not self._arrived and self._rests:
+                raise Rest
+            frame = self._arrived.popleft() if self._arrived else self._received()
+            if frame is None:
+                continue
+            if frame.kind == Kind.OUTPUT and frame.payload:
+                device.progressed()
+                missing = (frame.seq - self._next_output) % 256
+                self._next_output = (frame.seq + 1) % 256
+                if missing:
+                    device.quality.faulted()
+                return missing, frame.payload
+            if self.feeder.answered(frame):
+                device.progressed()
+            else:
+                device.idle(self.patience)
+
+    def settle(self) -> None:
+        """Ask how far the device is: once it has done all that it was fed, :meth:`next` waits for nothing more."""
+        status = self._device.status(patience=self.patience, aside=self._arrived.append)
+        if status.steps >= self._fed:
+            self._rests = True
+        elif status.steps > self._steps:
+            self._steps = status.steps
+            self._stuck.progressed()
+        elif self._stuck.silent(self._device.wait + self.patience):
+            raise TransferError(
+                f"the device does not come forward: {status.steps} of {self._fed} steps",
+                where=self._device.where,
+                hint="reset the board, flash and run again",
+            )
+
+    def _received(self) -> Frame | None:
+        device = self._device
+        frame = device.receive(device.wait + device.seconds(self.feeder.under_way))
+        if frame is None:
+            # At work, or all of it lost? Answers come in order: what was not answered before this one was not taken.
+            self.settle()
+            if self.feeder.under_way and not self._arrived:
+                self.feeder.resend()
+        return frame
