@@ -138,9 +138,7 @@ def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:
     return _run(network, x, set(), "plain", watch=name).compared[0]
 
 
-def onward(
-    network: IntegerNetwork, together: list[str], signals: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def onward(network: IntegerNetwork, together: list[str], signals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What populations that are stepped together send, by what their sources sent: (T, B, size)."""
     trace = _Trace(Signals(dict(signals)), {}, [])
     if not _compiled(network, together, trace, set()):

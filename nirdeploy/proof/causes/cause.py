@@ -60,15 +60,17 @@ class Cause:
 
     def summary(self) -> str:
         """One line."""
-        return "; ".join(self.lines()[:1])
+        return self.lines()[0]
 
     def lines(self) -> list[str]:
         """For a terminal: the cause, what explains the same, what was not looked for."""
         return [*self._lines(), *self.remarks]
 
     def _lines(self) -> Iterator[str]:
-        if not self.differing:
+        if not self.differing and not self.remarks:
             yield "no cell differs, there is nothing to explain"
+        elif not self.differing:
+            return
         elif self.known:
             first, *others = self.faults
             yield f"cause on the device: {first.text}; {self._explains(first)}"
@@ -91,7 +93,7 @@ class Cause:
             "kind": first.kind if first else None,
             "population": first.population if first else self.population or None,
             "source": (first.source or None) if first else None,
-            "text": self.lines()[0],
+            "text": self.summary(),
             "explains": self.faults[0].explains if self.faults else 0,
             "differing": self.differing,
             "faults": [{**asdict(fault), "place": list(fault.place)} for fault in self.faults],

@@ -88,16 +88,16 @@ def state_bits(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
                 yield Hypothesis("stuck bit", clamped.name, said, fault, 0.25 * part / bits / 2, place=place)
 
 
-def _stuck(
-    clamped: Clamped, samples: np.ndarray, tried: np.ndarray, neurons: np.ndarray, current: bool
-) -> np.ndarray:
+def _stuck(clamped: Clamped, samples: np.ndarray, tried: np.ndarray, neurons: np.ndarray, current: bool) -> np.ndarray:
     every = np.arange(clamped.device.shape[1])
     for some, where in ((clamped.neurons[:1], samples[:1]), (clamped.neurons[:1], samples), (neurons, every)):
         each, good = len(some) * len(where), np.zeros(len(tried), dtype=bool)
         for chunk in clamped.chunks(len(tried), each):
             many = chunk.stop - chunk.start
             lanes = Lanes(
-                np.repeat(np.arange(many), each), np.tile(np.repeat(where, len(some)), many), np.tile(some, many * len(where))
+                np.repeat(np.arange(many), each),
+                np.tile(np.repeat(where, len(some)), many),
+                np.tile(some, many * len(where)),
             )
             bit, at = tried[chunk][lanes.hypothesis].T
             arriving = clamped.alone.entering[:, lanes.sample, lanes.neuron]

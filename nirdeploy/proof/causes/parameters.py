@@ -54,6 +54,8 @@ def parameters(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
     for kind in some:
         values = np.broadcast_to(getattr(population, FIELDS[kind]), (population.size,)).astype(np.int64)
         low_limit, high_limit = limits(kind, formats)
+        if kind in DECAYS:
+            high_limit = 2 * high_limit - 1  # what a register of as many bits as 1 takes holds
         for text, neurons, part in scopes(clamped):
             for common in ("by", "to"):
                 if common == "to" and (len(neurons) == 1 or (values[neurons] == values[neurons[0]]).all()):
@@ -75,7 +77,9 @@ def parameters(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
                         tried = np.append(tried, 0)
                 left = _explaining(clamped, samples, FIELDS[kind], values, tried, neurons, common == "to")
                 if len(left):
-                    yield _said(clamped, kind, text, neurons, part, values, left, common == "to", high_limit - low_limit)
+                    yield _said(
+                        clamped, kind, text, neurons, part, values, left, common == "to", high_limit - low_limit
+                    )
     yield from _late(clamped, samples)
     yield from _rules(clamped)
 
@@ -92,7 +96,12 @@ def _explaining(
     """Of numbers to add, or to set, those that explain every cell of these neurons; tried in little first."""
     telling = clamped.neurons[:1]
     every = np.arange(clamped.device.shape[1])
-    for some, where in ((telling, samples[:1]), (telling, samples), (clamped.neurons[:_TELLING], samples), (neurons, every)):
+    for some, where in (
+        (telling, samples[:1]),
+        (telling, samples),
+        (clamped.neurons[:_TELLING], samples),
+        (neurons, every),
+    ):
         if not len(tried):
             break
         lanes = Lanes(
@@ -135,7 +144,11 @@ def _said(
         said = f"is {int(new[0]):,} on the device where it should be {int(own[0]):,}"
     else:
         said = f"is {abs(change):,} {'more' if change > 0 else 'less'} on the device than it should be"
-    others = (int(found.min()), int(found.max())) if absolute or not same else tuple(int(own[0] + f) for f in (found.min(), found.max()))
+    others = (
+        (int(found.min()), int(found.max()))
+        if absolute or not same
+        else tuple(int(own[0] + f) for f in (found.min(), found.max()))
+    )
     field = FIELDS[kind]
     full = values.copy()
     full[neurons] = new

@@ -90,7 +90,9 @@ class _Search:
         for found in self._final([*self._everywhere(), *self._of(suspects)]):
             tried.append((self._left(found.fault), found))
         if not any(left == 0 for left, _ in tried):
-            more = [h for one in suspects for n in one.neurons[:2] if len(one.neurons) > 1 for h in self._all(one.only(n))]
+            more = [
+                h for one in suspects for n in one.neurons[:2] if len(one.neurons) > 1 for h in self._all(one.only(n))
+            ]
             tried += [(self._left(found.fault), found) for found in self._final(more)]
         population = suspects[0].name if suspects else ""
         return Cause(self.differing, tuple(self._ranked(tried)), population, len(tried), tuple(self.remarks))

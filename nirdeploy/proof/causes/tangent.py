@@ -88,7 +88,9 @@ def tangent(clamped: Clamped, neuron: int, samples: np.ndarray, directions: np.n
         entering, added = arriving[t], np.concatenate([directions[t], np.zeros((batch, len(ADDED)))], axis=1)
         if population.synaptic:
             added[:, at[SYNAPSE_BIAS]] = 1
-            current = np.clip(decayed(i, synapse_decay, formats.decay_bits) + entering + own("synapse_bias"), bottom, top)
+            current = np.clip(
+                decayed(i, synapse_decay, formats.decay_bits) + entering + own("synapse_bias"), bottom, top
+            )
             moved = di * (float(synapse_decay) / unity) + added
             entering, added = (current, moved) if rules.synapse_order == "new" else (i, di)
             i, di = current, moved
@@ -118,5 +120,7 @@ def tangent(clamped: Clamped, neuron: int, samples: np.ndarray, directions: np.n
         if rules.bounded:
             v = np.maximum(v, -size)
     lost = 1.0 / max(1 - abs(int(decay)) / unity, 1 / time)
-    slack = 2.0 + 1.5 * lost * (1 + (1.0 / max(1 - abs(int(synapse_decay)) / unity, 1 / time) if population.synaptic else 0))
+    slack = 2.0 + 1.5 * lost * (
+        1 + (1.0 / max(1 - abs(int(synapse_decay)) / unity, 1 / time) if population.synaptic else 0)
+    )
     return Tangent(low, high, moves, slack)

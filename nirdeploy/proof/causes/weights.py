@@ -127,7 +127,11 @@ def _shared(
             else {w: (max(a, here[w][0]), min(b, here[w][1])) for w, (a, b) in common.items() if w in here}
         )
     if len(odd) > 1:
-        common = {w: bounds for w, bounds in common.items() if np.isin(odd, outputs(way.projection.operator, np.array([w]))).all()}
+        common = {
+            w: bounds
+            for w, bounds in common.items()
+            if np.isin(odd, outputs(way.projection.operator, np.array([w]))).all()
+        }
     many = max(4, min(24, _PAIRS // max(1, len(common))))
     flats, changes = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for w, (low, high) in common.items():
