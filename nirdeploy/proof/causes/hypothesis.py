@@ -35,22 +35,32 @@ class Hypothesis:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def share(changes: np.ndarray, span: int) -> float:
-    """Which part of all changes of a number these are, where small ones are as likely as large ones of their own size.
+def share(changes: np.ndarray, now: int, span: int) -> float:
+    """Which part of all changes of a number these are: half of them are of one bit, of the others small ones are as
+    likely as large ones of their own size.
 
     Args:
         changes: int (n,), those that explain the same; what lies between them does. span: the largest change there is.
     """
-    total = 0.0
-    for signed in (changes[changes > 0], -changes[changes < 0]):
+    log, flips, bits = 0.0, 0, span.bit_length()
+    for signed in (changes[changes > 0], changes[changes < 0]):
         if len(signed):
-            total += math.log((float(signed.max()) + 0.5) / (float(signed.min()) - 0.5))
-    return total / (2 * math.log(2 * span + 1))
+            least, most = sorted((abs(int(signed.min())), abs(int(signed.max()))))
+            log += math.log((most + 0.5) / (least - 0.5)) / (2 * math.log(2 * span + 1))
+            sign = 1 if signed[0] > 0 else -1
+            sizes = [1 << bit for bit in range(bits) if least <= 1 << bit <= most]
+            flips += sum(_flip(now, sign * size, bits) for size in sizes)
+    return 0.5 * log + 0.5 * flips / bits
 
 
-def likeliest(changes: np.ndarray, now: int) -> int:
+def _flip(now: int, change: int, bits: int) -> bool:
+    """Whether it is one bit of a number of so many."""
+    return (((now + change) ^ now) & ((1 << bits) - 1)).bit_count() == 1
+
+
+def likeliest(changes: np.ndarray, now: int, span: int) -> int:
     """The change to name: one bit that flipped, else the smallest."""
-    flips = [d for d in changes.tolist() if ((now + d) ^ now).bit_count() == 1]
+    flips = [d for d in changes.tolist() if _flip(now, d, span.bit_length())]
     return int(min(flips or changes.tolist(), key=lambda d: (abs(d), -d)))
 
 

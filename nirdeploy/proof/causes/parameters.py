@@ -16,7 +16,7 @@ from nirdeploy.proof.causes.tangent import ADDED, tangent
 from nirdeploy.proof.coverage.faults import DECAYS, FIELDS, kinds, limits
 
 _TELLING = 3  # neurons that are looked at first
-_SCAN = 1 << 13  # decays that are all tried
+_SCAN = 1 << 18  # decays that are all tried
 
 #: The kind that each parameter's cause is of.
 OF_KIND = {"synapse bias": "bias", "synapse decay": "decay", "spike size": "threshold"}
@@ -136,8 +136,8 @@ def _said(
         change, same = int(found[np.argmin(np.abs(found))]), False
         new, mass = np.full_like(own, change), part * 0.5 * len(found) / (span + 1)
     else:
-        change, same = likeliest(found, int(own[0])), bool((own == own[0]).all())
-        new, mass = own + change, part * share(found, span)
+        change, same = likeliest(found, int(own[0]), span), bool((own == own[0]).all())
+        new, mass = own + change, part * share(found, int(own[0]), span)
     if absolute:
         said = f"is {change:,} on the device where it should be {own.min():,} to {own.max():,}"
     elif same:

@@ -71,7 +71,7 @@ def one_weight(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
         pairs = _shared(clamped, at, samples, weight, top)
         for flat, changes in _tried(clamped, at, samples, *pairs).items():
             now = int(weight[flat])
-            change = likeliest(changes, now)
+            change = likeliest(changes, now, 2 * top + 1)
             where = index(flat, way.projection.weight.shape)
             others = (now + int(changes.min()), now + int(changes.max()))
             ends = f"from {way.projection.source!r} to {clamped.name!r}"
@@ -82,7 +82,7 @@ def one_weight(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
                 text=f"one weight {ends}: {named(where)} is {now + change} on the device where it should be {now}"
                 f"{span_text(others)}",
                 fault=Fault(with_weight(clamped.network, at, {flat: now + change})),
-                mass=share(changes, 2 * top + 1) / weight.size / places,
+                mass=share(changes, now, 2 * top + 1) / weight.size / places,
                 place=where,
                 should=now,
                 device=now + change,
