@@ -73,10 +73,11 @@ def grid(low: float, high: float, now: int, least: int, most: int, many: int = 2
     if last - first < many:
         found = np.arange(first, last + 1)
     else:
-        sizes = np.unique(np.geomspace(1, max(abs(first), abs(last)), many).astype(np.int64))
+        sizes = np.unique(np.geomspace(1, max(abs(first), abs(last)), many // 2).astype(np.int64))
         bits = np.left_shift(np.int64(1), np.arange(max(int(most - least).bit_length() - 1, 1)))
         edges = [first, first + 1, first + 2, last - 2, last - 1, last]
-        found = np.unique(np.concatenate([sizes, -sizes, bits, -bits, edges]))
+        spread = np.linspace(first, last, many // 2).astype(np.int64)
+        found = np.unique(np.concatenate([sizes, -sizes, bits, -bits, edges, spread]))
         found = found[(found >= first) & (found <= last)]
     return np.asarray(found[found != 0], dtype=np.int64)
 

@@ -16,6 +16,7 @@ from nirdeploy.proof.causes.tangent import ADDED, tangent
 from nirdeploy.proof.coverage.faults import DECAYS, FIELDS, kinds, limits
 
 _TELLING = 3  # neurons that are looked at first
+_EVERY = 6000  # numbers between two bounds that are all tried
 _SCAN = 1 << 18  # decays that are all tried
 
 #: The kind that each parameter's cause is of.
@@ -50,38 +51,57 @@ def parameters(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
         some.append("decay")
     telling = clamped.neurons[:_TELLING]
     empty = np.zeros((len(clamped.device), len(samples), 0))
-    between = [tangent(clamped, int(n), samples, empty).between() for n in telling]
+    tangents = [tangent(clamped, int(n), samples, empty) for n in telling]
+    between = [[one.between(), one.between(early=True)] for one in tangents]
     for kind in some:
         values = np.broadcast_to(getattr(population, FIELDS[kind]), (population.size,)).astype(np.int64)
-        low_limit, high_limit = limits(kind, formats)
-        if kind in DECAYS:
-            high_limit = 2 * high_limit - 1  # what a register of as many bits as 1 takes holds
-        for text, neurons, part in scopes(clamped):
-            for common in ("by", "to"):
-                if common == "to" and (len(neurons) == 1 or (values[neurons] == values[neurons[0]]).all()):
-                    continue
-                own = values[telling] if common == "to" else values[telling] * 0
-                if kind in ADDED:
-                    at = ADDED.index(kind)
-                    low = max(float(b[0][at]) + o for b, o in zip(between, own, strict=True))
-                    high = min(float(b[1][at]) + o for b, o in zip(between, own, strict=True))
-                else:
-                    low, high = -np.inf, np.inf
-                now = 0 if common == "to" else int(values[telling[0]])
-                if kind in DECAYS and high_limit <= _SCAN:
-                    tried = np.arange(low_limit - now, high_limit - now + 1)
-                    tried = tried[tried != 0] if common == "by" else tried
-                else:
-                    tried = grid(low, high, now, low_limit, high_limit, 40)
-                    if common == "to" and low <= 0 <= high:
-                        tried = np.append(tried, 0)
-                left = _explaining(clamped, samples, FIELDS[kind], values, tried, neurons, common == "to")
+        for scope in scopes(clamped):
+            own = values[scope[1]]
+            for absolute in (False, True) if len(own) > 1 and (own != own[0]).any() else (False,):
+                tried = _worth(clamped, kind, values, between, absolute)
+                left = _explaining(clamped, samples, FIELDS[kind], values, tried, scope[1], absolute)
                 if len(left):
-                    yield _said(
-                        clamped, kind, text, neurons, part, values, left, common == "to", high_limit - low_limit
-                    )
-    yield from _late(clamped, samples)
+                    yield _said(clamped, kind, scope, values, left, absolute)
+    yield from _late(clamped)
     yield from _rules(clamped)
+
+
+Bounds = list[list[tuple[np.ndarray, np.ndarray]]]
+
+
+def _worth(clamped: Clamped, kind: str, values: np.ndarray, between: Bounds, absolute: bool) -> np.ndarray:
+    """Numbers to add, or to set: those that the bounds of all neurons that tell most allow."""
+    least, most = _limits(clamped, kind)
+    telling = clamped.neurons[: len(between)]
+    now = 0 if absolute else int(values[telling[0]])
+    if kind in DECAYS and most <= _SCAN:
+        tried = np.arange(least - now, most - now + 1)
+        return tried if absolute else tried[tried != 0]
+    bounds = [(-np.inf, np.inf)]
+    if kind in ADDED:
+        at = ADDED.index(kind)
+        bounds = [
+            (
+                max(
+                    float(b[which][0][at]) + (values[n] if absolute else 0)
+                    for b, n in zip(between, telling, strict=True)
+                ),
+                min(
+                    float(b[which][1][at]) + (values[n] if absolute else 0)
+                    for b, n in zip(between, telling, strict=True)
+                ),
+            )
+            for which in (0, 1)
+        ]
+    low, high = next((b for b in bounds if b[0] <= b[1]), bounds[0])
+    tried = grid(low, high, now, least, most, _EVERY)
+    return np.append(tried, 0) if absolute and low <= 0 <= high else tried
+
+
+def _limits(clamped: Clamped, kind: str) -> tuple[int, int]:
+    """The least and the largest that a register holds; of decays, one of as many bits as 1 takes."""
+    least, most = limits(kind, clamped.network.formats)
+    return least, 2 * most - 1 if kind in DECAYS else most
 
 
 def _explaining(
@@ -121,43 +141,31 @@ def _explaining(
 
 
 def _said(
-    clamped: Clamped,
-    kind: str,
-    text: str,
-    neurons: np.ndarray,
-    part: float,
-    values: np.ndarray,
-    found: np.ndarray,
-    absolute: bool,
-    span: int,
+    clamped: Clamped, kind: str, scope: Scope, values: np.ndarray, found: np.ndarray, absolute: bool
 ) -> Hypothesis:
-    own = values[neurons]
+    text, neurons, part = scope
+    least, most = _limits(clamped, kind)
+    own, span = values[neurons], most - least
+    same = not absolute and bool((own == own[0]).all())
+    others = (int(found.min()), int(found.max()))
     if absolute:
-        change, same = int(found[np.argmin(np.abs(found))]), False
+        change = int(found[np.argmin(np.abs(found))])
         new, mass = np.full_like(own, change), part * 0.5 * len(found) / (span + 1)
-    else:
-        change, same = likeliest(found, int(own[0]), span), bool((own == own[0]).all())
-        new, mass = own + change, part * share(found, int(own[0]), span)
-    if absolute:
         said = f"is {change:,} on the device where it should be {own.min():,} to {own.max():,}"
-    elif same:
-        said = f"is {int(new[0]):,} on the device where it should be {int(own[0]):,}"
     else:
+        change = likeliest(found, int(own[0]), span)
+        new, mass = own + change, part * share(found, int(own[0]), span)
         said = f"is {abs(change):,} {'more' if change > 0 else 'less'} on the device than it should be"
-    others = (
-        (int(found.min()), int(found.max()))
-        if absolute or not same
-        else tuple(int(own[0] + f) for f in (found.min(), found.max()))
-    )
-    field = FIELDS[kind]
+    if same:
+        said = f"is {int(new[0]):,} on the device where it should be {int(own[0]):,}"
+        others = (int(own[0]) + others[0], int(own[0]) + others[1])
     full = values.copy()
     full[neurons] = new
-    changed: dict[str, Any] = {field: full}
     return Hypothesis(
         kind=OF_KIND.get(kind, kind),
         population=clamped.name,
         text=f"the {kind} {text} {said}{span_text(others)}",
-        fault=Fault(_with(clamped, changed)),
+        fault=Fault(_with(clamped, {FIELDS[kind]: full})),
         mass=mass,
         place=index(int(neurons[0]), clamped.population.shape) if len(neurons) == 1 else (),
         should=int(own[0]) if same else None,
@@ -181,7 +189,7 @@ def _whole(clamped: Clamped, kind: str, text: str, changed: dict[str, Any], part
         yield Hypothesis(kind, clamped.name, text, fault, part)
 
 
-def _late(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
+def _late(clamped: Clamped) -> Iterator[Hypothesis]:
     late = clamped.population.late_bias
     if late:
         text = f"the bias of {clamped.name!r} is there from the first step on the device, not later"

@@ -17,6 +17,8 @@ from nirdeploy.proof.causes.clamped import Clamped
 BIAS, SYNAPSE_BIAS, START, RESET, THRESHOLD = "bias", "synapse bias", "start", "reset", "threshold"
 ADDED = (BIAS, SYNAPSE_BIAS, START, RESET, THRESHOLD)
 
+_EARLY = 2  # cells that differ until which a membrane is taken to be unsaturated
+
 
 @dataclass(frozen=True)
 class Tangent:
@@ -31,10 +33,18 @@ class Tangent:
     moves: np.ndarray
     slack: float
 
-    def between(self) -> tuple[np.ndarray, np.ndarray]:
-        """How much of each direction there may be: float (K,) twice, the first above the second where none fits."""
+    def between(self, *, early: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """How much of each direction there may be: float (K,) twice, the first above the second where none fits.
+
+        Args:
+            early: by what the device did until shortly after it first differed: later a membrane may have saturated.
+        """
+        low, high = self.low, self.high
+        if early:
+            known = np.cumsum((low > 0) | (high < 0), axis=0) <= _EARLY
+            low, high = np.where(known, low, -np.inf), np.where(known, high, np.inf)
+        low, high = (np.broadcast_to(v[..., None], self.moves.shape) for v in (low, high))
         shape = (-1, self.moves.shape[2])
-        low, high = (np.broadcast_to(v[..., None], self.moves.shape) for v in (self.low, self.high))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             a, b = (low - self.slack) / self.moves, (high + self.slack) / self.moves
         up, down = self.moves > 1e-9, self.moves < -1e-9

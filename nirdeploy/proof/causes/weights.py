@@ -68,7 +68,9 @@ def one_weight(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
     for at, way in clamped.ways.items():
         weight = way.projection.weight.ravel().astype(np.int64)
         top = (1 << clamped.network.weight_bits(clamped.name) - 1) - 1
-        pairs = _shared(clamped, at, samples, weight, top)
+        pairs = _shared(clamped, at, samples, weight, top, early=False)
+        if not len(pairs[0]):
+            pairs = _shared(clamped, at, samples, weight, top, early=True)
         for flat, changes in _tried(clamped, at, samples, *pairs).items():
             now = int(weight[flat])
             change = likeliest(changes, now, 2 * top + 1)
@@ -104,7 +106,7 @@ def with_weight(network: IntegerNetwork, at: int, new: dict[int, int] | np.ndarr
 
 
 def _shared(
-    clamped: Clamped, at: int, samples: np.ndarray, weight: np.ndarray, top: int
+    clamped: Clamped, at: int, samples: np.ndarray, weight: np.ndarray, top: int, *, early: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """(flat index, change) of weights that all neurons that differ read, by the bounds of some."""
     way, odd = clamped.ways[at], clamped.neurons
@@ -115,7 +117,7 @@ def _shared(
     for rank, neuron in enumerate(telling):
         found = seen(clamped, at, int(neuron), samples)
         assert found is not None
-        low, high = (v[: len(found.weights)] for v in found.tangent.between())
+        low, high = (v[: len(found.weights)] for v in found.tangent.between(early=early))
         here = {
             int(w): (float(a), float(b))
             for w, a, b, i in zip(found.weights, low, high, found.inputs, strict=True)
@@ -134,8 +136,8 @@ def _shared(
         }
     many = max(4, min(24, _PAIRS // max(1, len(common))))
     flats, changes = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for w, (low, high) in common.items():
-        some = grid(low, high, int(weight[w]), -top - 1, top, many)
+    for w, bounds in common.items():
+        some = grid(*bounds, int(weight[w]), -top - 1, top, many)
         flats.append(np.full(len(some), w))
         changes.append(some)
     return np.concatenate(flats), np.concatenate(changes)
@@ -194,7 +196,7 @@ def _explains(
     faulty = way.arriving(flat, change, lanes.sample, lanes.neuron)
     more = delayed(faulty - way.arrives[:, lanes.sample, lanes.neuron], way.projection.delay)
     arriving = clamped.alone.entering[:, lanes.sample, lanes.neuron] + more
-    return clamped.mismatches(lanes, len(flats), arriving, {}) == 0
+    return np.asarray(clamped.mismatches(lanes, len(flats), arriving, {}) == 0)
 
 
 def memory_bits(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
@@ -209,7 +211,7 @@ def memory_bits(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
                     if (new != weight).sum() > 1:
                         ends = f"from {way.projection.source!r} to {clamped.name!r}"
                         said = f"bit {bit} of {text} {ends} is stuck at {value} on the device"
-                        yield from whole(clamped, at, samples, new, "stuck bit", said, 0.25 * part / bits / 2)
+                        yield from whole(clamped, at, samples, new, "stuck bit", said, 0.1 * part / bits / 2)
 
 
 def _words(clamped: Clamped, weight: np.ndarray) -> Iterator[tuple[str, np.ndarray, float]]:
