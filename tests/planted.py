@@ -1,7 +1,7 @@
 """Devices with one fault, of every kind that a cause is told of: what such a device's record would be.
 
-Nothing here is of :mod:`nirdeploy.proof.causes`: faults of numbers are changes of the network, those of inputs changes of
-the stimulus, and the rest is stepped here by the definition of a step.
+Nothing here is of :mod:`nirdeploy.proof.causes`: faults of numbers are changes of the network, those of inputs changes
+of the stimulus, and the rest is stepped here by the definition of a step.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _step_shifted(network: IntegerNetwork, x: np.ndarray, rng: np.random.Generat
     if rng.integers(2):
         return population.name, "late", stepped(network, x, population.name, late=True)
     record = integer.simulate(network, x)
-    held = {n: v for n, v in [*record.spikes.items(), *record.membrane.items()]}[population.name]
+    held = {**record.spikes, **record.membrane}[population.name]
     moved = np.concatenate([held[1:], held[:1] * 0])
     spiking = {population.name: moved} if population.spiking else {}
     still = {} if population.spiking else {population.name: moved}
@@ -238,7 +238,7 @@ def stepped(
     kept: Callable[[np.ndarray], np.ndarray] = lambda v: v,
     late: bool = False,
 ) -> SpikeRecord:
-    """The network stepped, of which one population sends something else, keeps other membranes, or sends a step late."""
+    """The network stepped; one population sends something else, keeps other membranes, or sends a step late."""
     record = integer.simulate(network, x)
     signals = {network.inputs[0][0]: x.reshape(*x.shape[:2], -1).astype(np.int64)}
     states = {p.name: integer.start(p, x.shape[1]) for p in _populations(network)}

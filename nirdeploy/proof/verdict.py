@@ -83,8 +83,8 @@ class Verdict:
     ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
     ``reads``: what was compared of samples as a whole; empty: every step was. ``apart``: why the records are not of one
     network and one run, or that nothing was measured. ``coverage``: what the stimulus exercised, where that was looked
-    at; ``cover``: the percentage that is asked of it. ``cause``: what would make a device differ so, where that was looked
-    for.
+    at; ``cover``: the percentage that is asked of it. ``cause``: what would make a device differ so, where that was
+    looked for.
     """
 
     expected: str

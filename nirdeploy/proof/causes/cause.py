@@ -12,10 +12,10 @@ class Explained:
     """One fault of a device, and how much of the difference it explains.
 
     ``kind``: of :data:`nirdeploy.proof.causes.fault.KINDS`. ``population``: whose it is, or that which does not see its
-    ``source`` as it is. ``place``: what of it, such as a weight's index. ``should``, ``device``: the number as it should
-    be and as it would be; ``others``: the least and the largest that explain the same. ``explains``: differing cells
-    that it explains, less those in which it differs and the device does not. ``likely``: how much of all faults of its
-    kind looks like this, beside those of other kinds.
+    ``source`` as it is. ``place``: what of it, such as a weight's index. ``should``, ``device``: the number as it
+    should be and as it would be; ``others``: the least and the largest that explain the same. ``explains``: differing
+    cells that it explains, less those in which it differs and the device does not. ``likely``: how much of all faults
+    of its kind looks like this, beside those of other kinds.
     """
 
     kind: str
@@ -75,11 +75,12 @@ class Cause:
             first, *others = self.faults
             yield f"cause on the device: {first.text}; {self._explains(first)}"
             if others:
-                yield f"{len(others)} other{'s' if len(others) > 1 else ''} explain{'' if len(others) > 1 else 's'} the same:"
+                yield f"{len(others)} others explain the same:" if len(others) > 1 else "another explains the same:"
                 yield from (f"  {other.kind}: {other.text}" for other in others)
         else:
             where = f"; it begins in {self.population!r}" if self.population else ""
-            yield f"cause on the device: not known, no single fault explains all {self.differing:,} differing cells{where}"
+            cells = f"all {self.differing:,} differing cells"
+            yield f"cause on the device: not known, no single fault explains {cells}{where}"
             yield from (f"  nearest: {fault.text}; {self._explains(fault)}" for fault in self.faults)
 
     def _explains(self, fault: Explained) -> str:

@@ -1,7 +1,7 @@
 """clamped: a population by what the device itself says reached it.
 
-Where what a population did does not follow from what its sources did, by the device's own record, the fault is its own:
-in its numbers, in what leads to it, or in how its spikes leave it. What other populations do wrong does not matter here.
+Where what a population did does not follow from what its sources did, by the device's own record, the fault is its
+own: in its numbers, in what leads to it, or in how its spikes leave it. What others do wrong does not matter here.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Clamped:
         samples: np.ndarray,
         delays: Mapping[int, int] | None = None,
     ) -> bool:
-        """Whether every cell is explained, in a sample, in some and in all, if projections bring what ``brings`` says of
-        samples, or bring it by other delays."""
+        """Whether every cell is explained, in a sample, in some and in all, if projections bring what ``brings`` says
+        of samples, or bring it by other delays."""
         for where in (samples[:1], samples, np.arange(self.device.shape[1])):
             out = self.out(self.arriving(brings(where), delays, where))
             if (out != self.device[:, where]).any():

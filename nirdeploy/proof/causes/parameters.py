@@ -1,4 +1,4 @@
-"""parameters: thresholds, decays, biases, resets and starts that may be other numbers, of a neuron, a channel or all."""
+"""parameters: thresholds, decays, biases, resets and starts that may be others, of a neuron, a channel or all."""
 
 from __future__ import annotations
 

@@ -190,8 +190,8 @@ def _recorded(network: IntegerNetwork, measured: SpikeRecord) -> dict[str, np.nd
         values = held[population.name]
         if values.shape[2:] != population.shape or values.dtype.kind not in "bui":
             raise InputShapeError(
-                f"the record's {population.name!r} holds {values.dtype} of shape {values.shape[2:]}, the network's is of "
-                f"shape {population.shape}",
+                f"the record's {population.name!r} holds {values.dtype} of shape {values.shape[2:]}, the network's is "
+                f"of shape {population.shape}",
                 hint="give a device's record of this build",
             )
         found[population.name] = values.reshape(*values.shape[:2], -1).astype(np.int64)

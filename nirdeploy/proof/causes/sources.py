@@ -11,10 +11,14 @@ import numpy as np
 from nirdeploy.proof.causes.clamped import Clamped
 from nirdeploy.proof.causes.fault import Change, Fault, addressed, late, permuted, set_to
 from nirdeploy.proof.causes.hypothesis import Hypothesis, index, named
-from nirdeploy.proof.causes.weights import Seen, seen
+from nirdeploy.proof.causes.tangent import Tangent, tangent
+from nirdeploy.proof.causes.weights import read_by
+from nirdeploy.proof.coverage.way import delayed
 
 _SOME = 300  # channels, or pairs of them, that are tried one by one at most
 _ALL_PAIRS = 24  # channels of which all pairs are tried
+_WIDE = 4096  # channels of which a neuron's sum is written out
+_NUMBERS = 1 << 23  # of a tangent, held at once
 _BINDING = 96  # cells that bind a pair of channels most
 _LATER = 8  # steps that a delay may be longer
 
@@ -81,9 +85,7 @@ Found = tuple[str, tuple[int, ...], str, float, Change]
 
 def _changes(clamped: Clamped, view: View, samples: np.ndarray) -> Iterator[Found]:
     """(kind, place, in words, how likely of its kind, change) of what is worth trying."""
-    sees = seen(clamped, view.at, int(clamped.neurons[0]), samples)
-    if clamped.ways[view.at].projection.pool is not None:
-        sees = None  # what it reads are sums of channels
+    sees = _sees(clamped, view, samples)
     active = np.flatnonzero((clamped.signals[view.source] != 0).any(axis=(0, 1)))
     if view.size > 1:
         yield "input lost", (), "nothing arrives", 0.1, set_to(np.arange(view.size), 0)
@@ -97,7 +99,7 @@ def _changes(clamped: Clamped, view: View, samples: np.ndarray) -> Iterator[Foun
             at = index(channel, view.shape)
             text = f"channel {named(at)} is stuck at 1"
             yield "stuck bit", at, text, 0.1 / view.size, set_to(np.array([channel]), 1)
-    for a, b in _pairs(clamped, view, sees, active):
+    for a, b in _pairs(view, sees, active):
         order = np.arange(view.size)
         order[[a, b]] = b, a
         places = index(a, view.shape), index(b, view.shape)
@@ -109,6 +111,29 @@ def _changes(clamped: Clamped, view: View, samples: np.ndarray) -> Iterator[Foun
         yield "step shifted", (steps,), text, 0.1 / abs(steps), late(steps)
     for text, part, change in addresses(view.shape, view.most):
         yield "stuck bit", (), text, 0.25 * part, change
+
+
+@dataclass(frozen=True)
+class Sees:
+    """What the neuron that differs most takes of every channel: float (channels,), and how far that moves it."""
+
+    weight: np.ndarray
+    tangent: Tangent
+
+
+def _sees(clamped: Clamped, view: View, samples: np.ndarray) -> Sees | None:
+    """None where that is no sum (behind a maximum), or there are very many channels."""
+    way, neuron = clamped.ways[view.at], int(clamped.neurons[0])
+    if way.projection.maximum is not None or view.size > _WIDE:
+        return None
+    weights, read = read_by(way, neuron)
+    row = np.zeros(way.projection.operator.inputs)
+    np.add.at(row, read[read >= 0], way.projection.weight.ravel()[weights[read >= 0]].astype(np.float64))
+    if way.projection.pool is not None:
+        row = way.projection.pool.apply(np.eye(view.size)) @ row
+    samples = samples[: max(1, _NUMBERS // (len(clamped.device) * view.size))]
+    x = clamped.signals[view.source][:, samples].astype(np.float64) * 2.0**way.shift
+    return Sees(row, tangent(clamped, neuron, samples, delayed(x, way.projection.delay)))
 
 
 def _planes(view: View) -> Iterator[Found]:
@@ -132,41 +157,36 @@ def swapped_planes(shape: tuple[int, ...], a: int, b: int) -> Change:
     return permuted(planes.ravel())
 
 
-def _worth(clamped: Clamped, view: View, sees: Seen | None, channels: np.ndarray, value: int) -> np.ndarray:
+def _worth(clamped: Clamped, view: View, sees: Sees | None, channels: np.ndarray, value: int) -> np.ndarray:
     """Channels that the neuron which differs most reads, and of which it may be that they are always ``value``."""
     if sees is None:
         return channels[:_SOME]
-    weight = clamped.ways[view.at].projection.weight.ravel()[sees.weights].astype(np.float64)
-    moves = sees.tangent.moves[:, :, : len(weight)]
-    moved = -moves * weight
-    if value:
-        one = sees.tangent.moves[:, :, len(weight)][..., None]  # the bias's: 1 in every step
-        moved = moved + one * weight * 2.0 ** clamped.ways[view.at].shift
-    fits = np.flatnonzero((sees.tangent.fits(moved) == 0) & (sees.inputs >= 0) & (weight != 0))
-    reads = sees.inputs[fits]
-    if value and clamped.population.synaptic:  # a current's bias moves otherwise: all are tried
-        reads = sees.inputs[sees.inputs >= 0]
+    reads = np.flatnonzero(sees.weight)
+    if not (value and clamped.population.synaptic):  # a current's bias moves otherwise: all are tried
+        moved = -sees.tangent.moves[:, :, reads]
+        if value:  # as the bias does, which is 1 in every step
+            moved = moved + sees.tangent.moves[:, :, view.size][..., None] * 2.0 ** clamped.ways[view.at].shift
+        reads = reads[sees.tangent.fits(moved * sees.weight[reads]) == 0]
     return np.intersect1d(reads, channels)[:_SOME]
 
 
-def _pairs(clamped: Clamped, view: View, sees: Seen | None, active: np.ndarray) -> list[tuple[int, int]]:
+def _pairs(view: View, sees: Sees | None, active: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of channels that may be swapped."""
-    every = np.arange(view.size)
-    if view.size <= _ALL_PAIRS:
-        return [(a, b) for a, b in itertools.combinations(every.tolist(), 2) if a in active or b in active]
-    if sees is None:
-        return list(itertools.islice(itertools.combinations(active.tolist(), 2), _SOME))
-    tangent, reads = sees.tangent, np.flatnonzero(sees.inputs >= 0)
-    weight = clamped.ways[view.at].projection.weight.ravel()[sees.weights[reads]].astype(np.float64)
+    if view.size <= _ALL_PAIRS or sees is None:
+        every = range(view.size) if view.size <= _ALL_PAIRS else active.tolist()
+        pairs = itertools.combinations(every, 2)
+        sends = set(active.tolist())
+        return list(itertools.islice((pair for pair in pairs if sends & set(pair)), _SOME))
+    tangent, weight = sees.tangent, sees.weight
     low, high = (v.ravel() for v in (tangent.low - tangent.slack, tangent.high + tangent.slack))
     room = np.minimum(-low, high)  # the least there is until a bound is broken: negative where one is
     cells = np.argsort(room)[:_BINDING]
-    moves = tangent.moves.reshape(len(room), -1)[cells][:, reads]
-    found = []
-    for a in range(len(reads)):
+    moves = tangent.moves.reshape(len(room), -1)[cells][:, : view.size]
+    found: list[tuple[int, int]] = []
+    for a in range(view.size):
         moved = (weight[a] - weight[a + 1 :]) * (moves[:, a + 1 :] - moves[:, [a]])
         good = ((moved >= low[cells, None]) & (moved <= high[cells, None])).all(axis=0)
-        found += [(int(sees.inputs[reads[a]]), int(sees.inputs[reads[a + 1 + b]])) for b in np.flatnonzero(good)]
+        found += [(a, a + 1 + int(b)) for b in np.flatnonzero(good)]
     return found[:_SOME]
 
 

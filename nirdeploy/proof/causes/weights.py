@@ -47,13 +47,14 @@ def _seen(clamped: Clamped, at: int, neuron: int, samples: np.ndarray) -> Seen |
     way = clamped.ways[at]
     if way.projection.maximum is not None:
         return None
-    weights, read = _read(way, neuron)
+    weights, read = read_by(way, neuron)
     samples = samples[: max(1, _NUMBERS // (len(clamped.device) * (len(weights) + 5)))]
     x = way.x[:, samples[:, None], np.maximum(read, 0)].astype(np.float64) * (read >= 0)
     return Seen(weights, read, tangent(clamped, neuron, samples, delayed(x * 2.0**way.shift, way.projection.delay)))
 
 
-def _read(way: Way, neuron: int) -> tuple[np.ndarray, np.ndarray]:
+def read_by(way: Way, neuron: int) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of a neuron, by their flat index, and the number of the operator's input that each takes, or -1."""
     operator = way.projection.operator
     if isinstance(operator, Dense):
         return neuron * operator.inputs + np.arange(operator.inputs), np.arange(operator.inputs)
