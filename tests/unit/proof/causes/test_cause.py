@@ -19,7 +19,6 @@ from nirdeploy.sim.integer import simulate
 from tests.planted import stimulus
 from tests.unit.proof.coverage import small
 
-
 #: Two weights of two neurons.
 TWO = (0, (3, 2), 30), (0, (2, 0), -30)
 
@@ -54,7 +53,9 @@ def test_a_weight_is_told_with_its_place_and_both_numbers(network: IntegerNetwor
     assert first.should == now
     assert first.others is not None
     assert first.others[0] <= now - 20 <= first.others[1]
-    assert f"one weight from 'in0' to 'p0': [3, 2] is {first.device} on the device where it should be {now}" in first.text
+    assert (
+        f"one weight from 'in0' to 'p0': [3, 2] is {first.device} on the device where it should be {now}" in first.text
+    )
     assert f"explains {verdict.mismatches:,} of {verdict.mismatches:,} differing cells" in verdict.summary()
 
 
