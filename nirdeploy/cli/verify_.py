@@ -82,17 +82,10 @@ def command(
     from nirdeploy.proof.report import junit as xml
 
     if what.is_dir():
-        if stimulus is None:
-            raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {what} -x STIMULUS.npz [-p PORT]")
-        if measured is not None and port is not None:
-            raise UsageProblem(
-                f"verify takes a device's record ({measured}) or a port ({port}), not both",
-                hint=f"verify {what} -x STIMULUS.npz -p PORT, or verify {what} MEASURED.nird -x STIMULUS.npz",
-            )
+        kept = _kept(what, measured, stimulus, port)
         built = pipeline.Build.load(what, target)
-        x, own = options.stimulus(stimulus)
+        x, own = options.stimulus(Path(str(stimulus)))
         known = own if labels is None else options.labels_of(labels)
-        kept = None if measured is None else _kept(measured)
         report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent, kept)
         report = _covered(report, built, x, options.probes(probe), cover, cover_bits, as_json)
     else:
@@ -199,11 +192,18 @@ def _witnesses(
     )
 
 
-def _kept(path: Path) -> SpikeRecord:
-    """A device's record."""
+def _kept(build: Path, measured: Path | None, stimulus: Path | None, port: str | None) -> SpikeRecord | None:
+    """A device's record to hold against a build, where one was given."""
     from nirdeploy import SpikeRecord
 
-    return SpikeRecord.load(path)
+    if stimulus is None:
+        raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {build} -x STIMULUS.npz [-p PORT]")
+    if measured is not None and port is not None:
+        raise UsageProblem(
+            f"verify takes a device's record ({measured}) or a port ({port}), not both",
+            hint=f"verify {build} -x STIMULUS.npz -p PORT, or verify {build} MEASURED.nird -x STIMULUS.npz",
+        )
+    return None if measured is None else SpikeRecord.load(measured)
 
 
 def _covered(

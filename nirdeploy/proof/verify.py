@@ -51,6 +51,20 @@ def verify(
     """
     if isinstance(expected, Tally) or isinstance(measured, Tally):
         return _sample_by_sample(expected, measured, populations, allow_silent, same_network)
+    verdict = _step_for_step(expected, measured, populations, allow_silent, same_network)
+    if built is None or x is None or not verdict.mismatches:
+        return verdict
+    return replace(verdict, cause=search.cause(built, x, measured))
+
+
+def _step_for_step(
+    expected: SpikeRecord,
+    measured: SpikeRecord,
+    populations: Sequence[str] | None,
+    allow_silent: bool,
+    same_network: bool,
+) -> Verdict:
+    """As :func:`verify`, of two records."""
     names = _chosen(expected, measured, populations)
     apart = disagreements(expected, measured, same_network=same_network)
     expected, measured = _step_by_step(expected, measured)
@@ -68,7 +82,7 @@ def verify(
             left_out[name] = ", ".join(lacking)
         if spikes not in ("", _BOTH) or _BOTH not in (spikes, membrane):
             missing.append(name)
-    verdict = Verdict(
+    return Verdict(
         expected=expected.source,
         measured=measured.source,
         steps=expected.steps,
@@ -81,9 +95,6 @@ def verify(
         allow_silent=allow_silent,
         apart=apart,
     )
-    if built is None or x is None or not verdict.mismatches:
-        return verdict
-    return replace(verdict, cause=search.cause(built, x, measured))
 
 
 def unmeasured(expected: SpikeRecord, why: str) -> Verdict:

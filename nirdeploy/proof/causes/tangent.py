@@ -61,76 +61,99 @@ class Tangent:
 
 def tangent(clamped: Clamped, neuron: int, samples: np.ndarray, directions: np.ndarray) -> Tangent:
     """Of what arrives: ``directions`` (T, S, K), float, in the membrane's unit; behind these :data:`ADDED`."""
-    population, formats, rules = clamped.population, clamped.network.formats, clamped.population.rules
-    time, batch, many = directions.shape
-    unity = float(1 << formats.decay_bits)
-
-    def own(name: str) -> int:
-        return int(np.broadcast_to(getattr(population, name), (population.size,))[neuron])
-
-    decay, synapse_decay = np.array(own("decay")), np.array(own("synapse_decay"))
-    threshold, size, reset_value = own("threshold"), own("spike_size"), own("reset_value")
-    top, bottom = formats.state_max, -formats.state_max - 1
-    arriving = clamped.alone.entering[:, samples, neuron]
-    device = clamped.device[:, samples, neuron]
-    at = {name: many + place for place, name in enumerate(ADDED)}
-    extra = np.zeros((batch, many + len(ADDED)))
-    moves = np.zeros((time, batch, many + len(ADDED)))
+    follow = _Follow(clamped, neuron, directions.shape[2], len(samples))
+    arriving, device = (v[:, samples, neuron] for v in (clamped.alone.entering, clamped.device))
+    late = clamped.population.rules.spike_delay
+    said = np.concatenate([device[1:], device[:1] * 0]) if late else device
+    time, batch, _ = directions.shape
     low, high = np.full((time, batch), -np.inf), np.full((time, batch), np.inf)
-    v = np.full(batch, own("initial"), dtype=np.int64)
-    i, z = np.zeros(batch, dtype=np.int64), np.zeros(batch, dtype=np.int64)
-    dv, di = extra.copy(), extra.copy()
-    dv[:, at[START]] = 1
-
-    def after(v: np.ndarray, dv: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if rules.reset == "subtract":
-            dv = dv.copy()
-            dv[:, at[RESET]] -= z
-            return np.clip(v - z * reset_value, bottom, top), dv
-        if rules.reset == "zero":
-            gone = np.zeros_like(dv)
-            gone[:, at[RESET]] = 1
-            return np.where(z > 0, reset_value, v), np.where(z[:, None] > 0, gone, dv)
-        return v, dv
-
-    said = np.concatenate([device[1:], device[:1] * 0]) if rules.spike_delay else device
+    moves = np.zeros((time, batch, directions.shape[2] + len(ADDED)))
     for t in range(time):
-        entering, added = arriving[t], np.concatenate([directions[t], np.zeros((batch, len(ADDED)))], axis=1)
-        if population.synaptic:
-            added[:, at[SYNAPSE_BIAS]] = 1
-            current = np.clip(
-                decayed(i, synapse_decay, formats.decay_bits) + entering + own("synapse_bias"), bottom, top
-            )
-            moved = di * (float(synapse_decay) / unity) + added
-            entering, added = (current, moved) if rules.synapse_order == "new" else (i, di)
-            i, di = current, moved
-        before = (v > threshold).astype(np.int64) if rules.reset_guard else None
-        if rules.reset_delay and rules.reset_before:
-            v, dv = after(v, dv, z)
-        v = np.clip(decayed(v, decay, formats.decay_bits) + entering + own("bias"), bottom, top)
-        dv = dv * (float(decay) / unity) + added
-        dv[:, at[BIAS]] += 1
-        if not population.spiking:
-            low[t] = high[t] = device[t] - v
-            moves[t] = dv
-            continue
-        if rules.reset_delay and not rules.reset_before:
-            v, dv = after(v, dv, z)
-        compared, moved = (v, dv) if before is None else after(v, dv, before)
-        z = said[t]
-        if not (rules.spike_delay and t == time - 1):
-            one = threshold + np.maximum(z - 1, 0) * size + 1 - compared
-            low[t] = np.where(z > 0, one, -np.inf)
-            bounded = rules.multi & (z < rules.max_spikes)
-            high[t] = np.where(z == 0, threshold - compared, np.where(bounded, threshold + z * size - compared, np.inf))
+        membrane, moved = follow.integrated(arriving[t], directions[t])
+        if not clamped.population.spiking:
+            low[t] = high[t] = device[t] - membrane
             moves[t] = moved
-            moves[t, :, at[THRESHOLD]] = -1
-        if not rules.reset_delay:
-            v, dv = after(v, dv, z)
-        if rules.bounded:
-            v = np.maximum(v, -size)
-    lost = 1.0 / max(1 - abs(int(decay)) / unity, 1 / time)
-    slack = 2.0 + 1.5 * lost * (
-        1 + (1.0 / max(1 - abs(int(synapse_decay)) / unity, 1 / time) if population.synaptic else 0)
-    )
-    return Tangent(low, high, moves, slack)
+            continue
+        if not (late and t == time - 1):  # what it does then is said in no step
+            low[t], high[t] = follow.bounds(membrane, said[t])
+            moves[t] = moved
+            moves[t, :, follow.at[THRESHOLD]] = -1
+        follow.spiked(said[t])
+    return Tangent(low, high, moves, follow.slack(time))
+
+
+class _Follow:
+    """A neuron's membrane by what arrives and by the device's spikes, and what it moves by one of each direction."""
+
+    def __init__(self, clamped: Clamped, neuron: int, many: int, batch: int) -> None:
+        self.population, self.formats = clamped.population, clamped.network.formats
+        self.rules, self.neuron, self.many = self.population.rules, neuron, many
+        self.at = {name: many + place for place, name in enumerate(ADDED)}
+        self.unity = float(1 << self.formats.decay_bits)
+        self.decay, self.synapse_decay = np.array(self.own("decay")), np.array(self.own("synapse_decay"))
+        self.v = np.full(batch, self.own("initial"), dtype=np.int64)
+        self.i = self.z = np.zeros(batch, dtype=np.int64)
+        self.dv, self.di = np.zeros((batch, many + len(ADDED))), np.zeros((batch, many + len(ADDED)))
+        self.dv[:, self.at[START]] = 1
+
+    def own(self, name: str) -> int:
+        return int(np.broadcast_to(getattr(self.population, name), (self.population.size,))[self.neuron])
+
+    def _held(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.clip(values, -self.formats.state_max - 1, self.formats.state_max))
+
+    def _after(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Membrane and moves when spikes have reset it."""
+        if self.rules.reset == "subtract":
+            moved = self.dv.copy()
+            moved[:, self.at[RESET]] -= z
+            return self._held(self.v - z * self.own("reset_value")), moved
+        if self.rules.reset == "zero":
+            gone = np.zeros_like(self.dv)
+            gone[:, self.at[RESET]] = 1
+            return np.where(z > 0, self.own("reset_value"), self.v), np.where(z[:, None] > 0, gone, self.dv)
+        return self.v, self.dv
+
+    def integrated(self, entering: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A step up to the threshold: the membrane that is held against it, and its moves."""
+        added = np.concatenate([directions, np.zeros((len(directions), len(ADDED)))], axis=1)
+        bits = self.formats.decay_bits
+        if self.population.synaptic:
+            added[:, self.at[SYNAPSE_BIAS]] = 1
+            kept = decayed(self.i, self.synapse_decay, bits)
+            current = self._held(kept + entering + self.own("synapse_bias"))
+            moved = self.di * (float(self.synapse_decay) / self.unity) + added
+            entering, added = (current, moved) if self.rules.synapse_order == "new" else (self.i, self.di)
+            self.i, self.di = current, moved
+        before = (self.v > self.own("threshold")).astype(np.int64) if self.rules.reset_guard else None
+        if self.rules.reset_delay and self.rules.reset_before:
+            self.v, self.dv = self._after(self.z)
+        self.v = self._held(decayed(self.v, self.decay, bits) + entering + self.own("bias"))
+        self.dv = self.dv * (float(self.decay) / self.unity) + added
+        self.dv[:, self.at[BIAS]] += 1
+        if self.population.spiking and self.rules.reset_delay and not self.rules.reset_before:
+            self.v, self.dv = self._after(self.z)
+        return (self.v, self.dv) if before is None else self._after(before)
+
+    def bounds(self, compared: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How much more the membrane must be and may be for the device's spikes: float (S,) twice."""
+        threshold, size = self.own("threshold"), self.own("spike_size")
+        low = np.where(z > 0, threshold + np.maximum(z - 1, 0) * size + 1 - compared, -np.inf)
+        several = np.where(self.rules.multi & (z < self.rules.max_spikes), threshold + z * size - compared, np.inf)
+        return low, np.where(z == 0, threshold - compared, several)
+
+    def spiked(self, z: np.ndarray) -> None:
+        """What the device's spikes leave."""
+        self.z = z
+        if not self.rules.reset_delay:
+            self.v, self.dv = self._after(z)
+        if self.rules.bounded:
+            self.v = np.maximum(self.v, -self.own("spike_size"))
+
+    def slack(self, time: int) -> float:
+        """What roundings may come to in so many steps."""
+
+        def lasts(decay: np.ndarray) -> float:
+            return 1.0 / max(1 - abs(float(decay)) / self.unity, 1 / time)
+
+        return 2.0 + 1.5 * lasts(self.decay) * (1 + (lasts(self.synapse_decay) if self.population.synaptic else 0))
