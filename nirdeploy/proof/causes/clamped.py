@@ -168,6 +168,17 @@ class Clamped:
                     break
         return found + np.bincount(lanes.hypothesis, odd, hypotheses).astype(np.int64)
 
+    def trains(self, lanes: Lanes, arriving: np.ndarray, fields: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What neurons with other numbers send by what arrives: int64 (T, lanes)."""
+        held: dict[str, Any] = dict(fields)
+        population = replace(copies(self.population, lanes.neuron), **held)
+        state, found = integer.start(population, 1), np.zeros_like(arriving)
+        self.work += arriving.size
+        for t in range(len(arriving)):
+            out, state, _ = integer.step(state, arriving[t][None], population, self.network.formats)
+            found[t] = out[0]
+        return found
+
     def chunks(self, hypotheses: int, each: int) -> list[slice]:
         """Hypotheses of so many lanes each, some at a time."""
         some = max(1, _NUMBERS // max(1, len(self.device) * each))

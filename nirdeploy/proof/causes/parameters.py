@@ -71,7 +71,7 @@ Bounds = list[list[tuple[np.ndarray, np.ndarray]]]
 
 def _worth(clamped: Clamped, kind: str, values: np.ndarray, between: Bounds, absolute: bool) -> np.ndarray:
     """Numbers to add, or to set: those that the bounds of all neurons that tell most allow."""
-    least, most = _limits(clamped, kind)
+    least, most = number_limits(clamped, kind)
     telling = clamped.neurons[: len(between)]
     now = 0 if absolute else int(values[telling[0]])
     if kind in DECAYS and most <= _SCAN:
@@ -98,7 +98,7 @@ def _worth(clamped: Clamped, kind: str, values: np.ndarray, between: Bounds, abs
     return np.append(tried, 0) if absolute and low <= 0 <= high else tried
 
 
-def _limits(clamped: Clamped, kind: str) -> tuple[int, int]:
+def number_limits(clamped: Clamped, kind: str) -> tuple[int, int]:
     """The least and the largest that a register holds; of decays, one of as many bits as 1 takes."""
     least, most = limits(kind, clamped.network.formats)
     return least, 2 * most - 1 if kind in DECAYS else most
@@ -144,7 +144,7 @@ def _said(
     clamped: Clamped, kind: str, scope: Scope, values: np.ndarray, found: np.ndarray, absolute: bool
 ) -> Hypothesis:
     text, neurons, part = scope
-    least, most = _limits(clamped, kind)
+    least, most = number_limits(clamped, kind)
     own, span = values[neurons], most - least
     same = not absolute and bool((own == own[0]).all())
     others = (int(found.min()), int(found.max()))

@@ -14,7 +14,7 @@ import numpy as np
 
 from nirdeploy.errors import InputShapeError
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.proof.causes import faulty
+from nirdeploy.proof.causes import faulty, unrecorded
 from nirdeploy.proof.causes.cause import Cause, Explained
 from nirdeploy.proof.causes.clamped import Clamped
 from nirdeploy.proof.causes.fault import Fault, late
@@ -31,6 +31,7 @@ SAMPLES = 8  # hypotheses are tried in first
 _NUMBERS = 1 << 24  # of a population that are looked at: steps x samples x neurons
 _POPULATIONS = 3  # that do not do what their sources ask for, in which faults are looked for
 _FINAL = 2  # hypotheses of a kind and population that are run in the whole network
+_VERIFIED = 30  # faults of a population that is not recorded that are run on all samples
 _LISTED = 8
 
 
@@ -87,7 +88,7 @@ class _Search:
             return Cause(0)
         suspects = self.suspects()
         tried: list[tuple[int, Hypothesis]] = []
-        for found in self._final([*self._everywhere(), *self._of(suspects)]):
+        for found in self._final([*self._everywhere(), *self._of(suspects), *self._hidden()]):
             tried.append((self._left(found.fault), found))
         if not any(left == 0 for left, _ in tried):
             more = [
@@ -128,6 +129,29 @@ class _Search:
     def _of(self, suspects: list[Clamped]) -> Iterator[Hypothesis]:
         for clamped in suspects:
             yield from self._all(clamped)
+
+    def _hidden(self) -> Iterator[Hypothesis]:
+        """Faults in populations that are not recorded and lead to those that differ."""
+        odd = {name for name, values in self.device.items() if (values != self.expected[name]).any()}
+        behind: set[str] = set()
+        for name in reversed(self.order):
+            if name in odd or name in behind:
+                behind |= {p.source for p in self.network.into(name)}
+        unseen = [name for name in reversed(self.order) if name in behind and name not in self.device]
+        if not unseen:
+            return
+        often = np.sum([(self.device[n] != self.expected[n]).sum(axis=(0, 2)) for n in odd], axis=0)
+        some = np.sort(np.argsort(-often, kind="stable")[: unrecorded.SAMPLES])
+        signals = {name: v[:, some] for name, v in {**self.stimulus, **self.expected}.items()}
+        device = {name: values[:, some] for name, values in self.device.items()}
+        listed = ", ".join(map(repr, reversed(unseen)))
+        self.remarks.append(f"{listed} not recorded: a record of all populations (--probe all) tells more")
+        for name in unseen:
+            found, cut = unrecorded.unrecorded(self.network, name, signals, device)
+            if cut:
+                self.remarks.append(f"not every fault of {name!r} was tried")
+            likely = sorted(found, key=lambda h: -h.mass)[:_VERIFIED]
+            yield from (one for one in likely if self._left(one.fault) == 0)
 
     def _all(self, clamped: Clamped) -> Iterator[Hypothesis]:
         """Faults of every kind that explain all of a population."""
