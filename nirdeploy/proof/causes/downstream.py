@@ -31,16 +31,17 @@ class Downstream:
                 moved |= {*run}
         self.read = {p.source for run in self.runs for one in run for p in network.into(one)} - moved
         self.shown = [one for one in device if one in moved]
-        others = (int((device[one] != signals[one]).sum()) for one in device if one not in moved)
-        self.always = sum(others)
+        self.always = float(any((device[one] != signals[one]).any() for one in device if one not in moved))
+        self.part = {one: 1 / max(1, int(np.abs(device[one] - signals[one]).sum())) for one in device}
 
-    def left(self, trains: np.ndarray, lanes: Lanes, hypotheses: int, samples: int) -> np.ndarray:
-        """Cells of the record that differ from each hypothesis: int64 (hypotheses,).
+    def apart(self, trains: np.ndarray, lanes: Lanes, hypotheses: int, samples: int) -> np.ndarray:
+        """How far the record is from each hypothesis: float (hypotheses,), 0 where it is equal; about 1 a population
+        where it is as far as from the network as it should be.
 
         Args:
             trains: int64 (T, lanes), what a neuron sends in a sample; of a hypothesis one neuron, in every sample.
         """
-        steps, found = len(trains), np.zeros(hypotheses, dtype=np.int64)
+        steps, found = len(trains), np.full(hypotheses, self.always)
         size = self.signals[self.name].shape[2] + sum(self.signals[one].shape[2] for run in self.runs for one in run)
         size += sum(self.signals[one].shape[2] for one in self.read)
         many = max(1, _NUMBERS // (steps * samples * size))
@@ -54,11 +55,11 @@ class Downstream:
             for run in self.runs:
                 batch |= faulty.onward(self.network, run, batch)
             for one in self.shown:
-                odd = batch[one].reshape(steps, count, samples, -1) != self.device[one][:, None]
-                found[begin : begin + count] += odd.sum(axis=(0, 2, 3))
-        return found + self.always
+                odd = batch[one].reshape(steps, count, samples, -1) - self.device[one][:, None]
+                found[begin : begin + count] += np.abs(odd).sum(axis=(0, 2, 3)) * self.part[one]
+        return found
 
-    def of_fault(self, fault: Fault, stimulus: Mapping[str, np.ndarray]) -> int:
-        """Cells of the record that differ from a network with a fault."""
+    def of_fault(self, fault: Fault, stimulus: Mapping[str, np.ndarray]) -> float:
+        """How far the record is from a network with a fault."""
         said = faulty.run(fault, stimulus)
-        return sum(int((said[one] != values).sum()) for one, values in self.device.items())
+        return sum(float(np.abs(said[one] - v).sum()) * self.part[one] for one, v in self.device.items())

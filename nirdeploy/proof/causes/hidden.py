@@ -23,10 +23,10 @@ from nirdeploy.proof.causes.weights import read_by, with_weight
 from nirdeploy.proof.coverage.faults import DECAYS, FIELDS, kinds
 from nirdeploy.proof.coverage.way import delayed
 
-SAMPLES = 4  # that faults are tried in first
 _NEURONS = 512  # of a population that are tried at most
 _NEAR = 3  # neurons whose weights are tried
-_FINER = 10  # numbers that are searched more finely
+_WEIGHTS = 4000  # changes of weights that are tried of a small population
+_FINER = 30  # numbers that are searched more finely
 _LANES = 1 << 16  # hypotheses x samples that are stepped at once
 _SLOW = 600  # faults of populations on cycles that are tried
 
@@ -64,13 +64,17 @@ class Hidden:
 
     def one_neuron(self) -> Iterator[Hypothesis]:
         """Faults of one neuron that explain every cell of the samples that are tried."""
-        population, left = self.clamped.population, {}
+        population = self.clamped.population
+        left: dict[Tried, float] = {}
         neurons = list(range(min(population.size, _NEURONS)))
         self.cut |= population.size > _NEURONS
         coarse = [tried for neuron in neurons for tried in self._coarse(neuron)]
         left |= self._left(coarse)
         best = {neuron: min(left[t] for t in left if t[0].neuron == neuron) for neuron in neurons if left}
-        near = sorted(best, key=lambda neuron: best[neuron])[:_NEAR]
+        many = max(
+            _NEAR, _WEIGHTS // (1 + sum(10 * way.projection.operator.inputs for way in self.clamped.ways.values()))
+        )
+        near = sorted(best, key=lambda neuron: best[neuron])[:many]
         left |= self._left([tried for neuron in near for tried in self._weights(neuron)])
         for _ in range(3):
             more = [t for where in self._nearest(left) for t in self._finer(where, left) if t not in left]
@@ -117,16 +121,16 @@ class Hidden:
         values = np.broadcast_to(getattr(self.clamped.population, FIELDS[where.kind]), (self.clamped.population.size,))
         return int(values[where.neuron]), *number_limits(self.clamped, where.kind)
 
-    def _nearest(self, left: Mapping[Tried, int]) -> list[Where]:
-        found: dict[Where, int] = {}
+    def _nearest(self, left: Mapping[Tried, float]) -> list[Where]:
+        found: dict[Where, float] = {}
         for (where, _), cells in left.items():
             if where.kind != STUCK:
                 found[where] = min(cells, found.get(where, cells))
         return sorted(found, key=lambda where: found[where])[:_FINER]
 
-    def _finer(self, where: Where, left: Mapping[Tried, int]) -> Iterator[Tried]:
+    def _finer(self, where: Where, left: Mapping[Tried, float]) -> Iterator[Tried]:
         """Between the numbers beside the best."""
-        known = sorted([(change, cells) for (at, change), cells in left.items() if at == where] + [(0, 1 << 62)])
+        known = sorted([(change, cells) for (at, change), cells in left.items() if at == where] + [(0, np.inf)])
         least = min(cells for _, cells in known)
         places = [place for place, (_, cells) in enumerate(known) if cells == least]
         low = known[max(places[0] - 1, 0)][0]
@@ -135,9 +139,9 @@ class Hidden:
         spread = np.unique(np.linspace(max(low, bottom - now), min(high, top - now), 26).astype(np.int64))
         yield from ((where, int(change)) for change in spread if change)
 
-    def _left(self, tried: list[Tried]) -> dict[Tried, int]:
-        """Cells that differ all the same, of each."""
-        found: dict[Tried, int] = {}
+    def _left(self, tried: list[Tried]) -> dict[Tried, float]:
+        """How far the record is from each."""
+        found: dict[Tried, float] = {}
         if self.down.closed:
             self.cut |= len(tried) > _SLOW
             step = -(-len(tried) // _SLOW) or 1
@@ -176,7 +180,7 @@ class Hidden:
         picked = np.flatnonzero(np.isin(lanes.hypothesis, first))
         again = np.searchsorted(np.sort(first), lanes.hypothesis[picked])
         some = Lanes(again, lanes.sample[picked], lanes.neuron[picked])
-        left = self.down.left(trains[:, picked], some, len(first), self.samples)
+        left = self.down.apart(trains[:, picked], some, len(first), self.samples)
         return np.asarray(left[np.argsort(np.argsort(first))][same.ravel()])
 
     def _fault(self, where: Where, change: int) -> Fault:

@@ -95,7 +95,8 @@ class _Search:
                 h for one in suspects for n in one.neurons[:2] if len(one.neurons) > 1 for h in self._all(one.only(n))
             ]
             tried += [(self._left(found.fault), found) for found in self._final(more)]
-        population = suspects[0].name if suspects else ""
+        # Where what leads to it is not recorded, it may have begun there.
+        population = suspects[0].name if suspects and not self._unseen(suspects[0].name) else ""
         return Cause(self.differing, tuple(self._ranked(tried)), population, len(tried), tuple(self.remarks))
 
     def suspects(self) -> list[Clamped]:
@@ -130,14 +131,18 @@ class _Search:
         for clamped in suspects:
             yield from self._all(clamped)
 
+    def _unseen(self, *names: str) -> list[str]:
+        """Populations that are not recorded and lead to these, the nearest first."""
+        behind: set[str] = set()
+        for _ in self.order:
+            for name in (*names, *(behind - {*self.device})):
+                behind |= {p.source for p in self.network.into(name)}
+        return [name for name in reversed(self.order) if name in behind and name not in self.device]
+
     def _hidden(self) -> Iterator[Hypothesis]:
         """Faults in populations that are not recorded and lead to those that differ."""
         odd = {name for name, values in self.device.items() if (values != self.expected[name]).any()}
-        behind: set[str] = set()
-        for name in reversed(self.order):
-            if name in odd or name in behind:
-                behind |= {p.source for p in self.network.into(name)}
-        unseen = [name for name in reversed(self.order) if name in behind and name not in self.device]
+        unseen = self._unseen(*odd)
         if not unseen:
             return
         often = np.sum([(self.device[n] != self.expected[n]).sum(axis=(0, 2)) for n in odd], axis=0)

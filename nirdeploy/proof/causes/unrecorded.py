@@ -20,8 +20,8 @@ from nirdeploy.proof.causes.weights import with_weight
 from nirdeploy.proof.coverage.faults import FIELDS, kinds
 
 SAMPLES = 4  # that faults are tried in first
-_TRIED = 1500  # faults of a population that are tried at most
-_PAIRS = 24  # channels or neurons of which all pairs are tried
+_TRIED = 2500  # faults of a population that are tried at most
+_PAIRS = 40  # channels or neurons of which all pairs are tried
 
 
 def unrecorded(
