@@ -21,6 +21,7 @@ from nirdeploy.proof.coverage.way import Way, delayed
 from nirdeploy.sim import integer
 
 _NUMBERS = 1 << 21  # that are held at once: steps x lanes
+WORK = 400_000_000  # neurons that are stepped in a population at most: steps x samples x neurons x hypotheses
 _COMPACT = 8  # steps until lanes are left out whose hypothesis has failed
 
 
@@ -118,6 +119,8 @@ class Clamped:
     ) -> bool:
         """Whether every cell is explained, in a sample, in some and in all, if projections bring what ``brings`` says
         of samples, or bring it by other delays."""
+        if self.work > WORK:
+            return False
         for where in (samples[:1], samples, np.arange(self.device.shape[1])):
             out = self.out(self.arriving(brings(where), delays, where))
             if (out != self.device[:, where]).any():

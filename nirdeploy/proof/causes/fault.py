@@ -86,6 +86,25 @@ def late(steps: int) -> Change:
     return change
 
 
+#: What stands in the steps that a shift leaves open: nothing, what left at the other end, what stands beside them.
+OPEN = ("", ", what leaves at one end enters at the other", ", the step at the end twice")
+
+
+def shifted(steps: int, left: str) -> Change:
+    """As :func:`late`, with one of :data:`OPEN` in the steps that are left."""
+
+    def change(values: np.ndarray) -> np.ndarray:
+        moved = late(steps)(values)
+        gone = slice(0, steps) if steps > 0 else slice(steps, None)
+        if left == OPEN[1]:
+            moved[gone] = np.roll(values, steps, axis=0)[gone]
+        elif left == OPEN[2]:
+            moved[gone] = values[:1] if steps > 0 else values[-1:]
+        return moved
+
+    return change
+
+
 def set_to(neurons: np.ndarray, value: int) -> Change:
     """Some neurons always send the same."""
 

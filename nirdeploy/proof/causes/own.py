@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nirdeploy.proof.causes.clamped import Bits, Clamped, Lanes
-from nirdeploy.proof.causes.fault import Change, Fault, Stuck, late, permuted, set_to
+from nirdeploy.proof.causes.fault import OPEN, Change, Fault, Stuck, permuted, set_to, shifted
 from nirdeploy.proof.causes.hypothesis import Hypothesis, index, named
 from nirdeploy.proof.causes.parameters import scopes
 from nirdeploy.proof.causes.sources import addresses, swapped_planes
@@ -63,10 +63,10 @@ def _changes(clamped: Clamped) -> Iterator[Found]:
             a, b = channels.tolist()
             text = f"channels {a} and {b} of {name!r} are swapped"
             yield "swapped", (a, b), text, 1 / shape[0] ** 2, swapped_planes(shape, a, b)
-    for steps in (1, -1, 2, -2, 3, -3):
+    for steps, left in itertools.product((1, -1, 2, -2, 3, -3), OPEN):
         when = "late" if steps > 0 else "early"
-        text = f"all that {name!r} sends is {abs(steps)} step{'s' if abs(steps) > 1 else ''} too {when}"
-        yield "step shifted", (steps,), text, 0.2 / abs(steps), late(steps)
+        text = f"all that {name!r} sends is {abs(steps)} step{'s' if abs(steps) > 1 else ''} too {when}{left}"
+        yield "step shifted", (steps,), text, (0.05 if left else 0.2) / abs(steps), shifted(steps, left)
     if population.spiking:
         most = population.rules.max_spikes if population.rules.multi else 1
         for said, part, change in addresses(shape, most):

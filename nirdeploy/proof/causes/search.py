@@ -7,6 +7,7 @@ the whole network and held against the whole record.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +17,8 @@ from nirdeploy.errors import InputShapeError
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.causes import faulty, unrecorded
 from nirdeploy.proof.causes.cause import Cause, Explained
-from nirdeploy.proof.causes.clamped import Clamped
-from nirdeploy.proof.causes.fault import Fault, late
+from nirdeploy.proof.causes.clamped import WORK, Clamped
+from nirdeploy.proof.causes.fault import OPEN, Fault, shifted
 from nirdeploy.proof.causes.hypothesis import Hypothesis
 from nirdeploy.proof.causes.own import sent, state_bits
 from nirdeploy.proof.causes.parameters import parameters
@@ -120,11 +121,12 @@ class _Search:
 
     def _everywhere(self) -> Iterator[Hypothesis]:
         """What concerns all that is recorded."""
-        for steps in (1, -1, 2, -2):
-            if all(np.array_equal(late(steps)(self.expected[n]), self.device[n]) for n in self.device):
+        for steps, left in itertools.product((1, -1, 2, -2, 3, -3), OPEN):
+            change = shifted(steps, left)
+            if all(np.array_equal(change(self.expected[n]), self.device[n]) for n in self.device):
                 when = f"{abs(steps)} step{'s' if abs(steps) > 1 else ''} too {'late' if steps > 0 else 'early'}"
-                fault = Fault(self.network, said={name: late(steps) for name in self.device})
-                text = f"all that is recorded is {when}"
+                fault = Fault(self.network, said=dict.fromkeys(self.device, change))
+                text = f"all that is recorded is {when}{left}"
                 yield Hypothesis("step shifted", next(iter(self.device)), text, fault, 0.3 / abs(steps))
 
     def _of(self, suspects: list[Clamped]) -> Iterator[Hypothesis]:
@@ -168,6 +170,8 @@ class _Search:
         yield from state_bits(clamped, samples)
         yield from memory_bits(clamped, samples)
         yield from scaled(clamped, samples)
+        if clamped.work > WORK:
+            self.remarks.append(f"not every fault of {clamped.name!r} was tried, it is large: few samples take less")
 
     def _final(self, found: list[Hypothesis]) -> list[Hypothesis]:
         """The likeliest of each kind in each population."""
