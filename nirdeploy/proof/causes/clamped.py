@@ -60,6 +60,7 @@ class Clamped:
         self.alone: Alone = alone(self.population, self.arriving({}), network.formats)
         self.wrong = self.alone.out != self.device
         self.work = self.device.size
+        self.numbers = np.arange(self.device.shape[1])  # of the samples, in the record
         self.found: dict[tuple[int, int], object] = {}  # what was worked out for a neuron behind a projection
 
     def only(self, neuron: int) -> Clamped:

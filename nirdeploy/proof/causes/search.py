@@ -18,6 +18,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.causes import faulty, unrecorded
 from nirdeploy.proof.causes.cause import Cause, Explained
 from nirdeploy.proof.causes.clamped import WORK, Clamped
+from nirdeploy.proof.causes.events import lost_events
 from nirdeploy.proof.causes.fault import OPEN, Fault, shifted
 from nirdeploy.proof.causes.hypothesis import Hypothesis
 from nirdeploy.proof.causes.own import sent, state_bits
@@ -73,10 +74,11 @@ class _Search:
         steps, batch = next(iter(self.stimulus.values())).shape[:2]
         largest = max(p.size for p in self.network.populations)
         most = max(1, _NUMBERS // (steps * largest))
+        self.numbers = np.arange(batch)
         if batch <= most:
             return
         often = np.sum([cells.sum(axis=(0, 2)) for cells in odd.values()], axis=0)
-        kept = np.sort(np.argsort(-often, kind="stable")[:most])
+        kept = self.numbers = np.sort(np.argsort(-often, kind="stable")[:most])
         self.stimulus, self.device, self.expected = (
             {name: values[:, kept] for name, values in held.items()}
             for held in (self.stimulus, self.device, self.expected)
@@ -111,6 +113,7 @@ class _Search:
             for name in run:
                 if name in self.device and len(found) < _POPULATIONS:
                     clamped = Clamped(self.network, name, signals)
+                    clamped.numbers = self.numbers
                     if clamped.wrong.any():
                         found.append(clamped)
         return found
@@ -167,6 +170,7 @@ class _Search:
         yield from parameters(clamped, samples)
         yield from one_weight(clamped, samples)
         yield from sources(clamped, samples)
+        yield from lost_events(clamped, samples)
         yield from state_bits(clamped, samples)
         yield from memory_bits(clamped, samples)
         yield from scaled(clamped, samples)

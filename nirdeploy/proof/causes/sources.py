@@ -85,21 +85,21 @@ Found = tuple[str, tuple[int, ...], str, float, Change]
 
 def _changes(clamped: Clamped, view: View, samples: np.ndarray) -> Iterator[Found]:
     """(kind, place, in words, how likely of its kind, change) of what is worth trying."""
-    sees = _sees(clamped, view, samples)
+    known = sees(clamped, view, samples)
     active = np.flatnonzero((clamped.signals[view.source] != 0).any(axis=(0, 1)))
     if view.size > 1:
         yield "input lost", (), "nothing arrives", 0.1, set_to(np.arange(view.size), 0)
-    for channel in _worth(clamped, view, sees, active, 0):
+    for channel in _worth(clamped, view, known, active, 0):
         at = index(channel, view.shape)
         text = f"channel {named(at)} is lost"
         yield "input lost", at, text, 0.6 / view.size, set_to(np.array([channel]), 0)
     yield from _planes(view)
     if view.most:
-        for channel in _worth(clamped, view, sees, np.arange(view.size), 1):
+        for channel in _worth(clamped, view, known, np.arange(view.size), 1):
             at = index(channel, view.shape)
             text = f"channel {named(at)} is stuck at 1"
             yield "stuck bit", at, text, 0.1 / view.size, set_to(np.array([channel]), 1)
-    for a, b in _pairs(view, sees, active):
+    for a, b in _pairs(view, known, active):
         order = np.arange(view.size)
         order[[a, b]] = b, a
         places = index(a, view.shape), index(b, view.shape)
@@ -121,7 +121,7 @@ class Sees:
     tangent: Tangent
 
 
-def _sees(clamped: Clamped, view: View, samples: np.ndarray) -> Sees | None:
+def sees(clamped: Clamped, view: View, samples: np.ndarray) -> Sees | None:
     """None where that is no sum (behind a maximum), or there are very many channels."""
     way, neuron = clamped.ways[view.at], int(clamped.neurons[0])
     if way.projection.maximum is not None or view.size > _WIDE:

@@ -120,3 +120,25 @@ def test_a_record_of_something_else_is_refused(network: IntegerNetwork, x: np.nd
     other = simulate(small.network("read-out"), x[:, :, :6])
     with pytest.raises(InputShapeError, match="'p0' holds uint8 of shape"):
         cause(network, x, other)
+
+
+def test_a_single_event_that_is_lost_is_told(network: IntegerNetwork, x: np.ndarray) -> None:
+    for step, sample, channel in np.argwhere(x)[np.arange(700, 1700, 40)].tolist():
+        odd = x.copy()
+        odd[step, sample, channel] = 0
+        found = cause(network, x, simulate(network, odd))
+        if found.differing > 3:
+            said = f"the event of channel {channel} of input 'in0' at step {step} of sample {sample} is lost"
+            assert said in [fault.text for fault in found.faults], found.lines()
+            return
+    raise AssertionError("no event shows")
+
+
+@pytest.mark.parametrize("steps", [1, -1])
+def test_a_record_that_is_shifted_around_is_told(network: IntegerNetwork, x: np.ndarray, steps: int) -> None:
+    record = simulate(network, x)
+    moved = replace(record, spikes={name: np.roll(v, steps, axis=0) for name, v in record.spikes.items()})
+    found = cause(network, x, moved)
+    assert found.kind == "step shifted"
+    when = "late" if steps > 0 else "early"
+    assert found.faults[0].text.startswith(f"all that is recorded is 1 step too {when}")
