@@ -25,8 +25,7 @@ def lost_events(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
     for view in views(clamped):
         for steps, channels, part in _worth(clamped, view, sample, samples):
             change = _without(sample, steps, channels)
-            signal = change(clamped.signals[view.source].astype(np.int64))[:, [sample]]
-            arrives = clamped.brings(view.at, lambda _, signal=signal: signal, [sample])
+            arrives = clamped.brings(view.at, change)[:, [sample]]
             out = clamped.out(clamped.arriving({view.at: arrives}, None, [sample]))
             if (out == clamped.device[:, [sample]]).all():
                 yield from _said(clamped, view, sample, (int(steps), channels, part), change)

@@ -104,7 +104,7 @@ class _Search:
 
     def suspects(self) -> list[Clamped]:
         """Populations that do not do what their sources ask for, by the device's record, in order."""
-        signals, found = dict(self.stimulus), []
+        signals, found = dict(self.stimulus), list[Clamped]()
         for run in faulty.components(self.network, list(self.stimulus)):
             unknown = [name for name in run if name not in self.device]
             signals |= {name: self.device[name] for name in run if name in self.device}

@@ -16,7 +16,7 @@ from nirdeploy.proof.causes.weights import read_by
 from nirdeploy.proof.coverage.way import delayed
 
 _SOME = 300  # channels, or pairs of them, that are tried one by one at most
-_ALL_PAIRS = 24  # channels of which all pairs are tried
+_ALL_PAIRS = 40  # channels of which all pairs are tried
 _WIDE = 4096  # channels of which a neuron's sum is written out
 _NUMBERS = 1 << 23  # of a tangent, held at once
 _BINDING = 96  # cells that bind a pair of channels most
@@ -173,10 +173,9 @@ def _worth(clamped: Clamped, view: View, sees: Sees | None, channels: np.ndarray
 def _pairs(view: View, sees: Sees | None, active: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of channels that may be swapped."""
     if view.size <= _ALL_PAIRS or sees is None:
-        every = range(view.size) if view.size <= _ALL_PAIRS else active.tolist()
-        pairs = itertools.combinations(every, 2)
-        sends = set(active.tolist())
-        return list(itertools.islice((pair for pair in pairs if sends & set(pair)), _SOME))
+        few, sends = view.size <= _ALL_PAIRS, set(active.tolist())
+        pairs = itertools.combinations(range(view.size) if few else active.tolist(), 2)
+        return list(itertools.islice((pair for pair in pairs if sends & {*pair}), None if few else _SOME))
     tangent, weight = sees.tangent, sees.weight
     low, high = (v.ravel() for v in (tangent.low - tangent.slack, tangent.high + tangent.slack))
     room = np.minimum(-low, high)  # the least there is until a bound is broken: negative where one is
