@@ -8,6 +8,7 @@ import numpy as np
 
 from nirdeploy.proof.causes.clamped import Clamped
 from nirdeploy.proof.causes.fault import Change, Fault
+from nirdeploy.proof.causes.faulty import components
 from nirdeploy.proof.causes.hypothesis import Hypothesis, index, named
 from nirdeploy.proof.causes.sources import View, sees, views
 from nirdeploy.proof.causes.tangent import tangent
@@ -22,7 +23,11 @@ def lost_events(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
     if len(odd) != 1:
         return
     sample = int(odd[0])
+    names = [name for name, _ in clamped.network.inputs]
+    together = next(run for run in components(clamped.network, names) if clamped.name in run)
     for view in views(clamped):
+        if view.source in together:
+            continue  # a signal within a cycle is stepped along with it, by what it was a few steps before
         for steps, channels, part in _worth(clamped, view, sample, samples):
             change = _without(sample, steps, channels)
             arrives = clamped.brings(view.at, change)[:, [sample]]
