@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nirdeploy.integers.network import Formats
     from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
+    from nirdeploy.proof.causes.search import cause
     from nirdeploy.proof.coverage.judge import coverage
     from nirdeploy.proof.energy.modelled import energy
     from nirdeploy.proof.evaluate import accuracy, evaluate
@@ -51,6 +52,7 @@ __all__ = [
     "Tally",
     "accuracy",
     "build",
+    "cause",
     "check",
     "coverage",
     "energy",
@@ -82,6 +84,7 @@ _HOMES = {
     "Tally": "records.tally",
     "accuracy": "proof.evaluate",
     "build": "pipeline",
+    "cause": "proof.causes.search",
     "check": "graph.check",
     "coverage": "proof.coverage.judge",
     "energy": "proof.energy.modelled",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nirdeploy.pipeline import Build
     from nirdeploy.proof.report.html import Report
     from nirdeploy.proof.verdict import Verdict
+    from nirdeploy.records.spikes import SpikeRecord
 
 _NOTHING_MEASURED = (
     "nothing was measured: port 'sim' is the integer simulator, which would be compared with itself; name a device "
@@ -65,6 +66,7 @@ def command(
     \b
     verify EXPECTED.nird MEASURED.nird       two records
     verify BUILD -x STIMULUS -p PORT         float, integer simulator and device
+    verify BUILD MEASURED.nird -x STIMULUS   the same, of a device's record that was kept
 
     Exit code 1 if integer simulator and device (or the two records) differ in a single spike or value of
     a read-out, or if nothing was measured or compared (--port sim is the integer simulator itself), or if
@@ -72,18 +74,19 @@ def command(
     is quantization: it is explained, not judged.
 
     Of a build, what the stimulus exercised is said: of how many parameters a fault of one step would have shown.
+    Where the device differs, faults of every kind are replayed in the integer simulator, and those that make it
+    differ as the device does are said.
     """
     from nirdeploy import pipeline
     from nirdeploy.proof.report import html as page
     from nirdeploy.proof.report import junit as xml
 
     if what.is_dir():
-        if stimulus is None or measured is not None:
-            raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {what} -x STIMULUS.npz [-p PORT]")
+        kept = _kept(what, measured, stimulus, port)
         built = pipeline.Build.load(what, target)
-        x, own = options.stimulus(stimulus)
+        x, own = options.stimulus(Path(str(stimulus)))
         known = own if labels is None else options.labels_of(labels)
-        report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent)
+        report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent, kept)
         report = _covered(report, built, x, options.probes(probe), cover, cover_bits, as_json)
     else:
         if cover is not None or cover_bits is not None:
@@ -117,9 +120,11 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
         if judged.coverage is not None:
             ui.show(tables.rows_table("coverage", judged.coverage.rows()))
         for line in report.explanation.summary() if report.explanation else ():
-            ui.say(line)
+            ui.say(f"float against integer: {line}")
         for name, value in report.facts.items():
             ui.say(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+        for line in () if judged.cause is None else judged.cause.lines()[1:]:
+            ui.say(line)
         ui.say(judged.summary())
 
 
@@ -148,6 +153,7 @@ def _witnesses(
     probe: str | list[str],
     quiet: bool,
     allow_silent: bool,
+    kept: SpikeRecord | None,
 ) -> Report:
     from nirdeploy import accuracy, explain, simulate, verify
     from nirdeploy.proof.report import html
@@ -157,16 +163,19 @@ def _witnesses(
         reference = simulate(built.graph, x, probe)
         quantized = simulate(built, x, probe)
         explanation = explain(built.graph, built.network, x, labels)
-    if options.port_of(port, built.target) == options.SIM:
+    if kept is None and options.port_of(port, built.target) == options.SIM:
         judged, pair = unmeasured(quantized, _NOTHING_MEASURED), (reference, quantized)
     else:
-        measured = options.measured(built, x, probe, port, baud, quiet)
-        judged, pair = verify(quantized, measured, allow_silent=allow_silent), (quantized, measured)
+        measured = options.measured(built, x, probe, port, baud, quiet) if kept is None else kept
+        with ui.spinner("comparing, and looking for the cause of what differs", quiet):
+            judged = verify(quantized, measured, allow_silent=allow_silent, built=built, x=x)
+        pair = (quantized, measured)
     facts: dict[str, Any] = {}
     if labels is not None:
         shown = {record.source: record for record in (reference, quantized, *pair)}
         facts |= {f"accuracy, {source}": accuracy(record, labels) for source, record in shown.items()}
-    facts["saturations"] = int(pair[1].stats["saturations"])
+    if "saturations" in pair[1].stats:
+        facts["saturations"] = int(pair[1].stats["saturations"])
     tables: dict[str, Any] = {"Quantization": built.network.report}
     if built.calibration:
         facts["integers"] = f"{built.calibration}; weights, biases and thresholds were moved on purpose"
@@ -181,6 +190,20 @@ def _witnesses(
         explanation=explanation,
         manifest=built.manifest(),
     )
+
+
+def _kept(build: Path, measured: Path | None, stimulus: Path | None, port: str | None) -> SpikeRecord | None:
+    """A device's record to hold against a build, where one was given."""
+    from nirdeploy import SpikeRecord
+
+    if stimulus is None:
+        raise UsageProblem("verifying a build needs a stimulus", hint=f"verify {build} -x STIMULUS.npz [-p PORT]")
+    if measured is not None and port is not None:
+        raise UsageProblem(
+            f"verify takes a device's record ({measured}) or a port ({port}), not both",
+            hint=f"verify {build} -x STIMULUS.npz -p PORT, or verify {build} MEASURED.nird -x STIMULUS.npz",
+        )
+    return None if measured is None else SpikeRecord.load(measured)
 
 
 def _covered(

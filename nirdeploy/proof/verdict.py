@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nirdeploy.proof.causes.cause import Cause
 from nirdeploy.proof.coverage.report import Coverage
 
 #: Kinds of what is compared that are of spikes.
@@ -82,7 +83,8 @@ class Verdict:
     ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
     ``reads``: what was compared of samples as a whole; empty: every step was. ``apart``: why the records are not of one
     network and one run, or that nothing was measured. ``coverage``: what the stimulus exercised, where that was looked
-    at; ``cover``: the percentage that is asked of it.
+    at; ``cover``: the percentage that is asked of it. ``cause``: what would make a device differ so, where that was
+    looked for.
     """
 
     expected: str
@@ -99,6 +101,7 @@ class Verdict:
     apart: tuple[str, ...] = ()
     coverage: Coverage | None = None
     cover: float | None = None
+    cause: Cause | None = None
 
     @property
     def equal(self) -> bool:
@@ -163,6 +166,7 @@ class Verdict:
         elif self.mismatches:
             text = f"{self.measured} differs from {self.expected} in {self.mismatches:,} of {self.cells:,} cells"
             text += f"; first at {self.first_divergence}"
+            text += "" if self.cause is None else f"; {self.cause.summary()}"
         else:
             compared = f"{self.cells:,} cells compared, 0 differ" if self.cells else "nothing was compared"
             text = f"{self.measured} is not shown to equal {self.expected}: {compared}"
@@ -207,6 +211,7 @@ class Verdict:
             "allow_silent": self.allow_silent,
             **({} if self.coverage is None else {"coverage": self.coverage.as_dict(), "cover": self.cover}),
             **({"reads": list(self.reads)} if self.reads else {}),
+            "cause": None if self.cause is None else self.cause.as_dict(),
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
             "populations": [asdict(p) for p in self.populations],
         }

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation
+from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.agreement import disagreements, flaw
+from nirdeploy.proof.causes import search
 from nirdeploy.proof.verdict import Divergence, PopulationVerdict, Verdict
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.records.tally import OF_SPIKES, Tally
+from nirdeploy.sim.simulate import Quantized
 
 
 def verify(
@@ -21,6 +25,8 @@ def verify(
     populations: Sequence[str] | None = None,
     allow_silent: bool = False,
     same_network: bool = True,
+    built: IntegerNetwork | Quantized | None = None,
+    x: Any = None,
 ) -> Verdict:
     """Compare two records cell by cell. Where one is a tally, what the samples of both came to is compared.
 
@@ -36,13 +42,29 @@ def verify(
         populations: only these; by default all that either record holds.
         allow_silent: call such records equal all the same.
         same_network: they are of one network; a golden may be of an earlier one.
+        built, x: the network in integers (or a Build) and the stimulus (T, B, *input shape). Where the measured record
+            differs, what would make a device do so is looked for and said (:mod:`nirdeploy.proof.causes`).
 
     Raises:
-        InputShapeError: the records are of different stimuli (steps, samples, shapes).
+        InputShapeError: the records are of different stimuli (steps, samples, shapes), or ``x`` is of another.
         UnknownPopulation: they have no population in common, or there is none to compare.
     """
     if isinstance(expected, Tally) or isinstance(measured, Tally):
         return _sample_by_sample(expected, measured, populations, allow_silent, same_network)
+    verdict = _step_for_step(expected, measured, populations, allow_silent, same_network)
+    if built is None or x is None or not verdict.mismatches:
+        return verdict
+    return replace(verdict, cause=search.cause(built, x, measured))
+
+
+def _step_for_step(
+    expected: SpikeRecord,
+    measured: SpikeRecord,
+    populations: Sequence[str] | None,
+    allow_silent: bool,
+    same_network: bool,
+) -> Verdict:
+    """As :func:`verify`, of two records."""
     names = _chosen(expected, measured, populations)
     apart = disagreements(expected, measured, same_network=same_network)
     expected, measured = _step_by_step(expected, measured)

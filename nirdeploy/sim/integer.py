@@ -138,6 +138,14 @@ def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:
     return _run(network, x, set(), "plain", watch=name).compared[0]
 
 
+def onward(network: IntegerNetwork, together: list[str], signals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What populations that are stepped together send, by what their sources sent: (T, B, size)."""
+    trace = _Trace(Signals(dict(signals)), {}, [])
+    if not _compiled(network, together, trace, set()):
+        _Steps(network, together, trace, set(), None, _Definition(network, together, trace.signals)).all()
+    return {name: trace.signals[name] for name in together}
+
+
 @dataclass
 class _Trace:
     """By population (T, B, size): what left it, and the membranes that were asked for (int32)."""

@@ -79,11 +79,11 @@ def sites(
                 add(name, WEIGHTS, projection.weight, -top - 1, top, projection=place)
                 least = _least(network, projection)
                 add(name, DELAY, np.array([projection.delay]), least, projection.delay + 1, projection=place)
-        for kind in _kinds(population, network.formats):
+        for kind in kinds(population, network.formats):
             values = np.broadcast_to(getattr(population, FIELDS[kind]), (population.size,))
-            add(name, kind, values, *_limits(kind, network.formats))
+            add(name, kind, values, *limits(kind, network.formats))
         for begins, late in population.late_bias.items():
-            add(name, LATE_BIAS, late, *_limits(LATE_BIAS, network.formats), begins=begins)
+            add(name, LATE_BIAS, late, *limits(LATE_BIAS, network.formats), begins=begins)
     return found
 
 
@@ -103,7 +103,7 @@ def _step(network: IntegerNetwork, name: str, kind: str, values: np.ndarray, bit
     return 1 << max(largest.bit_length() + 1 - bits, 0)
 
 
-def _kinds(population: IntegerPopulation, formats: Formats) -> list[str]:
+def kinds(population: IntegerPopulation, formats: Formats) -> list[str]:
     """What a population's neurons have; not what never changes anything, such as a leak that keeps all."""
     rules, kinds = population.rules, ["bias"]
     if population.model not in ("Output", "Threshold") and (population.decay != 1 << formats.decay_bits).any():
@@ -119,7 +119,7 @@ def _kinds(population: IntegerPopulation, formats: Formats) -> list[str]:
     return kinds + (["start"] if rules.starts_reset else [])
 
 
-def _limits(kind: str, formats: Formats) -> tuple[int, int]:
+def limits(kind: str, formats: Formats) -> tuple[int, int]:
     """The least and the largest value that the bits hold."""
     if kind in DECAYS:
         return 0, 1 << formats.decay_bits

@@ -200,7 +200,7 @@ class Replay:
             if field is None:
                 changed = (arriving != self.alone.entering[:, some.sample, some.neuron]).any(axis=0)
                 some, arriving = some.of(changed), arriving[:, changed]
-            population = _taken(self._population, some.neuron)
+            population = copies(self._population, some.neuron)
             if field is not None:
                 held: dict[str, Any] = {field: getattr(population, field) + some.step}
                 population = replace(population, **held)
@@ -221,7 +221,7 @@ class Replay:
                 if not len(left):
                     return
                 if 4 * len(left) < 3 * len(lanes.row):
-                    lanes, population = lanes.of(left), _taken(population, left)
+                    lanes, population = lanes.of(left), copies(population, left)
                     arriving, expected = arriving[:, left], expected[:, left]
                     state = integer.State(*(values[:, left] for values in (state.v, state.i, state.z, state.compared)))
 
@@ -257,7 +257,7 @@ class _Lanes:
         return _Lanes(self.row[which], self.column[which], self.sample[which], self.neuron[which], self.size)
 
 
-def _taken(population: IntegerPopulation, neurons: np.ndarray) -> IntegerPopulation:
+def copies(population: IntegerPopulation, neurons: np.ndarray) -> IntegerPopulation:
     """Some neurons, any of them more than once."""
     size = population.size
     held: dict[str, Any] = {name: np.broadcast_to(getattr(population, name), (size,))[neurons] for name in _PER_NEURON}

@@ -33,6 +33,8 @@ def render(verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict]
                 ET.SubElement(properties, "property", name=f"{source}.{key}", value=text)
         if verdict.silent:
             ET.SubElement(properties, "property", name="silent", value=", ".join(verdict.silent))
+        if verdict.cause is not None:
+            ET.SubElement(properties, "property", name="cause", value=" ".join(verdict.cause.lines()))
         for population in verdict.populations:
             case = ET.SubElement(suite, "testcase", classname=population.kind, name=population.population)
             fails = population in failed if failed is not None else population.decides and not population.equal

@@ -1,0 +1,95 @@
+"""hypothesis: a fault that may be, said in words, and how likely it is that such a fault looks as the device does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.proof.causes.fault import Fault
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """``population``: whose it is, or that which does not see its source as it is. ``source``: then that one.
+    ``place``: what of it, such as a weight's index. ``should``, ``device``: the number as it should be and as it would
+    be. ``others``: other numbers that explain the same, the least and the largest. ``mass``: which part of all faults
+    of its kind does what the device does, so that kinds can be told apart where several explain all.
+    ``left``: cells of the population that differ all the same.
+    """
+
+    kind: str
+    population: str
+    text: str
+    fault: Fault
+    mass: float
+    left: int = 0
+    source: str = ""
+    place: tuple[int, ...] = ()
+    should: int | None = None
+    device: int | None = None
+    others: tuple[int, int] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def share(changes: np.ndarray, now: int, span: int) -> float:
+    """Which part of all changes of a number these are: half of them are of one bit, of the others small ones are as
+    likely as large ones of their own size.
+
+    Args:
+        changes: int (n,), those that explain the same; what lies between them does. span: the largest change there is.
+    """
+    log, flips, bits = 0.0, 0, span.bit_length()
+    for signed in (changes[changes > 0], changes[changes < 0]):
+        if len(signed):
+            least, most = sorted((abs(int(signed.min())), abs(int(signed.max()))))
+            log += math.log((most + 0.5) / (least - 0.5)) / (2 * math.log(2 * span + 1))
+            sign = 1 if signed[0] > 0 else -1
+            sizes = [1 << bit for bit in range(bits) if least <= 1 << bit <= most]
+            flips += sum(_flip(now, sign * size, bits) for size in sizes)
+    return 0.5 * log + 0.5 * flips / bits
+
+
+def _flip(now: int, change: int, bits: int) -> bool:
+    """Whether it is one bit of a number of so many."""
+    return (((now + change) ^ now) & ((1 << bits) - 1)).bit_count() == 1
+
+
+def likeliest(changes: np.ndarray, now: int, span: int) -> int:
+    """The change to name: one bit that flipped, else the smallest."""
+    flips = [d for d in changes.tolist() if _flip(now, d, span.bit_length())]
+    return int(min(flips or changes.tolist(), key=lambda d: (abs(d), -d)))
+
+
+def grid(low: float, high: float, now: int, least: int, most: int, many: int = 24) -> np.ndarray:
+    """Changes between two bounds that leave a number within its limits, all or as many: int64, without 0."""
+    low, high = max(low, least - now), min(high, most - now)
+    if not low <= high:
+        return np.zeros(0, dtype=np.int64)
+    first, last = math.ceil(low), math.floor(high)
+    if last - first < many:
+        found = np.arange(first, last + 1)
+    else:
+        sizes = np.unique(np.geomspace(1, max(abs(first), abs(last)), many // 2).astype(np.int64))
+        bits = np.left_shift(np.int64(1), np.arange(max(int(most - least).bit_length() - 1, 1)))
+        edges = [first, first + 1, first + 2, last - 2, last - 1, last]
+        spread = np.linspace(first, last, many // 2).astype(np.int64)
+        found = np.unique(np.concatenate([sizes, -sizes, bits, -bits, edges, spread]))
+        found = found[(found >= first) & (found <= last)]
+    return np.asarray(found[found != 0], dtype=np.int64)
+
+
+def named(place: tuple[int, ...]) -> str:
+    """An index as it is written: 3, or [3, 17]."""
+    return str(place[0]) if len(place) == 1 else str(list(place))
+
+
+def index(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(flat, shape))
+
+
+def span_text(others: tuple[int, int] | None) -> str:
+    return "" if others is None or others[0] == others[1] else f" ({others[0]:,} to {others[1]:,} explain the same)"

@@ -1,0 +1,77 @@
+"""A device's cause, on the command line: ``verify BUILD MEASURED.nird``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nirdeploy as nd
+from nirdeploy.graph import file as nirfile
+from tests.networks import spikes, two_layers
+from tests.unit.cli.conftest import Cli, cli
+
+__all__ = ["cli"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build, a stimulus, the record of a device with another weight, and what that one says of its outputs."""
+    folder = tmp_path_factory.mktemp("cause")
+    nirfile.write(folder / "m.nir", two_layers(sizes=(6, 8, 3)))
+    built = nd.build(folder / "m.nir", out=folder / "build")
+    x = spikes(3, (30, 8, 6), 0.4)
+    np.savez(folder / "x.npz", x=x)
+    first, second = built.network.projections
+    weight = first.weight.copy()
+    weight[_neuron(built, x), 4] += 50 if weight[_neuron(built, x), 4] < 0 else -50
+    odd = replace(first, operator=replace(first.operator, weight=weight))
+    record = nd.simulate(replace(built.network, projections=(odd, second)), x)
+    record = replace(record, source="device", manifest=nd.simulate(built, x).manifest)
+    record.save(folder / "device.nird")
+    replace(record, spikes={"lif2": record["lif2"]}, stats={}).save(folder / "outputs.nird")
+    nd.simulate(built, x).save(folder / "good.nird")
+    return folder
+
+
+def _neuron(built: nd.Build, x: np.ndarray) -> int:
+    """The neuron that spikes most often."""
+    return int(nd.simulate(built, x)["lif1"].sum(axis=(0, 1)).argmax())
+
+
+def test_the_cause_is_said_of_a_record_that_was_kept(folder: Path, cli: Cli) -> None:
+    neuron = _neuron(nd.Build.load(folder / "build"), np.load(folder / "x.npz")["x"])
+    told = cli("verify", folder / "build", folder / "device.nird", "-x", folder / "x.npz")
+    assert told.code == 1
+    assert f"cause on the device: one weight from 'input' to 'lif1': [{neuron}, 4] is " in told.out
+    assert "float against integer: " in told.out
+    found = cli("verify", folder / "build", folder / "device.nird", "-x", folder / "x.npz", "--json").json
+    cause = found["verdicts"][0]["cause"]
+    assert (cause["known"], cause["kind"], cause["population"]) == (True, "weight", "lif1")
+    assert cause["faults"][0]["place"] == [neuron, 4]
+    assert cause["explains"] == cause["differing"] == found["verdicts"][0]["mismatches"]
+    assert found["verdicts"][1]["cause"] is None
+
+
+def test_where_only_outputs_are_recorded_the_cause_is_looked_for_behind_them(folder: Path, cli: Cli) -> None:
+    ran = cli(
+        "verify", folder / "build", folder / "outputs.nird", "-x", folder / "x.npz", "--probe", "outputs", "--json"
+    )
+    cause = ran.json["verdicts"][0]["cause"]
+    assert ("weight", "lif1") in {(fault["kind"], fault["population"]) for fault in cause["faults"]}
+    assert "'lif1' not recorded: a record of all populations (--probe all) tells more" in cause["remarks"]
+
+
+def test_a_good_record_has_none(folder: Path, cli: Cli) -> None:
+    ran = cli("verify", folder / "build", folder / "good.nird", "-x", folder / "x.npz", "--json")
+    assert ran.code == 0
+    assert ran.json["verdicts"][0]["cause"] is None
+
+
+def test_a_record_and_a_port_are_refused(folder: Path, cli: Cli) -> None:
+    ran = cli("verify", folder / "build", folder / "device.nird", "-x", folder / "x.npz", "-p", "virtual")
+    assert ran.code == 2
+    assert "not both" in ran.err
+    assert cli("verify", folder / "build", folder / "device.nird").code == 2
