@@ -6,7 +6,7 @@ A job is packed into bytes, which processes and machines that measure are given 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from nirdeploy.errors import DoesNotFit, InternalError, NirdeployError, ToolMissing
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.graph.precision import with_bits
+from nirdeploy.processes.work import Work
 from nirdeploy.proof.evaluate import evaluate
 from nirdeploy.records import manifest, store
 from nirdeploy.records.spikes import SpikeRecord
@@ -66,10 +67,6 @@ class Outcome:
         return made if made.interval is None else replace(made, interval=(made.interval[0], made.interval[1]))
 
 
-#: Gives the outcome of each trial, in any order, as they come.
-Measure = Callable[[Sequence[Bits]], Iterator[Outcome]]
-
-
 @dataclass(frozen=True, eq=False)
 class Job:
     """What all trials of a sweep share. ``samples``: to calibrate on; None: weights are rounded plainly."""
@@ -90,6 +87,11 @@ class Job:
             "samples": "" if self.samples is None else store.digest({}, _arrays(self.samples)),
             "versions": _versions(),
         }
+
+    @property
+    def work(self) -> Work:
+        """The job as processes and machines do it, trial by trial."""
+        return Work(answer, self.pack(), "a trial", lambda bits: ", ".join(f"{key}={own}" for key, own in bits.items()))
 
     def pack(self) -> bytes:
         """The job for :func:`answer`."""
