@@ -36,6 +36,7 @@ _COMMANDS = {
     "verify": "Compare float model, integer simulator and device, spike for spike.",
     "evaluate": "The accuracy of float model, integers and device, and what finding a class took.",
     "regress": "Compare with a golden record (record, check, update).",
+    "worker": "A worker of a Dask scheduler, beside a board.",
     "board": "Virtual boards in the background (start, stop, list).",
     "info": "What a device, image, record or build says of itself.",
     "demo": "Train, deploy, run and prove a network, end to end.",

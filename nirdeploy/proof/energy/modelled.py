@@ -116,9 +116,7 @@ class Ran:
     sent_bytes: int | None = None
 
     @classmethod
-    def of(
-        cls, network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any, image: Image | None = None
-    ) -> Ran:
+    def of(cls, network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any, image: Image | None = None) -> Ran:
         """``image``: of a board, which the stimulus is sent to. Raises as :func:`energy`."""
         sent = None
         if image is not None and not image.passes:

@@ -28,8 +28,6 @@ from nirdeploy.tuning.calibration.task import Task
 #: Bits of the weights into each population; none at all: the float network.
 Bits = Mapping[str, int]
 
-_DECIDING = ("nirdeploy", "numpy")  # packages that can change a figure
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -85,7 +83,7 @@ class Job:
             "target": store.digest(target, {}),
             "data": store.digest({}, _arrays(self.data)),
             "samples": "" if self.samples is None else store.digest({}, _arrays(self.samples)),
-            "versions": _versions(),
+            "versions": manifest.deciding(),
         }
 
     @property
@@ -100,7 +98,7 @@ class Job:
         if self.samples is not None:
             parts["samples"] = _arrays(self.samples)
         target = self.target.model_dump(mode="json", by_alias=True)
-        meta = {"graph": graph, "target": target, "versions": _versions(), "parts": list(parts)}
+        meta = {"graph": graph, "target": target, "versions": manifest.deciding(), "parts": list(parts)}
         return store.pack(meta, {f"{part}.{name}": a for part, own in parts.items() for name, a in own.items()})
 
     @classmethod
@@ -114,17 +112,8 @@ class Job:
         graph = CheckedGraph.of_parts(meta["graph"], own["graph"], where="a sweep's job")
         tasks = {part: _task(graph, own[part], part) for part in ("data", "samples") if part in own}
         made = cls(graph, registry.validate(meta["target"], where="a sweep's job"), **tasks)
-        if _versions() != meta["versions"]:
-            raise ToolMissing(
-                f"a worker has {_versions()}, the sweep was started with {meta['versions']}",
-                hint="install the same versions on every worker: others may give other figures",
-            )
+        manifest.check_deciding(meta["versions"])
         return made
-
-
-def _versions() -> str:
-    found = manifest.versions()
-    return ", ".join(f"{name} {found[name]}" for name in _DECIDING if name in found)
 
 
 def _arrays(task: Task) -> dict[str, np.ndarray]:
