@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+from typing import NoReturn
 
 import click
 
@@ -14,23 +14,19 @@ from nirdeploy.errors import UsageProblem
 
 @click.command("worker")
 @click.argument("scheduler", metavar="tcp://HOST:PORT")
-@click.option(
-    "-p", "--port", help="The board that this worker holds, as of other commands; without one it only simulates."
-)
-@click.option(
-    "--processes", type=click.IntRange(min=1), help="Of a worker without a board; by default one per processor."
-)
-def command(scheduler: str, port: str | None, processes: int | None) -> int:
+@click.option("-p", "--port", help="The board that this worker holds, as of other commands; without one it simulates.")
+@click.option("--processes", type=click.IntRange(min=1), help="Of one without a board; by default one per processor.")
+def command(scheduler: str, port: str | None, processes: int | None) -> NoReturn:
     """Work for the Dask scheduler at tcp://HOST:PORT, until Ctrl-C.
 
     \b
-    dask scheduler                                   on one machine; it says its address
-    nirdeploy worker tcp://HOST:8786 -p /dev/ttyUSB1     beside each board
+    dask scheduler                                     on one machine; it says its address
+    nirdeploy worker tcp://HOST:8786 -p /dev/ttyUSB1   beside each board
     nirdeploy verify BUILD -x DATA --scheduler tcp://HOST:8786
 
     A worker with a board has the resource 'board=1' and does one chunk at a time. One whose board is lost gets no more
-    chunks that need one: start it again. It is Dask's own worker: 'dask worker --resources board=1', with the port in
-    the variable NIRDEPLOY_PORT, is the same.
+    chunks that need one: start it again. It is Dask's own: 'dask worker --nthreads 1 --resources board=1',
+    with the port in the variable NIRDEPLOY_PORT, is the same.
     """
     from nirdeploy import processes as starting
     from nirdeploy.processes import cluster
@@ -47,9 +43,4 @@ def command(scheduler: str, port: str | None, processes: int | None) -> int:
             raise UsageProblem("'sim' is no board", hint="leave out --port: a worker without a board simulates")
         arguments, added[boards.PORT] = ["--resources", f"{chunk.BOARD}=1"], port
     line = starting.command("-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1", "--no-dashboard")
-    sys.stdout.flush()
-    with subprocess.Popen([*line, *arguments], env=starting.environment(added)) as worker:
-        try:
-            return worker.wait()
-        finally:
-            worker.terminate()
+    os.execve(sys.executable, [*line, *arguments], starting.environment(added))

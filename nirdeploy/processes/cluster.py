@@ -160,9 +160,9 @@ class _Cluster:
 
     def _gone(self, why: str = "") -> ToolMissing:
         where = str(self._client.scheduler.address) if self._client.scheduler else ""
-        if self._work.needs and self._workers():
+        if self._work.needs:
             return ToolMissing(
-                f"no worker of the scheduler has a {' and a '.join(self._work.needs)}",
+                f"no worker of the scheduler has a {' and a '.join(self._work.needs)}{why}",
                 where=where,
                 hint=f"start one beside each: nirdeploy worker {where} -p PORT",
             )
