@@ -10,7 +10,7 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
@@ -58,7 +58,7 @@ def _flawed(built: Build, wrong: set[int]) -> Callable[[Any], SpikeRecord]:
 
 
 @pytest.mark.law
-@settings(max_examples=examples(5))
+@settings(max_examples=examples(5), phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
 @given(
     seed=st.integers(0, 1000),
     rate=st.sampled_from([0.0, 0.1, 0.5]),
@@ -78,7 +78,7 @@ def test_any_cut(built: Build, seed: int, rate: float, cuts: set[int], wrong: se
     whole, parts = verified(built, x, labels, measured, looked=looked), list(map(of, slices))
     joined = Verified.joined(parts)
     assert _said(joined) == _said(whole)
-    assert joined.verdict == whole.verdict
+    assert joined.verdict == whole.verdict  # and all its fields
     if looked:
         ledgers = [Ledger(built.network, list(map(str, [p.name for p in built.network.populations]))) for _ in "ab"]
         ledgers[0].absorb(whole.exercised)
@@ -106,8 +106,15 @@ def _json(told: Any) -> str:
 
 
 def _said(found: Verified) -> list[str]:
-    told = (found.verdict.as_dict(), found.rounding.as_dict(), found.explanation.as_dict(), found.accuracies)
-    return [*map(_json, told), str(found.saturations), *found.explanation.summary(), found.verdict.summary()]
+    """The float model's membranes without their last digits, which depend on how many samples are computed at once."""
+    told, exact = (found.rounding.as_dict(), found.explanation.as_dict()), (found.verdict.as_dict(), found.accuracies)
+    rounded = (json.loads(_json(one), parse_float=lambda text: f"{float(text):.9g}") for one in told)
+    return [
+        *map(_json, (*rounded, *exact)),
+        str(found.saturations),
+        *found.explanation.summary(),
+        found.verdict.summary(),
+    ]
 
 
 def _told(built: Build, found: Evaluated) -> tuple[list[str], list[str]]:
