@@ -142,8 +142,7 @@ class _Cluster:
                 return
             if not (self._work.needs and isinstance(found, OF_A_BOARD)):
                 raise found
-            if where in self._workers():
-                self._client.run(_without, dict.fromkeys(self._work.needs, 0.0), workers=[where], on_error="ignore")
+            self._without(where)
             if not self._slots():
                 raise found
         else:
@@ -157,6 +156,15 @@ class _Cluster:
                 hint="if they have not memory enough, take fewer samples, or workers with more",
             )
         self._left.append(asked)
+
+    def _without(self, where: str) -> None:
+        """A worker has lost what is needed: it gets no more of it to do, and what it was given is asked again."""
+        if where in self._workers():
+            self._client.run(_set_resources, dict.fromkeys(self._work.needs, 0.0), workers=[where], on_error="ignore")
+        given = set(self._client.processing([where]).get(where, ()))
+        for future in [future for future in self._going if future.key in given]:
+            self._left.append(self._going.pop(future))
+            future.cancel()
 
     def _gone(self, why: str = "") -> ToolMissing:
         where = str(self._client.scheduler.address) if self._client.scheduler else ""
@@ -179,7 +187,7 @@ def _slots(worker: Mapping[str, Any], needs: Mapping[str, float]) -> int:
     return int(min(worker["resources"].get(name, 0) // many for name, many in needs.items()))
 
 
-async def _without(resources: Mapping[str, float], dask_worker: Any = None) -> None:
+async def _set_resources(resources: Mapping[str, float], dask_worker: Any = None) -> None:
     """On a worker: it has so many of these from now on."""
     await dask_worker.set_resources(**resources)
 
