@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,7 +61,10 @@ def _boards_there(address: str) -> int:
         return sum(int(worker["resources"].get("board", 0)) for worker in workers)
 
 
-def test_a_worker_and_a_board_are_killed(small: Case, boards: list[BoardRecord], running: Cluster) -> None:
+def test_what_is_killed_is_done_by_others(
+    small: Case, boards: list[BoardRecord], running: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three workers with a board each: a board is killed, then a worker, and in the end the last board."""
     for one in boards[:2]:
         running.add_worker(*BOARD, added={PORT: one.port})
     running.add_ours("-p", boards[2].port)
@@ -82,36 +84,17 @@ def test_a_worker_and_a_board_are_killed(small: Case, boards: list[BoardRecord],
     assert done == list(range(1, SAMPLES // 2 + 1))
     assert not is_running(boards[0])
     assert _boards_there(running.address) == 1  # the one whose board is lost has none now
-    alone = json.loads(small.said("verify", "-p", boards[2].port))
     assert found.equal
-    assert json.loads(json.dumps(found.as_dict())) == alone["verdicts"][0]
 
+    alone = small.said("verify", "-p", boards[2].port)  # which the worker has let go
+    assert small.said("verify", "--scheduler", running.address) == alone
+    assert json.loads(json.dumps(found.as_dict())) == json.loads(alone)["verdicts"][0]
 
-def test_the_command_says_the_same_bytes(small: Case, boards: list[BoardRecord], running: Cluster) -> None:
-    for one in boards[:2]:
-        running.add_worker(*BOARD, added={PORT: one.port})
-    running.wait_for(2)
-    alone, many = (small.said("verify", *more) for more in (("-p", boards[2].port), ("--scheduler", running.address)))
-    assert many == alone
-    chunks = ("evaluate", "--chunk", "8")
-    alone = small.said(*chunks, "-p", boards[2].port, "--workers", "1")
-    assert small.said(*chunks, "--scheduler", running.address) == alone
-
-
-def test_where_there_is_no_board_it_is_said(
-    small: Case, boards: list[BoardRecord], running: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    os.kill(boards[2].pid, signal.SIGKILL)
+    with pytest.raises(PortError, match=r"samples \d+ to \d+"):  # nobody is left to try
+        nd.verify(built, small.data, scheduler=running.address)
+    assert _boards_there(running.address) == 0
     monkeypatch.setattr(dask, "_SECONDS", 2)
-    built = nd.pipeline.Build.load(small.build)
-    running.add_worker()
-    running.wait_for(1)
     with pytest.raises(ToolMissing, match=r"no worker of the scheduler has a board.*nirdeploy worker tcp://.* -p PORT"):
         nd.verify(built, small.data, scheduler=running.address)
     assert not nd.verify(built, small.data, scheduler=running.address, port="sim")  # which needs none
-    running.add_worker(*BOARD, added={PORT: boards[0].port})
-    running.wait_for(2)
-    os.kill(boards[0].pid, signal.SIGKILL)
-    while is_running(boards[0]):
-        time.sleep(0.02)
-    with pytest.raises(PortError, match=r"samples \d+ to \d+"):  # the last board: nobody is left to try
-        nd.verify(built, small.data, scheduler=running.address)
