@@ -17,7 +17,12 @@ from nirdeploy.pipeline import Build
 
 def _child(model: str, out: Path, told: int) -> None:
     """Says when the last stage begins; behind it the products are written."""
-    nd.build(model, out=out, on_stage=lambda stage: os.write(told, b".") if stage == "image" else None)
+
+    def tell(stage: str) -> None:
+        if stage == "image":
+            os.write(told, b".")
+
+    nd.build(model, out=out, on_stage=tell)
     os._exit(0)
 
 
@@ -35,27 +40,38 @@ def _killed(model: str, out: Path, after: float) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
+def _loaded(out: Path) -> dict[str, str]:
+    """Digests of what the folder holds, as it is read. Raises :class:`CorruptFile` where that is no build."""
+    return {name: product.digest() for name, product in Build.load(out).products.items()}
+
+
+def _built(model: str, out: Path) -> dict[str, str]:
+    nd.build(model, out=out)
+    return _loaded(out)
+
+
+def _last_stage(model: str, out: Path) -> float:
+    """How long it takes, with writing the products."""
+    times: list[float] = []
+    nd.build(model, out=out, on_stage=lambda stage: times.append(time.monotonic()))
+    return time.monotonic() - times[-1]
+
+
 def main(models: list[str], out: Path, kills: int, seed: int) -> dict[str, int]:
     """How often the folder was whole (of one build), refused, mixed and recovered after a kill."""
     rng = random.Random(seed)
-    images = [nd.build(model, out=out).manifest()["digests"] for model in models]
-    began = time.monotonic()
-    for model in models * 3:
-        nd.build(model, out=out)
-    longest = (time.monotonic() - began) / (3 * len(models))
+    own = [_built(model, out) for model in models]
+    longest = min(_last_stage(model, out) for model in models * 3)
     counts = {"kills": 0, "ended": 0, "whole": 0, "refused": 0, "mixed": 0, "recovered": 0}
     for number in range(kills):
         model = models[number % len(models)]
         counts["ended"] += _killed(model, out, rng.uniform(0, longest))
         counts["kills"] += 1
         try:
-            found = Build.load(out)
-            same = found.manifest()["digests"] in images
-            counts["whole" if same else "mixed"] += 1
+            counts["whole" if _loaded(out) in own else "mixed"] += 1
         except CorruptFile:
             counts["refused"] += 1
-        nd.build(model, out=out)
-        counts["recovered"] += Build.load(out).manifest()["digests"] == images[number % len(models)]
+        counts["recovered"] += _built(model, out) == own[number % len(models)]
     return counts
 
 

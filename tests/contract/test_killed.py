@@ -19,7 +19,7 @@ from tests.contract import killed
 def test_killed_builds_recover(tmp_path: Path) -> None:
     for seed, name in enumerate("ab"):
         nirfile.write(tmp_path / f"{name}.nir", networks.two_layers(seed=seed, sizes=(12, 10, 4)))
-    kills = campaign(20, 300)
+    kills = campaign(10, 300)
     arguments = [*(str(tmp_path / f"{name}.nir") for name in "ab"), str(tmp_path / "out"), str(kills), "0"]
     done = subprocess.run(
         processes.command("-m", killed.__name__, *arguments),
