@@ -91,17 +91,25 @@ def command(
         report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent)
         report = _covered(report, built, x, options.probes(probe), cover, cover_bits, as_json)
     else:
-        if who is not None:
-            raise UsageProblem("two records are compared here, at once", hint="verify BUILD -x STIMULUS --workers N")
-        if cover is not None or cover_bits is not None:
-            raise UsageProblem("what a stimulus exercised is found of a build", hint="verify BUILD -x STIMULUS.npz")
-        if measured is None or stimulus is not None or target is not None:
-            raise UsageProblem(
-                "verify takes two records, or a build folder and a stimulus",
-                hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
-            )
-        report = _records(what, measured, probe, allow_silent, labels)
+        of_builds = (who, cover, cover_bits, stimulus, target)
+        report = _records(what, _second(measured, *of_builds), probe, allow_silent, labels)
     return _told(report, html, junit, as_json)
+
+
+def _second(
+    measured: Path | None, who: Who | None, cover: float | None, bits: int | None, stimulus: Path | None, target: Any
+) -> Path:
+    """The measured record. Raises :class:`UsageProblem` where something is asked that is of builds."""
+    if who is not None:
+        raise UsageProblem("a data set is judged chunk by chunk of a build", hint="verify BUILD -x DATA --workers N")
+    if cover is not None or bits is not None:
+        raise UsageProblem("what a stimulus exercised is found of a build", hint="verify BUILD -x STIMULUS.npz")
+    if measured is None or stimulus is not None or target is not None:
+        raise UsageProblem(
+            "verify takes two records, or a build folder and a stimulus",
+            hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
+        )
+    return measured
 
 
 def _told(report: Report, html: Path | None, junit: Path | None, as_json: bool) -> int:
