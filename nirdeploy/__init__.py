@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from nirdeploy.proof.causes.search import cause
     from nirdeploy.proof.coverage.judge import coverage
     from nirdeploy.proof.energy.modelled import energy
-    from nirdeploy.proof.evaluate import accuracy, evaluate
+    from nirdeploy.proof.evaluate import accuracy
     from nirdeploy.proof.explain import explain
     from nirdeploy.proof.neurobench import metrics
     from nirdeploy.proof.report.write import report
-    from nirdeploy.proof.verify import verify
+    from nirdeploy.proof.scale.verbs import evaluate, verify
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
     from nirdeploy.sim.simulate import simulate
@@ -88,7 +88,7 @@ _HOMES = {
     "check": "graph.check",
     "coverage": "proof.coverage.judge",
     "energy": "proof.energy.modelled",
-    "evaluate": "proof.evaluate",
+    "evaluate": "proof.scale.verbs",
     "explain": "proof.explain",
     "export_from": "exchange.frontends",
     "export_to_nir": "exchange.exporter",
@@ -104,7 +104,7 @@ _HOMES = {
     "simulate": "sim.simulate",
     "sweep": "tuning.sweep",
     "tally": "device.run",
-    "verify": "proof.verify",
+    "verify": "proof.scale.verbs",
 }
 
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "verify": "Compare float model, integer simulator and device, spike for spike.",
     "evaluate": "The accuracy of float model, integers and device, and what finding a class took.",
     "regress": "Compare with a golden record (record, check, update).",
+    "worker": "A worker of a Dask scheduler, beside a board.",
     "board": "The boards there are, virtual ones in the background, power (list, start, stop, power).",
     "doctor": "Whether tools, ports and boards are here, and what mends what is not.",
     "info": "What a device, image, record or build says of itself.",

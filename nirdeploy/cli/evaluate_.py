@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.energy.modelled import Energy
     from nirdeploy.proof.evaluate import Evaluation
     from nirdeploy.proof.neurobench import Metrics
+    from nirdeploy.proof.scale.run import Who
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
 
@@ -41,6 +42,7 @@ _SHOWN_CLASSES = 12
 @click.option("--top", type=click.IntRange(min=1), default=1, help="Also how often the label is among the K first.")
 @click.option("--metrics", "neurobench", is_flag=True, help="NeuroBench's metrics too, of a build.")
 @click.option("--tally", is_flag=True, help="The device sends what the reader needs of each sample, and no step.")
+@options.at_scale
 @options.as_json
 def command(
     what: Path,
@@ -54,6 +56,10 @@ def command(
     top: int,
     neurobench: bool,
     tally: bool,
+    scheduler: str | None,
+    workers: int | None,
+    chunk: int | None,
+    keep: Path | None,
     as_json: bool,
 ) -> None:
     """Accuracy, confusion and cost of a classification.
@@ -66,9 +72,20 @@ def command(
     A synaptic operation is a weight taken for a spike (or number) that arrived. The energy of a build is modelled, not
     measured: a range over published models (docs/energy.md). What NeuroBench counts (--metrics) is said in
     docs/neurobench.md.
+
+    With --workers, --scheduler, --chunk or --keep a data set (an .npy or .npz file, or a folder of these) is evaluated
+    chunk by chunk, and need not fit in memory; the result is the same for any number of workers (docs/scale.md).
     """
     from nirdeploy import evaluate
 
+    who = options.who(scheduler, workers, chunk, keep)
+    if who is not None:
+        if neurobench:
+            raise UsageProblem("metrics are of a batch as a whole", hint="leave out --metrics, or the workers")
+        asked = {"port": port, "baud": baud, "reader": reader, "output": output}
+        scored, spent = _chunks(what, target, stimulus, labels_file, who, as_json, tally=tally, **asked)
+        _tell(scored, spent, [], top, as_json)
+        return
     if what.is_dir():
         run = partial(options.tallied if tally else options.measured, port=port, baud=baud, quiet=as_json)
         if tally:
@@ -82,16 +99,21 @@ def command(
         evaluate(record, seen.labels, reader, output, **({} if record.source == "float" else seen.rounded))
         for record in seen.records
     ]
-    costs = seen.costs
+    _tell(found, seen.costs, seen.counted, top, as_json)
+
+
+def _tell(
+    found: Sequence[Evaluation], costs: Sequence[Energy | None], counted: Sequence[Metrics], top: int, as_json: bool
+) -> None:
     if as_json:
         priced = [None if cost is None else cost.as_dict() for cost in costs]
         witnesses = [one.as_dict(top) | {"energy": cost} for one, cost in zip(found, priced, strict=True)]
-        for witness, own in zip(witnesses, seen.counted, strict=False):
+        for witness, own in zip(witnesses, counted, strict=False):
             witness["neurobench"] = own.as_dict()
         ui.result("evaluate", {"witnesses": witnesses})
     else:
         _show(found, costs, top)
-        _show_metrics(seen.counted)
+        _show_metrics(counted)
 
 
 @dataclass(frozen=True)
@@ -132,6 +154,27 @@ def _of_build(
     return _Seen(records, labels, costs, {"network": built.network, "x": x}, counted)
 
 
+def _chunks(
+    folder: Path, target: str | None, stimulus: Path | None, labels_file: Path | None, who: Who, quiet: bool,
+    *, tally: bool, **asked: Any,
+) -> tuple[Sequence[Evaluation], list[Energy | None]]:  # fmt: skip
+    """Every witness of a build over a data set, chunk by chunk, and what it costs."""
+    from nirdeploy import pipeline
+    from nirdeploy.proof.energy.modelled import priced
+    from nirdeploy.proof.scale.run import How
+    from nirdeploy.proof.scale.verbs import evaluate_build
+    from nirdeploy.records.samples import Samples
+
+    if stimulus is None or not folder.is_dir():
+        raise UsageProblem("a build and a stimulus are evaluated chunk by chunk", hint="evaluate BUILD -x STIMULUS.npz")
+    built = pipeline.Build.load(folder, target)
+    samples = Samples.open(stimulus, None if labels_file is None else options.labels_of(labels_file))
+    with ui.progress("chunks", quiet) as bar:
+        how = replace(How.of(**who), on_chunk=bar)
+        found = evaluate_build(built, samples, how=how, tally=tally, **asked)
+    return found.evaluations, [None if ran is None else priced(built, ran) for ran in found.ran]
+
+
 def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neurobench: bool) -> _Seen:
     from nirdeploy.records.tally import load
 
@@ -156,7 +199,7 @@ def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
     return beside
 
 
-def _show(found: list[Evaluation], costs: list[Energy | None], top: int) -> None:
+def _show(found: Sequence[Evaluation], costs: Sequence[Energy | None], top: int) -> None:
     import numpy as np
 
     from nirdeploy.proof.report.tables import rows_table
@@ -223,7 +266,7 @@ def _joules(value: float) -> str:
     return f"{value / 1e-12:.3g} pJ"
 
 
-def _show_metrics(counted: list[Metrics]) -> None:
+def _show_metrics(counted: Sequence[Metrics]) -> None:
     from nirdeploy.proof.report.tables import rows_table
 
     if counted:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nirdeploy.device.client import Device
     from nirdeploy.integers.network import Formats
     from nirdeploy.pipeline import Build
+    from nirdeploy.proof.scale.run import Who
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
     from nirdeploy.targets.tables import Target
@@ -150,6 +151,38 @@ def cover(text: str, default: float | None = None) -> Callable[[F], F]:
     return options
 
 
+def workers(does: str, default: str) -> Callable[[F], F]:
+    """``--scheduler`` and ``--workers``: who ``does`` something; ``default``: without either."""
+
+    def options(function: F) -> F:
+        function = click.option(
+            "--workers", type=click.IntRange(min=1), help=f"Else {does} on so many processes; {default}."
+        )(function)
+        said = f"{does.capitalize()} on the workers of this Dask scheduler."
+        return click.option("--scheduler", metavar="tcp://HOST:PORT", help=said)(function)
+
+    return options
+
+
+def at_scale(function: F) -> F:
+    """Who judges a data set chunk by chunk, and how; see :func:`who`."""
+    keep = "What chunks came to stays in this folder: a run that was cut off goes on from there."
+    for option in (
+        click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help=keep),
+        click.option("--chunk", type=click.IntRange(min=1), help="Samples of a chunk; by default by their size."),
+        workers("judge", "by default this process does, all samples at once"),
+    ):
+        function = option(function)
+    return function
+
+
+def who(scheduler: str | None, workers: int | None, chunk: int | None, keep: Path | None) -> Who | None:
+    """The values of these as the Python functions take them; None where no chunks are asked for."""
+    if scheduler is None and workers is None and chunk is None and keep is None:
+        return None
+    return {"scheduler": scheduler, "workers": workers, "chunk": chunk, "keep": keep}
+
+
 def probes(text: str) -> str | list[str]:
     """The value of ``--probe`` as the Python functions take it."""
     return text if text in ("all", "outputs") else [name.strip() for name in text.split(",")]
@@ -235,13 +268,10 @@ def tallied(
 ) -> Tally:
     """As :func:`measured`, but only what a reader of :mod:`nirdeploy.proof.evaluate` reads of an output's samples."""
     from nirdeploy import Tally, flash, tally
-    from nirdeploy.records.tally import check
+    from nirdeploy.proof.scale.verbs import read_of
 
-    outputs = dict(built.network.outputs)
-    name = output or next(iter(outputs.values()))
-    spiking = built.network.neurons(outputs.get(name, name)).spiking
-    reads = [reader or ("count" if spiking else "sum")]
-    check(reads)
+    read, name = read_of(built.network, reader, output)
+    reads = [read]
     port = port_of(port, built.target)
     if port == SIM:
         return Tally.of(measured(built, x, [name], port, baud, quiet), reads)

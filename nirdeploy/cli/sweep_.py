@@ -23,8 +23,7 @@ from nirdeploy.cli import inputs, options, ui
     metavar="SAMPLES",
     help="Choose the integers of each trial by these samples, as build does; other samples than the data.",
 )
-@click.option("--scheduler", metavar="tcp://HOST:PORT", help="Measure on the workers of this Dask scheduler.")
-@click.option("--workers", type=click.IntRange(min=1), help="Else on so many processes; by default one per processor.")
+@options.workers("measure", "by default one per processor")
 @options.out(required=True, text="Folder of the results; one that was cut off goes on from there.")
 @options.dialect
 @inputs.asked

@@ -16,18 +16,12 @@ if TYPE_CHECKING:
 
     from nirdeploy.pipeline import Build
     from nirdeploy.proof.report.html import Report
+    from nirdeploy.proof.scale.parts import Verified
+    from nirdeploy.proof.scale.run import Who
     from nirdeploy.proof.verdict import Verdict
     from nirdeploy.records.spikes import SpikeRecord
 
-_NOTHING_MEASURED = (
-    "nothing was measured: port 'sim' is the integer simulator, which would be compared with itself; name a device "
-    "(-p PORT, or -p virtual where the target has a board of ours), or compare records of the chip's own run "
-    "(nirdeploy verify EXPECTED.nird MEASURED.nird)"
-)
-
-#: Where no coverage is asked for, it is that of the first samples, of so many numbers (steps x samples x neurons);
-#: where one sample is of more than the second, none.
-_NUMBERS, _ONE_SAMPLE = 1 << 24, 1 << 26
+_NOT_LOOKED_AT = {"coverage": "not looked at, of so large a network only where it is asked for (--cover)"}
 
 
 @click.command("verify")
@@ -40,6 +34,7 @@ _NUMBERS, _ONE_SAMPLE = 1 << 24, 1 << 26
 @options.allow_silent
 @options.cover("Not equal where the stimulus exercises less of a build's parameters, in percent.")
 @options.labels
+@options.at_scale
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as one HTML page.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @options.as_json
@@ -57,6 +52,10 @@ def command(
     cover: float | None,
     cover_bits: int | None,
     labels: Path | None,
+    scheduler: str | None,
+    workers: int | None,
+    chunk: int | None,
+    keep: Path | None,
     html: Path | None,
     junit: Path | None,
     as_json: bool,
@@ -76,27 +75,55 @@ def command(
     Of a build, what the stimulus exercised is said: of how many parameters a fault of one step would have shown.
     Where the device differs, faults of every kind are replayed in the integer simulator, and those that make it
     differ as the device does are said.
+
+    With --workers, --scheduler, --chunk or --keep a data set (an .npy or .npz file, or a folder of these) is judged
+    chunk by chunk, and need not fit in memory; the result is the same for any number of workers (docs/scale.md).
     """
     from nirdeploy import pipeline
-    from nirdeploy.proof.report import html as page
-    from nirdeploy.proof.report import junit as xml
 
+    who = options.who(scheduler, workers, chunk, keep)
     if what.is_dir():
         kept = _kept(what, measured, stimulus, port)
         built = pipeline.Build.load(what, target)
+        if who is not None:
+            if kept is not None:
+                raise UsageProblem(
+                    f"a record ({measured}) is held against a build whole, not chunk by chunk",
+                    hint=f"verify {what} MEASURED.nird -x STIMULUS.npz, without --workers or --chunk",
+                )
+            asked = {"probe": options.probes(probe), "allow_silent": allow_silent, "cover": cover, "bits": cover_bits}
+            report = _chunks(built, Path(str(stimulus)), labels, who, as_json, port=port, baud=baud, **asked)
+            return _told(report, html, junit, as_json)
         x, own = options.stimulus(Path(str(stimulus)))
         known = own if labels is None else options.labels_of(labels)
         report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent, kept)
         report = _covered(report, built, x, options.probes(probe), cover, cover_bits, as_json)
     else:
-        if cover is not None or cover_bits is not None:
-            raise UsageProblem("what a stimulus exercised is found of a build", hint="verify BUILD -x STIMULUS.npz")
-        if measured is None or stimulus is not None or target is not None:
-            raise UsageProblem(
-                "verify takes two records, or a build folder and a stimulus",
-                hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
-            )
-        report = _records(what, measured, probe, allow_silent, labels)
+        of_builds = (who, cover, cover_bits, stimulus, target)
+        report = _records(what, _second(measured, *of_builds), probe, allow_silent, labels)
+    return _told(report, html, junit, as_json)
+
+
+def _second(
+    measured: Path | None, who: Who | None, cover: float | None, bits: int | None, stimulus: Path | None, target: Any
+) -> Path:
+    """The measured record. Raises :class:`UsageProblem` where something is asked that is of builds."""
+    if who is not None:
+        raise UsageProblem("a data set is judged chunk by chunk of a build", hint="verify BUILD -x DATA --workers N")
+    if cover is not None or bits is not None:
+        raise UsageProblem("what a stimulus exercised is found of a build", hint="verify BUILD -x STIMULUS.npz")
+    if measured is None or stimulus is not None or target is not None:
+        raise UsageProblem(
+            "verify takes two records, or a build folder and a stimulus",
+            hint="verify EXPECTED.nird MEASURED.nird, or verify BUILD -x STIMULUS.npz",
+        )
+    return measured
+
+
+def _told(report: Report, html: Path | None, junit: Path | None, as_json: bool) -> int:
+    from nirdeploy.proof.report import html as page
+    from nirdeploy.proof.report import junit as xml
+
     judged = report.verdicts[0]
     if html is not None:
         page.write(html, report)
@@ -156,7 +183,7 @@ def _witnesses(
     kept: SpikeRecord | None,
 ) -> Report:
     from nirdeploy import accuracy, explain, simulate, verify
-    from nirdeploy.proof.report import html
+    from nirdeploy.proof.scale.parts import NOTHING_MEASURED, Verified
     from nirdeploy.proof.verify import unmeasured
 
     with ui.spinner("simulating", quiet):
@@ -164,18 +191,41 @@ def _witnesses(
         quantized = simulate(built, x, probe)
         explanation = explain(built.graph, built.network, x, labels)
     if kept is None and options.port_of(port, built.target) == options.SIM:
-        judged, pair = unmeasured(quantized, _NOTHING_MEASURED), (reference, quantized)
+        judged, pair = unmeasured(quantized, NOTHING_MEASURED), (reference, quantized)
     else:
         measured = options.measured(built, x, probe, port, baud, quiet) if kept is None else kept
         with ui.spinner("comparing, and looking for the cause of what differs", quiet):
             judged = verify(quantized, measured, allow_silent=allow_silent, built=built, x=x)
         pair = (quantized, measured)
-    facts: dict[str, Any] = {}
+    right: dict[str, int] = {}
     if labels is not None:
         shown = {record.source: record for record in (reference, quantized, *pair)}
-        facts |= {f"accuracy, {source}": accuracy(record, labels) for source, record in shown.items()}
-    if "saturations" in pair[1].stats:
-        facts["saturations"] = int(pair[1].stats["saturations"])
+        right = {source: round(accuracy(record, labels) * record.samples) for source, record in shown.items()}
+    saturations = int(pair[1].stats["saturations"])
+    return _report(built, Verified(judged, verify(reference, quantized), explanation, right, saturations, records=pair))
+
+
+def _chunks(built: Build, stimulus: Path, labels: Path | None, who: Who, quiet: bool, **asked: Any) -> Report:
+    """All witnesses of a build over a data set, chunk by chunk."""
+    from nirdeploy.proof.scale.run import How
+    from nirdeploy.proof.scale.verbs import verify_build
+    from nirdeploy.records.samples import Samples
+
+    samples = Samples.open(stimulus, None if labels is None else options.labels_of(labels))
+    with ui.progress("chunks", quiet) as bar:
+        found = verify_build(built, samples, how=replace(How.of(**who), on_chunk=bar), **asked)
+    report = _report(built, found)
+    unsaid = {} if found.verdict.coverage is not None else _NOT_LOOKED_AT
+    if found.verdict.mismatches:
+        unsaid = {**unsaid, "cause": "not looked for chunk by chunk; verify the samples that differ without --chunk"}
+    return replace(report, facts={**report.facts, **unsaid})
+
+
+def _report(built: Build, found: Verified) -> Report:
+    from nirdeploy.proof.report import html
+
+    facts: dict[str, Any] = {f"accuracy, {source}": share for source, share in found.accuracies.items()}
+    facts["saturations"] = found.saturations
     tables: dict[str, Any] = {"Quantization": built.network.report}
     if built.calibration:
         facts["integers"] = f"{built.calibration}; weights, biases and thresholds were moved on purpose"
@@ -183,11 +233,11 @@ def _witnesses(
     tables["Cores"] = [core.row() for core in built.placement.cores]
     return html.Report(
         title=f"{built.out.name if built.out else built.target.name}: float, integer and device",
-        verdicts=[judged, verify(reference, quantized)],
+        verdicts=[found.verdict, found.rounding],
         facts=facts,
         tables=tables,
-        records=pair,
-        explanation=explanation,
+        records=found.records,
+        explanation=found.explanation,
         manifest=built.manifest(),
     )
 
@@ -217,16 +267,13 @@ def _covered(
 ) -> Report:
     """The report with what the stimulus exercised, and what was asked of it."""
     from nirdeploy import coverage
+    from nirdeploy.proof.scale.verbs import NUMBERS, ONE_SAMPLE
 
     judged = report.verdicts[0]
-    if cover is None and judged.steps * sum(p.size for p in built.network.populations) > _ONE_SAMPLE:
-        facts = {
-            **report.facts,
-            "coverage": "not looked at, of so large a network only where it is asked for (--cover)",
-        }
-        return replace(report, facts=facts)
+    if cover is None and judged.steps * sum(p.size for p in built.network.populations) > ONE_SAMPLE:
+        return replace(report, facts={**report.facts, **_NOT_LOOKED_AT})
     with ui.spinner("looking for what was exercised", quiet):
-        found = coverage(built, x, probe, bits=bits, numbers=_NUMBERS if cover is None else None)
+        found = coverage(built, x, probe, bits=bits, numbers=NUMBERS if cover is None else None)
     judged = replace(judged, coverage=found, cover=cover)
     tables = {"Coverage": found.rows(), **report.tables}
     return replace(report, verdicts=[judged, *report.verdicts[1:]], tables=tables)

@@ -41,7 +41,9 @@ READERS = (*_OF_SPIKES, *_OF_MEMBRANES)
 class Evaluation:
     """A record against labels.
 
-    ``labels``: int (B,). ``scores``: float64 (T, B, classes), after each step; of a tally (``whole``) one, after all.
+    ``labels``: int (B,). ``scores``: float64 (T, B, classes), after each step; of a tally (``whole``) one, after all;
+    of parts that were joined none. ``decisions``: the class after each step, (T, B); of equal scores the first.
+    ``ranks``: how many classes are before the label in the end, (B,); of equal scores the first classes are before.
     ``spikes``: of each population, per sample. ``operations``: weights taken for a spike (or number) that arrived, per
     sample; None where no network was given.
     """
@@ -51,6 +53,8 @@ class Evaluation:
     reader: str
     labels: np.ndarray
     scores: np.ndarray
+    decisions: np.ndarray
+    ranks: np.ndarray
     spikes: Mapping[str, float] = field(default_factory=dict)
     operations: float | None = None
     whole: bool = False
@@ -58,11 +62,6 @@ class Evaluation:
     @property
     def classes(self) -> int:
         return int(self.scores.shape[2])
-
-    @property
-    def decisions(self) -> np.ndarray:
-        """The class after each step: int64 (T, B); of equal scores the first."""
-        return np.asarray(self.scores.argmax(axis=2))
 
     @property
     def accuracy(self) -> float:
@@ -78,11 +77,7 @@ class Evaluation:
 
     def top(self, k: int) -> float:
         """How often the label is among the ``k`` largest scores; of equal scores the first classes are larger."""
-        last = self.scores[-1]
-        own = last[np.arange(len(self.labels)), self.labels][:, None]
-        before = np.arange(self.classes) < self.labels[:, None]
-        ahead = ((last > own) | ((last == own) & before)).sum(axis=1)
-        return float((ahead < k).mean())
+        return float((self.ranks < k).mean())
 
     @property
     def over_steps(self) -> np.ndarray:
@@ -167,7 +162,8 @@ def evaluate(
     _check_classes(labels, scores, name)
     spikes = {population: float(values.sum()) / len(labels) for population, values in record.spikes.items()}
     took = None if network is None else operations(network, record, x) / len(labels)
-    return Evaluation(record.source, name, chosen, labels, scores, spikes, took)
+    read = (scores.argmax(axis=2), _ranks(scores[-1], labels))
+    return Evaluation(record.source, name, chosen, labels, scores, *read, spikes, took)
 
 
 def _of_tally(tally: Tally, labels: np.ndarray, reader: str | None, name: str) -> Evaluation:
@@ -192,7 +188,15 @@ def _of_tally(tally: Tally, labels: np.ndarray, reader: str | None, name: str) -
     scores = scores.reshape(1, len(labels), -1)
     _check_classes(labels, scores, name)
     spikes = {one: float(values.sum()) / len(labels) for one, values in tally.values.get("count", {}).items()}
-    return Evaluation(tally.source, name, chosen, labels, scores, spikes, whole=True)
+    read = (scores.argmax(axis=2), _ranks(scores[-1], labels))
+    return Evaluation(tally.source, name, chosen, labels, scores, *read, spikes, whole=True)
+
+
+def _ranks(last: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes are before the label by scores (B, classes), of equal ones by their number: (B,)."""
+    own = last[np.arange(len(labels)), labels][:, None]
+    before = np.arange(last.shape[1]) < labels[:, None]
+    return np.asarray(((last > own) | ((last == own) & before)).sum(axis=1))
 
 
 def _check_classes(labels: np.ndarray, scores: np.ndarray, name: str) -> None:

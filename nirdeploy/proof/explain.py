@@ -117,7 +117,7 @@ def explain(
     return Explanation(
         verdict=verdict,
         first=first,
-        margins=_margins(graph, network, x, first) if first else None,
+        margins=_margins(graph, network, _sample(x, first.sample), replace(first, sample=0)) if first else None,
         causes=tuple(sorted(causes, key=lambda cause: -sum(cause.differing.values()))),
         float_accuracy=score(reference),
         integer_accuracy=score(quantized),
@@ -212,6 +212,13 @@ def _thresholds(integers: Population, effective: Effective, params: Mapping[str,
     if integers.model not in neuron.RESETS:
         return {**params, "threshold": effective.threshold}
     return {**params, "v_threshold": effective.threshold, "v_reset": effective.v_reset}
+
+
+def _sample(x: Any, sample: int) -> Any:
+    """A stimulus of that sample alone."""
+    if isinstance(x, Mapping):
+        return {name: _sample(values, sample) for name, values in x.items()}
+    return x[:, sample : sample + 1]
 
 
 def _margins(graph: CheckedGraph, network: IntegerNetwork, x: Any, first: Divergence) -> Margins | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from nirdeploy.proof.causes.cause import Cause
 from nirdeploy.proof.coverage.report import Coverage
@@ -48,6 +50,8 @@ class PopulationVerdict:
     ``max_error``, ``rms_error``: of membrane potentials, in the graph's units.
     ``unlike``: what of the two records' form does not agree (type, scale), or that there is no cell to compare;
     where it decides, such a population is not equal, whatever its values. ``silent``: nothing but zeros in either.
+    ``by_neuron``: of each neuron, the cells that differ; ``squares``: of each sample, the sum of the squares of its
+    errors: by these, verdicts of parts of the samples are joined.
     """
 
     population: str
@@ -64,6 +68,14 @@ class PopulationVerdict:
     rms_error: float = 0.0
     unlike: str = ""
     silent: bool = False
+    by_neuron: np.ndarray | None = field(default=None, repr=False, compare=False)
+    squares: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Without what it is joined by."""
+        found = asdict(replace(self, by_neuron=None, squares=None))
+        del found["by_neuron"], found["squares"]
+        return found
 
     @property
     def equal(self) -> bool:
@@ -213,5 +225,5 @@ class Verdict:
             **({"reads": list(self.reads)} if self.reads else {}),
             "cause": None if self.cause is None else self.cause.as_dict(),
             "first_divergence": asdict(self.first_divergence) if self.first_divergence else None,
-            "populations": [asdict(p) for p in self.populations],
+            "populations": [p.as_dict() for p in self.populations],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -241,6 +242,7 @@ def _compare_membranes(name: str, expected: SpikeRecord, measured: SpikeRecord) 
     if {_form(name, expected), _form(name, measured)} != {_EXACT, _SCALED}:
         return replace(found, unlike=unlike)
     error = measured.volts(name) - expected.volts(name)
+    squares = np.square(np.ascontiguousarray(error.swapaxes(0, 1)).reshape(error.shape[1], -1)).sum(axis=1)
     return replace(
         found,
         mismatches=0,
@@ -249,9 +251,16 @@ def _compare_membranes(name: str, expected: SpikeRecord, measured: SpikeRecord) 
         first=None,
         decides=False,
         max_error=float(np.abs(error).max()),
-        rms_error=float(np.sqrt((error**2).mean())),
+        rms_error=root_mean(squares, found.cells),
         unlike=unlike,
+        by_neuron=None,
+        squares=squares,
     )
+
+
+def root_mean(squares: np.ndarray, cells: int) -> float:
+    """Of so many cells, the root of the mean of squares, given as sums: the same however they are cut up."""
+    return math.sqrt(math.fsum(squares.tolist()) / cells)
 
 
 #: Forms of a membrane, (whole numbers, in units of a scale): the float reference's, and integers of a scale.
@@ -291,6 +300,13 @@ def _count(spikes: np.ndarray) -> int:
     return int(spikes.sum(dtype=np.int64)) if spikes.dtype.kind in "bui" else 0
 
 
+def worst(by_neuron: np.ndarray) -> tuple[int, ...] | None:
+    """The neuron with the most differences, if there is any."""
+    if not by_neuron.any():
+        return None
+    return tuple(int(i) for i in np.unravel_index(int(by_neuron.argmax()), by_neuron.shape))
+
+
 def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> PopulationVerdict:
     """Spikes or membranes that both records hold, value by value."""
     expected, measured = (r.spikes[name] if kind == "spikes" else r.membrane[name] for r in (a, b))
@@ -301,13 +317,12 @@ def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> Population
         )
         raise InputShapeError(f"population {name!r} has {one}, {other}")
     differs = expected != measured
-    first, worst = None, None
+    first = None
     per_neuron = differs.sum(axis=(0, 1))
     if differs.any():
         step, sample, *neuron = np.argwhere(differs)[0].tolist()
         where = (step, sample, *neuron)
         first = Divergence(name, tuple(neuron), step, sample, float(expected[where]), float(measured[where]))
-        worst = tuple(int(i) for i in np.unravel_index(int(per_neuron.argmax()), per_neuron.shape))
     spikes = kind == "spikes"
     return PopulationVerdict(
         population=name,
@@ -317,8 +332,9 @@ def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> Population
         spikes_measured=_count(measured) if spikes else 0,
         mismatches=int(differs.sum()),
         neurons=int((per_neuron > 0).sum()),
-        worst_neuron=worst,
+        worst_neuron=worst(per_neuron),
         first=first,
         unlike=flaw(expected, measured, counts=spikes),
         silent=not expected.any() and not measured.any(),
+        by_neuron=per_neuron,
     )

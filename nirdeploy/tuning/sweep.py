@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nirdeploy.errors import UsageProblem
 from nirdeploy.graph import inputs
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.processes.doing import check_workers, measuring
+from nirdeploy.processes.work import Measure
 from nirdeploy.proof.report import sweep as report
 from nirdeploy.records import cache, store
 from nirdeploy.records.inputs import shaped
@@ -23,10 +22,8 @@ from nirdeploy.targets import registry
 from nirdeploy.targets.tables import Target
 from nirdeploy.tuning.calibration.task import Task
 from nirdeploy.tuning.trials import kept
-from nirdeploy.tuning.trials.cluster import cluster
 from nirdeploy.tuning.trials.plan import Plan
-from nirdeploy.tuning.trials.trial import Bits, Job, Measure, Outcome
-from nirdeploy.tuning.trials.workers import local
+from nirdeploy.tuning.trials.trial import Bits, Job, Outcome
 
 if TYPE_CHECKING:
     import nir
@@ -126,10 +123,7 @@ def sweep(
         ModelFileError, GraphError: the model. DoesNotFit: the target. InputShapeError: data or samples. UsageProblem:
         the folder holds another sweep, or the float network says the same of all data. ToolMissing: the workers.
     """
-    if scheduler is not None and workers is not None:
-        raise UsageProblem("a scheduler has workers of its own", hint="name a scheduler or a number of workers")
-    if workers is not None and workers < 1:
-        raise UsageProblem(f"{workers} workers measure nothing", hint="1 at least")
+    check_workers(scheduler, workers)
     if not isinstance(source, CheckedGraph):
         source = check(
             source, dialect=dialect, dt=dt, input_bits=input_bits, input_range=input_range, input_scale=input_scale
@@ -140,7 +134,7 @@ def sweep(
     plan = Plan.of(job)
     with cache.alone(folder / kept.FILE):
         outcomes = kept.Kept(folder, job.identity)
-        with _measuring(job, scheduler, workers) as measure:
+        with measuring(job.work, scheduler, workers) as measure:
             first = plan.first()
             _measure(outcomes, measure, first, on_trial)
             trials = [*first, *plan.second(outcomes.__getitem__)]
@@ -157,12 +151,6 @@ def _task(graph: CheckedGraph, x: Any, labels: Any, probe: str) -> Task:
 
 def _count(task: Task) -> int:
     return int(next(iter(task.x.values())).shape[1])
-
-
-@contextlib.contextmanager
-def _measuring(job: Job, scheduler: str | None, workers: int | None) -> Iterator[Measure]:
-    with cluster(job, scheduler) if scheduler is not None else local(job, workers or os.cpu_count() or 1) as measure:
-        yield measure
 
 
 def _measure(

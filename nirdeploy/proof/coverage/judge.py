@@ -60,10 +60,17 @@ def coverage(
     compared = select(probe, [p.name for p in network.populations], network.outputs)
     ledger = Ledger(network, compared, most, seed, bits)
     steps, batch = next(iter(signals.values())).shape[:2]
-    neurons = sum(values.shape[2] for values in signals.values())
-    looked = batch if numbers is None else min(batch, max(1, numbers // (steps * neurons)))
+    looked = batch if numbers is None else first_samples(network, steps, batch, numbers)
     ledger.exercise({name: values[:, :looked] for name, values in signals.items()})
     return replace(ledger.coverage(), given=batch)
+
+
+def first_samples(network: IntegerNetwork, steps: int, samples: int, numbers: int) -> int:
+    """How many samples are of so many steps x samples x neurons, inputs among these: one at least."""
+    held = taken(network)
+    neurons = sum(int(np.prod(held[name].sent(shape))) for name, shape in network.inputs)
+    neurons += sum(p.size for p in network.populations)
+    return min(samples, max(1, numbers // (steps * neurons)))
 
 
 def run(network: IntegerNetwork, x: Any, record: SpikeRecord | None = None) -> dict[str, np.ndarray]:
@@ -120,6 +127,29 @@ class Ledger:
                 self.shown[at] |= new[..., 0]
                 found += int(new.sum())
         return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was found, as arrays; :meth:`absorb` takes it."""
+        of = {"spikes": self.spikes, "saturated": self.saturated, "active": self.active, "codes": self.codes}
+        found = {f"{kind}/{name}": values for kind, own in of.items() for name, values in own.items()}
+        shown = {f"shown/{at}": values for at, values in enumerate(self.shown)}
+        return {**found, **shown, "run": np.array([self.steps, self.samples])}
+
+    def absorb(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take into account what another ledger of the same faults has found."""
+        self.steps, self.samples = int(state["run"][0]), self.samples + int(state["run"][1])
+        for key, values in state.items():
+            kind, _, name = key.partition("/")
+            if kind == "shown":
+                self.shown[int(name)] |= values
+            elif kind == "spikes":
+                self.spikes[name] += values
+            elif kind == "saturated":
+                self.saturated[name] |= values
+            elif kind == "active":
+                self.active[name] = self.active.get(name, False) | values
+            elif kind == "codes":
+                self.codes[name] = np.union1d(self.codes.get(name, values), values)
 
     def news(
         self,

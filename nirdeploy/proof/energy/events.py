@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,14 @@ class Events:
     def __add__(self, other: Events) -> Events:
         return Events(**{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(Events)})
 
+    def per(self, samples: int) -> Events:
+        """Of one sample, where these are of so many."""
+        return Events(**{one.name: getattr(self, one.name) / samples for one in fields(Events)})
+
+    def of(self, samples: int) -> Events:
+        """The inverse: what is counted in all is a whole number."""
+        return Events(**{one.name: float(round(getattr(self, one.name) * samples)) for one in fields(Events)})
+
     def as_dict(self) -> dict[str, float]:
         return {"operations": self.operations, **asdict(self)}
 
@@ -87,18 +95,41 @@ class Load:
 class Counts:
     """Of a run: a load for each input and population, by name.
 
-    ``neurons``: of the populations that spike; ``rate``: spikes of one of them per step.
+    ``neurons``: of the populations that spike; ``rate``: spikes of one of them per step (an input's are none).
     """
 
     loads: Mapping[str, Load]
     steps: int
     samples: int
     neurons: int
-    rate: float
     total: Events = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "total", sum((load.events for load in self.loads.values()), Events()))
+
+    @classmethod
+    def of(cls, loads: Mapping[str, Load], steps: int, samples: int, neurons: int) -> Counts:
+        """Of loads of all samples together."""
+        return cls(
+            {name: replace(load, events=load.events.per(samples)) for name, load in loads.items()},
+            steps,
+            samples,
+            neurons,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Counts]) -> Counts:
+        """Of all samples of several runs of one network, the same however they were cut up."""
+        one = parts[0]
+        events = {
+            name: sum((part.loads[name].events.of(part.samples) for part in parts), Events()) for name in one.loads
+        }
+        loads = {name: replace(load, events=events[name]) for name, load in one.loads.items()}
+        return cls.of(loads, one.steps, sum(part.samples for part in parts), one.neurons)
+
+    @property
+    def rate(self) -> float:
+        return self.total.spikes / (self.neurons * self.steps) if self.neurons else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -124,15 +155,15 @@ def count(network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any) -
         raise UsageProblem("there is nothing to count: the record has no samples or no steps", hint="run a stimulus")
     projections = _projections(network)
     reads = {name: sum(p.source == name for p in projections) for name in given}
-    loads = {name: _sends(network, name, given[name], reads[name], samples) for name in _inputs(network)}
+    loads = {name: _sends(network, name, given[name], reads[name]) for name in _inputs(network)}
     for population in network.populations:
         if population.name in loads:
             continue
         name, widths = population.name, _widths(network, population.name)
         into = [p for p in projections if p.target == name]
-        events = [_arrivals(p, given, widths.weight, samples) for p in into]
-        updates = updated(population.model, population.size * steps, widths)
-        sent = _sends(network, name, given[name], reads[name], samples).events if name in given else Events()
+        events = [_arrivals(p, given, widths.weight) for p in into]
+        updates = updated(population.model, population.size * steps * samples, widths)
+        sent = _sends(network, name, given[name], reads[name]).events if name in given else Events()
         resets = Events(update_additions=sent.spikes if population.model in RESETS else 0.0)
         loads[name] = Load(
             sum([*events, updates, sent, resets], Events()),
@@ -142,16 +173,14 @@ def count(network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any) -
             stored_states=population.size * widths.state * (1 + (population.model in SYNAPTIC)),
             stored_parameters=population.size * parameter_bits(population.model, widths),
         )
-    spiking = [p for p in network.populations if p.model in SPIKING]
-    neurons = sum(p.size for p in spiking)
-    spikes = sum(loads[p.name].events.spikes for p in spiking)
-    return Counts(loads, steps, samples, neurons, spikes / (neurons * steps) if neurons else 0.0)
+    neurons = sum(p.size for p in network.populations if p.model in SPIKING)
+    return Counts.of(loads, steps, samples, neurons)
 
 
 def operations(network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any) -> float:
     """Synaptic operations of all samples. Raises as :func:`count`."""
     given = _sent(network, record, x, {p.source for p in network.projections})
-    return sum(_arrivals(p, given, bits=0, samples=1).operations for p in _projections(network))
+    return sum(_arrivals(p, given, bits=0).operations for p in _projections(network))
 
 
 def _sent(
@@ -180,24 +209,25 @@ def _projections(network: IntegerNetwork | CheckedGraph) -> list[IntegerProjecti
     return [unbordered(network, p) for p in network.projections]
 
 
-def _arrivals(p: IntegerProjection | Projection, given: Mapping[str, np.ndarray], bits: int, samples: int) -> Events:
-    """What a projection takes for what its source sent, each time it is sent, weights of so many ``bits``."""
+def _arrivals(p: IntegerProjection | Projection, given: Mapping[str, np.ndarray], bits: int) -> Events:
+    """What a projection takes for what its source sent, each time it is sent, weights of so many ``bits``; of all
+    samples."""
     sent = given[p.source]
 
     def taken(which: np.ndarray) -> float:
         often = which.sum(axis=(0, 1), dtype=np.float64).ravel()
-        return float(p.connected.apply(often if p.pool is None else p.pool.apply(often)).sum()) / samples
+        return float(p.connected.apply(often if p.pool is None else p.pool.apply(often)).sum())
 
     ones, others = taken(sent == 1), taken((sent != 0) & (sent != 1))
     return Events(additions=ones, multiplications=others, weight_bits=(ones + others) * bits)
 
 
-def _sends(network: IntegerNetwork | CheckedGraph, name: str, sent: np.ndarray, reads: int, samples: int) -> Load:
-    """An address each time a neuron sends something, written once and read by each projection from there. What an
-    input sends is no spike of the network's."""
+def _sends(network: IntegerNetwork | CheckedGraph, name: str, sent: np.ndarray, reads: int) -> Load:
+    """Of all samples: an address each time a neuron sends something, written once and read by each projection from
+    there. What an input sends is no spike of the network's."""
     size = int(np.prod(sent.shape[2:], dtype=np.int64))
-    often = float(np.count_nonzero(sent)) / samples
-    spikes = 0.0 if name in _inputs(network) else float(sent.sum(dtype=np.float64)) / samples
+    often = float(np.count_nonzero(sent))
+    spikes = 0.0 if name in _inputs(network) else float(sent.sum(dtype=np.float64))
     addresses, width = often * (1 + reads), max(size - 1, 1).bit_length()
     events = Events(spikes=spikes, sent=often, addresses=addresses, address_bits=addresses * width)
     return Load(events, _widths(network, name), size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -100,13 +100,49 @@ def energy(what: Built | IntegerNetwork | CheckedGraph, record: SpikeRecord, x: 
         UsageProblem: the record does not hold what is counted.
     """
     network = what if isinstance(what, IntegerNetwork | CheckedGraph) else what.network
-    counts = count(network, record, x)
+    image = None
+    if not isinstance(what, IntegerNetwork | CheckedGraph) and what.target.board is not None:
+        image = what.products.get("image")
+    return priced(what, Ran.of(network, record, x, image))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What is priced of a run. ``busy_cycles``: of all samples; ``sent_bytes``: of their stimuli, where they are sent
+    whole."""
+
+    counts: Counts
+    busy_cycles: int = 0
+    sent_bytes: int | None = None
+
+    @classmethod
+    def of(cls, network: IntegerNetwork | CheckedGraph, record: SpikeRecord, x: Any, image: Image | None = None) -> Ran:
+        """``image``: of a board, which the stimulus is sent to. Raises as :func:`energy`."""
+        sent = None
+        if image is not None and not image.passes:
+            sent = sum(map(len, encode_samples(image, stimulus_of(image, x))))
+        return cls(count(network, record, x), round(record.stats.get("busy_cycles", 0)), sent)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Ran]) -> Ran:
+        """Of all samples of several runs."""
+        sent = [part.sent_bytes for part in parts if part.sent_bytes is not None]
+        return cls(
+            Counts.joined([part.counts for part in parts]),
+            sum(part.busy_cycles for part in parts),
+            sum(sent) if len(sent) == len(parts) else None,
+        )
+
+
+def priced(what: Built | IntegerNetwork | CheckedGraph, ran: Ran) -> Energy:
+    """As :func:`energy`, of what has been counted."""
+    counts = ran.counts
     loads = list(counts.loads.values())
     prices = [(model, model.joules(loads)) for model in of_tables()]
     estimates = [Estimate(model.name, model.year, model.source, joules, joules) for model, joules in prices]
     if isinstance(what, IntegerNetwork | CheckedGraph) or "place" not in what.products:
         return Energy(counts, tuple(estimates))
-    board = _on_board(what, record, counts, x)
+    board = _on_board(what, ran)
     estimates.append(of_chips(counts.total.operations) if board is None else of_boards(board.seconds))
     own = registry.backend_of(what.target).published_energy(what.target)
     if own is not None:
@@ -115,21 +151,18 @@ def energy(what: Built | IntegerNetwork | CheckedGraph, record: SpikeRecord, x: 
     return Energy(counts, tuple(estimates), board)
 
 
-def _on_board(built: Built, record: SpikeRecord, counts: Counts, x: Any) -> OnBoard | None:
+def _on_board(built: Built, ran: Ran) -> OnBoard | None:
     """None where the target has no board whose clock is known."""
-    board, steps = built.target.board, counts.steps
+    board, counts = built.target.board, ran.counts
     if board is None:
         return None
-    sizes = sum(load.size for load in counts.loads.values())
+    steps, sizes = counts.steps, sum(load.size for load in counts.loads.values())
     activity = min(1.0, counts.total.sent / (sizes * steps))
     backend = registry.backend_of(built.target)
     figures = backend.estimate(built.network, built.placement, built.plan, built.target, activity)
-    busy = record.stats.get("busy_cycles", 0.0) / record.samples / board.clock_hz
+    busy = ran.busy_cycles / counts.samples / board.clock_hz
     if not busy and "step_us" not in figures:
         return None
     words = float(figures["bus_words"]) * steps if "bus_words" in figures else None
-    sent = None
-    if "image" in built.products and not built.image.passes:
-        streams = encode_samples(built.image, stimulus_of(built.image, x))
-        sent = sum(map(len, streams)) / len(streams)
+    sent = None if ran.sent_bytes is None else ran.sent_bytes / counts.samples
     return OnBoard(busy or float(figures["step_us"]) * 1e-6 * steps, words, sent)

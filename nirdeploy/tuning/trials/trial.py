@@ -6,7 +6,7 @@ A job is packed into bytes, which processes and machines that measure are given 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from nirdeploy.errors import DoesNotFit, InternalError, NirdeployError, ToolMissing
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.graph.precision import with_bits
+from nirdeploy.processes.work import Work
 from nirdeploy.proof.evaluate import evaluate
 from nirdeploy.records import manifest, store
 from nirdeploy.records.spikes import SpikeRecord
@@ -26,8 +27,6 @@ from nirdeploy.tuning.calibration.task import Task
 
 #: Bits of the weights into each population; none at all: the float network.
 Bits = Mapping[str, int]
-
-_DECIDING = ("nirdeploy", "numpy")  # packages that can change a figure
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,6 @@ class Outcome:
         return made if made.interval is None else replace(made, interval=(made.interval[0], made.interval[1]))
 
 
-#: Gives the outcome of each trial, in any order, as they come.
-Measure = Callable[[Sequence[Bits]], Iterator[Outcome]]
-
-
 @dataclass(frozen=True, eq=False)
 class Job:
     """What all trials of a sweep share. ``samples``: to calibrate on; None: weights are rounded plainly."""
@@ -88,8 +83,13 @@ class Job:
             "target": store.digest(target, {}),
             "data": store.digest({}, _arrays(self.data)),
             "samples": "" if self.samples is None else store.digest({}, _arrays(self.samples)),
-            "versions": _versions(),
+            "versions": manifest.deciding(),
         }
+
+    @property
+    def work(self) -> Work:
+        """The job as processes and machines do it, trial by trial."""
+        return Work(answer, self.pack(), "a trial", lambda bits: ", ".join(f"{key}={own}" for key, own in bits.items()))
 
     def pack(self) -> bytes:
         """The job for :func:`answer`."""
@@ -98,7 +98,7 @@ class Job:
         if self.samples is not None:
             parts["samples"] = _arrays(self.samples)
         target = self.target.model_dump(mode="json", by_alias=True)
-        meta = {"graph": graph, "target": target, "versions": _versions(), "parts": list(parts)}
+        meta = {"graph": graph, "target": target, "versions": manifest.deciding(), "parts": list(parts)}
         return store.pack(meta, {f"{part}.{name}": a for part, own in parts.items() for name, a in own.items()})
 
     @classmethod
@@ -112,17 +112,8 @@ class Job:
         graph = CheckedGraph.of_parts(meta["graph"], own["graph"], where="a sweep's job")
         tasks = {part: _task(graph, own[part], part) for part in ("data", "samples") if part in own}
         made = cls(graph, registry.validate(meta["target"], where="a sweep's job"), **tasks)
-        if _versions() != meta["versions"]:
-            raise ToolMissing(
-                f"a worker has {_versions()}, the sweep was started with {meta['versions']}",
-                hint="install the same versions on every worker: others may give other figures",
-            )
+        manifest.check_deciding(meta["versions"])
         return made
-
-
-def _versions() -> str:
-    found = manifest.versions()
-    return ", ".join(f"{name} {found[name]}" for name in _DECIDING if name in found)
 
 
 def _arrays(task: Task) -> dict[str, np.ndarray]:

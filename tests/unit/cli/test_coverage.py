@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy.cli import verify_
 from nirdeploy.graph import file as nirfile
+from nirdeploy.proof.scale import verbs
 from tests.networks import two_layers
 from tests.unit.cli.conftest import Cli, cli
 
@@ -70,7 +70,7 @@ def test_verify_says_what_was_exercised_and_fails_below(build: Path, made: Path,
 def test_of_a_very_large_network_it_is_found_where_it_is_asked_for(
     build: Path, made: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify_, "_ONE_SAMPLE", 20 * 11 - 1)
+    monkeypatch.setattr(verbs, "ONE_SAMPLE", 20 * 11 - 1)
     without = cli("verify", build, "-x", made, "-p", "sim", "--json").json
     assert "coverage" not in without["verdicts"][0]
     assert "--cover" in without["facts"]["coverage"]

@@ -9,9 +9,9 @@ import pytest
 
 from nirdeploy import processes
 from nirdeploy.errors import ToolMissing, UsageProblem
-from nirdeploy.tuning.trials import cluster as dask
+from nirdeploy.processes import cluster as dask
+from tests.unit.processes.clusters import cluster
 from tests.unit.tuning.swept import Case, case, files
-from tests.unit.tuning.trials.clusters import cluster
 
 pytestmark = pytest.mark.xdist_group("dask")
 

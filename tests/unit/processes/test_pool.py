@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nirdeploy import processes
 from nirdeploy.errors import CorruptFile, ToolMissing
-from nirdeploy.tuning.trials import workers
+from nirdeploy.processes import pool
+from nirdeploy.processes.pool import local
+from nirdeploy.processes.work import Work
 from nirdeploy.tuning.trials.trial import Job, outcome
-from nirdeploy.tuning.trials.workers import local
 from tests.unit.tuning.trials.test_trial import BITS, _job
 
 
@@ -23,13 +26,17 @@ class _Fatal:
         return os._exit, (7,)
 
 
+def _work(blob: Any) -> Work:
+    return replace(_job().work, blob=blob)
+
+
 @pytest.fixture(scope="module")
 def job() -> Job:
     return _job()
 
 
 def test_a_process_that_dies_is_started_again(job: Job) -> None:
-    worker = workers._Worker(job.pack())
+    worker = pool._Worker(job.work)
     try:
         first = worker.measure(BITS)
         assert worker._process is not None
@@ -42,13 +49,13 @@ def test_a_process_that_dies_is_started_again(job: Job) -> None:
 
 
 def test_a_process_that_always_dies_is_told_with_its_trial() -> None:
-    worker = workers._Worker(_Fatal())  # type: ignore[arg-type]
+    worker = pool._Worker(_work(_Fatal()))
     with pytest.raises(ToolMissing, match=r"ended 3 times.*with 7 at last.*lif1=4, lif2=2.*--workers 1"):
         worker.measure(BITS)
 
 
 def test_errors_are_those_of_the_trial() -> None:
-    worker = workers._Worker(b"no job")
+    worker = pool._Worker(_work(b"no job"))
     with pytest.raises(CorruptFile, match="damaged"):
         worker.measure(BITS)
     worker.close()
@@ -56,19 +63,19 @@ def test_errors_are_those_of_the_trial() -> None:
 
 def test_sums_are_made_by_one_thread() -> None:
     code = "import numpy, threadpoolctl; print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()})"
-    many = processes.environment({"OPENBLAS_NUM_THREADS": "2"} | workers.ONE_THREAD)
+    many = processes.environment({"OPENBLAS_NUM_THREADS": "2"} | pool.ONE_THREAD)
     done = subprocess.run(processes.command("-c", code), env=many, capture_output=True, text=True, check=True)
     assert done.stdout == "{1}\n"
 
 
 def test_none_is_left(job: Job) -> None:
-    with local(job, 2) as measure:
+    with local(job.work, 2) as measure:
         for _ in measure([BITS, {}, {"lif1": 2, "lif2": 2}, {"lif1": 4, "lif2": 4}]):
             break
         began = _children()
         assert began
     assert not began & _children()
-    with local(job, 2) as measure:
+    with local(job.work, 2) as measure:
         assert list(measure([])) == []
         assert not _children() - began
 

@@ -1,4 +1,4 @@
-"""workers: trials measured by processes on this machine. Started as a process, this module is one of them.
+"""pool: work done by processes on this machine. Started as a process, this module is one of them.
 
 Whatever their number, each computes with one thread: how a sum is cut up among threads can change its last digits.
 """
@@ -6,6 +6,7 @@ Whatever their number, each computes with one thread: how a sum is cut up among 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pickle
 import queue
@@ -13,43 +14,45 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from nirdeploy import processes
 from nirdeploy.errors import NirdeployError, ToolMissing
-from nirdeploy.tuning.trials.trial import Bits, Job, Measure, Outcome, answer
+from nirdeploy.processes.work import ATTEMPTS, Measure, Work
 
-#: How often a trial is tried that ends the process that measures it.
-ATTEMPTS = 3
 #: Of a process' environment.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @contextlib.contextmanager
-def local(job: Job, count: int) -> Iterator[Measure]:
+def local(work: Work, count: int) -> Iterator[Measure]:
     """So many processes, which end with the context."""
-    blob = job.pack()
-    workers = [_Worker(blob) for _ in range(count)]
+    workers = [_Worker(work) for _ in range(count)]
     idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in workers:
         idle.put(worker)
 
-    def measured(bits: Bits) -> Outcome:
+    def measured(item: Any) -> Any:
         worker = idle.get()
         try:
-            return worker.measure(bits)
+            return worker.measure(item)
         finally:
             idle.put(worker)
 
-    def measure(trials: Sequence[Bits]) -> Iterator[Outcome]:
-        futures = [pool.submit(measured, bits) for bits in trials]
+    def measure(items: Iterable[Any]) -> Iterator[Any]:
+        coming, going = iter(items), set[Future[Any]]()
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            while True:
+                going |= {pool.submit(measured, item) for item in itertools.islice(coming, 2 * count - len(going))}
+                if not going:
+                    return
+                done, going = wait(going, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
         finally:
-            for future in futures:
+            for future in going:
                 future.cancel()
 
     with ThreadPoolExecutor(count) as pool:
@@ -63,17 +66,17 @@ def local(job: Job, count: int) -> Iterator[Measure]:
 class _Worker:
     """A process that is started when there is something to do, and again if it dies."""
 
-    def __init__(self, blob: bytes) -> None:
-        self._blob = blob
+    def __init__(self, work: Work) -> None:
+        self._work = work
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._starting = threading.Lock()
 
-    def measure(self, bits: Bits) -> Outcome:
-        """Raises what keeps trials from being measured; :class:`ToolMissing` where the process dies each time."""
+    def measure(self, item: Any) -> Any:
+        """Raises what keeps items from being done; :class:`ToolMissing` where the process dies each time."""
         for _ in range(ATTEMPTS):
             try:
-                answered = self._ask(bits)
+                answered = self._ask(item)
             except (EOFError, BrokenPipeError, pickle.UnpicklingError):
                 code = self._end()
                 continue
@@ -81,27 +84,26 @@ class _Worker:
                 raise answered
             return answered
         raise ToolMissing(
-            f"a worker's process ended {ATTEMPTS} times while it measured a trial, with {code} at last",
-            where=", ".join(f"{name}={own}" for name, own in bits.items()),
+            f"a worker's process ended {ATTEMPTS} times while it measured {self._work.noun}, with {code} at last",
+            where=self._work.name(item),
             hint="if there is not memory enough, take fewer workers (--workers 1) or fewer samples",
         )
 
-    def _ask(self, bits: Bits) -> Outcome | NirdeployError:
+    def _ask(self, item: Any) -> Any:
         if self._process is None:
             self._start()
-            self._send(self._blob)
-        self._send(dict(bits))
+            self._send((self._work.answer, self._work.blob))
+        self._send(item)
         assert self._process is not None
         received: Any = self._process.stdout
-        answered: Outcome | NirdeployError = pickle.load(received)
-        return answered
+        return pickle.load(received)
 
     def _start(self) -> None:
         with self._starting:
             if self._closed:
                 raise EOFError
             self._process = subprocess.Popen(
-                processes.command("-m", "nirdeploy.tuning.trials.workers"),
+                processes.command("-m", "nirdeploy.processes.pool"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=processes.environment(ONE_THREAD),
@@ -134,12 +136,13 @@ class _Worker:
 
 
 def _main() -> None:
-    """Reads the job and then trials from stdin, and writes what came of each to stdout, until there are no more."""
+    """Reads what is to be done and then items from stdin, and writes what came of each to stdout, until there are no
+    more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of the terminal; who started this ends it
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not be taken for an answer
     with contextlib.suppress(EOFError, BrokenPipeError):  # who started this has gone
-        blob = pickle.load(sys.stdin.buffer)
+        answer, blob = pickle.load(sys.stdin.buffer)
         while True:
             pickle.dump(answer(blob, pickle.load(sys.stdin.buffer)), answers)
             answers.flush()

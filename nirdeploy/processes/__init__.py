@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_HOME = str(Path(__file__).absolute().parents[1])  # of the nirdeploy that was imported, as the search path spells it
+_HOME = str(Path(__file__).absolute().parents[2])  # of the nirdeploy that was imported, as the search path spells it
 
 
 def command(*arguments: str) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +34,7 @@ class Cluster:
             time.sleep(0.05)
         return str(json.loads(path.read_text())["address"])
 
-    def add_worker(self, *options: str) -> None:
+    def add_worker(self, *options: str, added: Mapping[str, str] | None = None) -> None:
         """One without a nanny: who kills it, kills it for good. Several threads: they are not to change a figure."""
         started = self._start(
             "dask_worker",
@@ -43,6 +45,8 @@ class Cluster:
             "--local-directory",
             str(self.folder),
             *options,
+            "--no-dashboard",
+            added=added,
         )
         self.workers.append(started)
 
@@ -52,20 +56,35 @@ class Cluster:
 
     def start_scheduler(self) -> None:
         path = self.folder / "scheduler.json"
-        self._start("dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(path))
+        self._start(
+            "dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(path), "--no-dashboard"
+        )
 
-    def _start(self, module: str, *options: str) -> subprocess.Popen[bytes]:
+    def add_ours(self, *options: str) -> None:
+        """As ``nirdeploy worker`` starts it: with a nanny, which :meth:`kill` takes with it."""
+        self.workers.append(self._start("nirdeploy", "worker", self.address, *options))
+
+    def _start(self, module: str, *options: str, added: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{module}{len(self.processes)}.log").open("wb")
         with log:
             started = subprocess.Popen(
-                processes.command("-m", f"distributed.cli.{module}", *options, "--no-dashboard"),
+                processes.command("-m", module if module == "nirdeploy" else f"distributed.cli.{module}", *options),
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=processes.environment(),
+                env=processes.environment(added),
+                start_new_session=True,
             )
         self.processes.append(started)
         return started
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """A process and those that it started, at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @contextlib.contextmanager
@@ -78,6 +97,4 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         yield made
     finally:
         for process in reversed(made.processes):
-            process.kill()
-        for process in made.processes:
-            process.wait()
+            kill(process)

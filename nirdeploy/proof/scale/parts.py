@@ -1,0 +1,162 @@
+"""parts: what verify and evaluate come to on some samples of a build's, and on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.proof import evaluate as scoring
+from nirdeploy.proof.coverage.judge import Ledger, run
+from nirdeploy.proof.energy.modelled import Ran
+from nirdeploy.proof.evaluate import Evaluation, accuracy
+from nirdeploy.proof.explain import Explanation, explain
+from nirdeploy.proof.scale import joined
+from nirdeploy.proof.verdict import Verdict
+from nirdeploy.proof.verify import unmeasured, verify
+from nirdeploy.records.spikes import SpikeRecord, select
+from nirdeploy.records.tally import Tally
+from nirdeploy.sim.simulate import simulate
+from nirdeploy.targets.image import Image
+from nirdeploy.targets.tables import Target
+
+NOTHING_MEASURED = (
+    "nothing was measured: port 'sim' is the integer simulator, which would be compared with itself; name a device "
+    "(-p PORT, or -p virtual where the target has a board of ours), or compare records of the chip's own run "
+    "(nirdeploy verify EXPECTED.nird MEASURED.nird)"
+)
+
+#: Runs some samples (T, B, ...) on the device.
+Measured = Callable[[Any], SpikeRecord]
+
+
+class Built(Protocol):
+    """What holds a network in all its forms: a Build that came to its end."""
+
+    @property
+    def graph(self) -> CheckedGraph: ...
+    @property
+    def network(self) -> IntegerNetwork: ...
+    @property
+    def image(self) -> Image: ...
+    @property
+    def target(self) -> Target: ...
+
+
+@dataclass(frozen=True)
+class Verified:
+    """``verdict``: of integer simulator and device; ``rounding``: of float model and integer simulator.
+
+    ``right``: by source, of how many samples the class is the label, where there are labels. ``exercised``: what a
+    ledger of coverage found in the first samples, where it looked. ``records``: (expected, measured), of one part.
+    """
+
+    verdict: Verdict
+    rounding: Verdict
+    explanation: Explanation
+    right: Mapping[str, int]
+    saturations: int
+    exercised: Mapping[str, np.ndarray] = field(default_factory=dict)
+    records: tuple[SpikeRecord, SpikeRecord] | None = None
+
+    @property
+    def accuracies(self) -> dict[str, float]:
+        return {source: right / self.rounding.samples for source, right in self.right.items()}
+
+    @classmethod
+    def joined(cls, parts: Sequence[Verified]) -> Verified:
+        """Of samples one after the other."""
+        return cls(
+            verdict=joined.verdict([part.verdict for part in parts]),
+            rounding=joined.verdict([part.rounding for part in parts]),
+            explanation=joined.explanation([part.explanation for part in parts]),
+            right={source: sum(part.right[source] for part in parts) for source in parts[0].right},
+            saturations=sum(part.saturations for part in parts),
+        )
+
+
+def verified(
+    built: Built,
+    x: Any,
+    labels: np.ndarray | None,
+    measured: Measured | None,
+    probe: str | Sequence[str] = "all",
+    *,
+    allow_silent: bool = False,
+    looked: int = 0,
+    bits: int | None = None,
+) -> Verified:
+    """Every witness of a build on some samples.
+
+    Args:
+        measured: None: the device is the integer simulator itself.
+        looked: of so many of the samples, what they exercised; ``bits``: as :func:`nirdeploy.coverage`.
+    """
+    reference, quantized = simulate(built.graph, x, probe), simulate(built.network, x, probe)
+    explanation = explain(built.graph, built.network, x, labels)
+    if measured is None:
+        judged, pair = unmeasured(quantized, NOTHING_MEASURED), (reference, quantized)
+    else:
+        pair = (quantized, measured(x))
+        judged = verify(*pair, allow_silent=allow_silent)
+    shown = {record.source: record for record in (reference, quantized, *pair)} if labels is not None else {}
+    right = {source: round(accuracy(record, _known(labels)) * record.samples) for source, record in shown.items()}
+    exercised: dict[str, np.ndarray] = {}
+    if looked:
+        ledger = Ledger(built.network, compared(built.network, probe), bits=bits)
+        signals = run(built.network, x, quantized)
+        ledger.exercise({name: values[:, :looked] for name, values in signals.items()})
+        exercised = ledger.state()
+    saturations = int(pair[1].stats["saturations"])
+    return Verified(judged, verify(reference, quantized), explanation, right, saturations, exercised, pair)
+
+
+def compared(network: IntegerNetwork, probe: str | Sequence[str]) -> tuple[str, ...]:
+    return select(probe, [p.name for p in network.populations], network.outputs)
+
+
+def _known(labels: np.ndarray | None) -> np.ndarray:
+    assert labels is not None
+    return labels
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """``evaluations``: of each witness; ``ran``: what is priced of its run, if anything is."""
+
+    evaluations: tuple[Evaluation, ...]
+    ran: tuple[Ran | None, ...]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Evaluated]) -> Evaluated:
+        """Of samples one after the other."""
+        runs = [[one for one in column if one] for column in zip(*(part.ran for part in parts), strict=True)]
+        return cls(
+            tuple(joined.evaluation(own) for own in zip(*(part.evaluations for part in parts), strict=True)),
+            tuple(Ran.joined(own) if own else None for own in runs),
+        )
+
+
+def evaluated(
+    built: Built,
+    x: Any,
+    labels: np.ndarray,
+    measured: Callable[[Any], SpikeRecord | Tally],
+    reader: str | None = None,
+    output: str | None = None,
+) -> Evaluated:
+    """Every witness of a build read on some samples."""
+    records: list[Any] = [simulate(built.graph, x), simulate(built.network, x), measured(x)]
+    image = built.image if built.target.board is not None else None
+    found: list[Evaluation] = []
+    ran: list[Ran | None] = []
+    for record in records:
+        rounded: dict[str, Any] = {} if record.source == "float" else {"network": built.network, "x": x}
+        found.append(scoring.evaluate(record, labels, reader, output, **rounded))
+        priced = isinstance(record, SpikeRecord) and record.source != "float"
+        ran.append(Ran.of(built.network, record, x, image) if priced else None)
+    return Evaluated(tuple(found), tuple(ran))
