@@ -73,8 +73,7 @@ def command(
     is quantization: it is explained, not judged.
 
     Of a build, what the stimulus exercised is said: of how many parameters a fault of one step would have shown.
-    Where the device differs, faults of every kind are replayed in the integer simulator, and those that make it
-    differ as the device does are said.
+    Where the device differs, the fault that would make it do so is looked for and said.
 
     With --workers, --scheduler, --chunk or --keep a data set (an .npy or .npz file, or a folder of these) is judged
     chunk by chunk, and need not fit in memory; the result is the same for any number of workers (docs/scale.md).
@@ -83,14 +82,9 @@ def command(
 
     who = options.who(scheduler, workers, chunk, keep)
     if what.is_dir():
-        kept = _kept(what, measured, stimulus, port)
+        kept = _kept(what, measured, stimulus, port, who)
         built = pipeline.Build.load(what, target)
         if who is not None:
-            if kept is not None:
-                raise UsageProblem(
-                    f"a record ({measured}) is held against a build whole, not chunk by chunk",
-                    hint=f"verify {what} MEASURED.nird -x STIMULUS.npz, without --workers or --chunk",
-                )
             asked = {"probe": options.probes(probe), "allow_silent": allow_silent, "cover": cover, "bits": cover_bits}
             report = _chunks(built, Path(str(stimulus)), labels, who, as_json, port=port, baud=baud, **asked)
             return _told(report, html, junit, as_json)
@@ -242,7 +236,9 @@ def _report(built: Build, found: Verified) -> Report:
     )
 
 
-def _kept(build: Path, measured: Path | None, stimulus: Path | None, port: str | None) -> SpikeRecord | None:
+def _kept(
+    build: Path, measured: Path | None, stimulus: Path | None, port: str | None, who: Who | None
+) -> SpikeRecord | None:
     """A device's record to hold against a build, where one was given."""
     from nirdeploy import SpikeRecord
 
@@ -252,6 +248,11 @@ def _kept(build: Path, measured: Path | None, stimulus: Path | None, port: str |
         raise UsageProblem(
             f"verify takes a device's record ({measured}) or a port ({port}), not both",
             hint=f"verify {build} -x STIMULUS.npz -p PORT, or verify {build} MEASURED.nird -x STIMULUS.npz",
+        )
+    if measured is not None and who is not None:
+        raise UsageProblem(
+            f"a record ({measured}) is held against a build whole, not chunk by chunk",
+            hint=f"verify {build} MEASURED.nird -x STIMULUS.npz, without --workers, --scheduler, --chunk and --keep",
         )
     return None if measured is None else SpikeRecord.load(measured)
 
