@@ -60,13 +60,15 @@ class Run:
             frame = self._arrived.popleft() if self._arrived else self._received()
             if frame is None:
                 continue
-            if frame.kind == Kind.OUTPUT and frame.payload:
-                device.progressed()
+            if frame.kind == Kind.OUTPUT:
                 missing = (frame.seq - self._next_output) % 256
                 self._next_output = (frame.seq + 1) % 256
                 if missing:
                     device.quality.faulted()
-                return missing, frame.payload
+                if missing or frame.payload:
+                    device.progressed()
+                    return missing, frame.payload
+                # Empty, as a reply was due when it was begun: it counts, and brings nothing forward.
             if self.feeder.answered(frame):
                 device.progressed()
             else:
