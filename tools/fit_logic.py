@@ -151,13 +151,17 @@ SCATTER = 0.04  # of counts about any sum of terms: what synthesis makes of like
 
 @dataclass(frozen=True)
 class Measured:
-    """``parameters``: of [hardware] and [formats], and ``events``; ``counts``: nextpnr's, by our names."""
+    """``parameters``: of [hardware] and [formats], and ``events``; ``counts``: nextpnr's, by our names.
+
+    ``anew``: measured since counters stand in a block RAM, with the identity.
+    """
 
     family: str
     name: str
     held: bool
     parameters: dict[str, Any]
     counts: dict[str, int]
+    anew: bool = False
 
     def target(self) -> Target:
         return board(self.family, self.parameters)
@@ -223,7 +227,7 @@ def measure(family: str, name: str, held: bool, parameters: dict[str, Any], chip
     if name in SHIPPED and (said := target.synthesis) is not None:
         key = said.package if family == "gowin" else said.device
         chips.setdefault(family, {})[key] = {resource.name: resource.available for resource in found}
-    return Measured(family, name, held, parameters, {resource.name: resource.used for resource in found})
+    return Measured(family, name, held, parameters, {resource.name: resource.used for resource in found}, anew=True)
 
 
 def load() -> tuple[list[Measured], Chips]:

@@ -146,6 +146,8 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
         yield Memory(min(32, bits - first), hardware.parameters // slots, count=slots)
     if not hardware.compact:
         yield Memory(slots * formats.accumulator_bits, math.ceil(hardware.lanes / slots))  # the lanes' sums before
+        for width, cycles in _delays(hardware, formats):
+            yield Memory(width, cycles - 1, count=slots)
     if hardware.looks_ahead:
         yield Memory(4, hardware.spike_words // 2, count=8)  # for two to look: four banks each
     if sums := (hardware.bit_planes > 1) + 2 * hardware.maxima:
@@ -172,6 +174,19 @@ def core_memories(hardware: Hardware, formats: Formats) -> Iterator[Memory]:
             emulation=_HELD,
         )
         yield Memory(2 * hardware.groups, 2, emulation=_HELD)
+
+
+def _delays(hardware: Hardware, formats: Formats) -> Iterator[tuple[int, int]]:
+    """Bits and cycles of what a neuron takes along, where long enough for a memory (``rtl/pipelined/stage.v``)."""
+    state, spikes = formats.state_bits, hardware.spike_planes
+    found = [(2 * state, 5)]  # threshold and reset
+    if hardware.dialects:
+        found += [(state, 5), (state, spikes + 3 if spikes > 1 else 1)]  # the size of a spike, twice
+        if spikes > 1:
+            found += [(state, spikes + 1), (state + 1, spikes + 2)]  # reset, and membrane
+        if hardware.synapse:
+            found.append((state, spikes + 4 if spikes > 1 else 2))
+    return ((width, cycles) for width, cycles in found if cycles >= 5)
 
 
 @dataclass(frozen=True)
@@ -249,7 +264,9 @@ MULTIPLIERS = {
 def products(hardware: Hardware, formats: Formats) -> Iterator[tuple[int, tuple[int, int, int]]]:
     """All products of the device: how many, bits of their operands (signed ones), and bits that are looked at."""
     each = hardware.cores * hardware.update
-    yield each * (2 if hardware.synapse else 1), (formats.state_bits, formats.decay_bits + 2, 64)
+    decays = each * (2 if hardware.synapse else 1)
+    parts = [18, formats.state_bits - 17] if formats.state_bits > 18 and not hardware.compact else [formats.state_bits]
+    yield from ((decays, (bits, formats.decay_bits + 2, 64)) for bits in parts)  # as rtl/pipelined/product.v cuts them
     yield each, (formats.accumulator_bits, formats.shift_max + 2, 64)
     if hardware.spike_planes > 1:
         yield each, (formats.state_bits, hardware.spike_planes + 1, 64)
