@@ -195,7 +195,7 @@ def _witnesses(
     if labels is not None:
         shown = {record.source: record for record in (reference, quantized, *pair)}
         right = {source: round(accuracy(record, labels) * record.samples) for source, record in shown.items()}
-    saturations = int(pair[1].stats["saturations"])
+    saturations = int(pair[1].stats["saturations"]) if "saturations" in pair[1].stats else None  # not every record says
     return _report(built, Verified(judged, verify(reference, quantized), explanation, right, saturations, records=pair))
 
 
@@ -219,7 +219,8 @@ def _report(built: Build, found: Verified) -> Report:
     from nirdeploy.proof.report import html
 
     facts: dict[str, Any] = {f"accuracy, {source}": share for source, share in found.accuracies.items()}
-    facts["saturations"] = found.saturations
+    if found.saturations is not None:
+        facts["saturations"] = found.saturations
     tables: dict[str, Any] = {"Quantization": built.network.report}
     if built.calibration:
         facts["integers"] = f"{built.calibration}; weights, biases and thresholds were moved on purpose"

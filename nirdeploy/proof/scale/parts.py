@@ -59,7 +59,7 @@ class Verified:
     rounding: Verdict
     explanation: Explanation
     right: Mapping[str, int]
-    saturations: int
+    saturations: int | None
     exercised: Mapping[str, np.ndarray] = field(default_factory=dict)
     records: tuple[SpikeRecord, SpikeRecord] | None = None
 
@@ -75,7 +75,7 @@ class Verified:
             rounding=joined.verdict([part.rounding for part in parts]),
             explanation=joined.explanation([part.explanation for part in parts]),
             right={source: sum(part.right[source] for part in parts) for source in parts[0].right},
-            saturations=sum(part.saturations for part in parts),
+            saturations=sum(part.saturations or 0 for part in parts),
         )
 
 

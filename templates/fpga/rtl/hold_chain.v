@@ -30,9 +30,7 @@ module hold_chain #(
     // verilator lint_on UNUSEDSIGNAL
     output wire              take,
     output wire              take_job,     // and it is the first one of its job
-    // Where EARLY: in the next cycle the first row of a job is kept waiting, or another one, as much stands still then.
-    output wire              first_next,
-    output wire              wait_next,
+    output wire [1:0]        waits_next,   // {the first row of a job is kept waiting, another one}, next cycle; else: the row, now
     output reg               holds,        // there are neurons in the chain
     output reg               more,         // of a pass that is not the last one: they are no sums yet
     input  wire              moves,        // the next UPDATE of them leave it
@@ -59,15 +57,13 @@ module hold_chain #(
             wire free_next = !holds_next && drained;
             wire open_next = !holds_next || (room && !more_next && ends_next);  // with the last move of the row before
             always @(posedge clk) begin
-                first_waits <= first_next;
-                waits       <= wait_next;
+                {first_waits, waits} <= waits_next;
             end
-            assign first_next = !rst && !(begins_next && !alike_next ? free_next : open_next);
-            assign wait_next = !rst && !open_next;
+            assign waits_next = rst ? 2'b00 : {!(begins_next && !alike_next ? free_next : open_next), !open_next};
             assign take = row_valid && !(row_starts ? first_waits : waits);
         end else begin : now
             assign take = row_valid && !holds && (!row_starts || drained);
-            assign {first_next, wait_next} = 2'b00;
+            assign waits_next = {2{row_valid && !take}};
         end
     endgenerate
 

@@ -73,8 +73,10 @@ module segment_place #(
     wire          valid1, mute1, none1;
     wire [4:0]    marks1;
     wire [RW-1:0] offset1;
+    // What is cut off or added is told in 32 bits, whatever the widths of addresses and rows.
     // verilator lint_off UNUSEDSIGNAL
     wire [WORDS*32-1:0] words;
+    wire [31:0]         start3, last3, skipped3;
     // verilator lint_on UNUSEDSIGNAL
     stage #(.WIDTH(1)) taken (.clk(clk), .enable(advance || !run), .in(valid0 && run), .out(valid1));
     stage #(.WIDTH(7 + RW + WORDS * 32)) out_of_memory (
@@ -100,15 +102,12 @@ module segment_place #(
     wire [PB-1:0]       pass3, ends3;
     wire [4:0]          marks3;
     wire [RW-1:0]       row3;
-    // What is cut off or added is told in 32 bits, whatever the widths of addresses and rows.
     wire [31:0]         line3;
     wire signed [31:0]  first3, end3;      // within the line
     wire signed [31:0]  from3 = first3 < 0 ? 32'sd0 : first3;
-    // verilator lint_off UNUSEDSIGNAL
-    wire [31:0]         start3 = line3 + from3;
-    wire [31:0]         last3 = line3 + end3 - 1;
-    wire [31:0]         skipped3 = from3 - first3;
-    // verilator lint_on UNUSEDSIGNAL
+    assign start3   = line3 + from3;
+    assign last3    = line3 + end3 - 1;
+    assign skipped3 = from3 - first3;
 
     wire                empty3 = end3 <= from3 || (before3 && mute3) || absent3 || none3;
 

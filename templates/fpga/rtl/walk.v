@@ -13,10 +13,9 @@ module walk #(
     output wire          ready,
     input  wire [RW+MK+32:0] head,  // as `segments` gives it
     output wire          busy,
-    // tokens, registered but for their rows
-    output reg           token,
-    output wire          token_next,  // there is one in the next cycle, where `enable`
-    output wire [RW-1:0] row_next,    // and its weight row
+    // In the next cycle, where `enable`, there is a token, with its weight row.
+    output wire          token_next,
+    output wire [RW-1:0] row_next,
     output reg           finish,
     output reg  [MK-1:0] finish_marks // {kind, more, fresh, last, first}
 );
@@ -85,16 +84,14 @@ module walk #(
 
     assign token_next = bit_valid;
     assign row_next   = bit_base + {{(RW-5){1'b0}}, bit_index};
-    assign busy = here || bit_valid || bit_finish || token || finish;
+    assign busy = here || bit_valid || bit_finish || finish;
 
     always @(posedge clk) begin
         if (rst) begin
             here   <= 1'b0;
-            token  <= 1'b0;
             finish <= 1'b0;
         end else if (enable) begin
             if (done) here <= valid;
-            token  <= bit_valid;
             finish <= bit_finish;
         end
         if (enable) begin

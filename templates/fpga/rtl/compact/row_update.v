@@ -39,9 +39,7 @@ module row_update #(
     input  wire                       row_starts,
     input  wire [MK-1:1]              row_marks,
     output wire                       take,
-    output wire                       stall,
-    output wire                       first_next,
-    output wire                       wait_next,
+    output wire [1:0]                 waits,
     output wire                       shift_chain,
     input  wire [UPDATE*ACC_BITS-1:0] chain,
     // results
@@ -83,13 +81,12 @@ module row_update #(
     wire [NW-1:0] slot;
     wire [PS-1:0] parameter_slot;
 
-    assign stall       = row_valid && !take;
     assign shift_chain = moves;
 
     hold_chain #(.UPDATE(UPDATE), .LW(LW), .NW(NW), .PS(PS), .PASSES(PLANES > 1 || MAXIMA != 0), .CW(CW)) row (
         .clk(clk), .rst(rst), .job(job), .row_valid(row_valid), .row_starts(row_starts), .row_last(row_marks[1]),
         .row_more(row_marks[3]), .drained(drained), .room(1'b0), .begins_next(1'b0), .alike_next(1'b0),
-        .take(take), .take_job(job_taken), .first_next(first_next), .wait_next(wait_next), .holds(holds), .more(more), .moves(moves), .next_slot(result),
+        .take(take), .take_job(job_taken), .waits_next(waits), .holds(holds), .more(more), .moves(moves), .next_slot(result),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );
 

@@ -37,9 +37,7 @@ module row_update #(
     input  wire                       row_starts,
     input  wire [MK-1:1]              row_marks,
     output wire                       take,
-    output wire                       stall,
-    output wire                       first_next,
-    output wire                       wait_next,
+    output wire [1:0]                 waits,
     output wire                       shift_chain,
     input  wire [UPDATE*ACC_BITS-1:0] chain,
     // results
@@ -102,8 +100,6 @@ module row_update #(
         entered <= group_begins ? 0 : issue && entered < STAGES ? entered + 1'b1 : entered;
     end
 
-    assign stall       = row_valid && !take;
-
     wire          room_next, drained_next;
     assign shift_chain = moves;
 
@@ -113,7 +109,7 @@ module row_update #(
         .clk(clk), .rst(rst), .job(job_next), .row_valid(row_valid), .row_starts(row_starts), .row_last(row_marks[1]),
         .row_more(row_marks[3]), .drained(drained_next), .room(room_next),
         .begins_next(begins_next), .alike_next(!job_taken && does == does_next && !job_values && (!again || long)),
-        .take(take), .take_job(job_taken), .first_next(first_next), .wait_next(wait_next), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
+        .take(take), .take_job(job_taken), .waits_next(waits), .holds(holds), .more(more), .moves(moves), .next_slot(issue),
         .present(present_now), .slot(slot), .parameter_slot(parameter_slot)
     );
 

@@ -20,14 +20,14 @@ endmodule
 #: In the place of all but the wire and the memory: what is read is sent, what comes is written.
 _WITH_MEMORY = """
 module device #(parameter EVENTS = 1) (
-    input wire clk, clk_cores, rst, in_valid, out_ready, mem_ready, mem_got,
+    input wire clk, clk_cores, reset, in_valid, out_ready, mem_ready, mem_got,
     input wire [7:0] in_data, input wire [31:0] mem_data,
     output wire in_ready, out_valid, mem_valid, mem_write, active, awake, output wire [7:0] out_data,
     output wire [{bits}:0] mem_addr, output wire [31:0] mem_wdata
 );
     reg [31:0] count, seen;
     always @(posedge clk) begin
-        count <= rst ? 32'd0 : count + {{23'd0, in_valid ^ mem_ready, in_data}};
+        count <= reset ? 32'd0 : count + {{23'd0, in_valid ^ mem_ready, in_data}};
         if (mem_got) seen <= seen ^ mem_data;
     end
     assign {{in_ready, mem_valid, awake, active}} = {{out_ready, 3'b110}};
