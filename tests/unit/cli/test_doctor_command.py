@@ -12,29 +12,15 @@ import pytest
 
 from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.cli.doctor_ import finding, ports, tools
-from nirdeploy.device.lab import file
 from nirdeploy.records import boards, claims
+from tests.labs import Lab, alone
 from tests.plugged import Plug, adapter, plug
 from tests.unit.cli.conftest import Cli
-
-Lab = Callable[[str], Path]
 
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    monkeypatch.setenv("NIRDEPLOY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.delenv(file.VARIABLE, raising=False)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def write(text: str) -> Path:
-        path = Path.cwd() / file.FILE
-        path.write_text(text)
-        path.chmod(0o644)
-        return path
-
-    return write
+    return alone(tmp_path, monkeypatch)
 
 
 @pytest.fixture(autouse=True)

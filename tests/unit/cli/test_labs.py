@@ -5,41 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy.device.lab import file
 from nirdeploy.records import boards, claims
 from nirdeploy.targets import registry
 from tests import networks
 from tests.doubles.device import DeviceModel, ServedModel
+from tests.labs import Lab, alone
 from tests.plugged import Plug, adapter, plug
 from tests.unit.backends.fpga.synthesis.test_loader import BITSTREAMS
 from tests.unit.cli.conftest import Cli
 
-Lab = Callable[[str], Path]
-
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """Writes boards.toml into the current folder; the cache and the user's configuration are empty."""
-    monkeypatch.setenv("NIRDEPLOY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.delenv(file.VARIABLE, raising=False)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def write(text: str) -> Path:
-        path = Path.cwd() / file.FILE
-        path.write_text(text)
-        path.chmod(0o644)
-        return path
-
-    return write
+    return alone(tmp_path, monkeypatch)
 
 
 @pytest.fixture
