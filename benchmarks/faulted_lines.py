@@ -18,33 +18,14 @@ import nir
 import numpy as np
 
 import nirdeploy as nd
+from benchmarks.virtual_board import Counted
 from nirdeploy.backends.fpga.simulated import board
 from nirdeploy.device.client import Device
 from nirdeploy.device.faults import Faults, FaultyPort
-from nirdeploy.device.ports import Port, SerialPort
+from nirdeploy.device.ports import SerialPort
 from nirdeploy.errors import NirdeployError
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets import registry as targets
-
-
-class Counted:
-    """A port; bytes that passed, there and back."""
-
-    def __init__(self, port: Port) -> None:
-        self._port = port
-        self.bytes = 0
-
-    def write(self, data: bytes) -> None:
-        self.bytes += len(data)
-        self._port.write(data)
-
-    def read(self, timeout: float) -> bytes:
-        data = self._port.read(timeout)
-        self.bytes += len(data)
-        return data
-
-    def close(self) -> None:
-        self._port.close()
 
 
 @dataclass(frozen=True)
@@ -79,7 +60,7 @@ def once(built: nd.Build, path: str, baud: int, x: np.ndarray, faults: Faults | 
         nd.flash(built, device, force=True)
         flashed = time.monotonic()
         record = nd.run(device, x)
-    return Took(flashed - began, time.monotonic() - flashed, counted.bytes, record)
+    return Took(flashed - began, time.monotonic() - flashed, counted.sent + counted.received, record)
 
 
 def equal(one: SpikeRecord, other: SpikeRecord) -> bool:
