@@ -1,6 +1,6 @@
 """Every board's own hardware, synthesized, placed and routed: what it takes of its chip, and how fast it runs.
 
-    python benchmarks/boards.py [--board fpga-icebreaker]
+    python benchmarks/boards.py [--board fpga-icebreaker] [--hardware cores=4 --hardware external=0]
 
 Takes minutes per board; a bitstream is made once per hardware and kept in nirdeploy's cache (NIRDEPLOY_CACHE). The bar
 of the iCE40UP5K: at most 3,000 logic cells with 8 lanes, at 24 MHz or more; SYNtzulu takes 3,473 there (published).
@@ -43,14 +43,16 @@ def said(console: Console, name: str, what: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--board", action="append", choices=boards(), help="by default all")
+    parser.add_argument("--hardware", action="append", default=[], metavar="KEY=NUMBER", help="instead of the file's")
     options = parser.parse_args()
+    changed = {key: int(number) for key, _, number in (entry.partition("=") for entry in options.hardware)}
     stderr = Console(stderr=True)
     table = Table(title="boards' own hardware", show_lines=True)
     for column in ("target", "cores x lanes", "bits of weights/membranes", "used", "MHz", "of its clock's"):
         table.add_column(column)
     failed = []
     for name in options.board or boards():
-        target = targets.load(name)
+        target = targets.load(name).with_hardware(**changed)
         try:
             made = flow.bitstream(target, partial(said, stderr, name))
         except DoesNotFit as error:

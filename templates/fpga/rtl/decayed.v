@@ -25,7 +25,7 @@ module decayed #(
         .clk(clk), .enable(enable), .in({value, decay, bias}), .out({value1, decay1, bias1})
     );
     product #(.S(S), .D(D)) products (
-        .clk(clk), .enable(enable), .value(value1), .decay(decay1), .low(low2), .high(high2)
+        .clk(clk), .enable(enable), .value(value1), .by(decay1), .low(low2), .high(high2)
     );
     stage #(.WIDTH(S + 1)) summands (
         .clk(clk), .enable(enable), .in({bias1, value1[S-1]}), .out({bias2, negative2})

@@ -67,12 +67,28 @@ module neuron_update #(
     // ---------------------------------------------------------------- the input, as far left as it belongs
     // A product, since multipliers are there and a shifter would have to be built.
     wire signed [ACC_BITS-1:0] acc_then;
-    reg  [SHIFT_MAX+1:0]   power;  // of two; its sign is 0
-    wire [SHIFT_MAX+1:0]   factor;
-    wire signed [WIDE-1:0] entering = acc_then * $signed(factor);
+    reg  [SHIFT_MAX:0]     power;  // of two
+    wire [SHIFT_MAX:0]     factor;
+    localparam FACTORED = ACC_BITS + SHIFT_MAX + 2;
+    wire signed [FACTORED-1:0] low, high, factored = low + high;
+    wire signed [WIDE-1:0] entering;       // a cycle behind `acc_then`
     integer k;
-    stage #(.WIDTH(SHIFT_MAX + 2)) factors (.clk(clk), .enable(1'b1), .in(power), .out(factor));
-    always @* for (k = 0; k < SHIFT_MAX + 2; k = k + 1) power[k] = k <= SHIFT_MAX && {28'd0, shift} == k;
+    stage #(.WIDTH(SHIFT_MAX + 1)) factors (.clk(clk), .enable(1'b1), .in(power), .out(factor));
+    product #(.S(ACC_BITS), .D(SHIFT_MAX)) products (
+        .clk(clk), .enable(enable), .value(acc_then), .by(factor), .low(low), .high(high)
+    );
+    always @* for (k = 0; k < SHIFT_MAX + 1; k = k + 1) power[k] = {28'd0, shift} == k;
+
+    generate
+        if (WIDE > FACTORED) begin : wider
+            assign entering = {{(WIDE-FACTORED){factored[FACTORED-1]}}, factored};
+        end else begin : no_wider
+            // verilator lint_off UNUSEDSIGNAL
+            wire signed [FACTORED-1:0] whole = factored;  // its sign stands in more bits than one
+            // verilator lint_on UNUSEDSIGNAL
+            assign entering = whole[WIDE-1:0];
+        end
+    endgenerate
 
     // ---------------------------------------------------------------- 4: their sum
     wire signed [WIDE-1:0] input4, sum4;  // `input4`: the synaptic current, if there is one
@@ -150,7 +166,7 @@ module neuron_update #(
                 .bias(starts ? i_initial : param[2*D+2+4*S +: S]), .result(i_decayed3)
             );
             assign acc_then = acc;
-            stage #(.WIDTH(WIDE), .CYCLES(3)) to_synapse (
+            stage #(.WIDTH(WIDE), .CYCLES(2)) to_synapse (
                 .clk(clk), .enable(enable), .in(entering), .out(entering3)
             );
             stage #(.WIDTH(WIDE)) to_membrane (
@@ -176,7 +192,7 @@ module neuron_update #(
             assign input4 = synaptic ? {{(WIDE-S){i_seen[S-1]}}, i_seen} : entering4;
             assign next = {i_out, v_out};
         end else begin : no_synapse
-            stage #(.WIDTH(ACC_BITS), .CYCLES(3)) accs (.clk(clk), .enable(enable), .in(acc), .out(acc_then));
+            stage #(.WIDTH(ACC_BITS), .CYCLES(2)) accs (.clk(clk), .enable(enable), .in(acc), .out(acc_then));
             stage #(.WIDTH(WIDE)) to_membrane (
                 .clk(clk), .enable(enable), .in(entering), .out(input4)
             );

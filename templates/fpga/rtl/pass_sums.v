@@ -33,7 +33,7 @@ module pass_sums #(
             wire [DW-1:0] index_next = take ? {DW{1'b0}} : moves ? index + 1'b1 : index;
             wire         same = index_before == index_next;
             wire [1:0]   now;                 // kind of the pass in the chain; it stands for a cycle after its last move
-            wire [UPDATE*ACC_BITS-1:0] pass, total;
+            wire [UPDATE*ACC_BITS-1:0] doubled, total;   // of the planes before
             genvar p;
 
             always @(posedge clk) begin
@@ -51,19 +51,19 @@ module pass_sums #(
                 reg          just_kept;
                 wire [UPDATE*ACC_BITS-1:0] earlier = just_kept ? sums_then : was_kept;
                 reg          fresh;           // no plane was before this one
+                wire         fresh_next = take ? first || now != 0 : fresh;
                 wire         keeps = keep && now == 0;
-                for (p = 0; p < UPDATE; p = p + 1) begin : sum
-                    assign pass[p*ACC_BITS +: ACC_BITS] = chain[p*ACC_BITS +: ACC_BITS]
-                        + (fresh ? {ACC_BITS{1'b0}} : earlier[p*ACC_BITS +: ACC_BITS] << 1);
+                for (p = 0; p < UPDATE; p = p + 1) begin : twice
+                    assign doubled[p*ACC_BITS +: ACC_BITS] = earlier[p*ACC_BITS +: ACC_BITS] << 1;
                 end
                 always @(posedge clk) begin
-                    if (take) fresh <= first || now != 0;
+                    fresh <= fresh_next;
                     if (keeps) kept[index_before] <= sums;
-                    was_kept  <= kept[index_next];
-                    just_kept <= keeps && same;
+                    was_kept  <= fresh_next ? {UPDATE*ACC_BITS{1'b0}} : kept[index_next];
+                    just_kept <= keeps && same && !fresh_next;
                 end
             end else begin : no_planes
-                assign pass = chain;
+                assign doubled = {UPDATE*ACC_BITS{1'b0}};
             end
 
             if (MAXIMA != 0) begin : maxima
@@ -81,13 +81,17 @@ module pass_sums #(
                 wire         positions = keep && now == 1;
                 wire         closes = keep && now[1];
                 for (p = 0; p < UPDATE; p = p + 1) begin : greater
-                    wire signed [ACC_BITS-1:0] one = pass[p*ACC_BITS +: ACC_BITS];
+                    wire signed [ACC_BITS-1:0] one = chain[p*ACC_BITS +: ACC_BITS], two = doubled[p*ACC_BITS +: ACC_BITS];
                     wire signed [ACC_BITS-1:0] other = most[p*ACC_BITS +: ACC_BITS];
                     wire [ACC_BITS-1:0] added = adds ? others[p*ACC_BITS +: ACC_BITS] : {ACC_BITS{1'b0}};
-                    // Both sums at once, as comparing takes as long.
-                    wire [ACC_BITS-1:0] one_more = one + added, other_more = other + added;
-                    assign total[p*ACC_BITS +: ACC_BITS] = open && now != 0 && (now == 3 || other > one) ? other_more
-                                                                                                         : one_more;
+                    // Both sums at once and beside the comparison, each of them with one carry: it takes as long.
+                    wire [ACC_BITS-1:0] one_more = one + two + added, other_more = other + added;
+                    // verilator lint_off UNUSEDSIGNAL
+                    wire signed [ACC_BITS+1:0] above = {{2{one[ACC_BITS-1]}}, one} + {{2{two[ACC_BITS-1]}}, two}
+                                                     - {{2{other[ACC_BITS-1]}}, other};  // its sign alone
+                    // verilator lint_on UNUSEDSIGNAL
+                    assign total[p*ACC_BITS +: ACC_BITS] = open && now != 0 && (now == 3 || above[ACC_BITS+1]) ? other_more
+                                                                                                               : one_more;
                 end
                 assign now = kind_now;
                 always @(posedge clk) begin
@@ -105,7 +109,9 @@ module pass_sums #(
                 end
             end else begin : no_maxima
                 assign now = 2'd0;
-                assign total = pass;
+                for (p = 0; p < UPDATE; p = p + 1) begin : sum
+                    assign total[p*ACC_BITS +: ACC_BITS] = chain[p*ACC_BITS +: ACC_BITS] + doubled[p*ACC_BITS +: ACC_BITS];
+                end
             end
         end else begin : single
             always @(posedge clk) if (enable) sums <= chain;

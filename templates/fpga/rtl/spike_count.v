@@ -72,14 +72,16 @@ module spike_count #(
     wire signed [S-1:0]    reset_then, reset_last;
     wire [SPIKES-1:0]      number = found[SPIKES-1:0];
     reg  [SPIKES-1:0]      number_then;
-    reg  signed [P-1:0]    taken;
+    localparam LOW = S > 18 ? 17 : 0;      // bits of a product of its own: a multiplier takes no more
+    reg  signed [P-1:0]    taken_low, taken_high;
     wire signed [SPIKES:0] times = $signed({1'b0, number});
     stage #(.WIDTH(S), .CYCLES(SPIKES + 1)) resets (.clk(clk), .enable(enable), .in(reset), .out(reset_then));
     stage #(.WIDTH(S)) last_resets (.clk(clk), .enable(enable), .in(reset_then), .out(reset_last));
 
     wire signed [S-1:0] value_last, lowest;
     wire                saturated_last, over;
-    wire signed [P:0]   lowered = {{(P+1-S){value_last[S-1]}}, value_last} - {taken[P-1], taken};
+    wire signed [P:0]   lowered = {{(P+1-S){value_last[S-1]}}, value_last} - {taken_low[P-1], taken_low}
+                                - {taken_high[P-1], taken_high};
     wire                resets_now = number_then != 0 && !keeps;
     stage #(.WIDTH(S + 1), .CYCLES(SPIKES + 2)) values (
         .clk(clk), .enable(enable), .in({value, saturated_in}), .out({value_last, saturated_last})
@@ -87,7 +89,8 @@ module spike_count #(
     saturate #(.FROM(P + 1), .TO(S)) lowered_cut (.in(lowered), .out(lowest), .over(over));
 
     always @(posedge clk) if (enable) begin
-        taken       <= times * reset_then;
+        taken_low   <= LOW == 0 ? {P{1'b0}} : times * $signed({1'b0, reset_then[(LOW == 0 ? 0 : LOW-1):0]});
+        taken_high  <= times * $signed(reset_then[S-1:LOW]) << LOW;
         number_then <= number;
         spikes      <= number_then;
         result      <= !resets_now ? value_last : subtract ? lowest : reset_last;

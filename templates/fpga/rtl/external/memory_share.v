@@ -32,18 +32,25 @@ module memory_share #(
     wire [6:0]    owed;
     reg           arrived;
     wire [1:0]    who = ask[0] ? 2'd0 : ask[1] ? 2'd1 : 2'd2;
-    wire          reads = ask != 0 && !write_valid;
+    wire          reads = ask != 0 && !writes;
     wire [AW-1:0] read_at = ask_at[who*AW +: AW];
 
-    assign write_ready = room;
-    assign asked       = reads && room ? 3'd1 << who : 3'd0;
-    assign arrives     = arrived ? 3'd1 << whose : 3'd0;
-    assign busy        = owed != 0 || waits || mem_valid;
-    assign room        = mem_ready;
-    assign mem_valid   = write_valid || reads;
-    assign mem_write   = write_valid;
-    assign mem_addr    = write_valid ? write_at : read_at;
-    assign mem_wdata   = write_data;
+    // A write waits a cycle in a register, so that whether there is one is known early: readers' next steps depend on it.
+    wire          writes;
+    wire [AW-1:0] to;
+
+    register_slice #(.WIDTH(AW + 32)) writer (
+        .clk(clk), .rst(rst), .in_valid(write_valid), .in_ready(write_ready), .in({write_at, write_data}),
+        .out_valid(writes), .out_ready(room), .out({to, mem_wdata})
+    );
+
+    assign asked     = reads && room ? 3'd1 << who : 3'd0;
+    assign arrives   = arrived ? 3'd1 << whose : 3'd0;
+    assign busy      = owed != 0 || waits || mem_valid || write_valid;
+    assign room      = mem_ready;
+    assign mem_valid = writes || reads;
+    assign mem_write = writes;
+    assign mem_addr  = writes ? to : read_at;
 
     // A word takes longer than its reader's number to come.
     // verilator lint_off PINCONNECTEMPTY

@@ -208,7 +208,8 @@ module row_update #(
 
     // ---------------------------------------------------------------- their messages
     reg  [32*SPIKES-1:0] pack;
-    reg  [5:0]           fill;
+    localparam PLACES = 32 / UPDATE;               // of a result in a word
+    reg  [PLACES-1:0]    place;                    // of the next one, one bit each: no shifter
     reg  [5:0]           pace;                     // until the next slot of membrane values
     reg  [UPDATE-1:0]    values_left;              // of the last result, still to be sent
     reg  [UPDATE*STATE_BITS-1:0] values_then;
@@ -218,7 +219,8 @@ module row_update #(
     wire [$clog2(QUEUE):0] queued;
     wire                 final_now  = present[UPDATE];
     wire [32*SPIKES-1:0] packed_now;
-    wire                 word_full  = fill == 6'd32 - UPDATE[5:0];
+    wire                 word_full  = place[PLACES-1];
+    wire [PLACES-1:0]    first_place = 1;
 
     wire [5:0]           paced = issue && job_values ? (plain ? PLAIN_PACE[5:0] : PACE[5:0]) - 1'b1
                                : pace != 0 ? pace - 1'b1 : 6'd0;
@@ -250,7 +252,7 @@ module row_update #(
             push_data  <= packed_now;
             push_final <= final_now;
             pack       <= word_full || final_now ? {32*SPIKES{1'b0}} : packed_now;
-            fill       <= word_full || final_now ? 6'd0 : fill + UPDATE[5:0];
+            place      <= word_full || final_now ? first_place : place << 1;
         end else if (values_left != 0) begin
             push        <= 1'b1;
             push_data[31:0] <= {{(32-STATE_BITS){values_then[STATE_BITS-1]}}, values_then[STATE_BITS-1:0]};
@@ -258,7 +260,7 @@ module row_update #(
             values_then <= values_then >> STATE_BITS;
             values_left <= values_left >> 1;
         end
-        if (rst) {pack, fill} <= 0;
+        if (rst) {pack, place} <= {{32*SPIKES{1'b0}}, first_place};
         if (enters) dest <= first_dest;
         else if (push) dest <= dest + 1'b1;
     end
@@ -268,7 +270,7 @@ module row_update #(
     wire [MW-1:0]     entry;
     wire              entry_valid, entry_ready;
 
-    genvar p;
+    genvar p, q;
     generate
         if (SPIKES > 1) begin : several
             assign counts = {job_next[88 +: AW], job_next[87:85]};
@@ -276,8 +278,10 @@ module row_update #(
             assign counts = 1'b0;
         end
         for (p = 0; p < SPIKES; p = p + 1) begin : plane
-            assign packed_now[32*p +: 32] = pack[32*p +: 32]
-                                          | ({{(32-UPDATE){1'b0}}, fired[UPDATE*p +: UPDATE]} << fill);
+            for (q = 0; q < PLACES; q = q + 1) begin : result_place
+                assign packed_now[32*p + UPDATE*q +: UPDATE] = pack[32*p + UPDATE*q +: UPDATE]
+                                                             | ({UPDATE{place[q]}} & fired[UPDATE*p +: UPDATE]);
+            end
         end
     endgenerate
 
