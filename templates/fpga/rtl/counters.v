@@ -5,8 +5,8 @@
 //   16..28 the same, as they stood when `wanted`       48..63 hash of the image
 //   64..79 zero       98..111 IDENTITY (told as 34..47)
 //
-// A sweep goes through all counters in 64 cycles, four each: read; add; add again, into the copy if it is wanted; then
-// the write port is the hash's. What happens meanwhile waits in a few bits. Words 16 on and 34 on are what
+// A sweep goes through all counters in 64 cycles, four each: read; add; write; then the write port is the hash's, and
+// a cycle later the copy's, if it is wanted. What happens meanwhile waits in a few bits. Words 16 on and 34 on are what
 // STATUS and HELLO tell, in its order (docs/link.md).
 module counters #(
     parameter [223:0] IDENTITY = 0,
@@ -55,7 +55,8 @@ module counters #(
     wire          anew = clearing && (clearing_all || clears);  // from zero, which is read instead
     reg  [15:0]   waits, addend, read;
     reg           bads_end;           // no more of them are counted
-    wire [16:0]   sum = {1'b0, read} + {1'b0, addend};
+    reg  [16:0]   sum;
+    reg  [3:0]    word_then;          // of the sum, in the cycle after its four
     wire          takes = phase == 2'd0 && !to_clear;
 
     always @* begin
@@ -73,6 +74,8 @@ module counters #(
     always @(posedge clk) begin
         beat <= beat + 1'b1;
         if (phase == 2'd0) addend <= waits;
+        if (phase == 2'd1) sum <= {1'b0, read} + {1'b0, addend};
+        if (phase == 2'd1) word_then <= word;
         if (phase == 2'd2) carry <= sum[16];
         if (phase == 2'd2 && word == BAD) bads_end <= &read[15:3];
         bads        <= takes && word == BAD ? {2'd0, bad} : bads + {2'd0, bad};
@@ -102,9 +105,9 @@ module counters #(
     end
 
     // ---------------------------------------------------------------- the memory
-    wire        adds = phase == 2'd1 || (phase == 2'd2 && copying);
+    wire        adds = phase == 2'd2 || (phase == 2'd0 && copying);
     wire        we = adds || (phase == 2'd3 && hash_we);
-    wire [5:0]  waddr = phase == 2'd3 ? at[6:1] : {1'b0, phase[1], word};
+    wire [5:0]  waddr = phase == 2'd3 ? at[6:1] : {1'b0, !phase[1], word_then};
     wire [15:0] wdata = phase == 2'd3 ? hash_data : sum[15:0];
 
     wire [6:0]  raddr = phase[1] ? {at[6:5] == 2'b10, at[6:1]} : {anew, 2'b00, word};

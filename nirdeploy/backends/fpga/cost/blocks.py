@@ -265,14 +265,21 @@ def products(hardware: Hardware, formats: Formats) -> Iterator[tuple[int, tuple[
     """All products of the device: how many, bits of their operands (signed ones), and bits that are looked at."""
     each = hardware.cores * hardware.update
     decays = each * (2 if hardware.synapse else 1)
-    parts = [18, formats.state_bits - 17] if formats.state_bits > 18 and not hardware.compact else [formats.state_bits]
-    yield from ((decays, (bits, formats.decay_bits + 2, 64)) for bits in parts)  # as rtl/pipelined/product.v cuts them
-    yield each, (formats.accumulator_bits, formats.shift_max + 2, 64)
+    for count, bits, by in (
+        (decays, formats.state_bits, formats.decay_bits + 2),
+        (each, formats.accumulator_bits, formats.shift_max + 2),
+    ):
+        yield from ((count, (part, by, 64)) for part in ([bits] if hardware.compact else _halves(bits)))
     if hardware.spike_planes > 1:
-        yield each, (formats.state_bits, hardware.spike_planes + 1, 64)
+        yield from ((each, (part, hardware.spike_planes + 1, 64)) for part in _halves(formats.state_bits))
     if hardware.spatial:
         yield hardware.cores, (12, 16, 64)
         yield hardware.cores, (12, 16, (32 * hardware.spike_words - 1).bit_length())  # of an address
+
+
+def _halves(bits: int) -> list[int]:
+    """Bits of a value as rtl/pipelined/product.v and rtl/spike_count.v cut it, a multiplier for each part."""
+    return [18, bits - 17] if bits > 18 else [bits]
 
 
 def map_products(family: str, hardware: Hardware, formats: Formats) -> tuple[int, int]:
