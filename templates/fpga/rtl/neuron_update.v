@@ -70,7 +70,8 @@ module neuron_update #(
     reg  [SHIFT_MAX:0]     power;  // of two
     wire [SHIFT_MAX:0]     factor;
     localparam FACTORED = ACC_BITS + SHIFT_MAX + 2;
-    wire signed [FACTORED-1:0] low, high, factored = low + high;
+    wire signed [FACTORED-1:0] low, high;
+    wire signed [FACTORED-1:0] factored = low + high;
     wire signed [WIDE-1:0] entering;       // a cycle behind `acc_then`
     integer k;
     stage #(.WIDTH(SHIFT_MAX + 1)) factors (.clk(clk), .enable(1'b1), .in(power), .out(factor));
