@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, UnknownPopulation
 from nirdeploy.records import nirdata, store
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +104,19 @@ class SpikeRecord:
         """Membrane potential in the graph's units, float64 (T, B, *shape)."""
         values = self.membrane[name]
         return values * self.scale[name] if name in self.scale else np.asarray(values, dtype=np.float64)
+
+    def plot(self, populations: str | Sequence[str] | None = None, *, sample: int = 0) -> plotly.graph_objects.Figure:
+        """A raster of each population, as a Plotly figure, which zooms; of read-outs alone, their membranes.
+
+        Args:
+            populations: names of populations or Outputs; by default all that spike.
+
+        Raises:
+            ToolMissing: Plotly is not installed. UnknownPopulation, UsageProblem: there is no such population or sample.
+        """
+        from nirdeploy.records.pictures import recorded
+
+        return recorded.drawn(populations, sample, self).plotly()
 
     def save(self, path: Path | str) -> None:
         """Write as NIRData (``nir.data_ir``) in HDF5; what NIRData has no field for is an attribute."""
