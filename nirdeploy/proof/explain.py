@@ -117,7 +117,7 @@ def explain(
     return Explanation(
         verdict=verdict,
         first=first,
-        margins=_margins(graph, network, _sample(x, first.sample), replace(first, sample=0)) if first else None,
+        margins=_margins(graph, network, one_sample(x, first.sample), replace(first, sample=0)) if first else None,
         causes=tuple(sorted(causes, key=lambda cause: -sum(cause.differing.values()))),
         float_accuracy=score(reference),
         integer_accuracy=score(quantized),
@@ -214,10 +214,10 @@ def _thresholds(integers: Population, effective: Effective, params: Mapping[str,
     return {**params, "v_threshold": effective.threshold, "v_reset": effective.v_reset}
 
 
-def _sample(x: Any, sample: int) -> Any:
+def one_sample(x: Any, sample: int) -> Any:
     """A stimulus of that sample alone."""
     if isinstance(x, Mapping):
-        return {name: _sample(values, sample) for name, values in x.items()}
+        return {name: one_sample(values, sample) for name, values in x.items()}
     return x[:, sample : sample + 1]
 
 

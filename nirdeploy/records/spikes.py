@@ -112,7 +112,7 @@ class SpikeRecord:
             populations: names of populations or Outputs; by default all that spike.
 
         Raises:
-            ToolMissing: Plotly is not installed. UnknownPopulation, UsageProblem: there is no such population or sample.
+            ToolMissing: Plotly is not installed. UnknownPopulation, UsageProblem: no such population or sample.
         """
         from nirdeploy.records.pictures import recorded
 

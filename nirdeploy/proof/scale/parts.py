@@ -52,7 +52,7 @@ class Verified:
     """``verdict``: of integer simulator and device; ``rounding``: of float model and integer simulator.
 
     ``right``: by source, of how many samples the class is the label, where there are labels. ``exercised``: what a
-    ledger of coverage found in the first samples, where it looked. ``records``: (expected, measured), of one part.
+    ledger of coverage found in the first samples, where it looked.
     """
 
     verdict: Verdict
@@ -61,7 +61,6 @@ class Verified:
     right: Mapping[str, int]
     saturations: int | None
     exercised: Mapping[str, np.ndarray] = field(default_factory=dict)
-    records: tuple[SpikeRecord, SpikeRecord] | None = None
 
     @property
     def accuracies(self) -> dict[str, float]:
@@ -112,7 +111,7 @@ def verified(
         ledger.exercise({name: values[:, :looked] for name, values in signals.items()})
         exercised = ledger.state()
     saturations = int(pair[1].stats["saturations"])
-    return Verified(judged, verify(reference, quantized), explanation, right, saturations, exercised, pair)
+    return Verified(judged, verify(reference, quantized), explanation, right, saturations, exercised)
 
 
 def compared(network: IntegerNetwork, probe: str | Sequence[str]) -> tuple[str, ...]:

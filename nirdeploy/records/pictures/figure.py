@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,12 @@ class Figure:
     layout: dict[str, Any]
     text: str = ""
     views: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+
+    def seen(self, view: str) -> Figure:
+        """The same, seen as a view of it has it; as it is, where there is no such view."""
+        ranges = self.views.get(view, {})
+        moved = {name: {**self.layout[name], "range": list(own)} for name, own in ranges.items()}
+        return replace(self, layout={**self.layout, **moved})
 
     def plotly(self) -> plotly.graph_objects.Figure:
         """As Plotly's own figure, which notebooks show. Raises :class:`ToolMissing` where Plotly is not installed."""
@@ -91,9 +97,9 @@ def stacked(
             seen.add(name)
         if count > 1:
             notes.append(_heading(panel.title, top))
-        notes += [_ring(x, y, text, f"y{own}") for x, y, text in panel.rings]
+        notes += [_ring(ring, f"y{own}", layout["xaxis"], layout[f"yaxis{own}"]) for ring in panel.rings]
     layout["annotations"] = notes
-    text = " ".join(panel.text for panel in panels if panel.text)
+    text = " ".join(f"{panel.title}: {panel.text}" if count > 1 else panel.text for panel in panels if panel.text)
     return Figure(data, layout, text, views or {})
 
 
@@ -144,10 +150,23 @@ def _heading(title: str, top: float) -> dict[str, Any]:
     }
 
 
-def _ring(x: float, y: float, text: str, axis_name: str) -> dict[str, Any]:
+def _ring(
+    ring: tuple[float, float, str], name: str, across: Mapping[str, Any], down: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An arrow to a place, whose words stay inside the panel."""
+    x, y, text = ring
+    left, right = across["range"]
+    share = (x - left) / (right - left)
+    top = "range" in down and (y - down["range"][1]) / (down["range"][0] - down["range"][1]) < 0.2
     return {
-        **{"x": x, "y": y, "xref": "x", "yref": axis_name, "text": escaped(text), "showarrow": True, "arrowhead": 2},
-        **{"ax": 0, "ay": -28, "arrowcolor": LIGHT["ink"], "bordercolor": LIGHT["ink"], "bgcolor": LIGHT["paper"]},
+        **{"x": x, "y": y, "xref": "x", "yref": name, "text": escaped(text), "showarrow": True, "arrowhead": 2},
+        **{"xanchor": "left" if share < 0.35 else "right" if share > 0.65 else "center", "ax": 0},
+        **{
+            "ay": 28 if top else -28,
+            "arrowcolor": LIGHT["ink"],
+            "bordercolor": LIGHT["ink"],
+            "bgcolor": LIGHT["paper"],
+        },
         **{"borderpad": 2, "font": {"size": 11, "color": LIGHT["ink"]}, "standoff": 5},
     }
 

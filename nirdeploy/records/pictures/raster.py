@@ -9,18 +9,30 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.records.pictures.figure import Figure, Panel, Trace, array, escaped, stacked, words
+from nirdeploy.records.pictures.palette import LIGHT
 from nirdeploy.records.pictures.window import Window, around, holding
 
 #: Spikes of one raster: more are not drawn, but those around the first difference always.
 MOST = 1 << 17
 _IN_SVG = 2_000  # marks; of more, the graphics processor draws them
 _WIDE, _HIGH = 96, 48  # steps and neurons of the view of a difference
-#: By the name of the palette: what it is called of two records, and its mark.
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a cell may be: what it is called of two records, its mark, and its colour on light paper."""
+
+    called: str
+    mark: str
+    light: str
+
+
+#: By the name of the palette.
 KINDS = {
-    "agreed": ("agreed", "square"),
-    "missing": ("{0} only", "x"),
-    "extra": ("{1} only", "cross"),
-    "count": ("other number", "diamond"),
+    "agreed": Kind("agreed", "square", LIGHT["agreed"]),
+    "missing": Kind("{0} only", "x", LIGHT["missing"]),
+    "extra": Kind("{1} only", "cross", LIGHT["extra"]),
+    "count": Kind("other number", "diamond", LIGHT["count"]),
 }
 
 
@@ -56,9 +68,10 @@ class Compared:
         return {"agreed": a & b & same, "missing": a & ~b, "extra": ~a & b, "count": a & b & ~same}
 
 
-def raster(compared: Compared, *, most: int = MOST) -> Figure:
-    """One raster that zooms. Its views: "whole", and "first" around the first difference."""
-    return rasters([compared], height=300, most=most)
+def raster(compared: Compared, *, most: int = MOST, near: bool = False) -> Figure:
+    """One raster that zooms. Its views: "whole", and "first" around the first difference (seen first if ``near``)."""
+    found = rasters([compared], height=300, most=most)
+    return found.seen("first") if near else found
 
 
 def rasters(all_of: Sequence[Compared], *, height: int = 180, most: int = MOST) -> Figure:
@@ -97,18 +110,18 @@ def _panel(one: Compared, most: int) -> tuple[Panel, Window]:
     traces, said = [], []
     marks = int(anything[window.cells].sum())
     for kind, cells in kinds.items():
-        name = "spike" if one.measured is None else KINDS[kind][0].format(*one.names)
+        name = "spike" if one.measured is None else KINDS[kind].called.format(*one.names)
         count = int(cells.sum())
-        said.append(f"{count:,} {name if one.measured is not None else 'spikes'}")
         if not cells[window.cells].any():
             continue
+        said.append(f"{count:,} {name if one.measured is not None else 'spikes'}")
         traces.append(_marks(cells, window, kind, name, marks > _IN_SVG))
     rings = []
     if one.first is not None:
         step, neuron = one.first
         rings.append((step, neuron, f"first difference: step {step}, neuron {neuron}"))
         said.append(f"the first difference is neuron {neuron} in step {step}")
-    text = f"{one.title}: {'; '.join(said)}{f'; {window}' if str(window) else ''}."
+    text = f"{'; '.join(said) or 'no spike'}{f'; only the {window.cut} are drawn' if window.cut else ''}."
     y = {"title": words("neuron"), "range": list(_down(window.neurons))}
     return Panel(one.title, traces, y, rings, text), window
 
@@ -116,7 +129,7 @@ def _panel(one: Compared, most: int) -> tuple[Panel, Window]:
 def _marks(cells: np.ndarray, window: Window, kind: str, name: str, many: bool) -> Trace:
     steps, neurons = np.nonzero(cells[window.cells])
     size = 3.0 if many and kind == "agreed" else 6.0
-    marker: dict[str, Any] = {"size": size, "symbol": KINDS[kind][1], "line": {"width": 0}}
+    marker: dict[str, Any] = {"size": size, "symbol": KINDS[kind].mark, "line": {"width": 0}}
     return {
         "type": "scattergl" if many else "scatter",
         "mode": "markers",

@@ -30,8 +30,8 @@ class Membrane:
 
 
 def membrane(one: Membrane) -> Figure:
-    """The membrane's views: "whole", and "first" around the first difference."""
-    return membranes([one], height=250)
+    """The membrane's views: "whole", and "first" around the first difference, where it begins."""
+    return membranes([one], height=250).seen("first")
 
 
 def membranes(all_of: Sequence[Membrane], *, height: int = 170) -> Figure:
@@ -71,7 +71,7 @@ def _panel(one: Membrane, begin: int, end: int) -> Panel:
         rings.append((float(one.first), height, f"first difference: step {one.first}"))
         said.append(f"the first difference is in step {one.first}")
     cut = "" if (begin, end) == (0, max(map(len, one.lines.values()))) else f"; only steps {begin:,} to {end - 1:,}"
-    return Panel(one.title, traces, {"title": words("membrane")}, rings, f"{one.title}: {'; '.join(said)}{cut}.")
+    return Panel(one.title, traces, {"title": words("membrane")}, rings, f"{'; '.join(said)}{cut}.")
 
 
 def _level(name: str, level: float, begin: int, end: int) -> Trace:

@@ -24,17 +24,15 @@ class Window:
     def cells(self) -> tuple[slice, slice]:
         return slice(*self.steps), slice(*self.neurons)
 
-    def __str__(self) -> str:
-        """What is drawn, where that is not all."""
+    @property
+    def cut(self) -> str:
+        """What is drawn, where that is not all: "first 256 steps, 128 neurons", "steps 300 to 555, 128 neurons"."""
         if self.whole:
             return ""
-        parts = (("steps", self.steps, self.of[0]), ("neurons", self.neurons, self.of[1]))
-        said = [
-            f"first {end:,} of {most:,} {what}" if begin == 0 else f"{what} {begin:,} to {end - 1:,} of {most:,}"
-            for what, (begin, end), most in parts
-            if (begin, end) != (0, most)
-        ]
-        return "only " + ", ".join(said)
+        (begin, end), (low, high) = self.steps, self.neurons
+        steps = f"first {end:,} steps" if begin == 0 else f"steps {begin:,} to {end - 1:,}"
+        neurons = f"{high:,} neurons" if low == 0 else f"neurons {low:,} to {high - 1:,}"
+        return f"{steps}, {neurons}"
 
 
 def around(centre: int, size: int, most: int) -> tuple[int, int]:
