@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from markupsafe import Markup
 
-from nirdeploy.graph.checked import CheckedGraph, Population, Projection
+from nirdeploy.records.pictures.fragment import fragment
 from nirdeploy.records.pictures.network import Arrow, Box, network
 from nirdeploy.semantics.operators import Convolution, Dense
 
 
-def picture(graph: CheckedGraph, more: Mapping[str, str] | None = None) -> Markup:
+class Graph(Protocol):
+    """A :class:`nirdeploy.graph.checked.CheckedGraph`, which shows itself by this."""
+
+    @property
+    def populations(self) -> Sequence[Any]: ...
+    @property
+    def projections(self) -> Sequence[Any]: ...
+    @property
+    def outputs(self) -> Mapping[str, str]: ...
+
+
+def shown(graph: Graph) -> str:
+    """For a notebook."""
+    neurons = sum(p.size for p in graph.populations if p.model != "Input")
+    return fragment(f"{len(graph.populations):,} populations, {neurons:,} neurons", picture(graph))
+
+
+def picture(graph: Graph, more: Mapping[str, str] | None = None) -> Markup:
     """Populations and projections as SVG; nothing of a network too large to be seen.
 
     Args:
@@ -21,7 +39,7 @@ def picture(graph: CheckedGraph, more: Mapping[str, str] | None = None) -> Marku
     return network(boxes, [Arrow(p.source, p.target, named(p)) for p in graph.projections])
 
 
-def named(projection: Projection) -> str:
+def named(projection: Any) -> str:
     """Its operator and delay in a few words."""
     operator = projection.operator
     parts = [] if projection.pool is None else [f"sum pool {_times(projection.pool.kernel)}"]
@@ -43,7 +61,7 @@ def _times(sides: tuple[int, ...]) -> str:
     return "x".join(map(str, sides))
 
 
-def _box(graph: CheckedGraph, population: Population, more: str) -> Box:
+def _box(graph: Graph, population: Any, more: str) -> Box:
     size = f"{population.model}, {_times(population.shape) or 1}"
     if len(population.shape) > 1:
         size += f" = {population.size:,}"

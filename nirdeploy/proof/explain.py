@@ -19,6 +19,7 @@ from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.evaluate import accuracy
 from nirdeploy.proof.verdict import Divergence, Verdict
 from nirdeploy.proof.verify import verify
+from nirdeploy.records.brief import brief
 from nirdeploy.records.inputs import stimulus
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
@@ -45,7 +46,7 @@ class Margins:
     integer_margin: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Float against integer. ``causes`` in the order of their effect; the last step of each column
     shows how differences spread layer by layer. ``remarks``: sentences on what is no rounding."""
@@ -57,6 +58,9 @@ class Explanation:
     float_accuracy: float | None
     integer_accuracy: float | None
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self, f"float against integer: {'; '.join(self.summary())}")
 
     def summary(self) -> list[str]:
         """For a terminal: what each rounding changes alone, and how near the threshold the first difference was."""

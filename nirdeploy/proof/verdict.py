@@ -11,6 +11,7 @@ import numpy as np
 from nirdeploy.errors import UsageProblem
 from nirdeploy.proof.causes.cause import Cause
 from nirdeploy.proof.coverage.report import Coverage
+from nirdeploy.records.brief import brief
 from nirdeploy.records.spikes import SpikeRecord
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class PopulationVerdict:
         return self.equal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """The comparison as data; true where it is equal.
 
@@ -121,6 +122,23 @@ class Verdict:
     cover: float | None = None
     cause: Cause | None = None
     records: tuple[SpikeRecord, SpikeRecord] | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return brief(self, f"{'equal' if self else 'not equal'}: {self.summary()}")
+
+    def _repr_html_(self) -> str:
+        from nirdeploy.records.pictures import recorded
+        from nirdeploy.records.pictures.fragment import fragment, table
+
+        told = ("population", "kind", "cells", "mismatches")
+        rows = [{**{name: getattr(p, name) for name in told}, "first": str(p.first or "")} for p in self.populations]
+        parts = [table(rows)]
+        names = [] if self.records is None else [n for n in self.records[0].spikes if n in self.records[1].spikes]
+        if self.records is not None and names and self.steps and self.samples:
+            at = self.first_divergence
+            name = at.population if at and at.population in names else names[-1]
+            parts.append(recorded.compared(*self.records, name, at.sample if at else 0))
+        return fragment(self.summary(), *parts)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "records": None}

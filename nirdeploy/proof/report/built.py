@@ -12,6 +12,7 @@ from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.graph.picture import picture
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.energy.modelled import LABEL, Energy
+from nirdeploy.records.pictures.fragment import fragment, meter, table
 from nirdeploy.targets.placement import CoreUse, Placement
 from nirdeploy.targets.tables import Target
 
@@ -51,6 +52,22 @@ class Cores:
     rows: Sequence[tuple[CoreUse, Sequence[Bar]]]
     left: int
     unused: int
+
+
+def fragment_of(built: Built) -> str:
+    """For a notebook: the network's picture, and the memories of the cores as bars."""
+    parts = [network_picture(built)] if "check" in built.products else []
+    if "place" in built.products:
+        held = cores(built.placement)
+        rows = [
+            {
+                "core": core.core,
+                **{n.replace("_", " "): meter(b.share, b.text) for n, b in zip(held.memories, bars, strict=True)},
+            }
+            for core, bars in held.rows
+        ]
+        parts.append(table(rows))
+    return fragment(f"{built.target.name}: {built.target.title}", *parts)
 
 
 def network_picture(built: Built) -> Markup:

@@ -30,8 +30,8 @@ class Report:
 
     ``facts``: headline figures by name. ``tables``: title to rows (dicts with the same keys). ``evaluations``: records
     against labels, the device's last. ``membranes``: by the place of a verdict, of the neuron that differs first.
-    ``built``: whose network, populations, cores and costs are shown; ``board``: what it ran on, by name. ``record``: one
-    that is compared with nothing. ``network``: a picture, where there is no build.
+    ``built``: whose network, populations, cores and costs are shown. ``board``: what it ran on. ``record``: one that is
+    compared with nothing. ``network``: a picture, where there is no build.
     """
 
     title: str

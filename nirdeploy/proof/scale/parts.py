@@ -18,6 +18,7 @@ from nirdeploy.proof.explain import Explanation, explain
 from nirdeploy.proof.scale import joined
 from nirdeploy.proof.verdict import Verdict
 from nirdeploy.proof.verify import unmeasured, verify
+from nirdeploy.records.brief import Brief
 from nirdeploy.records.spikes import SpikeRecord, select
 from nirdeploy.records.tally import Tally
 from nirdeploy.sim.simulate import simulate
@@ -47,8 +48,8 @@ class Built(Protocol):
     def target(self) -> Target: ...
 
 
-@dataclass(frozen=True)
-class Verified:
+@dataclass(frozen=True, repr=False)
+class Verified(Brief):
     """``verdict``: of integer simulator and device; ``rounding``: of float model and integer simulator.
 
     ``right``: by source, of how many samples the class is the label, where there are labels. ``exercised``: what a
@@ -123,8 +124,8 @@ def _known(labels: np.ndarray | None) -> np.ndarray:
     return labels
 
 
-@dataclass(frozen=True)
-class Evaluated:
+@dataclass(frozen=True, repr=False)
+class Evaluated(Brief):
     """``evaluations``: of each witness; ``ran``: what is priced of its run, if anything is."""
 
     evaluations: tuple[Evaluation, ...]

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from markupsafe import Markup
 
 from nirdeploy.errors import UnknownPopulation, UsageProblem
+from nirdeploy.records.pictures import still
 from nirdeploy.records.pictures.figure import Figure
+from nirdeploy.records.pictures.fragment import fragment, table
 from nirdeploy.records.pictures.raster import Compared, rasters
 from nirdeploy.records.pictures.traces import Membrane, membranes
 
@@ -86,6 +89,28 @@ def of_membrane(name: str, sample: int, neuron: int, record: Recorded, other: Re
         differs = np.flatnonzero(held != measured) if same_kind else np.empty(0, dtype=np.int64)
         first = int(differs[0]) if len(differs) else None
     return Membrane(f"{name}, neuron {neuron}, sample {sample}", lines, first=first)
+
+
+def shown(record: Recorded) -> str:
+    """For a notebook: a table of populations, and the first that spikes as a raster of its first sample."""
+    size = f"{record.steps:,} steps x {record.samples:,} samples" if [*record.spikes, *record.membrane] else "nothing"
+    rows = [
+        {"population": name, "shape": str(values.shape[2:]), "spikes": int(values.sum(dtype=np.int64))}
+        for name, values in record.spikes.items()
+    ]
+    rows += [{"population": n, "shape": str(v.shape[2:]), "spikes": "membrane"} for n, v in record.membrane.items()]
+    drawn_of = [name for name, values in record.spikes.items() if values.size]
+    parts = [table(rows)]
+    if drawn_of:
+        one = of_spikes(drawn_of[0], 0, record)
+        parts.append(still.raster(one.expected, None, one.title))
+    return fragment(f"{record.source}, {size}", *parts)
+
+
+def compared(expected: Recorded, measured: Recorded, name: str, sample: int) -> Markup:
+    """A still raster of two records, around where they part first."""
+    one = of_spikes(name, sample, expected, measured)
+    return still.raster(one.expected, one.measured, one.title)
 
 
 def _sources(record: Recorded, other: Recorded) -> tuple[str, str]:

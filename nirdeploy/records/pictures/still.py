@@ -1,4 +1,4 @@
-"""still: a raster as a small SVG that stands anywhere without a script: in notebooks, and where nobody asked for more."""
+"""still: a raster as a small SVG that stands anywhere without a script, as in a notebook."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def raster(expected: np.ndarray, measured: np.ndarray | None, title: str) -> Mar
     cut = f" ({window.cut})" if window.cut else ""
     cell = max(2.0, min(8.0, 640 / max(time, 1), 320 / max(high, 1)))
     paths = [
-        Markup('<path class="{}" style="fill: var(--{}, {})" d="{}"/>').format(
-            kind, kind, KINDS[kind].light, _squares(cells[window.cells], cell)
+        Markup('<path class="{}" d="{}" style="fill: var(--{}, {})"/>').format(
+            kind, _squares(cells[window.cells], cell), kind, KINDS[kind].light
         )
         for kind, cells in compared.kinds().items()
         if cells[window.cells].any()
