@@ -24,7 +24,8 @@
     for (const trace of data) {
       if (trace.marker) trace.marker.color = colour(trace.meta);
       if (trace.line) trace.line.color = colour(trace.meta);
-      if (trace.type === "heatmap") trace.colorscale = [[0, colour("soft")], [1, colour("agreed")]];
+      if (trace.type === "heatmap") trace.colorscale = [[0, colour("soft")], [1, colour("heat")]];
+      if (trace.textfont) trace.textfont.color = colour("ink");
       if (trace.type === "scattergl" && !webgl) trace.type = "scatter";
     }
     layout.paper_bgcolor = layout.plot_bgcolor = colour("paper");

@@ -79,6 +79,17 @@ def network_picture(built: Built) -> Markup:
     return picture(built.graph, more)
 
 
+_COLUMNS = ("population", "neurons", "fan_in", "weight_bits", "weight_sqnr_db", "saturation_margin_bits")
+
+
+def populations(network: IntegerNetwork) -> list[dict[str, Any]]:
+    """Bits and losses of every population: what is asked first in front; a kept network has lost the order."""
+    return [
+        {**{name: row[name] for name in _COLUMNS if name in row}, **{k: row[k] for k in row if k not in _COLUMNS}}
+        for row in network.report
+    ]
+
+
 def cores(placement: Placement) -> Cores:
     """The cores that hold anything, the fullest first where there are many."""
     used = [core for core in placement.cores if any(core.used.values())]

@@ -82,7 +82,7 @@ def _build(report: Report) -> dict[str, Any]:
     activity = builds.ACTIVITY if report.energy is None else _activity(report.energy)
     return {
         "network": builds.network_picture(built) if "check" in built.products else "",
-        "populations": built.network.report if "quantize" in built.products else (),
+        "populations": builds.populations(built.network) if "quantize" in built.products else (),
         "cores": builds.cores(built.placement) if placed else None,
         "costs": builds.costs(built, activity) if placed else (),
         "activity": activity,

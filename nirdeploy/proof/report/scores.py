@@ -53,12 +53,12 @@ def _confusion(one: Evaluation) -> Figure:
     found = one.confusion
     few = len(found) <= _SEEN
     trace: dict[str, Any] = {
-        **{"type": "heatmap", "meta": "agreed", "z": found.tolist(), "showscale": False, "xgap": 1, "ygap": 1},
-        **{"colorscale": [[0, LIGHT["soft"]], [1, LIGHT["agreed"]]], "zmin": 0, "zmax": max(int(found.max()), 1)},
+        **{"type": "heatmap", "meta": "heat", "z": found.tolist(), "showscale": False, "xgap": 1, "ygap": 1},
+        **{"colorscale": [[0, LIGHT["soft"]], [1, LIGHT["heat"]]], "zmin": 0, "zmax": max(int(found.max()), 1)},
         "hovertemplate": "label %{y}, read %{x}: %{z}<extra></extra>",
     }
     if few:
-        trace |= {"texttemplate": "%{z}", "textfont": {"size": 11}}
+        trace |= {"texttemplate": "%{z}", "textfont": {"size": 11, "color": LIGHT["ink"]}}
     ticks: dict[str, Any] = {"dtick": 1} if few else {}
     y = {"title": words("label"), "autorange": "reversed", "constrain": "domain", **ticks}
     wrong = int(found.sum() - found.diagonal().sum())

@@ -23,6 +23,7 @@ LIGHT = {
     "measured": "#9a5b00",
     "threshold": "#b3261e",
     "reset": "#4d5b68",
+    "heat": "#8fb8de",  # beneath text in ink
 }
 DARK = {
     "ink": "#e4eaf0",
@@ -41,6 +42,7 @@ DARK = {
     "measured": "#ffb74d",
     "threshold": "#ff8a80",
     "reset": "#a9b6c2",
+    "heat": "#2b5885",
 }
 
 
