@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ABSENT = "Chromium is not installed (Debian: apt install chromium)"
 WIDTHS = (360, 768, 1280)
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_PATIENCE = 180_000  # ms; a busy machine draws by software
+_PATIENCE = 400_000  # ms; a busy machine draws by software
 
 #: Text whose contrast with what is behind it is below what WCAG AA asks: [text, ratio].
 _FAINT = """() => {
