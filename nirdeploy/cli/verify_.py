@@ -80,10 +80,7 @@ def command(
     """
     from nirdeploy import pipeline
 
-    if html is not None:
-        from nirdeploy.proof.report import library
-
-        library.check()  # and not when all has been measured
+    _drawable(html)
     who = options.who(scheduler, workers, chunk, keep)
     if what.is_dir():
         kept = _kept(what, measured, stimulus, port, who)
@@ -100,6 +97,14 @@ def command(
         of_builds = (who, cover, cover_bits, stimulus, target)
         report = _records(what, _second(measured, *of_builds), probe, allow_silent, labels)
     return _told(report, html, junit, as_json)
+
+
+def _drawable(html: Path | None) -> None:
+    """Raises :class:`ToolMissing` where the page could not be drawn: before all is measured."""
+    if html is not None:
+        from nirdeploy.proof.report import library
+
+        library.check()
 
 
 def _second(

@@ -120,8 +120,7 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
     )
     with clock.step("report") as said:
         page = _page(result, built, [verdict, rounding, regression.verdict], explanation)
-        page = told(page, data.test_x, data.test_y, "virtual")
-        html.write(out / "report.html", page)
+        html.write(out / "report.html", told(page, data.test_x, data.test_y, "virtual"))
         said.append(result.report)
     return result
 

@@ -49,7 +49,12 @@ def test_it_opens_a_browser_where_there_is_one(
 ) -> None:
     seen: list[str] = []
     monkeypatch.setenv("BROWSER", "there is one")
-    monkeypatch.setattr(webbrowser, "open", lambda url: bool(seen.append(url)) or True)
+
+    def browser(url: str) -> bool:
+        seen.append(url)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", browser)
     assert view("net.nir", "-o", "x y.html", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
         **{"schema": 1, "command": "view", "page": str(made / "x y.html"), "opened": True}
