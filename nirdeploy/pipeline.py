@@ -22,6 +22,7 @@ from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import manifest, store, transaction
+from nirdeploy.records.brief import brief
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import losses, registry
 from nirdeploy.targets.emit import Artifacts, emit
@@ -65,7 +66,7 @@ MANIFEST = "manifest.json"
 _CALIBRATION = "calibration"  # its digest in there
 
 
-@dataclass
+@dataclass(repr=False)
 class Build:
     """The products of the stages that have run, by the stage's name; ``out``: the folder they are kept in, if any.
 
@@ -80,6 +81,16 @@ class Build:
     calibration: Calibration | None = None
     products: dict[str, Any] = field(default_factory=dict)
     _fit: Fit | None = None
+
+    def __repr__(self) -> str:
+        made = [repr(self.products[name]) for name in ("check", "image") if name in self.products]
+        place = f" in {self.out}" if self.out else ""
+        return brief(self, f"for {self.target.name}{place}: {'; '.join(made) or 'no stage has run'}")
+
+    def _repr_html_(self) -> str:
+        from nirdeploy.proof.report import built
+
+        return built.fragment_of(self)
 
     def _of(self, stage: str) -> Any:
         if stage not in self.products:

@@ -34,6 +34,7 @@ _COMMANDS = {
     "run": "Run a stimulus on a device and record its spikes.",
     "stimulus": "A stimulus that exercises a build.",
     "verify": "Compare float model, integer simulator and device, spike for spike.",
+    "view": "A page of a model, a build or a record, in the browser.",
     "evaluate": "The accuracy of float model, integers and device, and what finding a class took.",
     "regress": "Compare with a golden record (record, check, update).",
     "worker": "A worker of a Dask scheduler, beside a board.",

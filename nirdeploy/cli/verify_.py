@@ -80,6 +80,7 @@ def command(
     """
     from nirdeploy import pipeline
 
+    _drawable(html)
     who = options.who(scheduler, workers, chunk, keep)
     if what.is_dir():
         kept = _kept(what, measured, stimulus, port, who)
@@ -96,6 +97,14 @@ def command(
         of_builds = (who, cover, cover_bits, stimulus, target)
         report = _records(what, _second(measured, *of_builds), probe, allow_silent, labels)
     return _told(report, html, junit, as_json)
+
+
+def _drawable(html: Path | None) -> None:
+    """Raises :class:`ToolMissing` where the page could not be drawn: before all is measured."""
+    if html is not None:
+        from nirdeploy.proof.report import library
+
+        library.check()
 
 
 def _second(
@@ -150,7 +159,7 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
 
 
 def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, labels: Path | None) -> Any:
-    from nirdeploy import SpikeRecord, accuracy, verify
+    from nirdeploy import accuracy, evaluate, verify
     from nirdeploy.proof.report import html
     from nirdeploy.records.tally import load
 
@@ -158,11 +167,11 @@ def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, lab
     chosen = None if probe == "all" else options.probes(probe)
     names = sorted(set(a.outputs.values())) if chosen == "outputs" else chosen
     verdict = verify(a, b, populations=names, allow_silent=allow_silent)
-    stepwise = (a, b) if isinstance(a, SpikeRecord) and isinstance(b, SpikeRecord) else None
     known = None if labels is None else options.labels_of(labels)
     named = ((expected, a), (measured, b))
     facts = {} if known is None else {f"accuracy, {path.name}": accuracy(record, known) for path, record in named}
-    return html.Report(f"{measured.name} against {expected.name}", [verdict], facts=facts, records=stepwise)
+    read = () if known is None else [evaluate(record, known) for _, record in named]
+    return html.Report(f"{measured.name} against {expected.name}", [verdict], facts=facts, evaluations=read)
 
 
 def _witnesses(
@@ -177,6 +186,7 @@ def _witnesses(
     kept: SpikeRecord | None,
 ) -> Report:
     from nirdeploy import accuracy, explain, simulate, verify
+    from nirdeploy.proof.report.witnesses import told
     from nirdeploy.proof.scale.parts import NOTHING_MEASURED, Verified
     from nirdeploy.proof.verify import unmeasured
 
@@ -196,7 +206,9 @@ def _witnesses(
         shown = {record.source: record for record in (reference, quantized, *pair)}
         right = {source: round(accuracy(record, labels) * record.samples) for source, record in shown.items()}
     saturations = int(pair[1].stats["saturations"]) if "saturations" in pair[1].stats else None  # not every record says
-    return _report(built, Verified(judged, verify(reference, quantized), explanation, right, saturations, records=pair))
+    found = Verified(judged, verify(reference, quantized), explanation, right, saturations)
+    with ui.spinner("counting events, and computing the membrane that differs", quiet):
+        return told(_report(built, found), x, labels, port)
 
 
 def _chunks(built: Build, stimulus: Path, labels: Path | None, who: Who, quiet: bool, **asked: Any) -> Report:
@@ -221,19 +233,18 @@ def _report(built: Build, found: Verified) -> Report:
     facts: dict[str, Any] = {f"accuracy, {source}": share for source, share in found.accuracies.items()}
     if found.saturations is not None:
         facts["saturations"] = found.saturations
-    tables: dict[str, Any] = {"Quantization": built.network.report}
+    tables: dict[str, Any] = {}
     if built.calibration:
         facts["integers"] = f"{built.calibration}; weights, biases and thresholds were moved on purpose"
         tables["Calibration"] = [row.as_dict() for row in built.calibration.rows]
-    tables["Cores"] = [core.row() for core in built.placement.cores]
     return html.Report(
         title=f"{built.out.name if built.out else built.target.name}: float, integer and device",
         verdicts=[found.verdict, found.rounding],
         facts=facts,
         tables=tables,
-        records=found.records,
         explanation=found.explanation,
         manifest=built.manifest(),
+        built=built,
     )
 
 

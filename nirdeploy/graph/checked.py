@@ -11,6 +11,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
+from nirdeploy.records.brief import Brief, brief, listed
 from nirdeploy.records.inputs import InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import Dialect
@@ -28,8 +29,8 @@ from nirdeploy.semantics.operators import (
 _TOLD = ("dialect_source", "repairs", "warnings")  # of the graph, and no part of it
 
 
-@dataclass(frozen=True)
-class Population:
+@dataclass(frozen=True, repr=False)
+class Population(Brief):
     """Neurons of one NIR node (or an input, or an analog output).
 
     ``model`` is ``"Input"`` or a key of :data:`nirdeploy.semantics.neuron.PARAMETERS`; ``params`` are float64
@@ -53,8 +54,8 @@ class Population:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
-@dataclass(frozen=True)
-class Projection(Passage):
+@dataclass(frozen=True, repr=False)
+class Projection(Brief, Passage):
     """A linear operator from one population's spikes to another's input current.
 
     The signal passes ``pool`` (if any), ``operator`` and ``maximum`` (if any), over flattened (C order) populations,
@@ -70,7 +71,7 @@ class Projection(Passage):
     maximum: Maximum | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckedGraph:
     """Normal form: populations in topological order (inputs first) and the projections between them.
 
@@ -97,6 +98,17 @@ class CheckedGraph:
     input_bits: int = 1
     encodings: Mapping[str, InputEncoding] = field(default_factory=dict)
     checksum: bool | None = field(default=None, compare=False)  # whether the file that it is of has one
+
+    def __repr__(self) -> str:
+        neurons = sum(p.size for p in self.populations if p.model != "Input")
+        weights = sum(p.weight.size for p in self.projections)
+        names = listed([f"{p.name} ({p.model} {'x'.join(map(str, p.shape))})" for p in self.populations])
+        return brief(self, f"{names}; {neurons:,} neurons, {weights:,} weights, {self.dialect}")
+
+    def _repr_html_(self) -> str:
+        from nirdeploy.graph import picture
+
+        return picture.shown(self)
 
     def population(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)

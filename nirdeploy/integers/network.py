@@ -12,6 +12,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
+from nirdeploy.records.brief import Brief
 from nirdeploy.records.inputs import MAX_BITS, InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
 from nirdeploy.semantics.operators import (
@@ -53,8 +54,8 @@ class Formats:
         return int(2 ** (self.state_bits - 1)) - 1
 
 
-@dataclass(frozen=True, eq=False)
-class Effective:
+@dataclass(frozen=True, eq=False, repr=False)
+class Effective(Brief):
     """What a population's numbers amount to in the graph's terms: float64 (size,).
 
     ``decay`` and ``synapse_decay``: what of membrane and synaptic current a step leaves. ``offset`` and
@@ -71,8 +72,8 @@ class Effective:
     late_offset: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Population:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Population(Brief):
     """What populations of all targets have. How they step is said by their class.
 
     ``threshold``: int64 (size,): a membrane above it spikes. ``scale``: float64 (size,): the membrane potential of one
@@ -111,7 +112,7 @@ class Population:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class IntegerPopulation(Population):
     """int64 arrays over the flattened population, in units of the neuron's membrane LSB.
 
@@ -155,7 +156,7 @@ class IntegerPopulation(Population):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ChipPopulation(Population):
     """Neurons of a target that have dynamics of their own.
 
@@ -169,8 +170,8 @@ class ChipPopulation(Population):
         return self.stands_for
 
 
-@dataclass(frozen=True)
-class IntegerProjection(Passage):
+@dataclass(frozen=True, repr=False)
+class IntegerProjection(Brief, Passage):
     """``operator`` holds int32 weights, within ``weight_bits``, in units of 2^``shift`` weight units.
 
     The signal passes ``pool`` (if any), the operator and ``maximum`` (if any), and arrives ``delay`` steps later.
@@ -193,8 +194,8 @@ class IntegerProjection(Passage):
         return int(self.connected.apply(once if self.pool is None else self.pool.apply(once)).sum())
 
 
-@dataclass(frozen=True, eq=False)
-class IntegerNetwork:
+@dataclass(frozen=True, eq=False, repr=False)
+class IntegerNetwork(Brief):
     """Everything the device needs and nothing else.
 
     Guarantees: every tensor fits ``formats``; no sum of weights over a row overflows the accumulator (but where

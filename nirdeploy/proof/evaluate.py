@@ -12,6 +12,7 @@ import numpy as np
 from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.energy.events import operations
+from nirdeploy.records.brief import brief
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.records.tally import Tally
 
@@ -37,7 +38,7 @@ _OF_MEMBRANES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 READERS = (*_OF_SPIKES, *_OF_MEMBRANES)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """A record against labels.
 
@@ -58,6 +59,13 @@ class Evaluation:
     spikes: Mapping[str, float] = field(default_factory=dict)
     operations: float | None = None
     whole: bool = False
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        read = f"{self.reader} of {self.output}, {len(self.labels):,} samples"
+        return brief(
+            self, f"{self.source}: accuracy {100 * self.accuracy:.2f} % ({100 * low:.2f} to {100 * high:.2f}), {read}"
+        )
 
     @property
     def classes(self) -> int:

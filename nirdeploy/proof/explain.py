@@ -19,6 +19,7 @@ from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.proof.evaluate import accuracy
 from nirdeploy.proof.verdict import Divergence, Verdict
 from nirdeploy.proof.verify import verify
+from nirdeploy.records.brief import brief
 from nirdeploy.records.inputs import stimulus
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
@@ -45,7 +46,7 @@ class Margins:
     integer_margin: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Float against integer. ``causes`` in the order of their effect; the last step of each column
     shows how differences spread layer by layer. ``remarks``: sentences on what is no rounding."""
@@ -57,6 +58,9 @@ class Explanation:
     float_accuracy: float | None
     integer_accuracy: float | None
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self, f"float against integer: {'; '.join(self.summary())}")
 
     def summary(self) -> list[str]:
         """For a terminal: what each rounding changes alone, and how near the threshold the first difference was."""
@@ -117,7 +121,7 @@ def explain(
     return Explanation(
         verdict=verdict,
         first=first,
-        margins=_margins(graph, network, _sample(x, first.sample), replace(first, sample=0)) if first else None,
+        margins=_margins(graph, network, one_sample(x, first.sample), replace(first, sample=0)) if first else None,
         causes=tuple(sorted(causes, key=lambda cause: -sum(cause.differing.values()))),
         float_accuracy=score(reference),
         integer_accuracy=score(quantized),
@@ -214,10 +218,10 @@ def _thresholds(integers: Population, effective: Effective, params: Mapping[str,
     return {**params, "v_threshold": effective.threshold, "v_reset": effective.v_reset}
 
 
-def _sample(x: Any, sample: int) -> Any:
+def one_sample(x: Any, sample: int) -> Any:
     """A stimulus of that sample alone."""
     if isinstance(x, Mapping):
-        return {name: _sample(values, sample) for name, values in x.items()}
+        return {name: one_sample(values, sample) for name, values in x.items()}
     return x[:, sample : sample + 1]
 
 

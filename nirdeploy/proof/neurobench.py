@@ -41,6 +41,7 @@ from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.stored import Layer, layers, stored, weights
 from nirdeploy.records import inputs
+from nirdeploy.records.brief import Brief
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.neuron import SPIKING
 from nirdeploy.targets.image import Image
@@ -60,8 +61,8 @@ class Built(Protocol):
     def image(self) -> Image: ...
 
 
-@dataclass(frozen=True)
-class Metrics:
+@dataclass(frozen=True, repr=False)
+class Metrics(Brief):
     """Of one network on one stimulus.
 
     ``footprint``: bytes. ``sparsity_by_layer``: of the activations of each spiking population. ``macs``, ``acs``

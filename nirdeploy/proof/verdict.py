@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nirdeploy.errors import UsageProblem
 from nirdeploy.proof.causes.cause import Cause
 from nirdeploy.proof.coverage.report import Coverage
+from nirdeploy.records.brief import brief
+from nirdeploy.records.spikes import SpikeRecord
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
 
 #: Kinds of what is compared that are of spikes.
 OF_SPIKES = ("spikes", "count", "first")
@@ -86,7 +92,7 @@ class PopulationVerdict:
         return self.equal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """The comparison as data; true where it is equal.
 
@@ -96,7 +102,8 @@ class Verdict:
     ``reads``: what was compared of samples as a whole; empty: every step was. ``apart``: why the records are not of one
     network and one run, or that nothing was measured. ``coverage``: what the stimulus exercised, where that was looked
     at; ``cover``: the percentage that is asked of it. ``cause``: what would make a device differ so, where that was
-    looked for.
+    looked for. ``records``: what was compared, step by step of the graph, for pictures of it; a verdict that is sent or
+    kept is without.
     """
 
     expected: str
@@ -114,6 +121,27 @@ class Verdict:
     coverage: Coverage | None = None
     cover: float | None = None
     cause: Cause | None = None
+    records: tuple[SpikeRecord, SpikeRecord] | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return brief(self, f"{'equal' if self else 'not equal'}: {self.summary()}")
+
+    def _repr_html_(self) -> str:
+        from nirdeploy.records.pictures import recorded
+        from nirdeploy.records.pictures.fragment import fragment, table
+
+        told = ("population", "kind", "cells", "mismatches")
+        rows = [{**{name: getattr(p, name) for name in told}, "first": str(p.first or "")} for p in self.populations]
+        parts = [table(rows)]
+        names = [] if self.records is None else [n for n in self.records[0].spikes if n in self.records[1].spikes]
+        if self.records is not None and names and self.steps and self.samples:
+            at = self.first_divergence
+            name = at.population if at and at.population in names else names[-1]
+            parts.append(recorded.compared(*self.records, name, at.sample if at else 0))
+        return fragment(self.summary(), *parts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "records": None}
 
     @property
     def equal(self) -> bool:
@@ -170,6 +198,30 @@ class Verdict:
         """Of all populations the earliest step; within a step the network's order."""
         firsts = [p.first for p in self.populations if p.first is not None and p.decides]
         return min(firsts, key=lambda d: d.step or 0) if firsts else None
+
+    def plot(
+        self, populations: str | Sequence[str] | None = None, *, sample: int | None = None
+    ) -> plotly.graph_objects.Figure:
+        """Rasters of both records over each other, as a Plotly figure, which zooms: what agrees, and what only one has.
+
+        Args:
+            populations, sample: by default all, of the sample that differs first; that of a membrane shows the neuron.
+
+        Raises:
+            UsageProblem: the verdict holds no records of steps. ToolMissing: Plotly is not installed.
+            UnknownPopulation: there is no such population.
+        """
+        from nirdeploy.records.pictures import recorded
+
+        if self.records is None:
+            raise UsageProblem(
+                "this verdict holds no steps to draw: it is of samples as a whole, of parts, or was kept",
+                hint="compare two records of steps: nirdeploy.verify(expected, measured)",
+            )
+        first = self.first_divergence
+        chosen = (first.sample if first else 0) if sample is None else sample
+        place = (first.population, first.neuron) if first and populations in (None, first.population) else None
+        return recorded.drawn(populations, chosen, *self.records, first=place).plotly()
 
     def summary(self) -> str:
         """One line."""

@@ -95,6 +95,7 @@ def _step_for_step(
         outputs=tuple(dict.fromkeys([*expected.outputs.values(), *measured.outputs.values()])),
         allow_silent=allow_silent,
         apart=apart,
+        records=(expected, measured),
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem
+from nirdeploy.records.brief import brief
 
 LABELS = "labels"
 _ALONE = "x"  # the name of an array that has none
@@ -65,7 +66,7 @@ class _Piece:
         return next(iter(self.arrays.values())).shape[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Samples:
     """``pieces``: one after the other. All have the same arrays, and as many steps."""
 
@@ -82,6 +83,11 @@ class Samples:
                 )
             if (piece.labels is None) != (first.labels is None):
                 raise InputShapeError("some of the files have labels and others have none", where=piece.where)
+
+    def __repr__(self) -> str:
+        labels = "no labels" if self.labels is None else "labels"
+        names = ", ".join(f"{name} {array.shape[2:]}" for name, array in self.pieces[0].arrays.items())
+        return brief(self, f"{self.count:,} of {self.steps:,} steps, {names}, {labels}")
 
     @classmethod
     def of(cls, x: Any, labels: Any = None) -> Samples:

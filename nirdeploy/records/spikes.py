@@ -6,15 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, UnknownPopulation
 from nirdeploy.records import nirdata, store
+from nirdeploy.records.brief import brief, listed
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpikeRecord:
     """Spikes, and where asked membrane potentials, per population. Records are equal where a network did the same.
 
@@ -38,6 +42,18 @@ class SpikeRecord:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     stats: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        names = [f"{name} {values.shape[2:]}" for name, values in self.spikes.items()]
+        names += [f"{name} {values.shape[2:]} membrane" for name, values in self.membrane.items()]
+        spikes = sum(int(values.sum(dtype=np.int64)) for values in self.spikes.values())
+        size = f"{self.steps:,} steps x {self.samples:,} samples" if names else "nothing"
+        return brief(self, f"{self.source}, {size}: {listed(names)}; {spikes:,} spikes")
+
+    def _repr_html_(self) -> str:
+        from nirdeploy.records.pictures import recorded
+
+        return recorded.shown(self)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Spike counts (T, B, *shape) of the population of that NIR node (or Output name).
@@ -101,6 +117,19 @@ class SpikeRecord:
         """Membrane potential in the graph's units, float64 (T, B, *shape)."""
         values = self.membrane[name]
         return values * self.scale[name] if name in self.scale else np.asarray(values, dtype=np.float64)
+
+    def plot(self, populations: str | Sequence[str] | None = None, *, sample: int = 0) -> plotly.graph_objects.Figure:
+        """A raster of each population, as a Plotly figure, which zooms; of read-outs alone, their membranes.
+
+        Args:
+            populations: names of populations or Outputs; by default all that spike.
+
+        Raises:
+            ToolMissing: Plotly is not installed. UnknownPopulation, UsageProblem: no such population or sample.
+        """
+        from nirdeploy.records.pictures import recorded
+
+        return recorded.drawn(populations, sample, self).plotly()
 
     def save(self, path: Path | str) -> None:
         """Write as NIRData (``nir.data_ir``) in HDF5; what NIRData has no field for is an attribute."""

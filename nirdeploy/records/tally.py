@@ -11,6 +11,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.records import nirdata
+from nirdeploy.records.brief import brief, listed
 from nirdeploy.records.spikes import SpikeRecord, counts
 
 
@@ -32,7 +33,7 @@ OF_MEMBRANES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 READS = (*OF_SPIKES, *OF_MEMBRANES)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tally:
     """What every sample came to, over its ``steps`` steps.
 
@@ -50,6 +51,10 @@ class Tally:
     outputs: Mapping[str, str] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     stats: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        of = f"{', '.join(self.values)} of {listed(self.populations)}"
+        return brief(self, f"{self.source}, {self.samples:,} samples of {self.steps:,} steps: {of}")
 
     @property
     def samples(self) -> int:

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from nirdeploy.records.brief import Brief
+
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Dense:
+@dataclass(frozen=True, repr=False)
+class Dense(Brief):
     """``weight`` (outputs, inputs)."""
 
     weight: np.ndarray
@@ -42,8 +44,8 @@ class Dense:
         return np.asarray(np.abs(self.weight).astype(np.float64) @ largest)
 
 
-@dataclass(frozen=True)
-class Elementwise:
+@dataclass(frozen=True, repr=False)
+class Elementwise(Brief):
     """``weight`` (size,): each signal times a factor of its own."""
 
     weight: np.ndarray
@@ -67,8 +69,8 @@ class Elementwise:
         return np.asarray(np.abs(self.weight) * largest)
 
 
-@dataclass(frozen=True)
-class Convolution:
+@dataclass(frozen=True, repr=False)
+class Convolution(Brief):
     """A 2-D convolution (cross-correlation); a 1-D one has height 1.
 
     Attributes:

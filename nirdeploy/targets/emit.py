@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from nirdeploy.errors import InternalError, TargetFileError, UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import store
+from nirdeploy.records.brief import brief, listed
 from nirdeploy.targets import registry, rendering
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.resources import templates_dir
@@ -33,6 +34,9 @@ class Artifacts(Mapping[str, bytes]):
         if path.lower() in {name.lower() for name in self._files}:
             raise InternalError(f"artifact {path!r} exists twice")
         self._files[path] = data
+
+    def __repr__(self) -> str:
+        return brief(self, f"{len(self):,} files: {listed(list(self))}")
 
     def __getitem__(self, path: str) -> bytes:
         return self._files[path]

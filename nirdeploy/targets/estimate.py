@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.records.brief import Brief
 from nirdeploy.targets import losses, registry
 from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.fitting import fit
@@ -13,8 +14,8 @@ from nirdeploy.targets.placement import ChipUse, CoreUse
 from nirdeploy.targets.tables import Target
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, repr=False)
+class Estimate(Brief):
     """One target; true where it fits. ``problems``: what keeps the network or the hardware from it.
 
     ``cores``: those that hold it, of ``cores_there``; ``figures``: its backend's, per step; ``chip``: what the

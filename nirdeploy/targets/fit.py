@@ -8,6 +8,7 @@ from typing import Any
 
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records.brief import Brief
 from nirdeploy.targets.placement import Placement
 
 
@@ -31,8 +32,8 @@ class Problem:
         return "; ".join(part for part in (said, self.remedy) if part)
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Brief):
     """A graph on a target.
 
     Guarantees: without problems, network and placement are there, and the placement is valid. ``network`` is also

@@ -24,6 +24,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import inputs, spikes, store
+from nirdeploy.records.brief import Brief, brief, listed
 from nirdeploy.records.inputs import Border, InputEncoding, border_from
 from nirdeploy.targets.wiring import Wiring
 
@@ -31,8 +32,8 @@ MAGIC = b"NIRDIMG1"
 _HASH_BYTES = 32
 
 
-@dataclass(frozen=True)
-class Section:
+@dataclass(frozen=True, repr=False)
+class Section(Brief):
     """A run of 32-bit words at a device address (see ``docs/link.md``)."""
 
     name: str
@@ -52,8 +53,8 @@ class Section:
         return zlib.crc32(self.data)
 
 
-@dataclass(frozen=True)
-class InputSlot:
+@dataclass(frozen=True, repr=False)
+class InputSlot(Brief):
     """An input population: neuron i is bit ``first_bit + i`` of the input bitmap.
 
     ``grid``: (channels, height, width) where the channels stand innermost instead. ``planes`` of them, the lowest bits
@@ -120,8 +121,8 @@ class ReadoutPart:
         return np.asarray(np.sum(planes, axis=0, dtype=np.uint8))
 
 
-@dataclass(frozen=True)
-class Readout:
+@dataclass(frozen=True, repr=False)
+class Readout(Brief):
     """Where a population's spikes (``kind`` "spikes") or membrane values ("membrane") come out.
 
     ``scale``: the membrane potential of one unit, per neuron (empty for spikes). ``grid``: (channels, height, width)
@@ -156,7 +157,7 @@ class Readout:
         return np.ascontiguousarray(values.reshape(*lead, *self.shape))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Image:
     """Sections to write and the layout to run by. ``signature``: 8 bytes as hex.
 
@@ -179,6 +180,11 @@ class Image:
     passes: tuple[Image, ...] = ()
     wiring: Wiring | None = None
     external: int = 0
+
+    def __repr__(self) -> str:
+        reads = listed([readout.population for readout in self.readouts])
+        passes = f" of {len(self.passes):,} passes" if self.passes else ""
+        return brief(self, f"{self.digest()[:12]} for {self.target}: {self.total_bytes:,} bytes{passes}, reads {reads}")
 
     @property
     def blob(self) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from nirdeploy.errors import CorruptFile, InternalError
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import store
+from nirdeploy.records.brief import Brief
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class ChipUse:
         return {"resource": self.name, "about": self.used, "available": self.available if known else "", "%": share}
 
 
-@dataclass(frozen=True)
-class Placement:
+@dataclass(frozen=True, repr=False)
+class Placement(Brief):
     """Every neuron on exactly one core, no core over a limit; or, where there are ``passes``, so in one of them.
 
     Slices are in the network's order. ``layout`` is the backend's own: what JSON holds. ``passes``: placements of

@@ -21,6 +21,7 @@ from typing_extensions import TypeVar
 
 from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.integers import network
+from nirdeploy.records.brief import brief
 
 Reset = Literal["zero", "subtract", "none"]
 Positive = Annotated[int, Field(gt=0)]
@@ -222,6 +223,9 @@ class Target(Table, Generic[FormatsT, HardwareT]):
     sources: dict[str, str] = {}
     home: str | None = None
     own_templates: bool = False
+
+    def __repr__(self) -> str:
+        return brief(self, f"{self.name}: {self.title}")
 
     @field_validator("templates")
     @classmethod

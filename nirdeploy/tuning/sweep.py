@@ -16,6 +16,7 @@ from nirdeploy.processes.doing import check_workers, measuring
 from nirdeploy.processes.work import Measure
 from nirdeploy.proof.report import sweep as report
 from nirdeploy.records import cache, store
+from nirdeploy.records.brief import brief
 from nirdeploy.records.inputs import shaped
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import registry
@@ -40,7 +41,7 @@ class Point:
         return {"memory_bytes": self.memory, **self.outcome.as_dict()}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """``weights``: how many lead into each population. ``samples``: of the data; ``calibration_samples``: 0 without.
 
@@ -63,6 +64,10 @@ class Sweep:
     alone: Mapping[tuple[str, int], Outcome]
     curve: tuple[Point, ...]
     warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        widths = ", ".join(map(str, self.uniform))
+        return brief(self, f"{self.target}, {self.samples:,} samples: {widths} bits, {len(self.alone):,} alone")
 
     def as_dict(self) -> dict[str, Any]:
         told = ("target", "samples", "calibration_samples", "labelled")

@@ -21,6 +21,7 @@ REFERENCE = re.compile(r" *from nirdeploy\.backends\.fpga\b")
 #: Who imports, or looks for, a module by a string, and why that may be.
 BY_STRING = {
     "__init__.py": "public names load when they are used",
+    "proof/report/library.py": "where Plotly's script lies; it is read, not imported",
     "processes/pool.py": "starts itself as a process",
     "cli/entry.py": "a command loads when it is called",
     "exchange/frontends/__init__.py": "the framework that the user names",

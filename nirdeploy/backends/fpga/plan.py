@@ -10,11 +10,12 @@ from nirdeploy.backends.fpga.jobs import Job
 from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records.brief import Brief
 from nirdeploy.targets.placement import Slice
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(Brief):
     """``programs``: of every core, by its number, idle ones too."""
 
     floorplan: Floorplan

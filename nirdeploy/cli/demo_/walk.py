@@ -18,6 +18,7 @@ from nirdeploy.device.client import Progress
 from nirdeploy.proof import regress
 from nirdeploy.proof.explain import Explanation
 from nirdeploy.proof.report import html
+from nirdeploy.proof.report.witnesses import told
 from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets import registry as targets
@@ -118,8 +119,8 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
         report=str(out / "report.html"),
     )
     with clock.step("report") as said:
-        page = _page(result, built, [verdict, rounding, regression.verdict], (quantized, measured), explanation)
-        html.write(out / "report.html", page)
+        page = _page(result, built, [verdict, rounding, regression.verdict], explanation)
+        html.write(out / "report.html", told(page, data.test_x, data.test_y, "virtual"))
         said.append(result.report)
     return result
 
@@ -137,7 +138,6 @@ def _page(
     result: DemoResult,
     built: nd.Build,
     verdicts: list[Verdict],
-    records: tuple[SpikeRecord, SpikeRecord],
     explanation: Explanation,
 ) -> html.Report:
     facts = {f"accuracy, {name}": f"{100 * value:.2f} %" for name, value in result.accuracy.items()}
@@ -150,8 +150,7 @@ def _page(
             "cycles per inference": result.cycles_per_inference,
             "flash, of the line rate": f"{100 * result.link_efficiency:.1f} %",
         },
-        tables={"Quantization": built.network.report, "Cores": [asdict(core) for core in built.placement.cores]},
-        records=records,
         explanation=explanation,
         manifest=built.manifest(),
+        built=built,
     )

@@ -8,6 +8,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,4 +104,6 @@ def _plain(value: Any) -> Any:
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
         return [str(value.dtype), list(value.shape), hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+    if is_dataclass(value):  # all of it: what it says of itself is short
+        return [type(value).__name__, {one.name: _plain(getattr(value, one.name)) for one in fields(value)}]
     return value if isinstance(value, (str, int, float, type(None))) else repr(value)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nirdeploy.records.brief import brief
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -30,7 +32,7 @@ class Explained:
     likely: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cause:
     """Why a device differs from its network in integers.
 
@@ -44,6 +46,9 @@ class Cause:
     population: str = ""
     tried: int = 0
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self, " ".join(self.lines()[:1]))
 
     @property
     def known(self) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nirdeploy.records.brief import Brief, brief
+
 
 @dataclass(frozen=True)
 class Part:
@@ -28,8 +30,8 @@ class Part:
         return self.exercised / self.judged if self.judged else 0.0
 
 
-@dataclass(frozen=True)
-class PopulationCoverage:
+@dataclass(frozen=True, repr=False)
+class PopulationCoverage(Brief):
     """``fired``: neurons that spiked, of read-outs those that moved. ``spikes``, ``resets``: how many there were.
     ``saturated``: neurons that did; None, as are ``resets``, where the target's own neurons do not say. ``why``: why no
     parameter of the population was judged, where none was."""
@@ -55,7 +57,7 @@ class InputCoverage:
     possible: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Coverage:
     """What a stimulus exercised of a network; ``given``: samples that it had, where only the first were looked at."""
 
@@ -64,6 +66,9 @@ class Coverage:
     inputs: tuple[InputCoverage, ...]
     populations: tuple[PopulationCoverage, ...]
     given: int = 0
+
+    def __repr__(self) -> str:
+        return brief(self, self.summary())
 
     @property
     def parameters(self) -> int:

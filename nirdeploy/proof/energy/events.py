@@ -13,6 +13,7 @@ from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.graph.checked import Projection
 from nirdeploy.integers.border import unbordered
 from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.records.brief import Brief
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.neuron import RESETS, SPIKING, SYNAPTIC
 
@@ -91,8 +92,8 @@ class Load:
     stored_parameters: int = 0
 
 
-@dataclass(frozen=True)
-class Counts:
+@dataclass(frozen=True, repr=False)
+class Counts(Brief):
     """Of a run: a load for each input and population, by name.
 
     ``neurons``: of the populations that spike; ``rate``: spikes of one of them per step (an input's are none).

@@ -11,6 +11,7 @@ from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.energy.events import Counts, count
 from nirdeploy.proof.energy.models import Estimate, of_boards, of_chips, of_tables
+from nirdeploy.records.brief import brief
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets import registry
 from nirdeploy.targets.image import Image, stimulus_of
@@ -50,13 +51,16 @@ class OnBoard:
     link_bytes: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Energy:
     """Of a sample, in joules: what each model says of ``counts``, never one figure."""
 
     counts: Counts
     estimates: tuple[Estimate, ...]
     on_board: OnBoard | None = None
+
+    def __repr__(self) -> str:
+        return brief(self, f"{1e6 * self.low:.3g} to {1e6 * self.high:.3g} uJ for a sample, {LABEL}")
 
     @property
     def low(self) -> float:

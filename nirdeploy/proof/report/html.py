@@ -1,4 +1,7 @@
-"""One self-contained HTML page: verdicts, rasters, causes, resources, manifest. No network, no script."""
+"""One self-contained HTML page of all that is known: verdicts, rasters, membranes, causes, accuracy, a build, costs.
+
+Nothing is fetched: the library that draws is in the page (:mod:`nirdeploy.proof.report.library`), if anything is drawn.
+"""
 
 from __future__ import annotations
 
@@ -8,71 +11,88 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
+from nirdeploy.proof.energy.modelled import Energy
+from nirdeploy.proof.evaluate import Evaluation
 from nirdeploy.proof.explain import Explanation
-from nirdeploy.proof.report import pages, raster
+from nirdeploy.proof.report import built as builds
+from nirdeploy.proof.report import differences, pages, scores, terms
+from nirdeploy.proof.report.built import Built
+from nirdeploy.proof.report.charts import Charts
 from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records import store
+from nirdeploy.records.pictures.traces import Membrane
 from nirdeploy.records.spikes import SpikeRecord
-
-_SAMPLES = 2  # rasters per population
 
 
 @dataclass(frozen=True)
 class Report:
     """What to show; every part but the title may be missing.
 
-    ``facts``: headline figures by name. ``tables``: title to rows (dicts with the same keys).
-    ``records``: (expected, measured), for rasters.
+    ``facts``: headline figures by name. ``tables``: title to rows (dicts with the same keys). ``evaluations``: records
+    against labels, the device's last. ``membranes``: by the place of a verdict, of the neuron that differs first.
+    ``built``: whose network, populations, cores and costs are shown. ``board``: what it ran on. ``record``: one that is
+    compared with nothing. ``network``: a picture, where there is no build.
     """
 
     title: str
     verdicts: Sequence[Verdict] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    records: tuple[SpikeRecord, SpikeRecord] | None = None
     explanation: Explanation | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    evaluations: Sequence[Evaluation] = ()
+    membranes: Mapping[int, Membrane] = field(default_factory=dict)
+    built: Built | None = None
+    energy: Energy | None = None
+    board: Mapping[str, str] = field(default_factory=dict)
+    record: SpikeRecord | None = None
+    network: Any = ""
 
 
 def write(path: Path, report: Report) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all. Raises :class:`~nirdeploy.errors.ToolMissing` where Plotly is missing."""
     store.write_atomic(path, render(report).encode())
 
 
 def render(report: Report) -> str:
+    charts = Charts()
+    drawn = [
+        differences.drawn(verdict, charts, [report.membranes[at]] if at in report.membranes else ())
+        for at, verdict in enumerate(report.verdicts)
+    ]
     return pages.rendered(
         "report.html.j2",
+        charts,
         report=report,
-        rasters=_rasters(report),
+        drawn=drawn,
+        record=[] if report.record is None else differences.of_record(report.record, charts),
+        left=charts.left if report.record is not None else (),
+        scores=scores.drawn(report.evaluations, charts) if report.evaluations else (),
+        build=None if report.built is None else _build(report),
+        terms=terms.of,
         manifest=json.dumps(dict(report.manifest), indent=1, sort_keys=True) if report.manifest else "",
     )
 
 
-def _rasters(report: Report) -> list[Markup]:
-    if report.records is None:
-        return []
-    expected, measured = report.records
-    if not expected.steps or not expected.samples:
-        return []
-    figures = []
-    for name in expected.spikes:
-        if name not in measured.spikes:
-            continue
-        a = expected.spikes[name].reshape(expected.steps, expected.samples, -1)
-        b = measured.spikes[name].reshape(measured.steps, measured.samples, -1)
-        for sample in _interesting(a, b):
-            figures.append(raster.raster(a[:, sample], b[:, sample], f"{name}, sample {sample}"))
-    for name in expected.membrane:
-        if name in measured.membrane:
-            va, vb = (r.volts(name).reshape(r.steps, r.samples, -1) for r in (expected, measured))
-            figures.append(raster.trace(va[:, 0, 0], vb[:, 0, 0], None, f"{name}, membrane of neuron 0, sample 0"))
-    return figures
+def _build(report: Report) -> dict[str, Any]:
+    """What the template shows of the build, as far as it came."""
+    built = report.built
+    assert built is not None
+    placed = "place" in built.products
+    activity = builds.ACTIVITY if report.energy is None else _activity(report.energy)
+    return {
+        "network": builds.network_picture(built) if "check" in built.products else "",
+        "populations": builds.populations(built.network) if "quantize" in built.products else (),
+        "cores": builds.cores(built.placement) if placed else None,
+        "costs": builds.costs(built, activity) if placed else (),
+        "activity": activity,
+        "counted": report.energy is not None,
+        "energy": () if report.energy is None else builds.energy_rows(report.energy),
+        "energy_summary": "" if report.energy is None else builds.energy_summary(report.energy),
+    }
 
 
-def _interesting(a: Any, b: Any) -> list[int]:
-    """The samples that differ first, then the first ones."""
-    differs = (a != b).any(axis=(0, 2))
-    order = sorted(range(a.shape[1]), key=lambda sample: (not differs[sample], sample))
-    return order[:_SAMPLES]
+def _activity(energy: Energy) -> float:
+    """Spikes (or numbers) per neuron and input, and step, as they were counted."""
+    sizes = sum(load.size for load in energy.counts.loads.values()) * energy.counts.steps
+    return min(1.0, energy.counts.total.sent / sizes) if sizes else builds.ACTIVITY

@@ -18,6 +18,7 @@ from nirdeploy.proof.explain import Explanation, explain
 from nirdeploy.proof.scale import joined
 from nirdeploy.proof.verdict import Verdict
 from nirdeploy.proof.verify import unmeasured, verify
+from nirdeploy.records.brief import Brief
 from nirdeploy.records.spikes import SpikeRecord, select
 from nirdeploy.records.tally import Tally
 from nirdeploy.sim.simulate import simulate
@@ -47,12 +48,12 @@ class Built(Protocol):
     def target(self) -> Target: ...
 
 
-@dataclass(frozen=True)
-class Verified:
+@dataclass(frozen=True, repr=False)
+class Verified(Brief):
     """``verdict``: of integer simulator and device; ``rounding``: of float model and integer simulator.
 
     ``right``: by source, of how many samples the class is the label, where there are labels. ``exercised``: what a
-    ledger of coverage found in the first samples, where it looked. ``records``: (expected, measured), of one part.
+    ledger of coverage found in the first samples, where it looked.
     """
 
     verdict: Verdict
@@ -61,7 +62,6 @@ class Verified:
     right: Mapping[str, int]
     saturations: int | None
     exercised: Mapping[str, np.ndarray] = field(default_factory=dict)
-    records: tuple[SpikeRecord, SpikeRecord] | None = None
 
     @property
     def accuracies(self) -> dict[str, float]:
@@ -112,7 +112,7 @@ def verified(
         ledger.exercise({name: values[:, :looked] for name, values in signals.items()})
         exercised = ledger.state()
     saturations = int(pair[1].stats["saturations"])
-    return Verified(judged, verify(reference, quantized), explanation, right, saturations, exercised, pair)
+    return Verified(judged, verify(reference, quantized), explanation, right, saturations, exercised)
 
 
 def compared(network: IntegerNetwork, probe: str | Sequence[str]) -> tuple[str, ...]:
@@ -124,8 +124,8 @@ def _known(labels: np.ndarray | None) -> np.ndarray:
     return labels
 
 
-@dataclass(frozen=True)
-class Evaluated:
+@dataclass(frozen=True, repr=False)
+class Evaluated(Brief):
     """``evaluations``: of each witness; ``ran``: what is priced of its run, if anything is."""
 
     evaluations: tuple[Evaluation, ...]

@@ -82,7 +82,7 @@ def _verdict_to(verdict: Verdict, prefix: str, arrays: Arrays) -> dict[str, Any]
             if (values := getattr(population, name)) is not None:
                 arrays[f"{prefix}{at}/{name}"] = values
     named = {one.name: getattr(verdict, one.name) for one in fields(verdict)}
-    return {**named, "coverage": None, "populations": [one.as_dict() for one in verdict.populations]}
+    return {**named, "coverage": None, "records": None, "populations": [one.as_dict() for one in verdict.populations]}
 
 
 def _verdict_of(values: Mapping[str, Any], prefix: str, arrays: Mapping[str, np.ndarray]) -> Verdict:

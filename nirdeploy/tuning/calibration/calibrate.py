@@ -15,6 +15,7 @@ from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import store
+from nirdeploy.records.brief import brief
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics import neuron
 from nirdeploy.targets import losses, registry
@@ -51,7 +52,7 @@ class Row:
         return asdict(self)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Calibration:
     """``graph``: what is rounded in the place of the one that was calibrated, whose digest is ``source``.
 
@@ -68,6 +69,9 @@ class Calibration:
     before: Loss
     after: Loss
     rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        return brief(self, str(self))
 
     def __str__(self) -> str:
         """What it was worth, in one sentence."""

@@ -18,6 +18,7 @@ from nirdeploy.graph.precision import with_bits
 from nirdeploy.processes.work import Work
 from nirdeploy.proof.evaluate import evaluate
 from nirdeploy.records import manifest, store
+from nirdeploy.records.brief import Brief
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.targets import registry
 from nirdeploy.targets.fitting import rounded
@@ -29,8 +30,8 @@ from nirdeploy.tuning.calibration.task import Task
 Bits = Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, repr=False)
+class Outcome(Brief):
     """What a trial came to, on the data.
 
     ``weight_bytes`` and ``network`` (digest): of the integers. ``accuracy``, its 95 % ``interval`` and the samples that

@@ -19,6 +19,7 @@ from nirdeploy.backends.fpga.plan import Plan
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.records.brief import Brief
 from nirdeploy.targets.fit import Problem, refusal, refuse
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.wiring import Wiring, joined
@@ -27,8 +28,8 @@ Boxes = Mapping[str, Box]
 _OF_A_SUM = 32  # bits that are read out of each neuron
 
 
-@dataclass(frozen=True, eq=False)
-class Pass:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pass(Brief):
     """A network that several tiles have in common: boxes of populations that stand elsewhere. ``wiring``: of all."""
 
     tiles: tuple[Boxes, ...]
@@ -38,8 +39,8 @@ class Pass:
     plan: Plan
 
 
-@dataclass(frozen=True, eq=False)
-class Passes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Passes(Brief):
     """In the order in which they are played; ``deep``: the fan-ins that became sums."""
 
     passes: tuple[Pass, ...]
