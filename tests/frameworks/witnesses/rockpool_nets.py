@@ -152,10 +152,16 @@ def run(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
 
     for name, module in net.named_modules():
         if type(module) in (LIFTorch, LIFNeuronTorch):
-            module.register_forward_hook(watch(name))
+            module.register_forward_hook(watch(_node_of(name)))
     net.eval()
     net(torch.from_numpy(x.transpose(1, 0, 2).copy()))
     return found
+
+
+def _node_of(path: str) -> str:
+    """The node of a module: Rockpool's Sequential calls its second one ``1_LIFTorch``, the graph ``_1``."""
+    parts = [part.partition("_")[0] if part[0].isdigit() else part for part in path.split(".")]
+    return ("_" if parts[0][0].isdigit() else "") + "_".join(parts)
 
 
 def random(folder: Path, seeds: int) -> None:
@@ -181,7 +187,7 @@ def table() -> tuple[Any, np.ndarray]:
 def export(folder: Path) -> None:
     net, x = table()
     nir.write(str(folder / "repaired.nir"), frontend("rockpool").export(net, x[:1].transpose(1, 0, 2)))
-    np.savez(folder / "run.npz", out=run(table()[0], x)["3_LIFTorch"], dt=DT)
+    np.savez(folder / "run.npz", out=run(table()[0], x)["_3"], dt=DT)
     write_own(folder, lambda: to_nir(table()[0], torch.zeros(1, 1, x.shape[-1])))
 
 

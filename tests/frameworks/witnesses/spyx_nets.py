@@ -107,7 +107,7 @@ def run(net: snn.Sequential, x: np.ndarray, *, hold: bool = True) -> dict[str, n
     for index, (layer, signal) in enumerate(zip(net.layers, signals, strict=True)):
         kind = type(layer).__name__
         if kind in KINDS:
-            name = f"layer_{index}" + {"PSU_LIF": "_threshold"}.get(kind, ".lif" if kind.startswith("R") else "")
+            name = f"_{index}" + ("_threshold" if kind == "PSU_LIF" else "")
             values = np.asarray(signal)
             found[name] = values.transpose(0, 1, 4, 2, 3) if values.ndim == 5 else values
     return found
@@ -136,7 +136,7 @@ def table() -> tuple[snn.Sequential, np.ndarray]:
 
 def export(folder: Path) -> None:
     net, x = table()
-    np.savez(folder / "run.npz", out=run(net, x)["layer_3"], dt=DT)
+    np.savez(folder / "run.npz", out=run(net, x)["_3"], dt=DT)
     nir.write(str(folder / "repaired.nir"), frontend("spyx").export(net, x[0], DT))
     sizes = {"input": np.array([16])}, {"output": np.array([8])}
     write_own(folder, lambda: spyx.nir.to_nir(net, *sizes, dt=DT))

@@ -71,13 +71,13 @@ def test_in_nirs_own_dialect_it_does_not(testimony: Path) -> None:
         (
             "rockpool",
             {
-                "noisy": "liftorch (LIFTorch): it is noisy (in tests/frameworks/witnesses/rockpool_nets.py:",
+                "noisy": "0 (LIFTorch): it is noisy (in tests/frameworks/witnesses/rockpool_nets.py:",
                 "half": "max_spikes_per_dt = 1.5 is not a whole number",
                 "times": "several time steps: 0.001 s, 0.01 s",
                 "time": "several time steps: 0.0001 s, 0.001 s",
                 "lowpass": "1_LowPass (LowPass): rockpool's LowPass: it steps by time constants of its own",
                 "synapses": "its 2 neurons have 2 synapses each, with time constants of their own",
-                "rate": "ratetorch (RateTorch): rockpool's RateTorch: it does not spike",
+                "rate": "0 (RateTorch): rockpool's RateTorch: it does not spike",
             },
         ),
     ],
