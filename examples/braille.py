@@ -50,12 +50,14 @@ class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fc1 = nn.Linear(12, 38)
-        self.lif1 = Recurrent(neurons(), nn.Linear(38, 38, bias=False))
+        feedback = nn.Linear(38, 38, bias=False)
+        self.lif1 = Recurrent(neurons(), feedback)
         self.fc2 = nn.Linear(38, 7)
         self.lif2 = neurons()
-        with torch.no_grad():  # spikes are few: without this hardly a neuron would spike at first
+        with torch.no_grad():  # spikes are few: hardly a neuron would spike at first; and feedback begins weak
             self.fc1.weight.mul_(2)
             self.fc2.weight.mul_(2)
+            feedback.weight.mul_(0.5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         spikes: torch.Tensor = self.lif2(self.fc2(self.lif1(self.fc1(x))))
@@ -82,17 +84,19 @@ def data(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x.reshape(STEPS, samples, 12), labels
 
 
-def train(net: nn.Module, x: np.ndarray, labels: np.ndarray, epochs: int = 18) -> None:
+def train(net: nn.Module, x: np.ndarray, labels: np.ndarray, epochs: int = 24) -> None:
     """Adam on the cross-entropy of the spike counts, through time; CubaLIF has a surrogate gradient."""
     inputs, targets = torch.tensor(x, dtype=torch.float32), torch.tensor(labels)
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     for epoch in range(1, epochs + 1):
         for batch in torch.randperm(len(targets)).split(100):
             optimizer.zero_grad()
             loss = cross_entropy(net(inputs[:, batch]).sum(dim=0) / 4, targets[batch])
             loss.backward()
             optimizer.step()
-        if epoch % 3 == 0:
+        schedule.step()
+        if epoch % 4 == 0:
             print(f"epoch {epoch} of {epochs}: loss {loss.item():.3f}", flush=True)
 
 

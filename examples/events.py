@@ -48,7 +48,7 @@ def bar(direction: int, rng: np.random.Generator) -> np.ndarray:
         t = begins + 1000 * (place + edge) / speed + rng.normal(0, 1000, SIDE * SIDE)
         parts.append(_events(t, x, y, np.full(SIDE * SIDE, polarity))[rng.random(SIDE * SIDE) < 0.9])
     noise = rng.integers(SIDE, size=(2, 12))
-    parts.append(_events(rng.uniform(0, BAR * BIN, 12), *noise, rng.integers(2, size=12)))
+    parts.append(_events(rng.uniform(0, BAR * BIN, 12), noise[0], noise[1], rng.integers(2, size=12)))
     events = np.sort(np.concatenate(parts), order="t")
     return events[(events["t"] >= 0) & (events["t"] < BAR * BIN)]
 

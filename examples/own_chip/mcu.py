@@ -11,7 +11,7 @@ from typing import Any
 
 from nirdeploy.backends.common.support import unsupported
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets.backend import Backend
@@ -44,7 +44,10 @@ class Mcu(Backend[Formats, Hardware]):
         use = CoreUse(0, memories(network), {"flash": target.hardware.flash_bytes, "ram": target.hardware.ram_bytes})
         over = [
             Problem(
-                "", f"the network takes {used:,} bytes of {name}", f"the chip has {use.limits[name]:,}", "shrink it"
+                "",
+                f"the network takes {used:,} bytes of {name}",
+                f"the chip has {use.limits[name]:,}",
+                "use fewer neurons",
             )
             for name, used in use.used.items()
             if used > use.limits[name]
@@ -74,6 +77,7 @@ class Mcu(Backend[Formats, Hardware]):
                     ],
                 }
                 for p in network.populations
+                if isinstance(p, IntegerPopulation)  # which those of the reference are
             ],
         }
 
