@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from itertools import pairwise
@@ -200,6 +201,25 @@ def importer(graph: nir.NIRGraph, x: np.ndarray, dt: float) -> np.ndarray:
     return np.asarray(out.detach().numpy().transpose(1, 0, 2))
 
 
+class Own(TorchModule):
+    """Linear, LIF, Linear, recurrent LIF, by attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(shape=(4, 3))
+        self.fc1, self.lif1 = LinearTorch((4, 6)), LIFTorch(6)
+        self.fc2, self.rec = LinearTorch((6, 3)), LIFTorch(3, has_rec=True, w_rec=np.ones((3, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rec(self.fc2(self.lif1(self.fc1(x)[0])[0])[0])[0]
+
+
+def names() -> None:
+    """The nodes of a Sequential, of a module of a user's own, and of one neuron, as JSON."""
+    make, x = frontend("rockpool").export, np.zeros((1, 2, 4))
+    row = Sequential(LinearTorch((4, 6)), LIFTorch(6), LinearTorch((6, 3)), LIFTorch(3))
+    sys.stdout.write(json.dumps([list(make(net, x).nodes) for net in (row, Own(), LIFTorch(4))]))
+
+
 def refused() -> None:
     make, x = frontend("rockpool").export, np.zeros((1, 1, 4))
     refusals(
@@ -223,5 +243,7 @@ if __name__ == "__main__":
         export(Path(rest[0]))
     elif command == "import":
         import_all(Path(rest[0]), importer)
+    elif command == "names":
+        names()
     else:
         refused()

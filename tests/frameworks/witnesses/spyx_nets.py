@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from itertools import pairwise
@@ -153,6 +154,14 @@ class Other(snn.IF):
         return super().__call__(2 * x, v)
 
 
+def names() -> None:
+    """The nodes of a Sequential, and of one whose last neurons are recurrent, as JSON."""
+    make, rngs = frontend("spyx").export, nnx.Rngs(0)
+    first = [nnx.Linear(4, 6, rngs=rngs), snn.LIF((6,), rngs=rngs), nnx.Linear(6, 3, rngs=rngs)]
+    nets = [snn.Sequential(*first, last((3,), rngs=rngs)) for last in (snn.LIF, snn.RLIF)]
+    sys.stdout.write(json.dumps([list(make(net, np.zeros((1, 4))).nodes) for net in nets]))
+
+
 def refused() -> None:
     make, rngs = frontend("spyx").export, nnx.Rngs(0)
     flat, image = np.zeros((1, 4)), np.zeros((1, 6, 6, 2))
@@ -179,5 +188,7 @@ if __name__ == "__main__":
         export(Path(rest[0]))
     elif command == "import":
         import_all(Path(rest[0]), importer)
+    elif command == "names":
+        names()
     else:
         refused()

@@ -53,6 +53,27 @@ def test_in_nirs_own_dialect_it_does_not(testimony: Path) -> None:
     assert sum(wrong > 0 for wrong in found) > NETWORKS // 2
 
 
+_IN_A_ROW = ["input_1", "_0", "_1", "_2", "_3", "output"]
+
+
+@pytest.mark.parametrize(
+    ("framework", "expected"),
+    [
+        (
+            "rockpool",
+            [
+                _IN_A_ROW,
+                ["x", "fc1", "lif1", "fc2", "rec", "rec_recurrent", "output"],
+                ["input_1", "_0", "output"],
+            ],
+        ),
+        ("spyx", [_IN_A_ROW, [*_IN_A_ROW, "_3_recurrent"]]),
+    ],
+)
+def test_nodes_are_called_as_from_every_framework(framework: str, expected: list[list[str]]) -> None:
+    assert json.loads(ask(framework, "names").splitlines()[-1]) == expected
+
+
 @pytest.mark.parametrize(
     ("framework", "messages"),
     [
