@@ -7,6 +7,7 @@ run. Afterwards the net is as it was.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -44,6 +45,7 @@ class Observer:
         self.calls = Calls(self.run)
         self.placing, self.book, self.reader = self.run.placing, self.run.book, self.run.reader
         self._counts: dict[nn.Module, int] = {}
+        self._called: Counter[nn.Module] = Counter()
         self._entered: list[torch.Tensor] = []
         self.given = self._inputs(examples)
         output = self._run([given.tensor for given in self.given])
@@ -98,6 +100,7 @@ class Observer:
 
     def _passing(self, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+            self._called[module] += 1
             self.run.path.append(self.run.written.get(name, name))
 
         def leave(module: nn.Module, args: Any, output: Any) -> None:
@@ -108,6 +111,7 @@ class Observer:
     def _hooks(self, name: str, module: nn.Module) -> tuple[Callable[..., Any], Callable[..., Any]]:
         def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             self.run.depth += 1
+            self._called[module] += 1
             if self.run.depth > 1:
                 return None
             if args and isinstance(args[0], tuple):  # output and state of a single-step neuron before it
@@ -254,6 +258,14 @@ class Observer:
             given = value.birth
             if isinstance(given, Given):
                 given.settle(max(1, min(self.reader.declared, len(given.shape) - 1)), self.table.two)
+        for name, module in self.net.named_modules():
+            stepped = self.table.circle(module)
+            if stepped is not None and self._called[stepped] == 1:
+                raise ExportError(
+                    f"{name} ({type(module).__name__}) brings back what it gave in the step before, and the example has one "
+                    "step, in which nothing comes back",
+                    hint="give the example several steps, (T, B, ...), to a net that takes them",
+                )
         if not self.placing.nodes:
             raise ExportError(f"{type(self.net).__name__} calls none of its modules", hint="hand over the whole net")
 

@@ -50,6 +50,14 @@ def class_of(module: object, package: str, names: Collection[str]) -> str | None
     return None
 
 
+#: Containers that bring back what they gave in the step before, by what they call in every step.
+_CIRCLES = {
+    "ElementWiseRecurrentContainer": "sub_module",
+    "LinearRecurrentContainer": "sub_module",
+    "RecurrentSequential": "module",
+}
+
+
 class Table:
     """One framework. ``two``: what two leading dimensions of an input are."""
 
@@ -102,6 +110,12 @@ class Table:
             if "forward" in vars(kind):
                 return None
         return None
+
+    def circle(self, module: nn.Module) -> nn.Module | None:
+        """Of a container that brings back what it gave in the step before: the module that it calls in every step."""
+        theirs = bool(self.places) and type(module).__module__.startswith(self.places)
+        name = _CIRCLES.get(type(module).__name__) if theirs else None
+        return None if name is None else module.get_submodule(name)
 
     def op(self, module: nn.Module, who: str) -> rows.Given | None:
         """What a stateless leaf does."""
