@@ -48,9 +48,9 @@ def on_the_chip(program: Path, x: np.ndarray) -> dict[str, np.ndarray]:
     """What the C program gives for spikes (T, B, inputs): of each population, spikes (T, B, neurons)."""
     samples = ["\n".join("".join(map(str, step)) for step in x[:, sample]) for sample in range(x.shape[1])]
     said = subprocess.run([program], input="\n\n".join(samples) + "\n", capture_output=True, text=True, check=True)
-    lines = [tuple(line.split()) for line in said.stdout.splitlines()]
+    lines = [line.split() for line in said.stdout.splitlines()]
     found = {}
-    for name in dict(lines):
+    for name in dict.fromkeys(name for name, _ in lines):
         spikes = np.array([[int(c) for c in bits] for one, bits in lines if one == name], dtype=np.uint8)
         found[name] = spikes.reshape(x.shape[1], x.shape[0], -1).swapaxes(0, 1)
     return found
