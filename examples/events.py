@@ -6,9 +6,10 @@ You learn to bin events into steps, to train on them, and to stream an endless r
 in, its spikes come out, and nothing is at rest in between. It takes about half a minute. It prints what the network
 sees as the bars go by, its accuracy, the latency of a step, and whether the board did what the integers do in every
 step; it writes into FOLDER (events-example): events.nir, build/, events.npy (a recording), x.npz (its steps) and
-device.nird. From the command line, the recording goes into every command that takes a stimulus:
+device.nird. From the command line, the recording goes into every command that takes a stimulus, and into a stream:
 
     nirdeploy run events-example/build events-example/events.npy --bin 5ms --binary -o run.nird
+    nirdeploy stream events-example/build -x events-example/events.npy --bin 5ms --binary
 
 Needs nothing beside nirdeploy and the virtual board: pip install 'nirdeploy[fpga]'.
 """
