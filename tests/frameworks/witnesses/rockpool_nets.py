@@ -206,8 +206,10 @@ class Own(TorchModule):
 
     def __init__(self) -> None:
         super().__init__(shape=(4, 3))
-        self.fc1, self.lif1 = LinearTorch((4, 6)), LIFTorch(6)
-        self.fc2, self.rec = LinearTorch((6, 3)), LIFTorch(3, has_rec=True, w_rec=np.ones((3, 3)))
+        self.fc1, self.lif1 = LinearTorch((4, 6)), LIFTorch(6, spike_generation_fn=Spikes)
+        back = np.ones((3, 3))
+        self.fc2 = LinearTorch((6, 3))
+        self.rec = LIFTorch(3, has_rec=True, w_rec=back, spike_generation_fn=Spikes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.rec(self.fc2(self.lif1(self.fc1(x)[0])[0])[0])[0]
@@ -216,8 +218,12 @@ class Own(TorchModule):
 def names() -> None:
     """The nodes of a Sequential, of a module of a user's own, and of one neuron, as JSON."""
     make, x = frontend("rockpool").export, np.zeros((1, 2, 4))
-    row = Sequential(LinearTorch((4, 6)), LIFTorch(6), LinearTorch((6, 3)), LIFTorch(3))
-    sys.stdout.write(json.dumps([list(make(net, x).nodes) for net in (row, Own(), LIFTorch(4))]))
+
+    def some(size: int) -> Any:
+        return LIFTorch(size, spike_generation_fn=Spikes)
+
+    row = Sequential(LinearTorch((4, 6)), some(6), LinearTorch((6, 3)), some(3))
+    sys.stdout.write(json.dumps([list(make(net, x).nodes) for net in (row.double(), Own().double(), some(4).double())]))
 
 
 def refused() -> None:
