@@ -43,7 +43,7 @@ def measure(entry: Entry, *, small: bool, seed: int = 0) -> dict[str, Any]:
     record = nd.simulate(graph, x.numpy())
     cells = differ = 0
     for name, expected in home.items():
-        node = _node_of(name, entry.framework)
+        node = _node_of(name)
         if node in record.spikes:
             differ += int((record.spikes[node].reshape(expected.shape) != expected).sum())
         else:
@@ -84,10 +84,8 @@ def lively(
     return net, x, home, fired
 
 
-def _node_of(name: str, framework: str) -> str:
-    """The node of a module: its path, or (SpikingJelly) an identifier made of it."""
-    if framework != "spikingjelly":
-        return name
+def _node_of(name: str) -> str:
+    """The node of a module: its path as an identifier."""
     node = name.replace(".", "_")
     return f"_{node}" if node[:1].isdigit() else node
 

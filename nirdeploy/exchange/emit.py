@@ -46,8 +46,8 @@ def emit(placing: Placing, inputs: Sequence[Node], endings: Sequence[Ending], di
         graph.end(ending, without_sums(ending.sources))
     for node in nodes:
         if node.dialect is not None and _differs(node, dialect):
-            marked: Any = node.made if node.marked is None else node.marked
-            marked.metadata = {dialects.METADATA_KEY: str(node.dialect)}
+            neuron: Any = node.made
+            neuron.metadata = {dialects.METADATA_KEY: str(node.dialect)}
     metadata = {dialects.METADATA_KEY: str(dialect)}
     return nir.NIRGraph(nodes=graph.nodes, edges=graph.edges, metadata=metadata, type_check=False)
 
@@ -57,7 +57,7 @@ def read_out(node: Node) -> None:
     made, kind = node.made, _MEMBRANES.get(type(node.made))
     if kind is not None and node.dialect is not None and node.dialect.reset == "none" and node.feedback is None:
         node.made = kind(**{key: getattr(made, key) for key in equations.PARAMETERS[kind.__name__]})
-        node.marked, node.nature = None, ANY
+        node.nature = ANY
 
 
 def commonest(nodes: Sequence[Node], otherwise: Dialect) -> Dialect:
@@ -70,7 +70,7 @@ def _differs(node: Node, dialect: Dialect) -> bool:
     """Whether a neuron would step otherwise under the graph's dialect."""
     assert node.dialect is not None
     own = node.dialect
-    model = type(node.made if node.marked is None else node.marked).__name__
+    model = type(node.made).__name__
     if model in equations.RESETS:
         return replace(own, preset="nir") != replace(dialect, preset="nir")
     keys = ("dt", "discretization", "gain", "synapse_order")

@@ -1,4 +1,4 @@
-"""export_to_nir: a PyTorch module becomes a NIR graph, named as torch.fx names its nodes."""
+"""export_to_nir: a PyTorch module becomes a NIR graph, whose nodes are called as its modules (docs/export.md)."""
 
 from __future__ import annotations
 

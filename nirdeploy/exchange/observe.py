@@ -7,6 +7,7 @@ run. Afterwards the net is as it was.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from nirdeploy.errors import ExportError
 from nirdeploy.exchange import ops
 from nirdeploy.exchange.calls import Calls
 from nirdeploy.exchange.emit import Ending, read_out
+from nirdeploy.exchange.naming import input_names
 from nirdeploy.exchange.placing import Sources, only_late_added, without_sums
 from nirdeploy.exchange.reading import Reading, Unreadable, Unwritten
 from nirdeploy.exchange.run import Run
@@ -38,11 +40,12 @@ class Observer:
     """
 
     def __init__(self, net: nn.Module, examples: Sequence[torch.Tensor], table: Table) -> None:
-        self.net, self.table = net, table
-        self.run = Run(net, table)
+        self.net = net if not table.is_leaf(net) else nn.Sequential(net)
+        self.table, self.run = table, Run(self.net, table)
         self.calls = Calls(self.run)
         self.placing, self.book, self.reader = self.run.placing, self.run.book, self.run.reader
         self._counts: dict[nn.Module, int] = {}
+        self._called: Counter[nn.Module] = Counter()
         self._entered: list[torch.Tensor] = []
         self.given = self._inputs(examples)
         output = self._run([given.tensor for given in self.given])
@@ -55,11 +58,11 @@ class Observer:
 
     def _inputs(self, examples: Sequence[torch.Tensor]) -> list[Value]:
         weight = next((p for _, p in self.net.named_parameters() if p.is_floating_point()), None)
-        found, paths = [], {name for name, _ in self.net.named_modules()}
-        for example, name in zip(examples, self.table.input_names(self.net, len(examples)), strict=True):
+        found = []
+        for example, name in zip(examples, input_names(self.net, len(examples)), strict=True):
             moved = example if weight is None else example.to(weight.device, weight.dtype)
             tensor = moved.clone().contiguous()
-            node = Node(self.placing.names.end(name, paths), None, tuple(tensor.shape), [], nature=ANY)
+            node = Node(self.placing.names.new(name), None, tuple(tensor.shape), [], nature=ANY)
             found.append(self.book.bear(tensor, Given(node, tuple(tensor.shape)), self.reader.declared))
         return found
 
@@ -97,7 +100,8 @@ class Observer:
 
     def _passing(self, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
-            self.run.path.append(name)
+            self._called[module] += 1
+            self.run.path.append(self.run.written.get(name, name))
 
         def leave(module: nn.Module, args: Any, output: Any) -> None:
             self.run.path.pop()
@@ -107,6 +111,7 @@ class Observer:
     def _hooks(self, name: str, module: nn.Module) -> tuple[Callable[..., Any], Callable[..., Any]]:
         def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             self.run.depth += 1
+            self._called[module] += 1
             if self.run.depth > 1:
                 return None
             if args and isinstance(args[0], tuple):  # output and state of a single-step neuron before it
@@ -141,7 +146,7 @@ class Observer:
                 self.run.problems.missing(who, *self._why(module))
                 raise Unreadable("")
             extra = self.table.extra(module)
-            self.run.apply(given, tensor, tensors[0], name, (id(module),), extra=extra)
+            self.run.apply(given, tensor, tensors[0], self.run.written[name], (id(module),), extra=extra)
             return
         except Unwritten as error:
             self.run.problems.missing(who, error.why, error.remedy)
@@ -191,32 +196,32 @@ class Observer:
         return reading.steps
 
     def _population(self, name: str, module: nn.Module, reading: Reading, late: int, leaving: tuple[int, ...]) -> Node:
+        label = self.run.written[name]
         part = self.table.neuron(Call(name, module, reading.shape, leaving, len(reading.front)))
         if part.weights is not None:
             inner = ops.Dense(part.weights)
-            node = self.placing.place(inner, reading, leaving, f"{name}.input_weights", (id(module), "weights"))
+            node = self.placing.place(inner, reading, leaving, f"{label}.input_weights", (id(module), "weights"))
             sources, shape = without_sums([(node, 0)]), node.shape
         else:
-            arriving, shape = self.placing.arriving(reading, name)
+            arriving, shape = self.placing.arriving(reading, label)
             sources = without_sums(arriving)
         sources = [(source, more + late) for source, more in sources]
         self._one_place(name, module, sources)
         if shape != leaving:
             _flatten_parameters(part.node, leaving)
-        spiking = type(part.inner or part.node).__name__ in equations.SPIKING
+        spiking = type(part.node).__name__ in equations.SPIKING
         multi = part.dialect is not None and part.dialect.spikes == "multi"
         nature = (COUNTS if multi else SPIKES) if spiking else ANY
         return self.placing.once(
             (id(module), "population"),
             sources,
             lambda: self.placing.add(
-                name,
+                label,
                 part.node,
                 shape,
                 sources,
                 nature=nature,
                 dialect=part.dialect,
-                marked=part.inner,
                 feedback=part.feedback,
             ),
         )
@@ -253,6 +258,14 @@ class Observer:
             given = value.birth
             if isinstance(given, Given):
                 given.settle(max(1, min(self.reader.declared, len(given.shape) - 1)), self.table.two)
+        for name, module in self.net.named_modules():
+            stepped = self.table.circle(module)
+            if stepped is not None and self._called[stepped] == 1:
+                raise ExportError(
+                    f"{name} ({type(module).__name__}) brings back what it gave in the step before, and the example has one "
+                    "step, in which nothing comes back",
+                    hint="give the example several steps, (T, B, ...), to a net that takes them",
+                )
         if not self.placing.nodes:
             raise ExportError(f"{type(self.net).__name__} calls none of its modules", hint="hand over the whole net")
 
@@ -279,7 +292,7 @@ class Observer:
         found |= {(id(node), 0): ([(node, 0)], node.shape) for node in last}
         several = len(found) > 1
         return [
-            Ending(self.placing.names.end(f"{self.table.output}_{index}" if several else self.table.output), *one)
+            Ending(self.placing.names.new(f"output_{index}" if several else "output"), *one)
             for index, one in enumerate(found.values())
         ]
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from nirdeploy.errors import ExportError
 from nirdeploy.exchange import ops
-from nirdeploy.exchange.naming import Names
+from nirdeploy.exchange.naming import Names, legal, written
 from nirdeploy.exchange.ops import Op
 from nirdeploy.exchange.placing import Placing
 from nirdeploy.exchange.problems import Problems
@@ -21,11 +21,12 @@ from nirdeploy.exchange.table import Table
 
 
 class Run:
-    """One run of a net. ``depth``: how many leaves it is in; ``path``: the modules whose forward runs."""
+    """One run of a net. ``depth``: how many leaves it is in; ``path``: the modules whose forward runs; ``written``:
+    modules' paths as their user wrote them, by their own."""
 
     def __init__(self, net: nn.Module, table: Table) -> None:
-        self.net, self.table = net, table
-        self.placing = Placing(Names(plain=table.plain), table.array, table.dt)
+        self.net, self.table, self.written = net, table, written(net)
+        self.placing = Placing(Names(self.written.values()), table.array, table.dt)
         self.book = Book()
         self.reader = Reader(self.book, table.two, table.declared(net))
         self.problems = Problems()
@@ -124,7 +125,7 @@ class Run:
         start, end = (dim + dims if dim < 0 else dim + extra for dim in (op.start, op.end))
         front = seen.leading if isinstance(seen, Value) else self.reader.declared
         if start < front <= end:
-            label = self.placing.names.legal(name)
+            label = legal(name)
             raise ExportError(
                 f"{label} flattens from dimension {op.start}, batch or time along",
                 hint=f"use nn.Flatten({front - extra})",

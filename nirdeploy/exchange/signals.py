@@ -31,9 +31,8 @@ class Node:
     """A node of the graph to be. ``sources``: what it reads, each with how many steps late.
 
     ``made`` None: a sum of its sources; or, with ``channelwise`` (scale, shift, each one value per channel), an
-    affine map per channel that folding may take away. ``shape`` without batch and time. ``marked``: the neuron in
-    ``made`` that has the ``dialect``; ``feedback``: what brings its spikes back. ``complement`` of a node of spikes:
-    one minus it.
+    affine map per channel that folding may take away. ``shape`` without batch and time. ``dialect`` of a neuron;
+    ``feedback``: what brings its spikes back. ``complement`` of a node of spikes: one minus it.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Node:
     nature: str = ANY
     channelwise: tuple[np.ndarray, np.ndarray] | None = None
     dialect: Dialect | None = None
-    marked: nir.NIRNode | None = None
     feedback: nir.NIRNode | None = None
     complement: Node | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -33,14 +32,12 @@ class Call:
 class Part:
     """A neuron in NIR: its node, how it is stepped, and the weights (if any) that bring its spikes back to it.
 
-    ``weights``: of the input, where the module has them (outputs, inputs). ``inner``: the neuron in a subgraph.
-    """
+    ``weights``: of the input, where the module has them (outputs, inputs)."""
 
     node: nir.NIRNode
     dialect: Dialect | None  # None: it has no say in it
     feedback: nir.NIRNode | None = None
     weights: torch.Tensor | None = None
-    inner: nir.NIRNode | None = None
 
 
 def class_of(module: object, package: str, names: Collection[str]) -> str | None:
@@ -53,13 +50,18 @@ def class_of(module: object, package: str, names: Collection[str]) -> str | None
     return None
 
 
+#: Containers that bring back what they gave in the step before, by what they call in every step.
+_CIRCLES = {
+    "ElementWiseRecurrentContainer": "sub_module",
+    "LinearRecurrentContainer": "sub_module",
+    "RecurrentSequential": "module",
+}
+
+
 class Table:
-    """One framework. ``plain``: names as torch.fx gives them, else the modules' paths; ``two``: what two leading
-    dimensions of an input are."""
+    """One framework. ``two``: what two leading dimensions of an input are."""
 
     package = ""
-    plain = False
-    output = "output"
     two: tuple[str, ...] = ("T", "B")
     #: Modules of the framework, by the start of their modules' names, that are no leaves: others are called in them.
     containers: tuple[str, ...] = ()
@@ -71,9 +73,6 @@ class Table:
     def declared(self, net: nn.Module) -> int:
         """How many leading dimensions the net's input has, as far as its modules say."""
         return 1
-
-    def input_names(self, net: nn.Module, count: int) -> list[str]:
-        return ["input"] if count == 1 else [f"input_{index}" for index in range(count)]
 
     def array(self, value: Any) -> np.ndarray:
         """A parameter as the graph keeps it."""
@@ -112,6 +111,12 @@ class Table:
                 return None
         return None
 
+    def circle(self, module: nn.Module) -> nn.Module | None:
+        """Of a container that brings back what it gave in the step before: the module that it calls in every step."""
+        theirs = bool(self.places) and type(module).__module__.startswith(self.places)
+        name = _CIRCLES.get(type(module).__name__) if theirs else None
+        return None if name is None else module.get_submodule(name)
+
     def op(self, module: nn.Module, who: str) -> rows.Given | None:
         """What a stateless leaf does."""
         if self.own_class(module) is not None and not self.wraps(module):
@@ -136,8 +141,3 @@ def array(value: Any) -> np.ndarray:
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().double().numpy()
     return np.array(value, dtype=np.float64)
-
-
-def forward_names(net: nn.Module) -> list[str]:
-    """What a net's forward calls its inputs."""
-    return [name for name in inspect.signature(net.forward).parameters if name not in ("args", "kwargs")]

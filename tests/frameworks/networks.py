@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -178,6 +178,12 @@ def export_and_compare(
     return graph
 
 
+def in_our_names(edges: Iterable[tuple[str, str]], **also: str) -> set[tuple[str, str]]:
+    """Edges of a Sequential that a framework exported itself, as the frontends name nodes."""
+    ours = {"input": "input_1", "output": "output", **also}
+    return {(ours.get(a, f"_{a}"), ours.get(b, f"_{b}")) for a, b in edges}
+
+
 def numbered(layers: Sequence[nn.Module], is_neuron: Callable[[nn.Module], bool]) -> dict[str, nn.Module]:
-    """The neuron layers of a Sequential by name."""
-    return {str(index): layer for index, layer in enumerate(layers) if is_neuron(layer)}
+    """The neuron layers of a Sequential by the names of their nodes."""
+    return {f"_{index}": layer for index, layer in enumerate(layers) if is_neuron(layer)}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import snntorch
 import torch
+from spikingjelly.activation_based import functional, layer, neuron
 from torch import nn
 from torch.nn import functional as torch_functional
 
@@ -46,6 +47,18 @@ class Between(nn.Module):
 def test_a_call_that_cannot_come_in_is_named_with_its_line(call: Callable[..., Any], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         export_from("snntorch", Between(call), torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("container", ["ElementWiseRecurrentContainer", "LinearRecurrentContainer"])
+def test_one_step_does_not_show_what_comes_back(container: str) -> None:
+    more: Any = {"element_wise_function": torch.add} if container[0] == "E" else {"in_features": 4, "out_features": 4}
+    net = nn.Sequential(nn.Linear(4, 4), getattr(layer, container)(neuron.LIFNode(), **more))
+    with pytest.raises(ExportError, match=rf"1 \({container}\) brings back .*one step") as caught:
+        export_from("spikingjelly", net, torch.zeros(2, 4))
+    assert "(T, B, ...)" in caught.value.hint
+    functional.set_step_mode(net, "m")
+    edges = export_from("spikingjelly", net, torch.zeros(3, 2, 4)).edges
+    assert ("_1", "_1") in edges or ("_1_rc_1", "_1") in edges
 
 
 def test_currents_are_not_rectified() -> None:

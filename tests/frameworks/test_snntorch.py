@@ -29,6 +29,7 @@ from tests.frameworks.networks import (
     export_and_compare,
     in_eighths,
     in_float64,
+    in_our_names,
     numbered,
     stimulus,
     uniform,
@@ -165,8 +166,8 @@ def test_a_forward_with_a_loop_over_time(ledger: Ledger, tmp_path: Path) -> None
     net.train()
     graph = export_from("snntorch", net, x)
     assert net.drop.training, "the export leaves the net in the mode it was in"
-    assert list(graph.nodes) == ["input", "fc1.flatten", "fc1", "lif1", "fc2", "output", "output_"]
-    assert graph.nodes["input"].input_type["input"].tolist() == [3, 4]
+    assert list(graph.nodes) == ["x", "fc1_flatten", "fc1", "lif1", "fc2", "output", "output_1"]
+    assert graph.nodes["x"].input_type["input"].tolist() == [3, 4]
     assert_home(graph, x.double(), home, folder=tmp_path)
     ledger.add(home)
 
@@ -216,13 +217,12 @@ def test_snntorchs_own_export_under_the_preset(kind: str, reset: str, ledger: Le
         x = stimulus(rng, STEPS, (n,))
         home = at_home(neurons, x, net)
         raw = export_to_nir(net, x[0], ignore_dims=[0])
-        named = {name if name in raw.nodes else f"{name}.lif": spikes for name, spikes in home.items()}
+        theirs = {name.lstrip("_"): spikes for name, spikes in home.items()}
+        named = {name if name in raw.nodes else f"{name}.lif": spikes for name, spikes in theirs.items()}
         assert_home(raw, x, named, dialect=f"snntorch,reset={reset}", folder=tmp_path)
         ours = export_from("snntorch", net, x[0])
-        renamed = {(a.replace(".lif", ""), b.replace(".lif", "")) for a, b in raw.edges}
-        assert {(a.replace(".w_rec", ".recurrent"), b.replace(".w_rec", ".recurrent")) for a, b in renamed} == set(
-            ours.edges
-        )
+        inner = {"1.lif": "_1", "3.lif": "_3", "1.w_rec": "_1_recurrent", "3.w_rec": "_3_recurrent"}
+        assert in_our_names(raw.edges, **inner) == set(ours.edges)
         ledger.add(home)
 
 
@@ -287,7 +287,7 @@ def test_blocks_within_blocks_and_one_dimension(ledger: Ledger, tmp_path: Path) 
         second = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Flatten(), inner)
         net = in_float64(nn.Sequential(first, second))
         x = stimulus(rng, STEPS, (2, 9))
-        neurons: dict[str, Any] = {"0.lif": first.lif, "1.3.lif": inner.lif}
+        neurons: dict[str, Any] = {"_0_lif": first.lif, "_1_3_lif": inner.lif}
         folder = tmp_path if seed == 0 else None
         export_and_compare("snntorch", net, neurons, x, net, ledger, folder=folder)
 
@@ -318,7 +318,7 @@ class Odd(nn.Module):
         (nn.Sequential(nn.LPPool2d(1, 2, ceil_mode=True), leaky()), (1, 1, 5, 5), "no ceil_mode"),
         (nn.Sequential(nn.LPPool2d(2, 2), leaky()), (1, 1, 5, 5), "LPPool2d"),
         (nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), leaky()), (1, 1, 5, 5), "circular"),
-        (nn.Sequential(nn.Linear(4, 4), shared := leaky(), nn.Linear(4, 4), shared), (1, 4), "in another call, 2"),
+        (nn.Sequential(nn.Linear(4, 4), shared := leaky(), nn.Linear(4, 4), shared), (1, 4), "in another call, _2"),
         (nn.Sequential(nn.Identity()), (1, 4), "calls none of its modules"),
         (nn.Sequential(nn.Flatten(0), leaky()), (1, 4), "use nn.Flatten\\(1\\)"),
         (nn.Sequential(nn.Linear(4, 4), leaky()), (1, 5), "does not go through"),
@@ -346,10 +346,10 @@ def test_branches_from_the_input_and_shared_names() -> None:
 
     graph = export_from("snntorch", Net(), torch.zeros(1, 4), dt=1e-3)
     assert graph.edges == [
-        ("input_", "input"), ("input", "left"), ("input_", "other"), ("other", "right"),
+        ("x", "input_1"), ("input_1", "left"), ("x", "other"), ("other", "right"),
         ("left", "output_0"), ("right", "output_1"),
     ]  # fmt: skip
-    assert isinstance(graph.nodes["input_"], nir.Input)
+    assert isinstance(graph.nodes["x"], nir.Input)
     assert check(graph).dialect == dialects.parse("snntorch,gain=one,dt=0.001")
 
 

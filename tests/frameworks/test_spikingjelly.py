@@ -25,6 +25,7 @@ from tests.frameworks.networks import (
     export_and_compare,
     in_eighths,
     in_float64,
+    numbered,
     stimulus,
     weighted,
 )
@@ -52,8 +53,7 @@ def maker(rng: np.random.Generator, kind: str, reset: str, decay_input: bool, st
 
 
 def neurons_of(layers: list[nn.Module]) -> dict[str, nn.Module]:
-    """By the names that the export gives a Sequential's modules."""
-    return {f"_{i}": module for i, module in enumerate(layers) if isinstance(module, neuron.BaseNode)}
+    return numbered(layers, lambda layer: isinstance(layer, neuron.BaseNode))
 
 
 @pytest.mark.parametrize(("kind", "reset", "decay_input"), VARIANTS)
@@ -117,9 +117,7 @@ def test_spikingjellys_own_export_under_the_preset(kind: str, ledger: Ledger, tm
         home = at_home(neurons_of(layers), x, net)
         functional.reset_net(net)
         raw = export_to_nir(net, x[0], dt=1e-4)
-        by_number = {name.lstrip("_"): spikes for name, spikes in home.items()}
-        named = {next(n for n in raw.nodes if n.lstrip("_") == name): spikes for name, spikes in by_number.items()}
-        assert_home(raw, x, named, dialect="spikingjelly", folder=tmp_path)
+        assert_home(raw, x, home, dialect="spikingjelly", folder=tmp_path)
         ledger.add(home)
 
 

@@ -42,10 +42,11 @@ def export(net: Any, example_input: Any, dt: float | None = None) -> nir.NIRGrap
     dialect = PRESETS["spyx"] if dt is None else replace(PRESETS["spyx"], dt=float(dt))
     layers = list(getattr(net, "layers", [net]))
     made = _exported(net, layers, np.shape(example_input), dialect.dt)
-    nodes: dict[str, nir.NIRNode] = {"input": made.nodes["input"]}
+    nodes: dict[str, nir.NIRNode] = {"input_1": made.nodes["input"]}
+    feedback: dict[str, nir.NIRNode] = {}
     flattened: tuple[int, ...] | None = None  # (C, H, W) in front of the Flatten that comes before a Linear
     for index, layer in enumerate(layers):
-        kind, name = _kind(layer), f"layer_{index}"
+        kind, name = _kind(layer), f"_{index}"
         if kind in _PASSING:
             continue
         if flattened is not None and kind != "Linear":
@@ -62,8 +63,14 @@ def export(net: Any, example_input: Any, dt: float | None = None) -> nir.NIRGrap
             flattened = size if len(size) == 3 else None
         else:
             nodes |= _neuron(layer, name, dialect.dt)
+            if kind in _RECURRENT:
+                feedback[name] = nir.Linear(np.asarray(layer.recurrent_w[...]).T.copy())
     nodes["output"] = made.nodes["output"]
-    return nir.NIRGraph(nodes=nodes, edges=list(pairwise(nodes)), metadata={METADATA_KEY: str(dialect)})
+    edges = list(pairwise(nodes))
+    for name, weight in feedback.items():
+        nodes[f"{name}_recurrent"] = weight
+        edges += [(name, f"{name}_recurrent"), (f"{name}_recurrent", name)]
+    return nir.NIRGraph(nodes=nodes, edges=edges, metadata={METADATA_KEY: str(dialect)})
 
 
 def _kind(layer: Any) -> str:
@@ -108,7 +115,7 @@ def _exported(net: Any, layers: list[Any], shape: tuple[int, ...], dt: float) ->
             hint="give the example the shape (batch, ...) that a step of the network takes",
         ) from error
     # The exporter counts what it was given; the names here count the network's own layers.
-    names = {f"layer_{i}": f"layer_{index}" for i, index in enumerate(kept)}
+    names = {f"layer_{i}": f"_{index}" for i, index in enumerate(kept)}
     made.nodes = {names.get(name, name): node for name, node in made.nodes.items()}
     return made
 
@@ -149,18 +156,7 @@ def _neuron(layer: Any, name: str, dt: float) -> dict[str, nir.NIRNode]:
         node = nir.CubaLIF(
             tau_syn=tau_syn, tau_mem=tau_mem, r=tau_mem / dt, w_in=tau_syn / dt, v_leak=zeros, **membrane
         )
-    return {name: _recurrent(layer, node, shape)} if kind in _RECURRENT else {name: node}
-
-
-def _recurrent(layer: Any, node: nir.NIRNode, shape: tuple[int, ...]) -> nir.NIRGraph:
-    nodes = {
-        "input": nir.Input({"input": np.array(shape)}),
-        "lif": node,
-        "w_rec": nir.Linear(np.asarray(layer.recurrent_w[...]).T.copy()),
-        "output": nir.Output({"output": np.array(shape)}),
-    }
-    edges = [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
-    return nir.NIRGraph(nodes=nodes, edges=edges)
+    return {name: node}
 
 
 def _linear(node: Any, flattened: tuple[int, ...] | None) -> nir.NIRNode:

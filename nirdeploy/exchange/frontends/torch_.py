@@ -19,7 +19,7 @@ from nirdeploy.exchange.modules import Delay, MultiStep, Neuron, Recurrent, Sequ
 from nirdeploy.exchange.observe import Observer
 from nirdeploy.exchange.ops import Op
 from nirdeploy.exchange.signals import Node
-from nirdeploy.exchange.table import Call, Part, Table, forward_names
+from nirdeploy.exchange.table import Call, Part, Table
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics.dialect import Dialect
 
@@ -30,7 +30,7 @@ _OTHERS = ("snntorch", "norse", "sinabs", "rockpool")
 def export(
     net: nn.Module, examples: tuple[torch.Tensor, ...], dt: float, dialect: str | Dialect | None = None
 ) -> nir.NIRGraph:
-    """The NIR graph of a net, named as torch.fx names its nodes; examples (B, ...), or (T, B, ...) in step_mode 'm'.
+    """The NIR graph of a net; examples (B, ...), or (T, B, ...) in step_mode 'm'.
 
     Raises:
         ExportError: lists every module and call that NIR has no node for, with the lines that call them.
@@ -38,7 +38,7 @@ def export(
     table = _Table(dt)
     table.check(net)
     try:
-        seen = Observer(nn.Sequential(net) if table.is_leaf(net) else net, examples, table)
+        seen = Observer(net, examples, table)
     except ExportError as error:
         raise _of_another_framework(net) or error from None
     return emit(seen.placing, seen.inputs, seen.endings, _dialect(seen.placing.nodes, dt, dialect))
@@ -65,7 +65,6 @@ class _Table(Table):
     """Our own modules and SpikingJelly's."""
 
     package = "spikingjelly"
-    plain = True
     places = jelly.PLACES
     containers = jelly.CONTAINERS
 
@@ -79,15 +78,6 @@ class _Table(Table):
         ours = [module.step_mode == "m" for module in net.modules() if isinstance(module, _STATEFUL)]
         theirs = [jelly.steps_inside(module) for module in net.modules()]
         return 2 if any(ours) or any(theirs) else 1
-
-    def input_names(self, net: nn.Module, count: int) -> list[str]:
-        names = forward_names(net)
-        if len(names) < count:
-            raise ExportError(
-                f"the net takes {len(names)} inputs ({', '.join(names)}), the example has {count}",
-                hint="give a tuple of tensors, one per input",
-            )
-        return names[:count]
 
     def array(self, value: Any) -> np.ndarray:
         return _array(value)
@@ -154,15 +144,7 @@ class _Table(Table):
         feedback = op.node(call.leaving, _array) if isinstance(op, Op) else None
         if feedback is None:
             raise ExportError(f"no NIR node for {who}", hint="bring spikes back through a Linear or a convolution")
-        nodes = {
-            "input": nir.Input({"input": np.array(call.arriving)}),
-            "neuron": inner.node,
-            "feedback": feedback,
-            "output": nir.Output({"output": np.array(call.arriving)}),
-        }
-        edges = [("input", "neuron"), ("neuron", "feedback"), ("feedback", "neuron"), ("neuron", "output")]
-        whole = nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
-        return Part(whole, inner.dialect, inner=inner.node)
+        return replace(inner, feedback=feedback)
 
 
 def _dialect(nodes: Sequence[Node], dt: float, given: str | Dialect | None) -> Dialect:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from itertools import pairwise
@@ -152,10 +153,16 @@ def run(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
 
     for name, module in net.named_modules():
         if type(module) in (LIFTorch, LIFNeuronTorch):
-            module.register_forward_hook(watch(name))
+            module.register_forward_hook(watch(_node_of(name)))
     net.eval()
     net(torch.from_numpy(x.transpose(1, 0, 2).copy()))
     return found
+
+
+def _node_of(path: str) -> str:
+    """The node of a module: Rockpool's Sequential calls its second one ``1_LIFTorch``, the graph ``_1``."""
+    parts = [part.partition("_")[0] if part[0].isdigit() else part for part in path.split(".")]
+    return ("_" if parts[0][0].isdigit() else "") + "_".join(parts)
 
 
 def random(folder: Path, seeds: int) -> None:
@@ -181,7 +188,7 @@ def table() -> tuple[Any, np.ndarray]:
 def export(folder: Path) -> None:
     net, x = table()
     nir.write(str(folder / "repaired.nir"), frontend("rockpool").export(net, x[:1].transpose(1, 0, 2)))
-    np.savez(folder / "run.npz", out=run(table()[0], x)["3_LIFTorch"], dt=DT)
+    np.savez(folder / "run.npz", out=run(table()[0], x)["_3"], dt=DT)
     write_own(folder, lambda: to_nir(table()[0], torch.zeros(1, 1, x.shape[-1])))
 
 
@@ -192,6 +199,31 @@ def importer(graph: nir.NIRGraph, x: np.ndarray, dt: float) -> np.ndarray:
     while isinstance(out, tuple):
         out = out[0]
     return np.asarray(out.detach().numpy().transpose(1, 0, 2))
+
+
+class Own(TorchModule):
+    """Linear, LIF, Linear, recurrent LIF, by attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(shape=(4, 3))
+        self.fc1, self.lif1 = LinearTorch((4, 6)), LIFTorch(6, spike_generation_fn=Spikes)
+        back = np.ones((3, 3))
+        self.fc2 = LinearTorch((6, 3))
+        self.rec = LIFTorch(3, has_rec=True, w_rec=back, spike_generation_fn=Spikes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rec(self.fc2(self.lif1(self.fc1(x)[0])[0])[0])[0]
+
+
+def names() -> None:
+    """The nodes of a Sequential, of a module of a user's own, and of one neuron, as JSON."""
+    make, x = frontend("rockpool").export, np.zeros((1, 2, 4))
+
+    def some(size: int) -> Any:
+        return LIFTorch(size, spike_generation_fn=Spikes)
+
+    row = Sequential(LinearTorch((4, 6)), some(6), LinearTorch((6, 3)), some(3))
+    sys.stdout.write(json.dumps([list(make(net, x).nodes) for net in (row.double(), Own().double(), some(4).double())]))
 
 
 def refused() -> None:
@@ -217,5 +249,7 @@ if __name__ == "__main__":
         export(Path(rest[0]))
     elif command == "import":
         import_all(Path(rest[0]), importer)
+    elif command == "names":
+        names()
     else:
         refused()

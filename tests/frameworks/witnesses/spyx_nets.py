@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from itertools import pairwise
@@ -107,7 +108,7 @@ def run(net: snn.Sequential, x: np.ndarray, *, hold: bool = True) -> dict[str, n
     for index, (layer, signal) in enumerate(zip(net.layers, signals, strict=True)):
         kind = type(layer).__name__
         if kind in KINDS:
-            name = f"layer_{index}" + {"PSU_LIF": "_threshold"}.get(kind, ".lif" if kind.startswith("R") else "")
+            name = f"_{index}" + ("_threshold" if kind == "PSU_LIF" else "")
             values = np.asarray(signal)
             found[name] = values.transpose(0, 1, 4, 2, 3) if values.ndim == 5 else values
     return found
@@ -136,7 +137,7 @@ def table() -> tuple[snn.Sequential, np.ndarray]:
 
 def export(folder: Path) -> None:
     net, x = table()
-    np.savez(folder / "run.npz", out=run(net, x)["layer_3"], dt=DT)
+    np.savez(folder / "run.npz", out=run(net, x)["_3"], dt=DT)
     nir.write(str(folder / "repaired.nir"), frontend("spyx").export(net, x[0], DT))
     sizes = {"input": np.array([16])}, {"output": np.array([8])}
     write_own(folder, lambda: spyx.nir.to_nir(net, *sizes, dt=DT))
@@ -151,6 +152,14 @@ class Other(snn.IF):
 
     def __call__(self, x: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
         return super().__call__(2 * x, v)
+
+
+def names() -> None:
+    """The nodes of a Sequential, and of one whose last neurons are recurrent, as JSON."""
+    make, rngs = frontend("spyx").export, nnx.Rngs(0)
+    first = [nnx.Linear(4, 6, rngs=rngs), snn.LIF((6,), rngs=rngs), nnx.Linear(6, 3, rngs=rngs)]
+    nets = [snn.Sequential(*first, last((3,), rngs=rngs)) for last in (snn.LIF, snn.RLIF)]
+    sys.stdout.write(json.dumps([list(make(net, np.zeros((1, 4))).nodes) for net in nets]))
 
 
 def refused() -> None:
@@ -179,5 +188,7 @@ if __name__ == "__main__":
         export(Path(rest[0]))
     elif command == "import":
         import_all(Path(rest[0]), importer)
+    elif command == "names":
+        names()
     else:
         refused()

@@ -53,6 +53,27 @@ def test_in_nirs_own_dialect_it_does_not(testimony: Path) -> None:
     assert sum(wrong > 0 for wrong in found) > NETWORKS // 2
 
 
+_IN_A_ROW = ["input_1", "_0", "_1", "_2", "_3", "output"]
+
+
+@pytest.mark.parametrize(
+    ("framework", "expected"),
+    [
+        (
+            "rockpool",
+            [
+                _IN_A_ROW,
+                ["x", "fc1", "lif1", "fc2", "rec", "rec_recurrent", "output"],
+                ["input_1", "_0", "output"],
+            ],
+        ),
+        ("spyx", [_IN_A_ROW, [*_IN_A_ROW, "_3_recurrent"]]),
+    ],
+)
+def test_nodes_are_called_as_from_every_framework(framework: str, expected: list[list[str]]) -> None:
+    assert json.loads(ask(framework, "names").splitlines()[-1]) == expected
+
+
 @pytest.mark.parametrize(
     ("framework", "messages"),
     [
@@ -71,13 +92,13 @@ def test_in_nirs_own_dialect_it_does_not(testimony: Path) -> None:
         (
             "rockpool",
             {
-                "noisy": "liftorch (LIFTorch): it is noisy (in tests/frameworks/witnesses/rockpool_nets.py:",
+                "noisy": "0 (LIFTorch): it is noisy (in tests/frameworks/witnesses/rockpool_nets.py:",
                 "half": "max_spikes_per_dt = 1.5 is not a whole number",
                 "times": "several time steps: 0.001 s, 0.01 s",
                 "time": "several time steps: 0.0001 s, 0.001 s",
                 "lowpass": "1_LowPass (LowPass): rockpool's LowPass: it steps by time constants of its own",
                 "synapses": "its 2 neurons have 2 synapses each, with time constants of their own",
-                "rate": "ratetorch (RateTorch): rockpool's RateTorch: it does not spike",
+                "rate": "0 (RateTorch): rockpool's RateTorch: it does not spike",
             },
         ),
     ],

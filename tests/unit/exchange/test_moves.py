@@ -85,9 +85,6 @@ def test_what_a_flatten_merges(source: tuple[int, ...], result: tuple[int, ...],
 
 
 def test_names_are_given_once() -> None:
-    plain = Names(plain=True)
-    assert [plain.new(n) for n in ("input", "0.lif", "fc", "fc", "fc")] == ["input_1", "_0_lif", "fc", "fc_1", "fc_2"]
-    paths = Names(plain=False)
-    assert [paths.new(n) for n in ("0.lif", "0.lif", "input")] == ["0.lif", "0.lif_1", "input"]
-    assert paths.end("input") == "input_"
-    assert paths.end("output", {"output", "output_"}) == "output__"
+    names = Names(["fc", "fc_1", "0", "0.lif", "class"])
+    assert [names.new(n) for n in ("input", "0.lif", "fc", "fc", "fc")] == ["input_1", "_0_lif", "fc", "fc_2", "fc_3"]
+    assert [names.new(n) for n in ("0.lif", "fc_1", "input", "class")] == ["_0_lif_1", "fc_1", "input_2", "class_1"]
