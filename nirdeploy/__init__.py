@@ -17,6 +17,7 @@ Names are imported when they are first used, so that the package alone costs not
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'nirdeploy' has no attribute {name!r}")
+        # with name and object Python says itself what was meant
+        raise AttributeError(f"module 'nirdeploy' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     return getattr(importlib.import_module(f"nirdeploy.{_HOMES[name]}"), name)
 
 

@@ -6,9 +6,16 @@ Exit codes are a promise to scripts (see ``docs/errors.md``); an infrastructure 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar
+
+_LISTED = 20  # names that a hint says; more are no help to read
+_ALIKE = 0.65  # of two names that one may be meant by the other (difflib's ratio)
+_LOOKED_AT = 10_000  # names that a near one is looked for among
 
 
 class NirdeployError(Exception):
@@ -46,6 +53,49 @@ class NirdeployError(Exception):
             "where": self.where,
             "hint": self.hint,
         }
+
+
+# --- names that are not there ---------------------------------------------------------
+
+
+def near(given: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that was meant, by its spelling; or nothing."""
+    from difflib import get_close_matches
+
+    names = {name.lower(): name for name in islice(known, _LOOKED_AT)}
+    found = get_close_matches(given.lower()[:200], names, 1, _ALIKE)
+    return names[found[0]] if found else ""
+
+
+def meant(given: str | Iterable[str], known: Iterable[str], what: str, shown: Iterable[str] | None = None) -> str:
+    """The hint of a name that is not there: the one that was meant, and which there are.
+
+    Args:
+        given: the name, or several of which the first that resembles one is taken.
+        what: what leads in what is listed: "targets:", "it holds".
+        shown: what is listed, if not ``known``.
+    """
+    names = list(dict.fromkeys(known))
+    found = next((one for text in ([given] if isinstance(given, str) else given) if (one := near(text, names))), "")
+    told = names if shown is None else list(shown)
+    more = f" and {len(told) - _LISTED:,} more" if len(told) > _LISTED else ""
+    listed = f"{what} {', '.join(told[:_LISTED]) or 'nothing'}{more}"
+    return f"did you mean {found!r}? {listed}" if found else listed
+
+
+def meant_file(path: str | Path) -> str:
+    """The hint of a file or folder that is not there: one of nearly that name and the same ending beside it, or that
+    its folder is not there either."""
+    path = Path(path)
+    try:
+        with os.scandir(path.parent) as there:
+            beside = [entry.name for entry in islice(there, _LOOKED_AT)]
+    except OSError:
+        return f"there is no folder {str(path.parent)!r} either"
+    stems = {name.removesuffix(path.suffix): name for name in beside if name.endswith(path.suffix)}
+    other = (name for name in beside if path.suffix and Path(name).stem == path.stem)  # the ending is what is wrong
+    found = stems.get(near(path.stem, stems)) or next(other, "")
+    return f"did you mean {str(path.parent / found)!r}?" if found else "check the name, and the folder it is in"
 
 
 # --- 2: usage -------------------------------------------------------------------------

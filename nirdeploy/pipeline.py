@@ -16,11 +16,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.errors import CorruptFile, UsageProblem, meant, meant_file
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.processes import progress
 from nirdeploy.records import manifest, store, transaction
 from nirdeploy.records.brief import brief
 from nirdeploy.semantics.dialect import Dialect
@@ -174,6 +175,14 @@ class Build:
         backend = registry.backend_of(self.target)
         return backend.pack(self.network, self.placement, self.plan, self.artifacts, self.target, provenance)
 
+    def walk(self, todo: tuple[Stage, ...], on_stage: Callable[[str], None] | None) -> None:
+        """Run these stages; ``on_stage`` as of :func:`build`."""
+        for number, one in enumerate(todo):
+            progress.tell(f"stage {one.name!r}", number, len(todo))
+            if on_stage:
+                on_stage(one.name)
+            self.products[one.name] = one.verb(self)
+
     def manifest(self) -> dict[str, Any]:
         """Digests of all products, options and versions."""
         made = {Path(stage.file).stem: self.products[stage.name] for stage in TABLE if stage.name in self.products}
@@ -220,7 +229,8 @@ class Build:
     def _load(cls, folder: Path, target: str | Path | Target | None) -> Build:
         path = folder / MANIFEST
         if not path.is_file():
-            raise UsageProblem("this is not a build folder: it has no manifest.json", where=str(folder))
+            hint = "make one: nirdeploy build MODEL.nir -o FOLDER" if folder.is_dir() else meant_file(folder)
+            raise UsageProblem("this is not a build folder: it has no manifest.json", where=str(folder), hint=hint)
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             description, digests = {**kept["target"], "home": None}, dict(kept["digests"])
@@ -304,10 +314,7 @@ def build(
             "which bits lose least is found by samples, and there are none",
             hint="give some: nirdeploy build MODEL --bits auto:... --calibrate SAMPLES.npz",
         )
-    for one in todo:
-        if on_stage:
-            on_stage(one.name)
-        built.products[one.name] = one.verb(built)
+    built.walk(todo, on_stage)
     built.save(todo if bits is None or start == "check" else (TABLE[0], *todo))
     return built
 
@@ -316,9 +323,12 @@ def _between(start: str, stop: str) -> tuple[Stage, ...]:
     """The stages from one to the other."""
     for stage in (start, stop):
         if stage not in STAGES:
-            raise UsageProblem(f"there is no stage {stage!r}", hint=f"stages: {', '.join(STAGES)}")
+            raise UsageProblem(f"there is no stage {stage!r}", hint=meant(stage, STAGES, "stages:"))
     if STAGES.index(stop) < STAGES.index(start):
-        raise UsageProblem(f"the stage {stop!r} comes before {start!r}")
+        raise UsageProblem(
+            f"the stage {stop!r} comes before {start!r}",
+            hint="name the stages in their order: check, quantize, place, emit, image",
+        )
     first = "quantize" if start == "place" else start  # both are of one fit
     return TABLE[STAGES.index(first) : STAGES.index(stop) + 1]
 

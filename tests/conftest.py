@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.chips.table import pytest_terminal_summary, table
@@ -32,3 +33,11 @@ def campaign(brief: int, long: int) -> int:
     ``make fuzz`` makes of the brief one what it makes of a law's examples. The test bears the mark ``soak``.
     """
     return long if os.environ.get("NIRDEPLOY_SOAK") else examples(brief)
+
+
+@pytest.fixture(autouse=True)
+def _whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What commands say, those in processes of their own too, stands in one line each, and nothing of progress between
+    them on a busy machine; tests of either ask for it (tests/contract/test_columns.py)."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setenv("NIRDEPLOY_PROGRESS", "off")

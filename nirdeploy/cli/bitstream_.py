@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import completing, options, ready, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @click.command("bitstream")
 @click.option(
-    "-b", "--board", "-t", "--target", "board", required=True, shell_complete=options.complete_targets,
+    "-b", "--board", "-t", "--target", "board", required=True, shell_complete=completing.targets,
     help="Name of a target with a board, or path of a .toml file.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Of placement, if not the target's: another may be faster.")
 @click.option("--clock", type=click.FloatRange(min=0, min_open=True), help="MHz of the design, if not the target's.")
-@options.out(text="Folder to write to; by default bitstreams/BOARD.")
+@options.out(text="Folder to write to; by default bitstreams/BOARD.", folder=True)
 @options.as_json
 def command(board: str, seed: int | None, clock: float | None, out: Path | None, as_json: bool) -> None:
     """Synthesize, place and route a board's hardware; once per hardware, as the result is kept.
@@ -45,8 +45,9 @@ def command(board: str, seed: int | None, clock: float | None, out: Path | None,
     if flow.is_scripted(target):
         _project(target, folder, as_json)
         return
-    with ui.stages(as_json) as say:
-        made = flow.bitstream(target, say)
+    ready.to_make(target)
+    with ui.doing("making the bitstream") as work:
+        made = flow.bitstream(target, work.on)
     found = made.report
     path = made.save(folder)
     if as_json:

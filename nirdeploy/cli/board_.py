@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import options, ready, ui
+from nirdeploy.cli.groups import Group
 from nirdeploy.errors import PortError, UsageProblem
 
 
-@click.group("board")
+@click.group(cls=Group, name="board")
 def command() -> None:
     """Boards: those there are and who has them, virtual ones kept running, the power of real ones.
 
@@ -33,9 +34,10 @@ def start(name: str, target: str | None, baud: int | None, as_json: bool) -> Non
     if file.check_name(name) in lab.boards:
         raise UsageProblem(f"there is a board {name!r} already", where=str(lab.file), hint="choose another name")
     chosen = targets.load(target)
+    ready.to_simulate(chosen)
     if not board.is_prepared(chosen):
         ui.note("compiling the virtual board (once per hardware, about half a minute) ...")
-    with ui.spinner("starting", as_json):
+    with ui.doing("starting the board"):
         info = board.start_background(name, chosen, baud=baud)
     if as_json:
         ui.result("board start", info.shown())

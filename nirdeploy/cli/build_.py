@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import costs, inputs, options, ui
+from nirdeploy.cli import completing, costs, inputs, options, ui
 
 if TYPE_CHECKING:
     from nirdeploy.pipeline import Build
@@ -18,7 +18,7 @@ _ACTIVITY = 0.1  # spikes per neuron and input, and step, at which costs are sai
 @click.command("build")
 @click.argument("model", type=click.Path(path_type=Path), required=False)
 @options.target
-@options.out(default="build", text="Folder of the products.")
+@options.out(default="build", text="Folder of the products.", folder=True)
 @options.dialect
 @inputs.asked
 @options.bits("auto:60% (or 40KB), what loses least in so much memory")
@@ -29,8 +29,20 @@ _ACTIVITY = 0.1  # spikes per neuron and input, and step, at which costs are sai
     metavar="SAMPLES",
     help="Choose the integers by what these samples do: .npz with 'x' (T, B, ...) and, if there are any, 'labels'.",
 )
-@click.option("--from", "start", default="check", help="Resume from this stage, with what is in the folder.")
-@click.option("--to", "stop", default="image", help="Stop after this stage: check, quantize, place, emit, image.")
+@click.option(
+    "--from",
+    "start",
+    default="check",
+    shell_complete=completing.stages,
+    help="Resume from this stage, with what is in the folder.",
+)
+@click.option(
+    "--to",
+    "stop",
+    default="image",
+    shell_complete=completing.stages,
+    help="Stop after this stage: check, quantize, place, emit, image.",
+)
 @options.as_json
 def command(
     model: Path | None,
@@ -52,7 +64,7 @@ def command(
     x: Any
     x, labels = (None, None) if samples is None else options.stimulus(samples)
     way: dict[str, Any] = {"dialect": dialect, "dt": dt, "bits": bits, "calibrate": x, "labels": labels, **held}
-    with ui.spinner("building" if samples is None else "calibrating and building", as_json):
+    with ui.doing("building" if samples is None else "calibrating and building"):
         built = pipeline.build(model, target, out, start=start, stop=stop, **way)
     done = pipeline.STAGES[: pipeline.STAGES.index(stop) + 1]
     if as_json:
@@ -79,7 +91,7 @@ def _data(built: Build, done: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _show(built: Build, done: tuple[str, ...], out: Path) -> None:
-    from nirdeploy.proof.report import tables
+    from nirdeploy.proof.report import tables, terms
 
     ui.warn(built.warnings)
     inputs.tell(built.graph)
@@ -98,5 +110,8 @@ def _show(built: Build, done: tuple[str, ...], out: Path) -> None:
         if "cycles_per_step" in built.placement.layout:
             cycles, activity = (built.placement.layout[name] for name in ("cycles_per_step", "activity"))
             ui.say(f"predicted: {cycles:,} cycles per step where {activity:.0%} of all neurons and inputs spike")
-    size = f", image {built.image.total_bytes:,} bytes, {built.image.digest()[:16]}" if "image" in done else ""
+    size = f"; {built.image.total_bytes:,} bytes, {built.image.digest()[:16]}" if "image" in done else ""
     ui.say(f"built for {built.target.name} in {out}: {', '.join(done)}{size}")
+    known = terms.of("populations", built.network.report[0]) if "quantize" in done and built.network.report else {}
+    known |= terms.of("cores", built.placement.cores[0].row()) if "place" in done and built.placement.cores else {}
+    ui.terms(known)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nirdeploy.cli import inputs, options, ui
+from nirdeploy.cli import completing, inputs, options, ui
 
 if TYPE_CHECKING:
     from nirdeploy.graph.check import CheckedGraph
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-t", "--target", shell_complete=options.complete_targets, help="Also check that this target takes it.")
+@click.option("-t", "--target", shell_complete=completing.targets, help="Also check that this target takes it.")
 @options.dialect
 @inputs.asked
 @options.bits()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nirdeploy.cli.units import seconds
+
 
 def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
     """Of :meth:`nirdeploy.targets.backend.Backend.estimate`; none of what a target has no figures of."""
@@ -23,35 +25,28 @@ def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
     if "image_bytes" in figures:
         kind, once = ("images", "once for a batch") if passes else ("image", "once")
         told.append(
-            f"load: {figures['image_bytes']:,} bytes of {kind}, {_time(figures['image_s'])} on the line, {once}"
+            f"load: {figures['image_bytes']:,} bytes of {kind}, {seconds(float(figures['image_s']))} on the line, "
+            f"{once}"
         )
     if "link_us" in figures:
         link, cores = float(figures["link_us"]), float(figures["step_us"])
         pace = "the line sets" if link > cores else "the cores set"
         told.append(
-            f"step: {_time(1e-6 * link)} on the line and {_time(1e-6 * cores)} on the cores for each sample where "
-            f"{activity:.0%} of neurons and inputs spike{', all passes together' if passes else ''}; {pace} the pace"
+            f"step: {seconds(1e-6 * link)} on the line and {seconds(1e-6 * cores)} on the cores for each sample "
+            f"where {activity:.0%} of neurons and inputs spike{', all passes together' if passes else ''}; "
+            f"{pace} the pace"
         )
     return told
 
 
 def _on_board(figures: Mapping[str, float | str]) -> list[str]:
     """Where the board plays the passes from its external memory."""
-    names = ("external_steps", "external_step_us", "play_us", "play_load_us")
-    steps, line, play, load = (float(figures[name]) for name in names)
+    names = ("external_steps", "external_s", "external_step_us", "play_us", "play_load_us")
+    steps, fill, line, play, load = (float(figures[name]) for name in names)
     each = f"{figures['external_step_bytes']:,}"
     return [
         f"external memory: {figures['external_bytes']:,} bytes of images and program go there, "
-        f"{_time(figures['external_s'])} on the line, once; it holds {steps:,.0f} steps of samples beside them",
-        f"board: {_time(1e-6 * play)} for a step of a sample, all passes together, and {each} bytes"
-        f" of it over the line, {_time(1e-6 * line)}; {_time(1e-6 * load)} to load the passes, once for a batch",
+        f"{seconds(fill)} on the line, once; it holds {steps:,.0f} steps of samples beside them",
+        f"board: {seconds(1e-6 * play)} for a step of a sample, all passes together, and {each} bytes"
+        f" of it over the line, {seconds(1e-6 * line)}; {seconds(1e-6 * load)} to load the passes, once for a batch",
     ]
-
-
-def _time(seconds: float | str) -> str:
-    """In the unit that a person would say it in."""
-    seconds = float(seconds)
-    for unit, most, factor in (("us", 1e-3, 1e6), ("ms", 1.0, 1e3), ("s", 600.0, 1.0), ("min", 36000.0, 1 / 60)):
-        if seconds < most:
-            return f"{seconds * factor:,.3g} {unit}"
-    return f"{seconds / 3600:,.3g} h"

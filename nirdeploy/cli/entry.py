@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,7 +20,9 @@ import click
 
 from nirdeploy import __version__
 from nirdeploy.cli import ui
-from nirdeploy.errors import InternalError, NirdeployError, ToolMissing, UsageProblem
+from nirdeploy.cli.groups import Group
+from nirdeploy.cli.watch import WATCH
+from nirdeploy.errors import InternalError, NirdeployError, ToolMissing, UsageProblem, near
 
 _COMMANDS = {
     "export": "A PyTorch module to a NIR file.",
@@ -56,7 +59,7 @@ class _Terminated(BaseException):
     """SIGTERM came; as KeyboardInterrupt, it is not for an ``except Exception``."""
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -93,7 +96,8 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         _end_on_sigterm()
-        result: Any = group.main(arguments, prog_name="nirdeploy", standalone_mode=False)
+        with WATCH.watching("starting"):
+            result: Any = group.main(arguments, prog_name="nirdeploy", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except NirdeployError as error:
@@ -104,8 +108,7 @@ def _run(arguments: list[str]) -> int:
         ui.note(error.format_message())
         return 2
     except click.ClickException as error:
-        hint = f"see 'nirdeploy {arguments[0]} --help'" if arguments and arguments[0] in _COMMANDS else ""
-        return ui.report_error(UsageProblem(error.format_message().rstrip("."), hint=hint), as_json)
+        return ui.report_error(_misused(error), as_json)
     except _Terminated:
         return ui.report_error(_Ended("ended by SIGTERM"), as_json)
     except (click.Abort, KeyboardInterrupt):
@@ -117,6 +120,22 @@ def _run(arguments: list[str]) -> int:
         if os.environ.get("NIRDEPLOY_TRACEBACK"):
             ui.note(traceback.format_exc())
         return ui.report_error(_unexpected(error), as_json)
+
+
+def _misused(error: click.ClickException) -> UsageProblem:
+    """What click refuses, and what was meant where it is a name."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = "nirdeploy" if context is None else context.command_path
+    message, hint = error.format_message().rstrip("."), f"see '{path} --help'"
+    if isinstance(error, click.NoSuchOption):
+        every = [] if context is None else [name for one in context.command.params for name in one.opts]
+        message, found = f"there is no option {error.option_name}", near(error.option_name, every)
+        hint = f"did you mean {found}? {hint}" if found else hint
+    elif isinstance(error, click.BadParameter) and error.param and isinstance(error.param.type, click.Choice):
+        given = re.search(r"'(.*)' is not one of", message)
+        found = near(given[1], map(str, error.param.type.choices)) if given else ""
+        hint = f"did you mean {found!r}? {hint}" if found else hint
+    return UsageProblem(message, hint=hint)
 
 
 class _Interrupted(NirdeployError):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import options, ui
-from nirdeploy.errors import UsageProblem
+from nirdeploy.cli import options, ready, ui, units
+from nirdeploy.errors import UsageProblem, meant_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,7 @@ def command(
             if neurobench:
                 raise UsageProblem("metrics count what happens in every step", hint="leave out --tally")
             run = partial(run, reader=reader, output=output)
-        seen = _of_build(what, target, stimulus, labels_file, run, neurobench, as_json)
+        seen = _of_build(what, target, stimulus, labels_file, run, neurobench, port)
     else:
         seen = _of_record(what, stimulus, labels_file, neurobench)
     found = [
@@ -134,7 +134,7 @@ def _of_build(
     labels_file: Path | None,
     run: Callable[..., SpikeRecord | Tally],
     neurobench: bool,
-    quiet: bool,
+    port: str | None,
 ) -> _Seen:
     """Every witness of a build."""
     from nirdeploy import Tally, energy, metrics, pipeline, simulate
@@ -143,9 +143,10 @@ def _of_build(
     if stimulus is None:
         raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {folder} -x STIMULUS.npz [-p PORT]")
     built = pipeline.Build.load(folder, target)
+    ready.to_open(options.port_of(port, built.target), built.target)
     x, beside = options.stimulus(stimulus)
     labels = _labels(beside, labels_file)
-    with ui.spinner("simulating", quiet):
+    with ui.doing("simulating"):
         membranes = with_membrane(built.network) if neurobench else ()
         records: list[Any] = [simulate(built.graph, x, membrane=membranes), simulate(built, x, membrane=membranes)]
     records.append(run(built, x, "all"))
@@ -168,8 +169,10 @@ def _chunks(
     if stimulus is None or not folder.is_dir():
         raise UsageProblem("a build and a stimulus are evaluated chunk by chunk", hint="evaluate BUILD -x STIMULUS.npz")
     built = pipeline.Build.load(folder, target)
+    if who["scheduler"] is None:
+        ready.to_open(options.port_of(asked["port"], built.target), built.target)
     samples = Samples.open(stimulus, None if labels_file is None else options.labels_of(labels_file))
-    with ui.progress("chunks", quiet) as bar:
+    with ui.doing("chunks") as bar:
         how = replace(How.of(**who), on_chunk=bar)
         found = evaluate_build(built, samples, how=how, tally=tally, **asked)
     return found.evaluations, [None if ran is None else priced(built, ran) for ran in found.ran]
@@ -179,7 +182,7 @@ def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neur
     from nirdeploy.records.tally import load
 
     if not path.exists():
-        raise UsageProblem("there is no such build folder or record", where=str(path))
+        raise UsageProblem("there is no such build folder or record", where=str(path), hint=meant_file(path))
     if stimulus is not None:
         raise UsageProblem("a record has its stimulus behind it", hint=f"evaluate {path} --labels LABELS.npy")
     if neurobench:
@@ -189,8 +192,7 @@ def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neur
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
     if file is not None:
-        found: np.ndarray = options.stimulus(file)[0]
-        return found
+        return options.labels_of(file)
     if beside is None:
         raise UsageProblem(
             "there are no labels to evaluate against",
@@ -235,11 +237,18 @@ def _show_energy(source: str, cost: Energy | None) -> None:
 
     if cost is None:
         return
+    sources = list(dict.fromkeys(one.source for one in cost.estimates))
     rows: list[dict[str, object]] = [
-        {"model": one.model, "from": _joules(one.low), "to": _joules(one.high), "source": one.source}
+        {
+            "model": one.model,
+            "energy": units.joules(one.low, one.high),
+            "source": f"[{1 + sources.index(one.source)}]",
+        }
         for one in cost.estimates
     ]
-    ui.show(rows_table(f"{source}: energy per sample, {LABEL} (docs/energy.md says what it is worth)", rows))
+    ui.show(rows_table(f"{source}: energy per sample, {LABEL} (docs/energy.md)", rows))
+    for number, said in enumerate(sources, 1):
+        ui.say(f"[{number}] {said}")
     ui.warn(f"{source}: {warning}" for warning in cost.warnings)
 
 
@@ -249,21 +258,14 @@ def _row(one: Evaluation, cost: Energy | None, top: int) -> dict[str, object]:
         "witness": one.source,
         "samples": len(one.labels),
         "accuracy": _percent(one.accuracy),
-        "95 % interval": f"{_percent(low)} to {_percent(high)}",
+        "95 % interval": f"{100 * low:.1f} to {100 * high:.1f} %",
         **({f"top {top}": _percent(one.top(top))} if top > 1 else {}),
         "steps needed": "" if one.steps_needed is None else one.steps_needed,
         "spikes per sample": f"{sum(one.spikes.values()):,.1f}",
-        "spikes per neuron and step": "" if cost is None else f"{cost.counts.rate:.4f}",
+        "spikes per neuron, step": "" if cost is None else f"{cost.counts.rate:.4f}",
         "operations per sample": "" if one.operations is None else f"{one.operations:,.0f}",
-        "energy per sample, modelled": "" if cost is None else f"{_joules(cost.low)} to {_joules(cost.high)}",
+        "energy per sample": "" if cost is None else units.joules(cost.low, cost.high),
     }
-
-
-def _joules(value: float) -> str:
-    for unit, size in (("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-12:.3g} pJ"
 
 
 def _show_metrics(counted: Sequence[Metrics]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nirdeploy.cli import options, ui
-from nirdeploy.errors import ExportError, UsageProblem
+from nirdeploy.cli import completing, options, ui
+from nirdeploy.errors import ExportError, UsageProblem, meant, meant_file
 
 
 @click.command("export")
@@ -22,11 +23,12 @@ from nirdeploy.errors import ExportError, UsageProblem
     "--from",
     "framework",
     metavar="FRAMEWORK",
+    shell_complete=completing.frameworks,
     help="The net's framework (snntorch, norse, spikingjelly, sinabs, rockpool, spyx): the file will do what the net "
     "does there, resets, delays and time unit included.",
 )
 @click.option("--dt", type=float, help="Seconds per step; else that of the net's neurons.")
-@click.option("--dialect", help="Dialect to record; else that of the net's neurons.")
+@click.option("--dialect", shell_complete=completing.presets, help="Dialect to record; else that of the net's neurons.")
 @options.as_json
 def command(
     source: str,
@@ -41,21 +43,27 @@ def command(
 
     Without --from: layers of torch.nn, nirdeploy's own modules and SpikingJelly's.
     """
-    import torch
-
-    from nirdeploy.exchange import exporter, frontends
-    from nirdeploy.graph import file as nirfile
+    from nirdeploy.exchange import frontends
 
     shape = _shape(input_shape)
-    net = _load(source)
-    step = dt if dt is not None else exporter.own_dt(net)
-    if framework is None:
-        graph = exporter.export_to_nir(net, torch.zeros(shape), out, step, dialect)
-    else:
+    if framework is not None:
+        frontends.check(framework)
         if dialect is not None:
             raise UsageProblem("--from reads the dialect from the net", hint="leave --dialect out")
-        graph = frontends.export_from(framework, net, torch.zeros(shape), dt=dt)
-        nirfile.write(out, graph)
+    with ui.doing("loading PyTorch"):
+        import torch
+
+        from nirdeploy.exchange import exporter
+        from nirdeploy.graph import file as nirfile
+    with ui.doing(f"loading {source}"):
+        net = _load(source)
+    with ui.doing("exporting"):
+        if framework is None:
+            step = dt if dt is not None else exporter.own_dt(net)
+            graph = exporter.export_to_nir(net, torch.zeros(shape), out, step, dialect)
+        else:
+            graph = frontends.export_from(framework, net, torch.zeros(shape), dt=dt)
+            nirfile.write(out, graph)
     kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
     if as_json:
         ui.result("export", {"file": str(out), "nodes": kinds, "edges": [list(edge) for edge in graph.edges]})
@@ -81,15 +89,14 @@ def _load(source: str) -> Any:
     if not colon or not attribute:
         raise UsageProblem(f"{source!r} does not name an attribute", hint="write MODULE.PY:ATTRIBUTE")
     if not path.is_file():
-        raise UsageProblem("there is no such Python file", where=name)
+        raise UsageProblem("there is no such Python file", where=name, hint=meant_file(name))
     module = _import(path)
     if not hasattr(module, attribute):
         nets = [key for key, value in vars(module).items() if isinstance(value, nn.Module)]
-        raise UsageProblem(
-            f"the file has no attribute {attribute!r}",
-            where=name,
-            hint=f"modules in it: {', '.join(nets) or 'none'}; a function without arguments will do too",
-        )
+        calls = [key for key, value in vars(module).items() if isfunction(value) and value.__module__ == path.stem]
+        hint = meant(attribute, [*nets, *calls], "modules in it:", nets)
+        hint += f"; functions, which will do too: {', '.join(calls)}" if calls else ""
+        raise UsageProblem(f"the file has no attribute {attribute!r}", where=name, hint=hint)
     found = getattr(module, attribute)
     if not isinstance(found, nn.Module) and callable(found):
         try:
@@ -97,7 +104,11 @@ def _load(source: str) -> Any:
         except (Exception, SystemExit) as error:  # whatever the user's code raises
             raise _theirs(error, path, f"calling {attribute}()") from error
     if not isinstance(found, nn.Module):
-        raise ExportError(f"{attribute!r} is a {type(found).__name__}, expected a torch.nn.Module", where=name)
+        raise ExportError(
+            f"{attribute!r} is a {type(found).__name__}, expected a torch.nn.Module",
+            where=name,
+            hint="name a module, or a function without arguments that returns one",
+        )
     return found
 
 
@@ -120,4 +131,8 @@ def _import(path: Path) -> Any:
 def _theirs(error: BaseException, path: Path, doing: str) -> ExportError:
     own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == path.resolve()]
     line = f":{own[-1].lineno}" if own else f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-    return ExportError(f"{doing} failed: {type(error).__name__}: {error}", where=f"{path}{line}")
+    return ExportError(
+        f"{doing} failed: {type(error).__name__}: {error}",
+        where=f"{path}{line}",
+        hint="run it in Python first: what is wrong is in that file",
+    )

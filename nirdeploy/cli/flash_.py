@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nirdeploy.cli import options, ui
-from nirdeploy.errors import UsageProblem
+from nirdeploy.cli import completing, options, ready, ui
+from nirdeploy.errors import UsageProblem, meant_file
 
 if TYPE_CHECKING:
     from nirdeploy.device.lab.file import NamedBoard
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Write every section, even if the device holds it already.")
 @click.option("--bitstream", type=click.Path(path_type=Path), help="Load this bitstream into the --board instead.")
 @click.option(
-    "--board", shell_complete=options.complete_targets,
+    "--board", shell_complete=completing.targets,
     help="The board, by its target or by its name in boards.toml; alone: load its own bitstream.",
 )  # fmt: skip
 @click.option("--persistent", is_flag=True, help="Write the bitstream into the --board's flash: it outlives power.")
@@ -44,7 +44,10 @@ def command(
     one that boards.toml calls so, or that --port auto:SERIAL names.
     """
     if (build is None) == (board is None):
-        raise UsageProblem("name either a build folder or a --board (and, if you like, its --bitstream)")
+        raise UsageProblem(
+            "name either a build folder or a --board (and, if you like, its --bitstream)",
+            hint="nirdeploy flash BUILD -p PORT, or nirdeploy flash --board NAME",
+        )
     if board is not None:
         _refuse("goes with a build folder, not with a --board", {"--target": target, "--baud": baud, "--force": force})
         _hardware(board, bitstream, port, persistent, as_json)
@@ -66,8 +69,9 @@ def _network(build: Path, target: str | None, port: str | None, baud: int | None
     built = pipeline.Build.load(build, target)
     if port is None:
         ui.note("no --port is named: this flashes a virtual board, which ends with this command")
+    ready.to_open(port or "virtual", built.target)
     line = options.connect(port or "virtual", built.target, baud, as_json)
-    with line as device, ui.progress("flashing", as_json) as bar:
+    with line as device, ui.doing("flashing") as bar:
         done = flash(built.image, device, bar, force=force)
     rate = done.line_fraction(built.target.serial_board.clock_hz, baud or built.target.serial_board.baud)
     if as_json:
@@ -82,7 +86,7 @@ def _network(build: Path, target: str | None, port: str | None, baud: int | None
 
 
 def _hardware(board: str, file: Path | None, port: str | None, persistent: bool, as_json: bool) -> None:
-    from nirdeploy.backends.fpga.synthesis import flow, loader
+    from nirdeploy.backends.fpga.synthesis import families, flow, loader
     from nirdeploy.device.lab import choose
     from nirdeploy.targets import registry as targets
 
@@ -94,11 +98,13 @@ def _hardware(board: str, file: Path | None, port: str | None, persistent: bool,
     serial = _adapter(port if named is None else named.port, named, target)
     file = file or (named.bitstream if named is not None else None)
     if file is not None and not file.is_file():
-        raise UsageProblem("there is no such bitstream", where=str(file))
+        raise UsageProblem("there is no such bitstream", where=str(file), hint=meant_file(file))
     loader.command(target, file or Path(), persistent=persistent, serial=serial)  # refused before synthesis, not after
     if file is None:
-        with ui.stages(as_json) as say:
-            made = flow.bitstream(target, say)
+        families.of_open_tools(target)
+        ready.to_make_and_load(target)
+        with ui.doing("making the bitstream") as work:
+            made = flow.bitstream(target, work.on)
         file = made.save(Path("bitstreams") / target.name)
     if named is None:
         loader.load(target, file, persistent=persistent, serial=serial)

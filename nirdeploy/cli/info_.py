@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nirdeploy.cli import options, ui
-from nirdeploy.errors import UsageProblem
+from nirdeploy.cli import completing, options, ui
+from nirdeploy.errors import UsageProblem, meant_file
 
 
 @click.command("info")
 @click.argument("path", type=click.Path(path_type=Path), required=False)
-@click.option("-p", "--port", help="Ask the device on this port, or the board of this name.")
+@click.option(
+    "-p", "--port", shell_complete=completing.ports, help="Ask the device on this port, or the board of this name."
+)
 @click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")
 @options.lab
 @options.target
@@ -24,13 +26,17 @@ def command(path: Path | None, port: str | None, baud: int | None, target: str |
     from nirdeploy.proof.report import tables
 
     if (path is None) == (port is None):
-        raise UsageProblem("name either a file or a --port")
+        raise UsageProblem("name either a file or a --port", hint="nirdeploy info BUILD, or nirdeploy info -p PORT")
     say = None if as_json else ui.note
     facts = _device(port, target, baud, say) if port is not None else _path(path)  # type: ignore[arg-type]
     if as_json:
         ui.result("info", facts)
     else:
-        ui.show(tables.facts_table({key.replace("_", " "): value for key, value in facts.items()}))
+        several = {key: value for key, value in facts.items() if isinstance(value, Mapping) and value}
+        ui.show(tables.facts_table({key.replace("_", " "): facts[key] for key in facts if key not in several}))
+        for key, value in several.items():
+            ui.say(f"{key.replace('_', ' ')}:")
+            ui.show(tables.facts_table({f"  {name}": own for name, own in value.items()}))
 
 
 def _device(port: str, target: str | None, baud: int | None, say: Callable[[str], None] | None) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def _path(path: Path) -> dict[str, Any]:
         built = pipeline.Build.load(path)
         return {"kind": "build", **built.manifest()}
     if not path.is_file():
-        raise UsageProblem("there is no such file", where=str(path))
+        raise UsageProblem("there is no such file", where=str(path), hint=meant_file(path))
     with path.open("rb") as file:
         head = file.read(len(MAGIC))
     if head == MAGIC:

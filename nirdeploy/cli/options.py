@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
-from nirdeploy.cli import ui
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.cli import completing, ready, ui
+from nirdeploy.errors import CorruptFile, UsageProblem, meant_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,22 +27,16 @@ SIM = "sim"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from nirdeploy.targets import registry as target
-
-    return [CompletionItem(name) for name in target.names() if name.startswith(incomplete)]
-
-
 def target(function: F) -> F:
     return click.option(
-        "-t", "--target", "target", shell_complete=complete_targets,
+        "-t", "--target", "target", shell_complete=completing.targets,
         help="Target name or path of a .toml file; by default the target marked default.",
     )(function)  # fmt: skip
 
 
 def target_again(function: F) -> F:
     return click.option(
-        "-t", "--target", "target", shell_complete=complete_targets,
+        "-t", "--target", "target", shell_complete=completing.targets,
         help="The .toml file that BUILD was built with, where its templates came with it.",
     )(function)  # fmt: skip
 
@@ -51,7 +44,7 @@ def target_again(function: F) -> F:
 def port(function: F) -> F:
     function = click.option("--baud", type=click.IntRange(min=1), help="Line rate, if not the target's own.")(function)
     return click.option(
-        "-p", "--port",
+        "-p", "--port", shell_complete=completing.ports,
         help="'virtual' (the default where the target has a board), 'sim' (its integer model; else the default), a "
         "board's name (boards.toml, board start), a device path, a pyserial URL, 'auto' or 'auto:SERIAL', or "
         "fault:seed=1,drop=1e-4:PORT.",
@@ -106,7 +99,9 @@ def labels(function: F) -> F:
 
 def dialect(function: F) -> F:
     function = click.option("--dt", type=float, help="Seconds per step.")(function)
-    return click.option("--dialect", help="PRESET[,field=value...]; else the file's own, else 'nir'.")(function)
+    return click.option(
+        "--dialect", shell_complete=completing.presets, help="PRESET[,field=value...]; else the file's own, else 'nir'."
+    )(function)
 
 
 def bits(besides: str = "") -> Callable[[F], F]:
@@ -115,15 +110,36 @@ def bits(besides: str = "") -> Callable[[F], F]:
     return click.option("--bits", help=f"Bits of the weights: {said}. By default the target's.")
 
 
-def out(required: bool = False, default: str | None = None, text: str = "Where to write.") -> Callable[[F], F]:
+def out(
+    required: bool = False, default: str | None = None, text: str = "Where to write.", folder: bool = False
+) -> Callable[[F], F]:
+    """``-o``: a file, or a ``folder``; that it can be written is looked at before anything is done."""
     # A default of None counts as one: then nothing is required.
     given: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}
-    return click.option("-o", "--out", type=click.Path(path_type=Path), required=required, help=text, **given)
+    return click.option("-o", "--out", required=required, help=text, **given, **_place(folder))
+
+
+def written(name: str, text: str, folder: bool = False, metavar: str | None = None) -> Callable[[F], F]:
+    """The same of what is written besides."""
+    return click.option(name, help=text, metavar=metavar, **_place(folder))
+
+
+def _place(folder: bool) -> dict[str, Any]:
+    def looked_at(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None:
+            ready.to_write(path, folder)
+        return path
+
+    return {"type": click.Path(path_type=Path), "callback": looked_at}
 
 
 def probe(function: F) -> F:
     return click.option(
-        "--probe", default="all", show_default=True, help="'all', 'outputs', or names of populations, with commas."
+        "--probe",
+        default="all",
+        show_default=True,
+        shell_complete=completing.populations,
+        help="'all', 'outputs', or names of populations, with commas.",
     )(function)
 
 
@@ -168,7 +184,7 @@ def at_scale(function: F) -> F:
     """Who judges a data set chunk by chunk, and how; see :func:`who`."""
     keep = "What chunks came to stays in this folder: a run that was cut off goes on from there."
     for option in (
-        click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help=keep),
+        written("--keep", keep, folder=True, metavar="FOLDER"),
         click.option("--chunk", type=click.IntRange(min=1), help="Samples of a chunk; by default by their size."),
         workers("judge", "by default this process does, all samples at once"),
     ):
@@ -224,7 +240,7 @@ def _prepare_virtual(target: Target, quiet: bool) -> None:
     if not board.is_prepared(target):
         if not quiet:
             ui.note("compiling the virtual board (once per hardware, about half a minute) ...")
-        with ui.spinner("compiling the virtual board", quiet):
+        with ui.doing("compiling the virtual board"):
             board.prepare(target)
 
 
@@ -242,8 +258,8 @@ def measured(
     with connect(port, built.target, baud, quiet) as device:
         if not built.image.passes:
             flash(built.image, device)
-        with ui.running(quiet) as (bar, on_pass):
-            return run(device, x, probe, bar, image=built.image, on_pass=on_pass, say=by_host(quiet))
+        with ui.doing("running") as bar:
+            return run(device, x, probe, bar, image=built.image, on_pass=ui.passes(bar, quiet), say=by_host(quiet))
 
 
 def by_host(quiet: bool) -> Callable[[str], None]:
@@ -278,7 +294,7 @@ def tallied(
     with connect(port, built.target, baud, quiet) as device:
         if not built.image.passes:
             flash(built.image, device)
-        with ui.progress("running", quiet) as bar:
+        with ui.doing("running") as bar:
             return tally(device, x, reads, [name], bar, image=built.image, say=by_host(quiet))
 
 
@@ -287,7 +303,7 @@ def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
     import numpy as np
 
     if not path.is_file():
-        raise UsageProblem(f"there is no such {what} file", where=str(path))
+        raise UsageProblem(f"there is no such {what} file", where=str(path), hint=meant_file(path))
     try:
         loaded = np.load(path, allow_pickle=False)
         return {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}

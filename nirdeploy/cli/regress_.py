@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from nirdeploy.cli import options, ui
+from nirdeploy.cli.groups import Group
 from nirdeploy.errors import UsageProblem
 
 
-@click.group("regress")
+@click.group(cls=Group, name="regress")
 def command() -> None:
     """Goldens: keep a record, compare later runs with it, change it with a reason."""
 
@@ -41,7 +42,7 @@ def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> Non
 )
 @options.allow_silent
 @options.labels
-@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
+@options.written("--junit", "Write JUnit XML.")
 @options.as_json
 def check(
     golden: Path,
@@ -70,11 +71,17 @@ def check(
     else:
         ui.show(tables.verdict_table(regression.verdict))
         for key, (kept, now) in regression.manifest_changes.items():
-            ui.say(f"manifest: {key} was {str(kept)[:40]}, is {str(now)[:40]}")
+            ui.say(f"manifest: {key} {_changed(kept, now)}")
         for which, score in scores.items():
             ui.say(f"accuracy, {which}: {100 * score:.2f} %")
         ui.say(regression.summary())
     return 0 if regression else ui.NOT_EQUAL
+
+
+def _changed(kept: object, now: object) -> str:
+    if kept is None:
+        return f"is new, {str(now)[:40]}"
+    return f"was {str(kept)[:40]}, is {'not told any more' if now is None else str(now)[:40]}"
 
 
 @command.command("update")
@@ -113,5 +120,5 @@ def _tolerance(given: tuple[str, ...]) -> float | dict[str, float]:
             f"cannot read the tolerance {' '.join(given)}", hint="write 0.01, or population=0.01"
         ) from error
     if not all(0 <= value <= 1 for value in values.values()):
-        raise UsageProblem("a tolerance is a fraction between 0 and 1")
+        raise UsageProblem("a tolerance is a fraction between 0 and 1", hint="0.01 is one cell in a hundred")
     return values.get("", values)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import options, ready, ui
 from nirdeploy.errors import UsageProblem
 
 
@@ -59,8 +59,9 @@ def command(
 
     reads = None if tally is None else [read.strip() for read in tally.split(",")]
     built = pipeline.Build.load(build, target)
-    x, labels = options.stimulus(stimulus)
     port = options.port_of(port, built.target)
+    ready.to_open(port, built.target)
+    x, labels = options.stimulus(stimulus)
     if store is not None and (port == options.SIM or not built.image.passes):
         raise UsageProblem(
             "--store keeps what passes give, and there are none: "
@@ -68,7 +69,7 @@ def command(
             hint="leave it out",
         )
     if port == options.SIM:
-        with ui.spinner("simulating", as_json):
+        with ui.doing("simulating"):
             record: Any = simulate(built, x, options.probes(probe))
         record = record if reads is None else Tally.of(record, reads)
         options.write_record("run", record, out, labels, as_json, by=record.source)
@@ -81,8 +82,12 @@ def command(
     with options.connect(port, built.target, baud, as_json) as device:
         if choose.is_virtual(port) and not built.image.passes:
             flash(built.image, device)
-        with ui.running(as_json) as (bar, on_pass):
-            told: dict[str, Any] = {"progress": bar, "on_pass": on_pass, "say": options.by_host(as_json)}
+        with ui.doing("running") as bar:
+            told: dict[str, Any] = {
+                "progress": bar,
+                "on_pass": ui.passes(bar, as_json),
+                "say": options.by_host(as_json),
+            }
             record = how(device, x, probe=options.probes(probe), image=built.image, store=store, **told)
     options.write_record("run", record, out, labels, as_json)
     if store is not None:

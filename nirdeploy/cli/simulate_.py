@@ -50,7 +50,7 @@ def command(
     if what.is_dir() and (integer or exact or dialect or dt is not None):
         raise UsageProblem("a build has its integers and its dialect already", hint="simulate the .nir file instead")
     if integer and exact:
-        raise UsageProblem("--integer and --exact exclude each other")
+        raise UsageProblem("--integer and --exact exclude each other", hint="leave one of them out")
     held = inputs.held(**said)
     if any(value is not None for value in held.values()) and not integer:
         raise UsageProblem(
@@ -61,7 +61,7 @@ def command(
     names = [] if membrane is None else [name.strip() for name in membrane.split(",")]
     chosen = options.probes(probe)
     graph = None if what.is_dir() else check(what, dialect=dialect, dt=dt, **held)
-    with ui.spinner("simulating", as_json):
+    with ui.doing("simulating"):
         if exact and graph is not None:
             record = solution.simulate(graph, x, chosen, membrane=names)
         else:

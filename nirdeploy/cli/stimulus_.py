@@ -60,7 +60,7 @@ def command(
     from nirdeploy.records import store
 
     built = Build.load(build, target)
-    with ui.progress("exercising", as_json) as bar:
+    with ui.doing("exercising") as bar:
 
         def told(_: int, found: Coverage) -> None:
             if bar is not None:

@@ -24,7 +24,7 @@ from nirdeploy.cli import inputs, options, ui
     help="Choose the integers of each trial by these samples, as build does; other samples than the data.",
 )
 @options.workers("measure", "by default one per processor")
-@options.out(required=True, text="Folder of the results; one that was cut off goes on from there.")
+@options.out(required=True, text="Folder of the results; one that was cut off goes on from there.", folder=True)
 @options.dialect
 @inputs.asked
 @options.as_json
@@ -54,10 +54,10 @@ def command(
 
     x, labels = options.stimulus(data)
     if labels_file is not None:
-        labels = options.stimulus(labels_file)[0]
+        labels = options.labels_of(labels_file)
     calibrate, calibrate_labels = (None, None) if samples is None else options.stimulus(samples)
     graph = check(model, dialect=dialect, dt=dt, **inputs.held(**said))
-    with ui.progress("trials", as_json) as bar:
+    with ui.doing("trials") as bar:
         found = sweep(
             graph, x, labels, target, out=out, scheduler=scheduler, workers=workers, on_trial=bar,
             calibrate=calibrate, calibrate_labels=calibrate_labels,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
+import shutil
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+import textwrap
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from nirdeploy.cli.watch import WATCH, Doing
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.records.printable import printable
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from nirdeploy.device.client import Progress
     from nirdeploy.errors import NirdeployError
 
@@ -23,12 +26,20 @@ SCHEMA = 1
 #: Exit code of a verdict that is not equal, or of a regression: a result, told like any other, and no error.
 NOT_EQUAL = 1
 
-_QUIET_S = 10.0  # between two lines of progress where nobody watches
+_WIDTH = 80  # where nobody watches
+_LEAST = 40  # less is no width
+_HANGING = "  "  # before what goes on in another line
+
+
+def width() -> int:
+    """Columns of the terminal, or as many as ``COLUMNS`` says; 80 where there is neither."""
+    return max(_LEAST, shutil.get_terminal_size((_WIDTH, 24)).columns)
 
 
 def note(text: str) -> None:
-    """A line for the person at the terminal."""
-    sys.stderr.write(printable(text) + "\n")
+    """A line for the person at the terminal; in a log it is one line, however long."""
+    WATCH.quiet()
+    sys.stderr.write((_wrapped(text) if sys.stderr.isatty() else printable(text)) + "\n")
 
 
 def warn(warnings: Iterable[str]) -> None:
@@ -38,27 +49,55 @@ def warn(warnings: Iterable[str]) -> None:
 
 
 def say(text: str) -> None:
-    """A line of the result."""
-    sys.stdout.write(printable(text) + "\n")
+    """A line of the result, or several where it is longer than the terminal is wide: between words, and none is cut."""
+    WATCH.quiet()
+    WATCH.has_said = True
+    sys.stdout.write(_wrapped(text) + "\n")
 
 
-def show(renderable: Any) -> None:
-    """A rich table, as wide as it needs to be where nobody watches."""
-    from rich.console import Console
+def show(table: Table) -> None:
+    """A table of the result, as wide as the terminal."""
+    from nirdeploy.cli.grid import drawn
 
-    class Shown(Console):
-        def render_str(self, text: str, **how: Any) -> Any:
-            return super().render_str(printable(text), **how)
+    WATCH.quiet()
+    for line in ([""] if WATCH.has_said and table.show_header else []) + drawn(table, width()):
+        sys.stdout.write(f"{line}\n")
+    WATCH.has_said = True
 
-    width = None if sys.stdout.isatty() else 160
-    console = Shown(width=width, markup=False, emoji=False)  # names come from files: "[/b]" is one
-    with console.capture() as captured:  # rich would turn a closed pipe into exit code 1
-        console.print(renderable)
-    sys.stdout.write(captured.get())
+
+def passes(work: Doing, quiet: bool) -> Progress:
+    """Tells of a run's passes as they begin; that there are passes is said in a log, too."""
+    said = quiet or sys.stderr.isatty()
+
+    def begins(number: int, total: int) -> None:
+        nonlocal said
+        if not said:
+            note(f"pass {number:,} of {total:,} ...")
+            said = True
+        work.on_pass(number, total)
+
+    return begins
+
+
+def terms(known: Mapping[str, str]) -> None:
+    """What words in the tables above mean."""
+    for line in (["terms:"] if known else []) + [f"  {name}: {says}" for name, says in known.items()]:
+        say(line)
+
+
+def _wrapped(text: str) -> str:
+    """In lines of the terminal's width; what is indented stays so."""
+    lines = []
+    for line in printable(text).split("\n"):
+        start = line[: len(line) - len(line.lstrip())]
+        how = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": start + _HANGING}
+        lines += textwrap.wrap(line, width(), initial_indent="", **how) or [""]  # type: ignore[arg-type]
+    return "\n".join(lines)
 
 
 def result(command: str, data: Mapping[str, Any]) -> None:
     """The one JSON object of ``--json``."""
+    WATCH.quiet()
     sys.stdout.write(json.dumps(_plain({"schema": SCHEMA, "command": command, **data}), allow_nan=False) + "\n")
 
 
@@ -68,6 +107,7 @@ def report_error(error: NirdeployError, as_json: bool) -> int:
     One paragraph; several problems of a network on a target stand below it, one in a line.
     """
     if as_json:
+        WATCH.quiet()
         sys.stdout.write(json.dumps({"schema": SCHEMA, "error": error.as_dict()}) + "\n")
     problems = error.problems if isinstance(error, DoesNotFit) else ()
     if len(problems) > 1:
@@ -79,83 +119,10 @@ def report_error(error: NirdeployError, as_json: bool) -> int:
     return error.exit_code
 
 
-@contextlib.contextmanager
-def progress(label: str, quiet: bool = False) -> Iterator[Progress | None]:
-    """A progress bar on stderr; None where nobody watches."""
-    with _bar(label, quiet) as update:
-        yield None if update is None else lambda done, total: update(completed=done, total=total)
-
-
-@contextlib.contextmanager
-def running(quiet: bool = False) -> Iterator[tuple[Progress | None, Progress | None]]:
-    """Progress of a run, and of its passes if it has some: a bar that names the pass under way; where nobody watches, a
-    line now and then."""
-    with _bar("running", quiet) as update:
-        if update is not None:
-            yield (
-                lambda done, total: update(completed=done, total=total),
-                lambda number, total: update(description=_pass(number, total)),
-            )
-        else:
-            yield None, None if quiet else _seldom(lambda number, total: note(f"{_pass(number, total)} ..."))
-
-
-def _pass(number: int, total: int) -> str:
-    return f"pass {number:,} of {total:,}"
-
-
-def _seldom(tell: Progress) -> Progress:
-    """``tell`` of the first call, and of one in every :data:`_QUIET_S`."""
-    last = -math.inf
-
-    def told(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _QUIET_S:
-            last = time.monotonic()
-            tell(done, total)
-
-    return told
-
-
-@contextlib.contextmanager
-def _bar(label: str, quiet: bool) -> Iterator[Callable[..., None] | None]:
-    """What updates a progress bar on stderr; None where nobody watches."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield partial(bar.update, bar.add_task(label, total=None))
-
-
-@contextlib.contextmanager
-def spinner(label: str, quiet: bool = False) -> Iterator[None]:
-    """Something long without a measure of progress."""
-    if quiet or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(label):
-        yield
-
-
-@contextlib.contextmanager
-def stages(quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """Something long in stages: the one under way beside a spinner, or a line each where nobody watches."""
-    if quiet:
-        yield lambda stage: None
-    elif not sys.stderr.isatty():
-        yield lambda stage: note(f"{stage} ...")
-    else:
-        from rich.console import Console
-
-        with Console(stderr=True).status("") as status:
-            yield status.update
+def doing(label: str) -> AbstractContextManager[Doing]:
+    """Something that may take long is under way: a bar on a terminal, else a line now and then
+    (:mod:`nirdeploy.cli.watch`). Call what it gives with how many are done, and of how many."""
+    return WATCH.doing(label)
 
 
 def _plain(value: Any) -> Any:

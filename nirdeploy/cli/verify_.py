@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import options, ready, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ _NOT_LOOKED_AT = {"coverage": "not looked at, of so large a network only where i
 @options.cover("Not equal where the stimulus exercises less of a build's parameters, in percent.")
 @options.labels
 @options.at_scale
-@click.option("--html", type=click.Path(path_type=Path), help="Write the report as one HTML page.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
+@options.written("--html", "Write the report as one HTML page.")
+@options.written("--junit", "Write JUnit XML.")
 @options.as_json
 @click.pass_context
 def command(
@@ -85,6 +85,8 @@ def command(
     if what.is_dir():
         kept = _kept(what, measured, stimulus, port, who)
         built = pipeline.Build.load(what, target)
+        if kept is None and scheduler is None:
+            ready.to_open(options.port_of(port, built.target), built.target)
         if who is not None:
             asked = {"probe": options.probes(probe), "allow_silent": allow_silent, "cover": cover, "bits": cover_bits}
             report = _chunks(built, Path(str(stimulus)), labels, who, as_json, port=port, baud=baud, **asked)
@@ -137,7 +139,7 @@ def _told(report: Report, html: Path | None, junit: Path | None, as_json: bool) 
 
 
 def _show(report: Report, judged: Verdict, as_json: bool) -> None:
-    from nirdeploy.proof.report import tables
+    from nirdeploy.proof.report import tables, terms
 
     if as_json:
         explanation = report.explanation.as_dict() if report.explanation else None
@@ -146,7 +148,8 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
         ui.result("verify", data)
     else:
         for verdict in report.verdicts:
-            ui.show(tables.verdict_table(verdict))
+            if verdict.populations:
+                ui.show(tables.verdict_table(verdict))
         if judged.coverage is not None:
             ui.show(tables.rows_table("coverage", judged.coverage.rows()))
         for line in report.explanation.summary() if report.explanation else ():
@@ -156,6 +159,7 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
         for line in () if judged.cause is None else judged.cause.lines()[1:]:
             ui.say(line)
         ui.say(judged.summary())
+        ui.terms(terms.of("compared", ["cells", *(["coverage"] if judged.coverage else [])]) | terms.of("facts", report.facts))
 
 
 def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, labels: Path | None) -> Any:
@@ -190,7 +194,7 @@ def _witnesses(
     from nirdeploy.proof.scale.parts import NOTHING_MEASURED, Verified
     from nirdeploy.proof.verify import unmeasured
 
-    with ui.spinner("simulating", quiet):
+    with ui.doing("simulating"):
         reference = simulate(built.graph, x, probe)
         quantized = simulate(built, x, probe)
         explanation = explain(built.graph, built.network, x, labels)
@@ -198,7 +202,7 @@ def _witnesses(
         judged, pair = unmeasured(quantized, NOTHING_MEASURED), (reference, quantized)
     else:
         measured = options.measured(built, x, probe, port, baud, quiet) if kept is None else kept
-        with ui.spinner("comparing, and looking for the cause of what differs", quiet):
+        with ui.doing("comparing, and looking for the cause of what differs"):
             judged = verify(quantized, measured, allow_silent=allow_silent, built=built, x=x)
         pair = (quantized, measured)
     right: dict[str, int] = {}
@@ -218,7 +222,7 @@ def _chunks(built: Build, stimulus: Path, labels: Path | None, who: Who, quiet: 
     from nirdeploy.records.samples import Samples
 
     samples = Samples.open(stimulus, None if labels is None else options.labels_of(labels))
-    with ui.progress("chunks", quiet) as bar:
+    with ui.doing("chunks") as bar:
         found = verify_build(built, samples, how=replace(How.of(**who), on_chunk=bar), **asked)
     report = _report(built, found)
     unsaid = {} if found.verdict.coverage is not None else _NOT_LOOKED_AT
@@ -285,7 +289,7 @@ def _covered(
     judged = report.verdicts[0]
     if cover is None and judged.steps * sum(p.size for p in built.network.populations) > ONE_SAMPLE:
         return replace(report, facts={**report.facts, **_NOT_LOOKED_AT})
-    with ui.spinner("looking for what was exercised", quiet):
+    with ui.doing("looking for what was exercised"):
         found = coverage(built, x, probe, bits=bits, numbers=NUMBERS if cover is None else None)
     judged = replace(judged, coverage=found, cover=cover)
     tables = {"Coverage": found.rows(), **report.tables}

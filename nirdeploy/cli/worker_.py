@@ -8,13 +8,19 @@ from typing import NoReturn
 
 import click
 
-from nirdeploy.cli import options
+from nirdeploy.cli import completing, options, ready
+from nirdeploy.cli.watch import WATCH
 from nirdeploy.errors import UsageProblem
 
 
 @click.command("worker")
 @click.argument("scheduler", metavar="tcp://HOST:PORT")
-@click.option("-p", "--port", help="The board that this worker holds, as of other commands; without one it simulates.")
+@click.option(
+    "-p",
+    "--port",
+    shell_complete=completing.ports,
+    help="The board that this worker holds, as of other commands; without one it simulates.",
+)
 @click.option("--processes", type=click.IntRange(min=1), help="Of one without a board; by default one per processor.")
 def command(scheduler: str, port: str | None, processes: int | None) -> NoReturn:
     """Work for the Dask scheduler at tcp://HOST:PORT, until Ctrl-C.
@@ -42,5 +48,7 @@ def command(scheduler: str, port: str | None, processes: int | None) -> NoReturn
         if port == options.SIM:
             raise UsageProblem("'sim' is no board", hint="leave out --port: a worker without a board simulates")
         arguments, added[boards.PORT] = ["--resources", f"{chunk.BOARD}=1"], port
+        ready.to_open(port, None)
     line = starting.command("-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1", "--no-dashboard")
+    WATCH.quiet()
     os.execve(sys.executable, [*line, *arguments], starting.environment(added))

@@ -117,7 +117,10 @@ class Device(Talk):
             payload = image.digest_bytes
         reply = self.request(Kind.COMMIT, payload, patience=image.total_bytes / 4 / _WORDS_PER_SECOND)
         if len(reply) != 2 or reply[0] not in Status._value2member_map_:
-            raise TransferError(f"the device answered COMMIT with {reply.hex() or 'nothing'}, not status and index")
+            raise TransferError(
+                f"the device answered COMMIT with {reply.hex() or 'nothing'}, not status and index",
+                hint="flash again; if it stays so, load the board's bitstream again",
+            )
         return Status(reply[0]), reply[1]
 
     def begin(self, probes: Iterable[tuple[int, int, int, int]]) -> int:
@@ -164,7 +167,11 @@ class Device(Talk):
             raise TransferError("the device holds no valid image", where=doing, hint="flash one first")
         if status is not Status.OK:
             name = status.name.lower().replace("_", " ") if status is not None else f"unknown status {reply[:1].hex()}"
-            raise TransferError(f"the device refused: {name}", where=doing)
+            raise TransferError(
+                f"the device refused: {name}",
+                where=doing,
+                hint="flash again; if it stays so, load the board's bitstream again",
+            )
 
 
 def open_port(

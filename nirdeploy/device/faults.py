@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, fields
 
 from nirdeploy.device.ports import Port
-from nirdeploy.errors import UsageProblem
+from nirdeploy.errors import UsageProblem, meant
 
 PREFIX = "fault:"
 
@@ -29,6 +29,7 @@ def parse(spec: str) -> tuple[Faults, str]:
     settings, colon, port = spec.removeprefix(PREFIX).partition(":")
     known = {field.name: field.type for field in fields(Faults)}
     values: dict[str, float] = {}
+    wrong = [name for name in (one.partition("=")[0] for one in settings.split(",")) if name not in known]
     try:
         for setting in settings.split(","):
             name, _, value = setting.partition("=")
@@ -42,7 +43,7 @@ def parse(spec: str) -> tuple[Faults, str]:
     except ValueError as error:
         raise UsageProblem(
             f"cannot read the fault port {spec!r}: {error}",
-            hint=f"write fault:seed=1,drop=1e-4:PORT; fields: {', '.join(known)}",
+            hint=f"write fault:seed=1,drop=1e-4:PORT; {meant(wrong, known, 'fields:')}",
         ) from error
     return Faults(**values), port  # type: ignore[arg-type]
 

@@ -14,7 +14,7 @@ import serial
 import serial.tools.list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from nirdeploy.errors import PortBusy, PortError, TransferError
+from nirdeploy.errors import PortBusy, PortError, TransferError, near
 from nirdeploy.records import boards, claims, holders
 from nirdeploy.records.claims import Say
 from nirdeploy.records.holders import Holder
@@ -62,7 +62,11 @@ class SerialPort:
         try:
             self._serial.write(data)
         except (serial.SerialException, OSError) as error:
-            raise TransferError(f"the port was lost while writing: {error}", where=self.name) from error
+            raise TransferError(
+                f"the port was lost while writing: {error}",
+                where=self.name,
+                hint="plug the board in again, and run the command again",
+            ) from error
 
     def read(self, timeout: float) -> bytes:
         deadline = time.monotonic() + timeout
@@ -74,7 +78,11 @@ class SerialPort:
                 if time.monotonic() >= deadline:
                     return b""
         except (serial.SerialException, OSError) as error:
-            raise TransferError(f"the port was lost while reading: {error}", where=self.name) from error
+            raise TransferError(
+                f"the port was lost while reading: {error}",
+                where=self.name,
+                hint="plug the board in again, and run the command again",
+            ) from error
 
     def close(self) -> None:
         self._serial.close()
@@ -210,7 +218,11 @@ def _explain(name: str, error: Exception) -> PortError:
 
 def absent(name: str) -> PortError:
     """The error of a port that is not there."""
-    return PortError(f"there is no port {name}", hint=f"ports found: {_there()}; or 'virtual' for the virtual board")
+    found = near(name, [str(port.device) for port in serial.tools.list_ports.comports()])
+    said = f"did you mean {found!r}? " if found else ""
+    return PortError(
+        f"there is no port {name}", hint=f"{said}ports found: {_there()}; or 'virtual' for the virtual board"
+    )
 
 
 def _there() -> str:

@@ -136,6 +136,9 @@ class DeviceStatus:
     def parse(cls, payload: bytes) -> DeviceStatus:
         """Raises :class:`TransferError` on a payload of another size."""
         if len(payload) != _STATUS.size:
-            raise TransferError(f"a STATUS reply has {_STATUS.size} bytes, not {len(payload)}")
+            raise TransferError(
+                f"a STATUS reply has {_STATUS.size} bytes, not {len(payload)}",
+                hint="load the board's bitstream again: it may be another version's",
+            )
         state, failed, bad, cycles, busy, steps, saturations = _STATUS.unpack(payload)
         return cls(state, bad, cycles, busy, steps, saturations, bool(failed & 1))

@@ -66,7 +66,9 @@ def import_from_nir(
         ModelFileError, GraphError, DialectError: as :func:`nirdeploy.graph.check.check`.
     """
     if step_mode not in ("s", "m"):
-        raise UsageProblem(f"step_mode is 's' (one step) or 'm' (many), not {step_mode!r}")
+        raise UsageProblem(
+            f"step_mode is 's' (one step) or 'm' (many), not {step_mode!r}", hint="step_mode='m' takes (T, B, ...)"
+        )
     read = graph if isinstance(graph, nir.NIRGraph) else nirfile.read(graph)
     checked = check(read, dialect=dialect, dt=dt)
     return _Builder(read, checked, dtype, torch.device(device)).build(step_mode)
@@ -119,7 +121,7 @@ class _StepByStep(nn.Module):
             out, state = self.step(now, state)
             outputs.append(out)
         if state is None:
-            raise UsageProblem("there are no steps: the input is empty")
+            raise UsageProblem("there are no steps: the input is empty", hint="give at least one: (T, B, ...)")
         if isinstance(outputs[0], tuple):
             return tuple(torch.stack(each) for each in zip(*outputs, strict=True)), state
         return torch.stack(outputs), state

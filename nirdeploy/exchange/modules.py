@@ -62,7 +62,7 @@ def _many(module: Any, x: torch.Tensor, state: State | None) -> tuple[torch.Tens
         out, state = module.step(now, state)
         outputs.append(out)
     if state is None:
-        raise UsageProblem("there are no steps: the input is empty")
+        raise UsageProblem("there are no steps: the input is empty", hint="give at least one: (T, B, ...)")
     return torch.stack(outputs), state
 
 
@@ -92,7 +92,9 @@ class Neuron(nn.Module):
     ) -> None:
         super().__init__()
         if step_mode not in ("s", "m"):
-            raise UsageProblem(f"step_mode is 's' (one step) or 'm' (many), not {step_mode!r}")
+            raise UsageProblem(
+                f"step_mode is 's' (one step) or 'm' (many), not {step_mode!r}", hint="step_mode='m' takes (T, B, ...)"
+            )
         unknown = set(learn) - set(params)
         if unknown:
             raise UsageProblem(f"a {type(self).__name__} has no parameter {sorted(unknown)} to learn")

@@ -148,7 +148,10 @@ class Chain:
 
     def _onward(self, operator: Operator, shape: tuple[int, ...], node: str) -> Chain:
         if not np.isfinite(operator.weight).all():
-            raise GraphError(f"node {node!r}: the product of the weights up to here overflows")
+            raise GraphError(
+                f"node {node!r}: the product of the weights up to here overflows",
+                hint="the weights are far too large: look at them, and export the network again",
+            )
         return replace(self, operator=operator, shape=shape, nodes=(*self.nodes, node))
 
     def _matrix(self, node: str) -> np.ndarray:

@@ -100,7 +100,10 @@ def _normal_form(graph: FlatGraph, dialect: Dialect, origin: str) -> CheckedGrap
         if isinstance(node, nir.Output) and _is_plain(folding.arriving[name]) and len(graph.into(name)) == 1:
             outputs[name] = folding.arriving[name][0].source
             if outputs[name] in inputs:
-                raise GraphError(f"output {name!r} reads the input {outputs[name]!r} directly: there is no neuron")
+                raise GraphError(
+                    f"output {name!r} reads the input {outputs[name]!r} directly: there is no neuron",
+                    hint="put a population between them, such as a LIF or an LI",
+                )
         elif name in folding.shapes:
             names.append(name)
             outputs |= {name: name} if isinstance(node, nir.Output) else {}
@@ -160,7 +163,10 @@ def _check_kinds(graph: FlatGraph) -> None:
         raise GraphError(f"unsupported node{'s' if len(odd) > 1 else ''}: {', '.join(odd)}", hint=f"supported: {known}")
     for kind in (nir.Input, nir.Output):
         if not any(isinstance(node, kind) for node in graph.nodes.values()):
-            raise GraphError(f"the graph has no {kind.__name__} node")
+            raise GraphError(
+                f"the graph has no {kind.__name__} node",
+                hint="add one at that end of the network, or export it again with 'nirdeploy export'",
+            )
 
 
 def _check_connected(graph: FlatGraph) -> None:
@@ -169,11 +175,17 @@ def _check_connected(graph: FlatGraph) -> None:
         if not isinstance(node, nir.Input) and not into:
             raise GraphError(f"node {name!r} has no edge into it", hint="connect or remove it")
         if isinstance(node, nir.Input) and into:
-            raise GraphError(f"edge {into[0]!r} -> {name!r} leads into an Input")
+            raise GraphError(
+                f"edge {into[0]!r} -> {name!r} leads into an Input",
+                hint="leave the edge out: what is fed back goes to a population, not to an Input",
+            )
         if not isinstance(node, nir.Output) and not out_of:
             raise GraphError(f"node {name!r} leads nowhere", hint="connect or remove it")
         if isinstance(node, nir.Output) and out_of:
-            raise GraphError(f"edge {name!r} -> {out_of[0]!r} leaves an Output")
+            raise GraphError(
+                f"edge {name!r} -> {out_of[0]!r} leaves an Output",
+                hint="let the edge begin at the population that the Output reads",
+            )
 
 
 def _declared_shape(node: nir.Input, name: str) -> tuple[int, ...]:
@@ -184,7 +196,10 @@ def _declared_shape(node: nir.Input, name: str) -> tuple[int, ...]:
         raise GraphError(f"input {name!r} has the shape {text}", hint="give the size of one sample")
     shape = tuple(int(size) for size in declared)
     if math.prod(shape) > _MAX_INPUT:
-        raise GraphError(f"input {name!r} has {math.prod(shape)} neurons, at most {_MAX_INPUT} are read")
+        raise GraphError(
+            f"input {name!r} has {math.prod(shape)} neurons, at most {_MAX_INPUT} are read",
+            hint="make the input smaller, such as by pooling before the network",
+        )
     return shape
 
 
@@ -210,7 +225,10 @@ def _check_ranges(name: str, model: str, params: dict[str, np.ndarray], dialect:
     for key in (key for key in params if key.startswith("tau")):
         tau = float(params[key].min())
         if tau <= 0:
-            raise GraphError(f"node {name!r}: {key} must be positive, found {tau:g}")
+            raise GraphError(
+                f"node {name!r}: {key} must be positive, found {tau:g}",
+                hint="give it the time constant in seconds; a neuron without leak is an IF",
+            )
         if dialect.discretization == "euler" and dialect.dt >= 2 * tau:
             raise GraphError(
                 f"node {name!r}: {key} = {tau:g} s is too short for dt = {dialect.dt:g} s, its state diverges",

@@ -16,7 +16,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout
+from nirdeploy.errors import GraphError, ModelFileError, ModelFileTimeout, meant_file
 from nirdeploy.graph import checksum, primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.records import hdf5, store
@@ -65,11 +65,19 @@ def read_checked(path: Path | str) -> tuple[nir.NIRGraph, bool]:
     if list(tree) == ["version"]:
         raise _unfinished("there is a version and no group 'node' behind it", str(path))
     if "node" not in tree or not isinstance(tree["node"], dict):
-        raise ModelFileError("the file is HDF5 but holds no NIR graph (no group 'node')", where=str(path))
+        raise ModelFileError(
+            "the file is HDF5 but holds no NIR graph (no group 'node')",
+            where=str(path),
+            hint="export one with 'nirdeploy export' or nir.write",
+        )
     file = _File(str(path))
     graph = _node(tree["node"], "", file)
     if not isinstance(graph, nir.NIRGraph):
-        raise ModelFileError(f"the file's root is a {type(graph).__name__}, expected a NIRGraph", where=str(path))
+        raise ModelFileError(
+            f"the file's root is a {type(graph).__name__}, expected a NIRGraph",
+            where=str(path),
+            hint="write the whole graph: nir.write(path, graph)",
+        )
     try:
         graph, shaped = nirrepair.shapes(graph)
     except GraphError as error:
@@ -117,7 +125,9 @@ def _look_at_version(version: Any, where: str) -> None:
     text = _text(version)
     major = (text or "").partition(".")[0]
     if not major.isascii() or not major.isdigit() or len(major) > 9:
-        raise ModelFileError("the file's NIR version is not a version number", where=where)
+        raise ModelFileError(
+            "the file's NIR version is not a version number", where=where, hint="write it again with the package nir"
+        )
     if int(major) > int(nir.version.partition(".")[0]):
         raise ModelFileError(
             f"the file is of NIR version {int(major)}, this reads up to version {nir.version}",
@@ -129,11 +139,12 @@ def _look_at_version(version: Any, where: str) -> None:
 def _look_at_file(path: Path) -> None:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for its writer
-            raise ModelFileError("this is not a file but a pipe or a device", where=str(path))
+            raise ModelFileError("this is not a file but a pipe or a device", where=str(path), hint="name a .nir file")
         with path.open("rb") as file:
             head = file.read(len(_LFS))
     except OSError as error:
-        raise ModelFileError(f"cannot read the model file: {error.strerror}", where=str(path)) from error
+        hint = meant_file(path) if isinstance(error, FileNotFoundError) else ""
+        raise ModelFileError(f"cannot read the model file: {error.strerror}", where=str(path), hint=hint) from error
     if not head:
         raise ModelFileError("the model file is empty", where=str(path), hint="export the network again")
     if head == _LFS:
@@ -160,7 +171,9 @@ def _tree(flat: dict[str, np.ndarray], where: str) -> Tree:
         for part in parts[:-1]:
             at = at.setdefault(part, {})
             if not isinstance(at, dict):
-                raise ModelFileError(f"{name!r} lies below a dataset", where=where)
+                raise ModelFileError(
+                    f"{name!r} lies below a dataset", where=where, hint="write it again with the package nir"
+                )
         if name.endswith("/"):
             at.setdefault(parts[-1], {})
         else:
@@ -175,7 +188,7 @@ def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
     if kind is None and not name and "nodes" in tree:  # a graph's type is written last
         raise _unfinished("the graph has nodes but no type", file.where)
     if kind is None:
-        raise ModelFileError(f"{label} has no type", where=file.where)
+        raise ModelFileError(f"{label} has no type", where=file.where, hint="write it again with the package nir")
     if kind == _GRAPH:
         return _graph(tree, name, file)
     row = primitives.TABLE.get(kind)
@@ -186,14 +199,26 @@ def _node(tree: Tree, name: str, file: _File) -> nir.NIRNode:
     for key in row.parameters:
         value = tree.get(key)
         if value is None and key in row.needed:
-            raise GraphError(f"{label} ({kind}) has no parameter {key!r}", where=file.where)
+            raise GraphError(
+                f"{label} ({kind}) has no parameter {key!r}",
+                where=file.where,
+                hint="write it again with the package nir",
+            )
         if value is None:
             continue
         if isinstance(value, dict):
-            raise GraphError(f"parameter {key!r} of {label} is a group, expected numbers", where=file.where)
+            raise GraphError(
+                f"parameter {key!r} of {label} is a group, expected numbers",
+                where=file.where,
+                hint="write it again with the package nir",
+            )
         values[key] = _number_or_text(value)
         if isinstance(values[key], np.ndarray) and values[key].dtype.kind not in "biuf":
-            raise GraphError(f"parameter {key!r} of {label} is not numeric", where=file.where)
+            raise GraphError(
+                f"parameter {key!r} of {label} is not numeric",
+                where=file.where,
+                hint="write it again with the package nir",
+            )
     try:
         if row.one_shape:
             values, repairs = nirrepair.parameters(values, row.parameters, f"{label} ({kind})")
@@ -218,12 +243,16 @@ def _graph(tree: Tree, name: str, file: _File) -> nir.NIRGraph:
     children, edges = tree.get("nodes"), tree.get("edges")
     label = f"subgraph {nirrepair.short(name)}" if name else "the graph"
     if not isinstance(children, dict):
-        raise ModelFileError(f"{label} has no nodes", where=file.where)
+        raise ModelFileError(f"{label} has no nodes", where=file.where, hint="write it again with the package nir")
     nodes = {}
     for child, subtree in children.items():
         path = f"{name}.{child}" if name else child
         if not isinstance(subtree, dict):
-            raise ModelFileError(f"node {nirrepair.short(path)} is a dataset, expected a group", where=file.where)
+            raise ModelFileError(
+                f"node {nirrepair.short(path)} is a dataset, expected a group",
+                where=file.where,
+                hint="write it again with the package nir",
+            )
         nodes[child] = _node(subtree, path, file)
     pairs, nodes, nesting = nirrepair.nested(_pairs(edges, label, file.where), nodes, label)
     try:
@@ -241,9 +270,15 @@ def _pairs(edges: Any, label: str, where: str) -> list[tuple[str, str]]:
     if edges is None or (isinstance(edges, np.ndarray) and not edges.size):
         return []
     if isinstance(edges, dict) or edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind != "U":
-        raise ModelFileError(f"the edges of {label} are not pairs of names", where=where)
+        raise ModelFileError(
+            f"the edges of {label} are not pairs of names", where=where, hint="write it again with the package nir"
+        )
     if len(edges) > _MAX_EDGES:
-        raise ModelFileError(f"{label} has {len(edges)} edges, at most {_MAX_EDGES} are read", where=where)
+        raise ModelFileError(
+            f"{label} has {len(edges)} edges, at most {_MAX_EDGES} are read",
+            where=where,
+            hint="leave out what is not needed: a layer's weights are one node, not one for each synapse",
+        )
     return [(str(a), str(b)) for a, b in edges]
 
 

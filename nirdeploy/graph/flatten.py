@@ -7,7 +7,7 @@ from functools import cached_property
 
 import nir
 
-from nirdeploy.errors import GraphError
+from nirdeploy.errors import GraphError, meant
 
 _MAX_DEPTH = 24
 
@@ -68,7 +68,11 @@ def flatten(graph: nir.NIRGraph, where: str = "", *, doors: bool = False) -> Fla
 def _inline(graph: nir.NIRGraph, above: tuple[str, ...], flat: FlatGraph, where: str) -> None:
     prefix = "".join(f"{name}." for name in above)
     if len(above) > _MAX_DEPTH:
-        raise GraphError(f"subgraph {prefix[:80]!r} is nested deeper than {_MAX_DEPTH}", where=where)
+        raise GraphError(
+            f"subgraph {prefix[:80]!r} is nested deeper than {_MAX_DEPTH}",
+            where=where,
+            hint="write the graph out, or nest it less deeply",
+        )
     gates: dict[str, tuple[list[str], list[str]]] = {}  # subgraph: its entries, its exits
     for name, node in graph.nodes.items():
         path = prefix + str(name)
@@ -79,7 +83,11 @@ def _inline(graph: nir.NIRGraph, above: tuple[str, ...], flat: FlatGraph, where:
             )
             _inline(node, (*above, str(name)), flat, where)
         elif path in flat.nodes:
-            raise GraphError(f"two nodes are called {path!r} once the subgraphs are written out", where=where)
+            raise GraphError(
+                f"two nodes are called {path!r} once the subgraphs are written out",
+                where=where,
+                hint="give one of them another name",
+            )
         else:
             flat.nodes[path] = node
             flat.paths[path] = (*above, str(name))
@@ -116,5 +124,5 @@ def _end(
     raise GraphError(
         f"{edge} names the node {end!r}, which does not exist",
         where=where,
-        hint=f"nodes: {', '.join(nodes)}"[:300],
+        hint=meant(end, nodes, "nodes:")[:300],
     )

@@ -113,7 +113,10 @@ class Folding:
                     for chain in there:
                         _add(parts, begins + chain.delay, _through(chain, values).reshape(out_shape))
             if not all(np.isfinite(values).all() for values in parts.values()):
-                raise GraphError(f"node {name!r}: the sum of the biases up to here overflows")
+                raise GraphError(
+                    f"node {name!r}: the sum of the biases up to here overflows",
+                    hint="the biases are far too large: look at them, and export the network again",
+                )
             leaving[name] = parts
         return leaving
 

@@ -65,7 +65,10 @@ class Inference:
         for name, node in self.nodes.items():
             found = set(self.arriving[name].values())
             if len(found) > 1:
-                raise GraphError(f"node {name!r} receives inputs of shapes {sorted(found)}, expected one")
+                raise GraphError(
+                    f"node {name!r} receives inputs of shapes {sorted(found)}, expected one",
+                    hint="let all of them give the same shape, or insert a Flatten",
+                )
             if found:
                 row = primitives.known(node)
                 row.rule.gives(node, found.pop(), name, next(iter(self.arriving[name])))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import UsageProblem
+from nirdeploy.errors import UsageProblem, meant
 from nirdeploy.records.inputs import MAX_BITS, InputEncoding, outward
 
 Range = tuple[float, float]
@@ -55,7 +55,7 @@ def _by_name(given: Any, names: Sequence[str]) -> dict[str, Any]:
         return dict.fromkeys(names, given)
     if unknown := sorted(set(given) - set(names)):
         raise UsageProblem(
-            f"there is no input {', '.join(map(repr, unknown))}", hint=f"the network's inputs: {', '.join(names)}"
+            f"there is no input {', '.join(map(repr, unknown))}", hint=meant(unknown, names, "the network's inputs:")
         )
     return dict(given)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import nir
 
-from nirdeploy.errors import GraphError, UnknownPopulation, UsageProblem
+from nirdeploy.errors import GraphError, UnknownPopulation, UsageProblem, meant
 from nirdeploy.graph.checked import CheckedGraph
 
 #: Bits for all populations, or by name: of a population, or of a node whose weights lead into it.
@@ -41,13 +41,13 @@ def with_bits(graph: CheckedGraph, bits: Widths) -> CheckedGraph:
 def _by_population(graph: CheckedGraph, bits: Mapping[str, int]) -> dict[str, int]:
     asked: dict[str, int] = {}
     for name, own in bits.items():
-        meant = targets(graph, name)
-        if not meant:
+        into = targets(graph, name)
+        if not into:
             raise UnknownPopulation(
                 f"there is no population {name!r} with weights, and no node of weights by that name",
-                hint=f"there are {', '.join(named(graph))}",
+                hint=meant(name, _names(graph), "there are", named(graph)),
             )
-        for population in meant:
+        for population in into:
             if asked.setdefault(population, own) != own:
                 raise UsageProblem(
                     f"the weights into {population!r} are to have {asked[population]} bits and {own} bits",
@@ -70,6 +70,10 @@ def named(graph: CheckedGraph) -> list[str]:
     for p in graph.projections:
         found.setdefault(p.target, []).extend(p.nodes)
     return [f"{name} ({', '.join(nodes)})" if nodes else name for name, nodes in found.items()]
+
+
+def _names(graph: CheckedGraph) -> list[str]:
+    return [name for p in graph.projections for name in (p.target, *p.nodes)]
 
 
 def of_node(node: nir.NIRNode, name: str) -> int | None:

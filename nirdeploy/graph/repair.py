@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import nir
 import numpy as np
 
-from nirdeploy.errors import GraphError
+from nirdeploy.errors import GraphError, near
 from nirdeploy.graph import primitives
 from nirdeploy.graph.flatten import flatten
 from nirdeploy.graph.inference import Inference
@@ -80,10 +80,11 @@ def edges(pairs: list[Edge], nodes: Mapping[str, nir.NIRNode], label: str) -> tu
             missing = []
     if missing:
         a, b = next(pair for pair in pairs if missing[0] in pair)
+        meant = f"did you mean {short(one)}? " if (one := near(missing[0], nodes)) else ""
         raise GraphError(
             f"edge {short(a)} -> {short(b)} names the node {short(missing[0])}, which does not exist"
             + ("" if label == "the graph" else f" in {label}"),
-            hint=f"nodes: {', '.join(short(name) for name in islice(nodes, 50))}"[:300],
+            hint=(meant + f"nodes: {', '.join(short(name) for name in islice(nodes, 50))}")[:300],
         )
     times = Counter(pairs)
     repairs += [

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
+from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem, meant
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.energy.events import operations
 from nirdeploy.records.brief import brief
@@ -159,12 +159,15 @@ def evaluate(
         return _of_tally(record, labels, reader, name)
     if name not in record.spikes and name not in record.membrane:
         raise UnknownPopulation(
-            f"the record holds no population {name!r}", hint=f"it holds {', '.join([*record.spikes, *record.membrane])}"
+            f"the record holds no population {name!r}", hint=meant(name, [*record.spikes, *record.membrane], "it holds")
         )
     labels = class_numbers(labels, record.samples, record.steps)
     aligned = record.aligned()
     if not (labels.size and aligned.steps):
-        raise InputShapeError("there is nothing to read: the record has no samples or no steps")
+        raise InputShapeError(
+            "there is nothing to read: the record has no samples or no steps",
+            hint="run a stimulus of at least one sample and one step",
+        )
     chosen = reader or ("count" if name in record.spikes else "sum")
     scores = _scores(aligned, name, chosen)
     _check_classes(labels, scores, name)
@@ -179,14 +182,16 @@ def _of_tally(tally: Tally, labels: np.ndarray, reader: str | None, name: str) -
     reads = [read for read, held in tally.values.items() if name in held]
     if not reads:
         raise UnknownPopulation(
-            f"the tally holds no population {name!r}", hint=f"it holds {', '.join(tally.populations)}"
+            f"the tally holds no population {name!r}", hint=meant(name, tally.populations, "it holds")
         )
     labels = class_numbers(labels, tally.samples, tally.steps)
     if not labels.size:
-        raise InputShapeError("there is nothing to read: the tally has no samples")
+        raise InputShapeError(
+            "there is nothing to read: the tally has no samples", hint="run a stimulus of at least one sample"
+        )
     chosen = reader or next((read for read in ("count", "sum") if read in reads), reads[0])
     if chosen not in READERS:
-        raise UsageProblem(f"there is no reader {chosen!r}", hint=f"readers: {', '.join(READERS)}")
+        raise UsageProblem(f"there is no reader {chosen!r}", hint=meant(chosen, READERS, "readers:"))
     if chosen not in reads:
         raise UsageProblem(
             f"the tally does not hold what {chosen!r} reads of {name!r}", hint=f"read it by {', '.join(reads)}"
@@ -239,7 +244,7 @@ def class_numbers(labels: np.ndarray, samples: int, steps: int) -> np.ndarray:
 
 def _scores(record: SpikeRecord, name: str, reader: str) -> np.ndarray:
     if reader not in READERS:
-        raise UsageProblem(f"there is no reader {reader!r}", hint=f"readers: {', '.join(READERS)}")
+        raise UsageProblem(f"there is no reader {reader!r}", hint=meant(reader, READERS, "readers:"))
     of_spikes = reader in _OF_SPIKES
     if name not in (record.spikes if of_spikes else record.membrane):
         held = ", ".join(_OF_SPIKES if name in record.spikes else _OF_MEMBRANES)

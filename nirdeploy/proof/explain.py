@@ -16,6 +16,7 @@ from nirdeploy.graph.check import CheckedGraph, Projection
 from nirdeploy.integers.border import unbordered
 from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
+from nirdeploy.processes import progress
 from nirdeploy.proof.evaluate import accuracy
 from nirdeploy.proof.verdict import Divergence, Verdict
 from nirdeploy.proof.verify import verify
@@ -111,7 +112,7 @@ def explain(
         read = {name: network.takes[name].numbers(q) for name, q in stimulus(x, network.inputs, network.takes).items()}
         record = float_.simulate(graph, read)
         causes.append(Cause("input", _differing(reference, record), score(record)))
-    for rounding in ROUNDINGS:
+    for rounding in progress.each("explaining, roundings", tuple(ROUNDINGS)):
         record = _simulate(graph, network, x, {rounding})
         causes.append(Cause(rounding, _differing(reference, record), score(record)))
     rounded = _simulate(graph, network, read, set(ROUNDINGS))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.errors import CorruptFile, UsageProblem, meant, meant_file
 from nirdeploy.proof.verdict import PopulationVerdict, Verdict
 from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
@@ -106,7 +106,7 @@ def check(
     if isinstance(tolerance, Mapping):
         unknown = sorted(set(tolerance) - set(names))
         if unknown:
-            raise UsageProblem(f"a tolerance names {', '.join(unknown)}", hint=f"populations: {', '.join(names)}")
+            raise UsageProblem(f"a tolerance names {', '.join(unknown)}", hint=meant(unknown, names, "populations:"))
         allowed = dict(tolerance)
     else:
         allowed = dict.fromkeys(names, float(tolerance)) if tolerance else {}
@@ -162,7 +162,8 @@ def load(golden: Path | str) -> SpikeRecord:
     """The golden's record. Raises :class:`CorruptFile`."""
     path = Path(golden)
     if not path.is_file():
-        raise CorruptFile("there is no golden", where=str(path), hint="make one with 'nirdeploy regress record'")
+        hint = f"make one with 'nirdeploy regress record'; {meant_file(path)}"
+        raise CorruptFile("there is no golden", where=str(path), hint=hint)
     return SpikeRecord.load(path)
 
 

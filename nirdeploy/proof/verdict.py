@@ -36,11 +36,15 @@ class Divergence:
     expected: float
     measured: float
 
+    @property
+    def index(self) -> int | tuple[int, ...]:
+        """The neuron as it is said: a number where the population has one dimension."""
+        return self.neuron[0] if len(self.neuron) == 1 else self.neuron
+
     def __str__(self) -> str:
-        index = self.neuron[0] if len(self.neuron) == 1 else self.neuron
         step = "" if self.step is None else f"step {self.step}, "
         return (
-            f"population {self.population!r}, neuron {index}, {step}sample {self.sample}: "
+            f"population {self.population!r}, neuron {self.index}, {step}sample {self.sample}: "
             f"expected {self.expected:g}, measured {self.measured:g}"
         )
 
@@ -231,6 +235,8 @@ class Verdict:
             text = f"{self.measured} differs from {self.expected} in {self.mismatches:,} of {self.cells:,} cells"
             text += f"; first at {self.first_divergence}"
             text += "" if self.cause is None else f"; {self.cause.summary()}"
+        elif not self.populations:
+            text = f"nothing was compared with {self.expected}"
         else:
             compared = f"{self.cells:,} cells compared, 0 differ" if self.cells else "nothing was compared"
             text = f"{self.measured} is not shown to equal {self.expected}: {compared}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import InputShapeError, UnknownPopulation
+from nirdeploy.errors import InputShapeError, UnknownPopulation, meant
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.agreement import disagreements, flaw
 from nirdeploy.proof.causes import search
@@ -124,7 +124,8 @@ def _sample_by_sample(
     if (a.steps, a.samples) != (b.steps, b.samples):
         raise InputShapeError(
             f"the records are of different runs: {a.source} has {a.steps} steps x {a.samples} samples, "
-            f"{b.source} {b.steps} x {b.samples}"
+            f"{b.source} {b.steps} x {b.samples}",
+            hint="compare records of one stimulus",
         )
     _chosen(_whole(a, reads), _whole(b, reads), populations)
     compared: list[PopulationVerdict] = []
@@ -198,7 +199,8 @@ def _chosen(expected: SpikeRecord, measured: SpikeRecord, populations: Sequence[
     if populations is not None:
         unknown = sorted(set(populations) - set(names))
         if unknown:
-            raise UnknownPopulation(f"no record holds {', '.join(unknown)}", hint=f"there are {', '.join(names)}")
+            hint = meant(unknown, names, "populations:")
+            raise UnknownPopulation(f"no record holds {', '.join(unknown)}", hint=hint)
         if not populations:
             raise UnknownPopulation(
                 "nothing to compare: no population is asked for", hint=f"there are {', '.join(names)}"
@@ -230,7 +232,8 @@ def _step_by_step(expected: SpikeRecord, measured: SpikeRecord) -> tuple[SpikeRe
     if (expected.steps, expected.samples) != (measured.steps, measured.samples):
         raise InputShapeError(
             f"the records are of different runs: {expected.source} has {expected.steps} steps x "
-            f"{expected.samples} samples, {measured.source} {measured.steps} x {measured.samples}"
+            f"{expected.samples} samples, {measured.source} {measured.steps} x {measured.samples}",
+            hint="compare records of one stimulus",
         )
     return expected, measured
 
@@ -316,7 +319,7 @@ def _compare(name: str, kind: str, a: SpikeRecord, b: SpikeRecord) -> Population
             f"shape {values.shape[2:]} in {values.shape[0]} steps x {values.shape[1]} samples in {source}"
             for values, source in ((expected, a.source), (measured, b.source))
         )
-        raise InputShapeError(f"population {name!r} has {one}, {other}")
+        raise InputShapeError(f"population {name!r} has {one}, {other}", hint="compare records of one network")
     differs = expected != measured
     first = None
     per_neuron = differs.sum(axis=(0, 1))

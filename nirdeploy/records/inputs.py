@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import InputShapeError
+from nirdeploy.errors import InputShapeError, meant
 
 MAX_BITS = 8
 Border = tuple[tuple[int, int], ...]
@@ -192,10 +192,14 @@ def shaped(x: Any, inputs: Inputs) -> dict[str, np.ndarray]:
     missing = [name for name, _ in inputs if name not in x]
     unknown = sorted(set(x) - {name for name, _ in inputs})
     if missing or unknown:
-        raise InputShapeError(f"inputs missing: {missing}; unknown: {unknown}")
+        hint = meant(unknown, [name for name, _ in inputs], "the network's inputs:")
+        raise InputShapeError(f"inputs missing: {missing}; unknown: {unknown}", hint=hint)
     checked = {name: _one(x[name], name, shape) for name, shape in inputs}
     if len({values.shape[:2] for values in checked.values()}) > 1:
-        raise InputShapeError(f"the inputs differ in steps or batch: { {n: v.shape for n, v in checked.items()} }")
+        raise InputShapeError(
+            f"the inputs differ in steps or batch: { {n: v.shape for n, v in checked.items()} }",
+            hint="give all of them the same steps and samples: (T, B, ...)",
+        )
     return checked
 
 
@@ -211,12 +215,24 @@ def _one(x: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if values.ndim != 2 + len(shape) or values.shape[2:] != shape:
         raise InputShapeError(f"the stimulus has shape {values.shape}, expected {expected}", where=where)
     if 0 in values.shape:
-        raise InputShapeError(f"the stimulus is empty: shape {values.shape}", where=where)
+        raise InputShapeError(
+            f"the stimulus is empty: shape {values.shape}",
+            where=where,
+            hint="give at least one step and one sample: (T, B, ...)",
+        )
     if values.dtype.kind not in "biuf":
-        raise InputShapeError(f"the stimulus must hold finite numbers, this is {values.dtype}", where=where)
+        raise InputShapeError(
+            f"the stimulus must hold finite numbers, this is {values.dtype}",
+            where=where,
+            hint="save it as numbers, such as float32 or uint8",
+        )
     odd = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros((), bool)
     if odd.any():
-        raise InputShapeError(f"the stimulus must hold finite numbers: {_first(values, odd)}", where=where)
+        raise InputShapeError(
+            f"the stimulus must hold finite numbers: {_first(values, odd)}",
+            where=where,
+            hint="look at how it was made: a mean of nothing, or a division by 0",
+        )
     return values
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nirdeploy.errors import CorruptFile
+from nirdeploy.errors import CorruptFile, meant_file
 from nirdeploy.records import hdf5, store
 
 #: Spikes are few: deflate packs zeros by 1,032 at most.
@@ -63,7 +63,7 @@ def write(
 def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, Any]]:
     """Undo :func:`write`: every observable of :data:`KNOWN`. Raises :class:`CorruptFile`."""
     if not path.is_file():
-        raise CorruptFile("there is no such file", where=str(path))
+        raise CorruptFile("there is no such file", where=str(path), hint=meant_file(path))
     try:
         held = hdf5.read(path, _RECORD, "nirdeploy")
     except CorruptFile as error:

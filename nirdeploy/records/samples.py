@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem
+from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem, meant_file
 from nirdeploy.records.brief import brief
 
 LABELS = "labels"
@@ -52,10 +52,15 @@ class _Piece:
             raise InputShapeError(
                 f"the array {short[0]!r} has the shape {self.arrays[short[0]].shape}, expected (T, B, ...)",
                 where=self.where,
+                hint="a batch of one sample is x[:, None]",
             )
         if len({array.shape[:2] for array in self.arrays.values()}) > 1:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
-            raise InputShapeError(f"the arrays differ in steps or samples: {shapes}", where=self.where)
+            raise InputShapeError(
+                f"the arrays differ in steps or samples: {shapes}",
+                where=self.where,
+                hint="give all of them the same steps and samples: (T, B, ...)",
+            )
 
     @property
     def steps(self) -> int:
@@ -80,9 +85,14 @@ class Samples:
                 raise InputShapeError(
                     f"the samples are not as those of {Path(first.where).name}: (steps, ...) of {other}, there {of}",
                     where=piece.where,
+                    hint="put samples of one network into a folder, and others elsewhere",
                 )
             if (piece.labels is None) != (first.labels is None):
-                raise InputShapeError("some of the files have labels and others have none", where=piece.where)
+                raise InputShapeError(
+                    "some of the files have labels and others have none",
+                    where=piece.where,
+                    hint="save 'labels' in all of them, or name all with --labels",
+                )
 
     def __repr__(self) -> str:
         labels = "no labels" if self.labels is None else "labels"
@@ -112,11 +122,15 @@ class Samples:
         if path.is_dir():
             files = sorted(one for one in path.iterdir() if one.suffix in _ENDINGS)
             if not files:
-                raise UsageProblem("the folder holds no .npy or .npz file", where=str(path))
+                raise UsageProblem(
+                    "the folder holds no .npy or .npz file",
+                    where=str(path),
+                    hint="save samples there with numpy.savez, x as (T, B, ...)",
+                )
         elif path.is_file():
             files = [path]
         else:
-            raise UsageProblem("there is no such stimulus file", where=str(path))
+            raise UsageProblem("there is no such stimulus file", where=str(path), hint=meant_file(path))
         return cls([_opened(one) for one in files]).labelled(labels)
 
     def labelled(self, labels: Any) -> Samples:

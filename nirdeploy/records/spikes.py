@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nirdeploy.errors import CorruptFile, UnknownPopulation
+from nirdeploy.errors import CorruptFile, UnknownPopulation, meant
 from nirdeploy.records import nirdata, store
 from nirdeploy.records.brief import brief, listed
 
@@ -67,7 +67,7 @@ class SpikeRecord:
         if name in self.membrane:
             raise UnknownPopulation(f"population {name!r} does not spike", hint=f"use record.membrane[{name!r}]")
         raise UnknownPopulation(
-            f"the record holds no population {name!r}", hint=f"it holds {', '.join([*self.spikes, *self.membrane])}"
+            f"the record holds no population {name!r}", hint=meant(name, [*self.spikes, *self.membrane], "it holds")
         )
 
     def __eq__(self, other: object) -> bool:
@@ -237,6 +237,6 @@ def select(probe: str | Sequence[str], populations: Sequence[str], outputs: Mapp
     if unknown:
         raise UnknownPopulation(
             f"there is no population {', '.join(map(repr, unknown))} to probe",
-            hint=f"populations: {', '.join(populations)}; or 'all', 'outputs'",
+            hint=meant(unknown, [*populations, "all", "outputs"], "populations:"),
         )
     return tuple(name for name in populations if name in wanted)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.errors import CorruptFile, UsageProblem, meant
 from nirdeploy.records import nirdata
 from nirdeploy.records.brief import brief, listed
 from nirdeploy.records.spikes import SpikeRecord, counts
@@ -141,6 +141,7 @@ def load(path: Path | str) -> SpikeRecord | Tally:
 
 def check(reads: Sequence[str]) -> None:
     """Raises :class:`UsageProblem` where one is none of :data:`READS`, or there are none."""
-    if unknown := [read for read in reads if read not in READS] or not reads:
-        named = ", ".join(map(repr, unknown)) if isinstance(unknown, list) else "none"
-        raise UsageProblem(f"a sample comes to no {named}", hint=f"name of {', '.join(READS)}")
+    unknown = [read for read in reads if read not in READS]
+    if unknown or not reads:
+        named = ", ".join(map(repr, unknown)) or "none"
+        raise UsageProblem(f"a sample comes to no {named}", hint=meant(unknown or "", READS, "reads:"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from nirdeploy.errors import DialectError
+from nirdeploy.errors import DialectError, meant
 
 METADATA_KEY = "nirdeploy_dialect"
 
@@ -146,14 +146,18 @@ def parse(text: str, *, where: str = "") -> Dialect:
         raise DialectError(
             f"unknown dialect {preset[:40]!r}",
             where=where,
-            hint=f"known presets: {', '.join(sorted(PRESETS))}",
+            hint=meant(preset, sorted(PRESETS), "known presets:"),
         )
     dialect = PRESETS[preset]
     for setting in settings:
         name, equals, value = setting.partition("=")
         # ">=" contains an equals sign: partition on the first one leaves "threshold", ">=" whole.
         if not equals:
-            raise DialectError(f"{setting!r} is not field=value", where=where)
+            raise DialectError(
+                f"{setting!r} is not field=value",
+                where=where,
+                hint="write PRESET,field=value, such as nir,reset=subtract",
+            )
         dialect = _with_field(dialect, name.strip(), value.strip(), where)
     return dialect
 
@@ -165,20 +169,28 @@ def _with_field(dialect: Dialect, name: str, value: str, where: str) -> Dialect:
         except ValueError:
             dt = -1.0
         if not 0 < dt < float("inf"):
-            raise DialectError(f"dt must be a positive number of seconds, not {value!r}", where=where)
+            raise DialectError(
+                f"dt must be a positive number of seconds, not {value!r}",
+                where=where,
+                hint="write dt=1e-3 for a millisecond",
+            )
         return replace(dialect, dt=dt)
     if name == "max_spikes":
         if not value.isdecimal() or len(value) > 9:
-            raise DialectError(f"max_spikes must be a whole number (0: no limit), not {value!r}", where=where)
+            raise DialectError(
+                f"max_spikes must be a whole number (0: no limit), not {value!r}",
+                where=where,
+                hint="write max_spikes=4, or 0 for no limit",
+            )
         return replace(dialect, max_spikes=int(value))
     if name not in _ALLOWED:
-        known = ", ".join(["dt", "max_spikes", *_ALLOWED])
-        raise DialectError(f"a dialect has no field {name!r}", where=where, hint=f"fields: {known}")
+        hint = meant(name, ["dt", "max_spikes", *_ALLOWED], "fields:")
+        raise DialectError(f"a dialect has no field {name!r}", where=where, hint=hint)
     if _ALLOWED[name] == ("true", "false"):
         value = value.lower()
     if value not in _ALLOWED[name]:
         raise DialectError(
-            f"{name}={value!r} is not allowed", where=where, hint=f"allowed: {', '.join(_ALLOWED[name])}"
+            f"{name}={value!r} is not allowed", where=where, hint=meant(value, _ALLOWED[name], "allowed:")
         )
     chosen: Any = value == "true" if _ALLOWED[name] == ("true", "false") else value
     return replace(dialect, **{name: chosen})

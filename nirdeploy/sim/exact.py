@@ -15,6 +15,7 @@ import numpy as np
 
 from nirdeploy.errors import GraphError
 from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.processes import progress
 from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import neuron
 from nirdeploy.sim.float_ import delayed
@@ -58,7 +59,7 @@ def solve(
     signals = {name: values.reshape(time, batch, -1) for name, values in stimulus.items()}
     traces: dict[str, np.ndarray] = {}
     crossings: dict[str, Crossings] = {}
-    for name in names:
+    for name in progress.each("exact model, populations", names):
         population = graph.population(name)
         current = np.broadcast_to(population.bias.ravel(), (time, batch, population.size)).copy()
         for step, late in population.late_bias.items():
@@ -91,7 +92,10 @@ def _check(graph: CheckedGraph, names: list[str]) -> None:
     order = [p.name for p in graph.populations]
     for p in graph.projections:
         if order.index(p.source) >= order.index(p.target):
-            raise GraphError(f"no exact solution with the recurrent projection {p.source!r} -> {p.target!r}")
+            raise GraphError(
+                f"no exact solution with the recurrent projection {p.source!r} -> {p.target!r}",
+                hint="simulate it in steps: leave --exact out",
+            )
 
 
 def _population(

@@ -11,6 +11,7 @@ import numpy as np
 
 from nirdeploy.errors import GraphError
 from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.processes import progress
 from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics import order as recurrence
@@ -133,7 +134,8 @@ def run(
     trace = Trace(signals, empty(membrane), empty(compared))
     sources = {name: [p.source for p in own.incoming] for name, own in made_of.items()}
     # What lies on no cycle runs population by population: its whole input is known before its first step.
-    for together in recurrence.components([p.name for p in graph.populations], sources):
+    order = list(recurrence.components([p.name for p in graph.populations], sources))
+    for together in progress.each("float model, populations", order):
         if together[0] in made_of:
             parts_of = {name: made_of[name] for name in together}
             for name, own in parts_of.items():

@@ -16,6 +16,7 @@ import numpy as np
 from nirdeploy.integers.dynamics import Dynamics
 from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
 from nirdeploy.integers.rounding import decayed, shifted
+from nirdeploy.processes import progress
 from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.sim.dynamics import dynamics_of
@@ -169,7 +170,8 @@ def _run(
     entered = Signals({name: values.reshape(time, batch, -1) for name, values in stimulus.items()})
     trace = _Trace(entered, {}, [])
     sources = {p.name: [q.source for q in network.into(p.name)] for p in network.populations}
-    for together in recurrence.components([*stimulus, *sources], sources):
+    order = list(recurrence.components([*stimulus, *sources], sources))
+    for together in progress.each("integer model, populations", order):
         if together[0] in stimulus:
             continue
         if dynamics is not None:

@@ -250,7 +250,9 @@ class Image:
         try:
             return cls.parse(path.read_bytes(), where=str(path))
         except OSError as error:
-            raise CorruptFile(f"cannot read the image: {error.strerror}", where=str(path)) from error
+            raise CorruptFile(
+                f"cannot read the image: {error.strerror}", where=str(path), hint="name an image.ndi of a build folder"
+            ) from error
 
     @classmethod
     def parse(cls, blob: bytes, *, where: str = "image") -> Image:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import importlib.util
+import pkgutil
 import sys
 import tomllib
 from importlib.metadata import EntryPoint, entry_points
@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import create_model, model_validator
 
-from nirdeploy.errors import TargetFileError, UnknownTarget
+from nirdeploy.errors import TargetFileError, UnknownTarget, meant, meant_file
 from nirdeploy.targets.backend import Backend
 from nirdeploy.targets.resources import targets_dir
 from nirdeploy.targets.tables import Target, validated
@@ -48,18 +48,17 @@ def load(name_or_path: str | Path | Target | None = None) -> Target:
     text = str(default() if name_or_path is None else name_or_path)
     path = Path(text) if text.endswith(".toml") else targets_dir() / f"{text}.toml"
     if not text.endswith(".toml") and text not in names():
-        near = difflib.get_close_matches(text, names(), 1)
-        raise UnknownTarget(
-            f"there is no target {text!r}",
-            hint=(f"did you mean {near[0]!r}? " if near else "")
-            + f"targets: {', '.join(names())}, or a path to a .toml file",
-        )
+        hint = meant(text, names(), "or name the path of a .toml file; targets:")
+        raise UnknownTarget(f"there is no target {text!r}", hint=hint)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UnknownTarget(f"cannot read the target file: {error.strerror}", where=str(path)) from error
+        hint = meant_file(path) if isinstance(error, FileNotFoundError) else ""
+        raise UnknownTarget(f"cannot read the target file: {error.strerror}", where=str(path), hint=hint) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TargetFileError(f"not valid TOML: {error}", where=str(path)) from error
+        raise TargetFileError(
+            f"not valid TOML: {error}", where=str(path), hint="compare with one of nirdeploy's own target files"
+        ) from error
     home = None if path.parent == targets_dir() else path.parent.resolve()
     found = validate({**data, "home": home and str(home), "own_templates": False, "name": path.stem}, where=str(path))
     return found.model_copy(update={"own_templates": home is not None and (home / found.templates).is_dir()})
@@ -69,7 +68,9 @@ def validate(data: dict[str, Any], where: str) -> Target:
     """A target from what its file says (or from a dump of one). Raises :class:`TargetFileError`."""
     name = data.get("backend")
     if not isinstance(name, str):
-        raise TargetFileError("backend: field required, a string", where=where)
+        raise TargetFileError(
+            "backend: field required, a string", where=where, hint="compare with one of nirdeploy's own target files"
+        )
     backend: Any = type(find_backend(name, where))
     return validated(_schema(backend), data, where)
 
@@ -100,14 +101,19 @@ def find_backend(name: str, where: str) -> Backend:
     elif name.isidentifier() and importlib.util.find_spec(f"nirdeploy.backends.{name}"):
         made = getattr(importlib.import_module(f"nirdeploy.backends.{name}"), "BACKEND", None)
     else:
-        raise TargetFileError(
-            f"there is no backend {name!r}", where=where, hint=f"a plug-in registers its own under {PLUGINS!r}"
-        )
+        hint = f"{meant(name, [*_own(), *plugins], 'backends:')}; a plug-in registers its own under {PLUGINS!r}"
+        raise TargetFileError(f"there is no backend {name!r}", where=where, hint=hint)
     if not (isinstance(made, type) and issubclass(made, Backend) and hasattr(made, "Hardware")):
         raise TargetFileError(
             f"{name!r} is not a backend", where=where, hint="it must name a subclass of Backend that has a Hardware"
         )
     return made()
+
+
+def _own() -> list[str]:
+    """The backends that come with nirdeploy; a family is what its ``BACKEND`` makes it."""
+    home = importlib.import_module("nirdeploy.backends").__path__
+    return sorted(one.name for one in pkgutil.iter_modules(home) if one.ispkg and one.name != "common")
 
 
 @functools.cache

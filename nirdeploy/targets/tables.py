@@ -19,7 +19,7 @@ from pydantic import (
 )
 from typing_extensions import TypeVar
 
-from nirdeploy.errors import TargetFileError, UsageProblem
+from nirdeploy.errors import TargetFileError, UsageProblem, meant
 from nirdeploy.integers import network
 from nirdeploy.records.brief import brief
 
@@ -261,7 +261,9 @@ class Target(Table, Generic[FormatsT, HardwareT]):
         for key, value in changes.items():
             table = next((t for t in ("hardware", "formats", "board") if key in _fields(getattr(self, t))), None)
             if table is None:
-                raise TargetFileError(f"there is no hardware parameter {key!r}", where=self.name)
+                known = [name for one in (self.hardware, self.formats, self.board) for name in _fields(one)]
+                hint = meant(key, known, "parameters:")
+                raise TargetFileError(f"there is no hardware parameter {key!r}", where=self.name, hint=hint)
             data[table][key] = value
         return validated(type(self), data, where=self.name)
 

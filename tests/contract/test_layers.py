@@ -24,6 +24,7 @@ BY_STRING = {
     "proof/report/library.py": "where Plotly's script lies; it is read, not imported",
     "processes/pool.py": "starts itself as a process",
     "cli/entry.py": "a command loads when it is called",
+    "exchange/__init__.py": "public names load when they are used",
     "exchange/frontends/__init__.py": "the framework that the user names",
     "exchange/frontends/spyx_.py": "the framework of the network at hand, which may not be installed",
     "targets/registry.py": "the backend that a target file names",

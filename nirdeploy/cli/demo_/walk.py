@@ -27,6 +27,10 @@ Bar = Callable[[str], AbstractContextManager[Progress | None]]
 Tell = Callable[[str], None]
 
 
+#: The network's file in the folder of the demo.
+MODEL = "digits.nir"
+
+
 @dataclass(frozen=True)
 class DemoResult:
     """What the demo found; ``cycles_per_inference``: cycles in which the cores worked, per image."""
@@ -72,7 +76,7 @@ def run_demo(out: Path, tell: Tell, bar: Bar, *, target: str | None = None, seed
     """
     clock, chosen = _Clock(tell), targets.load(target)
     out.mkdir(parents=True, exist_ok=True)
-    model = out / "digits.nir"
+    model = out / MODEL
     with clock.step("train") as said, bar("training") as progress:
         data = digits.load(seed)
         net = digits.train(data, seed, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import completing, options, ui
 from nirdeploy.cli.doctor_ import boards, ports, tools
 from nirdeploy.cli.doctor_.finding import OK, Finding
 from nirdeploy.errors import PortError
@@ -13,7 +13,7 @@ from nirdeploy.errors import PortError
 @click.command("doctor")
 @click.option("--board", "named", multiple=True, metavar="NAME", help="All that this board needs; may be repeated.")
 @click.option(
-    "-t", "--target", "wanted", multiple=True, shell_complete=options.complete_targets,
+    "-t", "--target", "wanted", multiple=True, shell_complete=completing.targets,
     help="All that this target needs; may be repeated.",
 )  # fmt: skip
 @options.boards
@@ -24,7 +24,7 @@ def command(named: tuple[str, ...], wanted: tuple[str, ...], as_json: bool) -> i
     Without options all is looked at, and only what nothing works without must be there. What --board and --target ask
     for must be there: else the exit code is that of the error that would come (5: a tool, 6: a port, 3: a file).
     """
-    with ui.spinner("looking", as_json):
+    with ui.doing("looking"):
         found = _asked(named, wanted) if named or wanted else _everything()
     found = list(dict.fromkeys(found))  # two boards may need one tool
     failed = [one for one in found if one.fails]

@@ -43,8 +43,13 @@ def one(port: ListPortInfo, targets: Sequence[str] = (), needed: bool = False) -
     """A port: what it is, and whether it may be opened."""
     usb = "" if port.vid is None else f"USB {port.vid:04x}:{port.pid:04x}, serial number {port.serial_number or 'none'}"
     whose = f"may be {' or '.join(targets)}" if targets else ""
-    said = "; ".join(filter(None, [usb or str(port.description), whose]))
+    said = "; ".join(filter(None, [usb or _described(port), whose]))
     return permission(str(port.device), said, needed, port)
+
+
+def _described(port: ListPortInfo) -> str:
+    told = str(port.description or "")
+    return told if told not in ("", "n/a", str(port.device)) else "a serial port, not USB"
 
 
 def permission(device: str, said: str, needed: bool, port: ListPortInfo | None = None) -> Finding:

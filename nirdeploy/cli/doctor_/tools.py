@@ -97,24 +97,29 @@ def bitstreams(needed: bool) -> list[Finding]:
 
 def of_target(target: Target, loads: bool = True) -> list[Finding]:
     """What a target needs: its virtual board, the tools of its chip, and where ``loads``, the loader of its board."""
-    from nirdeploy.backends.fpga.synthesis.families import FAMILIES
-
     if target.board is None:
         said = "no board of ours: its integer model runs here (-p sim), its script where the maker's tools are"
         return [Finding("target", target.name, OK, said)]
     found = [Finding("target", target.name, OK, f"{target.title}, hardware {target.signature.hex()}")]
-    found += virtual_board(True)
-    chosen = target.synthesis
+    found += [*virtual_board(True), *of_bitstream(target)]
+    return [*found, *of_loader(target)] if loads else found
+
+
+def of_bitstream(target: Target) -> list[Finding]:
+    """What makes the bitstream of a target's board."""
+    from nirdeploy.backends.fpga.synthesis.families import FAMILIES
+
+    chosen, why = target.synthesis, f"for bitstreams of {target.name}"
     if chosen is None:
-        return found
+        return []
     if chosen.family in FAMILIES:
-        why = f"for bitstreams of {target.name}"
-        found += [package(one, "bitstreams", why, True) for one in FAMILIES[chosen.family].packages]
-    else:
-        found.append(program(chosen.family, "bitstreams", f"for bitstreams of {target.name}", False, "-version", {}))
-    if loads:
-        found.append(loader(chosen.loader[0], True))
-    return found
+        return [package(one, "bitstreams", why, True) for one in FAMILIES[chosen.family].packages]
+    return [program(chosen.family, "bitstreams", why, False, "-version", {})]
+
+
+def of_loader(target: Target) -> list[Finding]:
+    """What loads a bitstream into a target's board."""
+    return [] if target.synthesis is None else [loader(target.synthesis.loader[0], True)]
 
 
 def loaders(needed: bool) -> list[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from nirdeploy.device import faults, ports
 from nirdeploy.device.lab import file
 from nirdeploy.device.lab.file import NamedBoard
-from nirdeploy.errors import DeviceMismatch, PortError, UsageProblem
+from nirdeploy.errors import DeviceMismatch, PortError, UsageProblem, meant, near
 from nirdeploy.records import boards, claims
 from nirdeploy.records.claims import Claim, Say
 from nirdeploy.targets.tables import Target
@@ -39,12 +38,15 @@ def board(spec: str) -> NamedBoard | None:
         found = NamedBoard(spec, record.port, record.target, None, record.baud)
     if found is None and not Path(spec).exists():  # a port's path from here
         known = [*lab.boards, *named]
-        near = difflib.get_close_matches(spec, known, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        hint += f"boards: {', '.join(known)}" if known else "name a port by its path, 'auto' or 'virtual'"
+        hint = meant(spec, known, "boards:") if known else _unnamed(spec)
         where = str(lab.file) if lab.file else f"no {file.FILE} was found from here up, nor in the user's configuration"
         raise PortError(f"there is no board {spec!r}", where=where, hint=hint)
     return found
+
+
+def _unnamed(spec: str) -> str:
+    found = near(spec, sorted(file.RESERVED))
+    return (f"did you mean {found!r}? " if found else "") + "name a port by its path, 'auto' or 'virtual'"
 
 
 def port(spec: str) -> str:
@@ -109,7 +111,7 @@ def wait() -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise UsageProblem(f"{WAIT}={text} is not a number of seconds")
+        raise UsageProblem(f"{WAIT}={text} is not a number of seconds", hint="such as 30; 0 does not wait")
     return seconds
 
 

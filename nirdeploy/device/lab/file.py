@@ -9,7 +9,6 @@ power.cycle = ["uhubctl", "-l", "1-1", "-p", "2", "-a", "cycle"]   # optional: o
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import stat
@@ -23,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from nirdeploy.device import faults
 from nirdeploy.device.ports import AUTO, serial_of
-from nirdeploy.errors import BoardsFileError, UsageProblem
+from nirdeploy.errors import BoardsFileError, UsageProblem, meant_file, near
 from nirdeploy.targets import registry
 from nirdeploy.targets.tables import Line, Positive, Target
 
@@ -49,7 +48,10 @@ def check_name(text: str) -> str:
     if is_name(text):
         return text
     if text in RESERVED:
-        raise UsageProblem(f"a board cannot be called {text!r}, which means something else where a port is named")
+        raise UsageProblem(
+            f"a board cannot be called {text!r}, which means something else where a port is named",
+            hint="choose another name",
+        )
     raise UsageProblem(f"a board cannot be called {text!r}", hint=f"name it by {NAMES}")
 
 
@@ -134,7 +136,9 @@ def find() -> Path | None:
     if chosen := os.environ.get(VARIABLE):
         if not Path(chosen).is_file():
             raise UsageProblem(
-                "there is no such file of boards", where=chosen, hint=f"--boards and {VARIABLE} name a {FILE}"
+                "there is no such file of boards",
+                where=chosen,
+                hint=f"--boards and {VARIABLE} name a {FILE}; {meant_file(chosen)}",
             )
         return Path(chosen).absolute()
     here = Path.cwd()
@@ -166,12 +170,20 @@ def load() -> Lab:
         return Lab(None, {})
     try:
         if path.stat().st_size > _MOST:
-            raise BoardsFileError(f"the file is larger than {_MOST:,} bytes", where=str(path))
+            raise BoardsFileError(
+                f"the file is larger than {_MOST:,} bytes",
+                where=str(path),
+                hint="it names boards and nothing else (docs/labs.md)",
+            )
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BoardsFileError(f"cannot read the file: {error.strerror}", where=str(path)) from error
+        raise BoardsFileError(
+            f"cannot read the file: {error.strerror}",
+            where=str(path),
+            hint="make it readable, or name another with --boards",
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BoardsFileError(f"not valid TOML: {error}", where=str(path)) from error
+        raise BoardsFileError(f"not valid TOML: {error}", where=str(path), hint="compare with docs/labs.md") from error
     try:
         found = _File.model_validate(data)
     except (ValidationError, UsageProblem) as error:
@@ -204,8 +216,8 @@ def _mistake(item: Any) -> str:
     key, kind = ".".join(place), item["type"]
     if kind == "extra_forbidden":
         known = _KEYS.get(len(place) - 1, ())
-        near = difflib.get_close_matches(place[-1], known, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"only {', '.join(known)}"
+        found = near(place[-1], known)
+        remedy = f"did you mean {found!r}?" if found else f"only {', '.join(known)}"
         return f"{key}: there is no such key, {remedy}"
     if kind == "missing":
         return f"{key}: missing"

@@ -7,11 +7,12 @@ names: none is ever imported here, whoever hands over a net has it.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nir
+from nirdeploy.errors import UsageProblem, meant
 
-from nirdeploy.errors import UsageProblem
+if TYPE_CHECKING:
+    import nir
 
 #: The frameworks, each read by the module of its name with an underscore behind it.
 FRONTENDS = ("snntorch", "norse", "spikingjelly", "sinabs", "rockpool", "spyx")
@@ -30,8 +31,13 @@ def export_from(framework: str, net: Any, example_input: Any, *, dt: float | Non
         UsageProblem: no such framework.
         ExportError: the net does something that no NIR node under any dialect does; names the module.
     """
-    if framework not in FRONTENDS:
-        raise UsageProblem(f"there is no frontend {framework[:40]!r}", hint=f"known: {', '.join(FRONTENDS)}")
+    check(framework)
     module = importlib.import_module(f"{__name__}.{framework}_")
     graph: nir.NIRGraph = module.export(net, example_input, dt)
     return graph
+
+
+def check(framework: str) -> None:
+    """Raises :class:`UsageProblem` where there is no such framework."""
+    if framework not in FRONTENDS:
+        raise UsageProblem(f"there is no framework {framework[:40]!r}", hint=meant(framework, FRONTENDS, "known:"))

@@ -15,6 +15,7 @@ import numpy as np
 
 from nirdeploy.errors import InputShapeError
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.processes import progress
 from nirdeploy.proof.causes import faulty, unrecorded
 from nirdeploy.proof.causes.cause import Cause, Explained
 from nirdeploy.proof.causes.clamped import WORK, Clamped
@@ -91,7 +92,8 @@ class _Search:
             return Cause(0)
         suspects = self.suspects()
         tried: list[tuple[int, Hypothesis]] = []
-        for found in self._final([*self._everywhere(), *self._of(suspects), *self._hidden()]):
+        likely = self._final([*self._everywhere(), *self._of(suspects), *self._hidden()])
+        for found in progress.each("replaying, hypotheses", likely):
             tried.append((self._left(found.fault), found))
         if not any(left == 0 for left, _ in tried):
             more = [

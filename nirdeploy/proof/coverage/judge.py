@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.processes import progress
 from nirdeploy.proof.coverage.faults import WEIGHTS, Site, sites
 from nirdeploy.proof.coverage.replay import Replay
 from nirdeploy.proof.coverage.report import Coverage, InputCoverage, Part, PopulationCoverage
@@ -120,6 +121,7 @@ class Ledger:
         found, largest = 0, max(values.shape[2] for values in signals.values())
         most, many, begin = max(1, _NUMBERS // (steps * largest)), 1, 0
         while begin < batch:  # a few samples first: what they show need not be tried in the others
+            progress.tell("samples", begin, batch)
             many = min(most, many)
             some = {name: values[:, begin : begin + many] for name, values in signals.items()}
             begin, many = begin + many, 2 * many

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -17,7 +18,7 @@ def verdict_table(verdict: Verdict) -> Table:
         table.add_column(column, justify="left" if column in ("population", "what", "first at") else "right")
     for p in verdict.populations:
         spikes = p.kind in ("spikes", "count")
-        first = f"sample {p.first.sample}, neuron {p.first.neuron}" if p.first else ""
+        first = f"sample {p.first.sample}, neuron {p.first.index}" if p.first else ""
         if p.first and p.first.step is not None:
             first = f"step {p.first.step}, {first}"
         if not p.decides:
@@ -47,7 +48,7 @@ def rows_table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
             side: Literal["left", "right"] = "left" if isinstance(rows[0][key], str) else "right"
             table.add_column(key.replace("_", " "), justify=side, no_wrap=number == 0)
         for row in rows:
-            table.add_row(*(_cell(value) for value in row.values()))
+            table.add_row(*(_of(key, value) for key, value in row.items()))
     return table
 
 
@@ -61,7 +62,22 @@ def facts_table(facts: Mapping[str, object]) -> Table:
     return table
 
 
+#: What a figure is where nothing limits it, or nothing is lost.
+_ENDLESS = {"weight_sqnr_db": "exact", "saturation_margin_bits": "no limit"}
+
+
+def _of(key: str, value: object) -> str:
+    return _ENDLESS[key] if key in _ENDLESS and value == math.inf else _cell(value)
+
+
 def _cell(value: object) -> str:
+    """A value as it is read: what is not known says so, and no number stands for it."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "not known"
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_cell(entry)}" for key, entry in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value)) or "none"
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

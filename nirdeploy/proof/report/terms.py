@@ -14,6 +14,7 @@ TERMS: Mapping[str, Mapping[str, str]] = {
     "compared": {
         "cells": "a cell is one neuron in one step of one sample",
         "mismatches": "cells that differ",
+        "coverage": "of how many parameters a fault of one step would have shown in what was compared",
     },
     "populations": {
         "fan in": "signals that lead to one neuron",

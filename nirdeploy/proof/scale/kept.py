@@ -50,4 +50,6 @@ def part_of(blob: bytes) -> Part:
     try:
         return stored.of_parts(meta, arrays)
     except (KeyError, TypeError, ValueError) as error:
-        raise CorruptFile(f"a chunk's result is damaged ({type(error).__name__})") from error
+        raise CorruptFile(
+            f"a chunk's result is damaged ({type(error).__name__})", hint="delete the file: the chunk is judged again"
+        ) from error

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.processes import progress
 from nirdeploy.records import store
 from nirdeploy.records.brief import brief
 from nirdeploy.records.spikes import SpikeRecord
@@ -121,10 +122,10 @@ def calibrated(graph: CheckedGraph, target: Target, task: Task) -> Calibration:
         DoesNotFit: what keeps the graph from the target. InputShapeError, UsageProblem: the samples.
     """
     search = _Search(graph, target, task)
-    for name in search.names:
+    for name in progress.each("choosing weights, populations", search.names):
         search.weights(name)
     for _ in range(_ROUNDS):
-        moved = [search.threshold(name) for name in search.names]
+        moved = [search.threshold(name) for name in progress.each("choosing thresholds, populations", search.names)]
         if not any(moved):
             break
     return search.result()

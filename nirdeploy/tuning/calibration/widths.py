@@ -94,7 +94,9 @@ def within(memory: Memory, graph: CheckedGraph, target: Target, task: Task) -> d
     there = registry.backend_of(target).widths(target)
     if len(there) == 1:
         raise UsageProblem(
-            f"the target has one width, {there[0]} bits: there is nothing to choose", where=f"target {target.name}"
+            f"the target has one width, {there[0]} bits: there is nothing to choose",
+            where=f"target {target.name}",
+            hint="leave --bits auto out, or take a target with several widths",
         )
     sizes = weights_into(graph, rounded(with_bits(graph, there[-1]), target))
     total = sum(sizes.values())

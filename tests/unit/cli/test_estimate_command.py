@@ -17,18 +17,36 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "m.nir"
 
 
-def test_a_table_over_targets(cli: Cli, model: Path) -> None:
+def test_a_line_for_each_target(cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = cli("estimate", model, "--json")
     rows = {row["target"]: row for row in done.json["targets"]}
     assert rows["fpga"]["fits"]
     assert rows["loihi2"]["figures"]["latency_steps"] == 2
     assert not rows["speck2e"]["fits"]
     assert "lif1" in rows["speck2e"]["why"]
+    monkeypatch.setenv("COLUMNS", "80")
     shown = cli("estimate", model).out
     assert "per step, at 0.1 spikes per neuron" in shown
-    assert all(title in shown for title in ("cycles", "us to output", "of the chip", "synaptic events", "link us"))
-    assert all(name in shown for name in rows)  # none is cut short
-    assert "speck2e: node" in shown
+    assert all(title in shown for title in ("step", "energy", "cores", "fullest memory"))
+    lines = shown.splitlines()
+    assert all(len([line for line in lines if line.startswith(f"{name} ")]) == 1 for name in rows)  # none is cut short
+    assert max(len(line) for line in lines if str(model) not in line) <= 80
+    assert "node" not in shown
+    assert f"nirdeploy estimate {model} --why" in " ".join(map(str.strip, lines))
+
+
+def test_reasons_are_said_once_each(cli: Cli, model: Path) -> None:
+    shown = cli("estimate", model, "--why").out
+    assert "speck2e, speck2f:\n  node 'lif1' is a LIF, the chip's neurons are IF" in shown
+    assert shown.count("the chip's neurons are IF") == 1
+    assert "(so too 'lif2')" in shown
+
+
+def test_a_target_in_detail(cli: Cli, model: Path) -> None:
+    shown = cli("estimate", model, "-t", "fpga").out
+    assert all(title in shown for title in ("cycles", "to output", "synaptic events", "step on the line"))
+    assert "what its inputs and outputs take on the serial line" in shown
+    assert "segments: pieces of what a core listens to" in shown  # a term, where it stands
 
 
 def test_what_if(cli: Cli, model: Path) -> None:
@@ -66,7 +84,7 @@ def test_what_the_hardware_takes_of_its_chip(cli: Cli, model: Path) -> None:
     assert cells["multiplier"] == {"name": "multiplier", "used": 7, "available": 8}
     shown = cli("estimate", model, "-t", "fpga-icebreaker").out
     assert "chip, estimated" in shown
-    assert "us to output" in shown
+    assert "to output" in shown
 
 
 def test_what_if_it_were_too_large_for_the_chip(cli: Cli, model: Path) -> None:

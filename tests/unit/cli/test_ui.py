@@ -67,23 +67,21 @@ def test_long_rows_are_not_cut_where_nobody_watches(capsys: pytest.CaptureFixtur
     assert "x" * 120 in capsys.readouterr().out
 
 
-def test_no_progress_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    with ui.progress("running") as bar:
-        assert bar is None
-    with ui.spinner("building"):
-        pass
-    assert capsys.readouterr() == ("", "")
+def test_prose_is_wrapped_between_words_and_keeps_what_it_is_indented_by(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    path = "/a/" + "long/" * 20 + "path"
+    ui.say(f"  wrote {path}, and " + "some words " * 20)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("  ") for line in lines)
+    assert path in "".join(lines)  # what is one word stays one
+    assert all(len(line) <= 60 for line in lines if path not in line)
 
 
-def test_passes_are_said_now_and_then_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    with ui.running() as (bar, on_pass):
-        assert bar is None
-        assert on_pass is not None
-        for number in range(1, 1001):
-            on_pass(number, 1000)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("pass 1 of 1,000 ...\n")
-    assert len(err.splitlines()) < 10
-    with ui.running(quiet=True) as told:
-        assert told == (None, None)
+def test_a_note_is_one_line_where_nobody_watches(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    ui.note("some words " * 20)
+    assert capsys.readouterr().err.count("\n") == 1

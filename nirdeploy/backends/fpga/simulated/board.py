@@ -21,7 +21,7 @@ from typing import Any
 from nirdeploy import processes
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.simulated import verilate
-from nirdeploy.errors import DeviceSilent, InternalError, PortError, ToolMissing
+from nirdeploy.errors import DeviceSilent, InternalError, PortError, ToolMissing, meant
 from nirdeploy.records import boards
 from nirdeploy.records.boards import BoardRecord
 from nirdeploy.targets import registry as targets
@@ -131,7 +131,7 @@ def stop(name: str) -> BoardRecord:
     if board is None:
         raise PortError(
             f"no board named {name!r} runs",
-            hint=f"running: {', '.join(str(board.name) for board in there)}" if there else "none is running",
+            hint=meant(name, [str(board.name) for board in there], "running:") if there else "none is running",
         )
     _end(board, signal.SIGTERM)
     _end(board, signal.SIGKILL)  # one that does not end by itself
@@ -182,7 +182,11 @@ def _port_of(process: subprocess.Popen[bytes], target: FpgaTarget) -> str:
     line = stdout.readline()
     if not line:
         process.kill()
-        raise DeviceSilent("the virtual board did not start", where=f"target {target.name}")
+        raise DeviceSilent(
+            "the virtual board did not start",
+            where=f"target {target.name}",
+            hint="nirdeploy doctor looks at what it needs",
+        )
     return str(line.decode().strip())
 
 

@@ -140,8 +140,14 @@ def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> str:
             command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
         )
     except OSError as error:
-        raise ToolMissing(f"cannot run {Path(command[0]).name}: {error.strerror}") from error
+        raise ToolMissing(
+            f"cannot run {Path(command[0]).name}: {error.strerror}",
+            hint="nirdeploy doctor looks at the compiler; CXX names another",
+        ) from error
     if done.returncode:
         tail = " / ".join((done.stderr or done.stdout).strip().splitlines()[:4])
-        raise ToolMissing(f"{Path(command[0]).name} failed with status {done.returncode}: {tail}")
+        raise ToolMissing(
+            f"{Path(command[0]).name} failed with status {done.returncode}: {tail}",
+            hint="nirdeploy doctor looks at the compiler; CXX names another",
+        )
     return done.stdout + done.stderr

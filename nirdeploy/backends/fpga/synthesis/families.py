@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.errors import TargetFileError, ToolMissing
+from nirdeploy.errors import TargetFileError, ToolMissing, meant
 from nirdeploy.targets.tables import Synthesis
 
 #: A command as module, function in it, and arguments. They run with the board's folder as working directory.
@@ -165,11 +165,16 @@ def synthesis(target: FpgaTarget) -> Synthesis:
     """How a target's board is configured. Raises :class:`TargetFileError` where its file does not say."""
     known = sorted({*FAMILIES, *SCRIPTED})
     if target.synthesis is None:
-        raise TargetFileError("this target has no board that a bitstream is made for", where=f"target {target.name}")
+        raise TargetFileError(
+            "this target has no board that a bitstream is made for",
+            where=f"target {target.name}",
+            hint="choose a target with a board: nirdeploy targets",
+        )
     if target.synthesis.family not in known:
         raise TargetFileError(
-            f"synthesis.family: there is no {target.synthesis.family!r}, only {', '.join(known)}",
+            f"synthesis.family: there is no {target.synthesis.family!r}",
             where=f"target {target.name}",
+            hint=meant(target.synthesis.family, known, "families:"),
         )
     return target.synthesis
 
