@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nirdeploy.device.client import open_device
     from nirdeploy.device.flash import flash
     from nirdeploy.device.run import run, tally
+    from nirdeploy.device.streaming.opening import stream
     from nirdeploy.exchange.exporter import export_to_nir
     from nirdeploy.exchange.frontends import export_from
     from nirdeploy.exchange.importer import import_from_nir
@@ -70,6 +71,7 @@ __all__ = [
     "report",
     "run",
     "simulate",
+    "stream",
     "sweep",
     "tally",
     "verify",
@@ -102,6 +104,7 @@ _HOMES = {
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",
+    "stream": "device.streaming.opening",
     "sweep": "tuning.sweep",
     "tally": "device.run",
     "verify": "proof.scale.verbs",
