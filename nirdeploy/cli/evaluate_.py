@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import events, options, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _SHOWN_CLASSES = 12
 @click.command("evaluate")
 @click.argument("what", type=click.Path(path_type=Path))
 @click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
+@events.asked
 @click.option("--labels", "labels_file", type=click.Path(path_type=Path), help=".npy of class numbers (B,).")
 @options.target_again
 @options.port
@@ -143,7 +144,7 @@ def _of_build(
     if stimulus is None:
         raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {folder} -x STIMULUS.npz [-p PORT]")
     built = pipeline.Build.load(folder, target)
-    x, beside = options.stimulus(stimulus)
+    x, beside = options.stimulus(stimulus, lambda: built.network.inputs)
     labels = _labels(beside, labels_file)
     with ui.spinner("simulating", quiet):
         membranes = with_membrane(built.network) if neurobench else ()
@@ -163,12 +164,12 @@ def _chunks(
     from nirdeploy.proof.energy.modelled import priced
     from nirdeploy.proof.scale.run import How
     from nirdeploy.proof.scale.verbs import evaluate_build
-    from nirdeploy.records.samples import Samples
 
     if stimulus is None or not folder.is_dir():
         raise UsageProblem("a build and a stimulus are evaluated chunk by chunk", hint="evaluate BUILD -x STIMULUS.npz")
     built = pipeline.Build.load(folder, target)
-    samples = Samples.open(stimulus, None if labels_file is None else options.labels_of(labels_file))
+    known = None if labels_file is None else options.labels_of(labels_file)
+    samples = options.samples(stimulus, known, lambda: built.network.inputs)
     with ui.progress("chunks", quiet) as bar:
         how = replace(How.of(**who), on_chunk=bar)
         found = evaluate_build(built, samples, how=how, tally=tally, **asked)
@@ -189,7 +190,7 @@ def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neur
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
     if file is not None:
-        found: np.ndarray = options.stimulus(file)[0]
+        found: np.ndarray = options.labels_of(file)
         return found
     if beside is None:
         raise UsageProblem(

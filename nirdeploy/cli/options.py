@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from nirdeploy.cli import ui
+from nirdeploy.cli import events, ui
 from nirdeploy.errors import CorruptFile, UsageProblem
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nirdeploy.integers.network import Formats
     from nirdeploy.pipeline import Build
     from nirdeploy.proof.scale.run import Who
+    from nirdeploy.records.samples import Samples
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
     from nirdeploy.targets.tables import Target
@@ -302,19 +304,27 @@ def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
 def labels_of(path: Path) -> np.ndarray:
     """The labels of an .npy file, or ``labels`` of an .npz file."""
     arrays = _arrays(path, "labels")
-    found = arrays.get("labels", arrays.get("x") if len(arrays) == 1 else None)
+    found = arrays.get("labels", next(iter(arrays.values())) if len(arrays) == 1 else None)
     if found is None:
         held = ", ".join(arrays) or "nothing"
         raise UsageProblem(f"the file holds no labels, but {held}", where=str(path), hint="save them as 'labels'")
     return found
 
 
-def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
-    """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file."""
+def stimulus(path: Path, inputs: events.Inputs | None = None) -> tuple[Any, np.ndarray | None]:
+    """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file, or of recordings of events.
+
+    ``inputs``: of the network, which a recording has to become one of; see :mod:`nirdeploy.cli.events`.
+    """
     from nirdeploy.proof.evaluate import class_numbers
 
+    if events.is_recording(path):
+        return events.stimulus(path, inputs)
     arrays = _arrays(path, "stimulus")
     labels = arrays.pop("labels", None)
+    if (found := _events(arrays)) is not None:
+        return events.stimulus(found, inputs)
+    events.unused(path)
     if not arrays:
         raise UsageProblem("the stimulus file holds no array", where=str(path), hint="save it as 'x'")
     first: Any = arrays.get("x", next(iter(arrays.values())))
@@ -323,6 +333,52 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
     if "x" in arrays:
         return arrays["x"], labels
     return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), labels
+
+
+def _events(arrays: dict[str, np.ndarray]) -> np.ndarray | None:
+    """Events, where that is what a file holds: a structured array, or arrays t, x, y and p of one length."""
+    import numpy as np
+
+    if len(arrays) == 1 and (only := next(iter(arrays.values()))).dtype.names:
+        return only
+    columns = {name: values for name, values in arrays.items() if name in ("t", "x", "y", "p")}
+    if not {"t", "x"} <= set(columns) or len(columns) < len(arrays):
+        return None
+    if len({values.shape for values in columns.values()}) > 1 or columns["t"].ndim != 1:
+        return None
+    return np.rec.fromarrays(list(columns.values()), names=list(columns))
+
+
+def samples(path: Path, labels: np.ndarray | None, inputs: events.Inputs) -> Samples:
+    """A data set that is read some samples at a time; recordings of events are, all at once."""
+    from nirdeploy.records.samples import Samples
+
+    if not events.is_recording(path):
+        events.unused(path)
+        return Samples.open(path, labels)
+    x, own = events.stimulus(path, inputs)
+    return Samples.of(x, own if labels is None else labels)
+
+
+def stimulus_given(text: str) -> Callable[[F], F]:
+    """The stimulus as an argument, or as ``-x``; the command's function takes it as ``stimulus``."""
+
+    def options(function: F) -> F:
+        @functools.wraps(function)
+        def command(*given: Any, stimulus: Path | None, named: Path | None, **options: Any) -> Any:
+            if (stimulus is None) == (named is None):
+                raise UsageProblem(
+                    "there is no stimulus" if named is None else f"there are two stimuli, {stimulus} and {named}",
+                    hint=f"name one: {text} STIMULUS, or {text} -x STIMULUS",
+                )
+            return function(*given, stimulus=stimulus or named, **options)
+
+        said: Any = click.option(
+            "-x", "--stimulus", "named", type=click.Path(path_type=Path), help="The same as the argument STIMULUS."
+        )(command)
+        return events.asked(click.argument("stimulus", type=click.Path(path_type=Path), required=False)(said))
+
+    return options
 
 
 def write_record(

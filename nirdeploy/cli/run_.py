@@ -14,7 +14,7 @@ from nirdeploy.errors import UsageProblem
 
 @click.command("run")
 @click.argument("build", type=click.Path(path_type=Path))
-@click.argument("stimulus", type=click.Path(path_type=Path))
+@options.stimulus_given("nirdeploy run BUILD")
 @options.target_again
 @options.port
 @options.probe
@@ -44,7 +44,7 @@ def command(
     store: Path | None,
     as_json: bool,
 ) -> None:
-    """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...)) on the flashed BUILD.
+    """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...); or a recording of events) on the flashed BUILD.
 
     The stimulus holds what the inputs of BUILD take: 0 and 1, or numbers of the range or bits that it was built with.
 
@@ -59,7 +59,7 @@ def command(
 
     reads = None if tally is None else [read.strip() for read in tally.split(",")]
     built = pipeline.Build.load(build, target)
-    x, labels = options.stimulus(stimulus)
+    x, labels = options.stimulus(stimulus, lambda: built.network.inputs)
     port = options.port_of(port, built.target)
     if store is not None and (port == options.SIM or not built.image.passes):
         raise UsageProblem(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import options, ui
+from nirdeploy.cli import events, options, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _NOT_LOOKED_AT = {"coverage": "not looked at, of so large a network only where i
 @click.argument("what", type=click.Path(path_type=Path))
 @click.argument("measured", type=click.Path(path_type=Path), required=False)
 @click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
+@events.asked
 @options.target_again
 @options.port
 @options.probe
@@ -88,7 +89,7 @@ def command(
             asked = {"probe": options.probes(probe), "allow_silent": allow_silent, "cover": cover, "bits": cover_bits}
             report = _chunks(built, Path(str(stimulus)), labels, who, as_json, port=port, baud=baud, **asked)
             return _told(report, html, junit, as_json)
-        x, own = options.stimulus(Path(str(stimulus)))
+        x, own = options.stimulus(Path(str(stimulus)), lambda: built.network.inputs)
         known = own if labels is None else options.labels_of(labels)
         report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent, kept)
         report = _covered(report, built, x, options.probes(probe), cover, cover_bits, as_json)
@@ -203,9 +204,9 @@ def _chunks(built: Build, stimulus: Path, labels: Path | None, who: Who, quiet: 
     """All witnesses of a build over a data set, chunk by chunk."""
     from nirdeploy.proof.scale.run import How
     from nirdeploy.proof.scale.verbs import verify_build
-    from nirdeploy.records.samples import Samples
 
-    samples = Samples.open(stimulus, None if labels is None else options.labels_of(labels))
+    known = None if labels is None else options.labels_of(labels)
+    samples = options.samples(stimulus, known, lambda: built.network.inputs)
     with ui.progress("chunks", quiet) as bar:
         found = verify_build(built, samples, how=replace(How.of(**who), on_chunk=bar), **asked)
     report = _report(built, found)

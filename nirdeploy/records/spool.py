@@ -100,7 +100,9 @@ def _meta(head: SpikeRecord) -> dict[str, Any]:
         "kind": _KIND,
         "spikes": {name: list(values.shape[2:]) for name, values in head.spikes.items()},
         "membrane": {name: list(values.shape[2:]) for name, values in head.membrane.items()},
-        "kinds": {name: values.dtype.newbyteorder("<").str for name, values in (*head.spikes.items(), *head.membrane.items())},
+        "kinds": {
+            name: values.dtype.newbyteorder("<").str for name, values in (*head.spikes.items(), *head.membrane.items())
+        },
         "scale": {name: np.asarray(values).ravel().tolist() for name, values in head.scale.items()},
         "source": head.source,
         "dt": head.dt,

@@ -197,7 +197,9 @@ def _compiled(network: IntegerNetwork, together: list[str], trace: Trace, keep: 
 class Definition:
     """Populations that lie on cycles together, by :func:`step`."""
 
-    def __init__(self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray], at: int = 0) -> None:
+    def __init__(
+        self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray], at: int = 0
+    ) -> None:
         """``at``: the step that the signals begin with."""
         self._formats, self._neurons = network.formats, {name: network.neurons(name) for name in together}
         self._entering = {

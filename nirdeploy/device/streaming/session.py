@@ -71,7 +71,8 @@ class StepStream:
         """
         if self._engine.under_way or self._ready:
             raise UsageProblem(
-                "steps that were submitted are under way, and step() would overtake them", hint="collect(wait=True) first"
+                "steps that were submitted are under way, and step() would overtake them",
+                hint="collect(wait=True) first",
             )
         self._take(self._one(x), 1)
         (block,) = self._finished()

@@ -90,7 +90,9 @@ class Grid:
         """The grid of a sensor's pixels in an input. Raises :class:`InputShapeError` where it is none."""
         x, y, *rest = bins.crop or (0, 0)
         if x >= width or y >= height:
-            raise InputShapeError(f"the crop begins at ({x}, {y}), the sensor has {width} x {height} pixels", where=where)
+            raise InputShapeError(
+                f"the crop begins at ({x}, {y}), the sensor has {width} x {height} pixels", where=where
+            )
         w, h = rest or (width - x, height - y)
         window = x, y, min(w, width - x), min(h, height - y)
         seen = -(-window[2] // bins.downsample), -(-window[3] // bins.downsample)
@@ -130,9 +132,7 @@ class Grid:
         return f"{cells}{fits}; {channels}"
 
 
-def _layout(
-    bins: Bins, shape: tuple[int, ...], seen: tuple[int, int], where: str
-) -> tuple[int, tuple[int, int]]:
+def _layout(bins: Bins, shape: tuple[int, ...], seen: tuple[int, int], where: str) -> tuple[int, tuple[int, int]]:
     """Channels, and cells (width, height), of an input of ``shape``."""
     ways = {"channels": (2,), None: (2, 1)}.get(bins.polarity, (1,))
     if len(shape) == 3 and shape[0] in ways:
@@ -170,7 +170,11 @@ class Counted:
     late: int = 0
 
     def __str__(self) -> str:
-        left = {"outside the input": self.outside, "outside the time asked for": self.out_of_time, "too late": self.late}
+        left = {
+            "outside the input": self.outside,
+            "outside the time asked for": self.out_of_time,
+            "too late": self.late,
+        }
         rest = ", ".join(f"{count:,} {why}" for why, count in left.items() if count)
         return f"{self.counted:,} of {self.events:,} events{f' ({rest})' if rest else ''}"
 

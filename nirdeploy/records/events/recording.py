@@ -29,7 +29,12 @@ MOST_EVENTS = 1 << 30
 _CPU_S = 60  # of processor time, for any file; more for a large one
 _BYTES_PER_SECOND = 1 << 20
 _MOST_HEAD = 1 << 10  # bytes
-_FIELDS = {"t": ("t", "ts", "timestamp", "timestamps", "time"), "x": ("x",), "y": ("y",), "p": ("p", "pol", "polarity", "on")}
+_FIELDS = {
+    "t": ("t", "ts", "timestamp", "timestamps", "time"),
+    "x": ("x",),
+    "y": ("y",),
+    "p": ("p", "pol", "polarity", "on"),
+}
 
 
 def is_recording(path: Path | str) -> bool:
@@ -122,7 +127,8 @@ def _structured(events: Any, where: str) -> np.ndarray:
         most = np.iinfo(EVENT[axis]).max
         if values.size and (values.min() < 0 or values.max() > most):
             raise UsageProblem(
-                f"the events' field {name!r} goes from {values.min()} to {values.max()}, expected 0 to {most}", where=where
+                f"the events' field {name!r} goes from {values.min()} to {values.max()}, expected 0 to {most}",
+                where=where,
             )
         found[axis] = values
     return found
