@@ -14,7 +14,7 @@ from nirdeploy.errors import InputShapeError, UsageProblem
 if TYPE_CHECKING:
     import numpy as np
 
-    from nirdeploy.records.events.binning import Bins
+    from nirdeploy.records.events.binning import Binner, Bins
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,6 +93,22 @@ def is_recording(path: Path) -> bool:
     return recording.is_recording(path) or str(path).startswith(_TONIC)
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file's name is one of a recording, which can be read while it is streamed."""
+    from nirdeploy.records.events import recording
+
+    return recording.is_recording(path)
+
+
+def binner(inputs: Any, where: str) -> Binner:
+    """Events that come live, of a sensor whose pixels are the input's cells."""
+    from nirdeploy.records.events.binning import Binner, Grid
+
+    chosen, form = bins(), shape(inputs)
+    assert form is not None
+    return Binner(Grid.live(chosen, form, where), where)
+
+
 def stimulus(source: Any, inputs: Inputs | None) -> tuple[np.ndarray, np.ndarray | None]:
     """A recording, or several, as ``x`` (T, B, *input shape) and, where a data set says them, their labels.
 
@@ -100,18 +116,17 @@ def stimulus(source: Any, inputs: Inputs | None) -> tuple[np.ndarray, np.ndarray
     """
     from nirdeploy.records.events import frames, tonic_
 
-    chosen, shape, size = bins(), _shape(inputs), None
+    chosen, form, size = bins(), None if inputs is None else shape(inputs()), None
     if isinstance(source, Path) and str(source).startswith(_TONIC):
         source, size = tonic_.samples(str(source).removeprefix(_TONIC))
-    found = frames.framed(source, chosen, shape, size)
+    found = frames.framed(source, chosen, form, size)
     ui.note(str(found))
     return found.x, found.labels
 
 
-def _shape(inputs: Inputs | None) -> tuple[int, ...] | None:
-    if inputs is None:
-        return None
-    known = list(inputs())
+def shape(inputs: Any) -> tuple[int, ...]:
+    """Of the one input (name, shape) that there is."""
+    known = list(inputs)
     if len(known) != 1:
         raise InputShapeError(
             f"the network has {len(known)} inputs, and a recording is of one",

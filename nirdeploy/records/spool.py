@@ -30,6 +30,7 @@ class Spool:
 
     def __init__(self, out: Path, file: BinaryIO, row: np.dtype[Any]) -> None:
         self._out, self._file, self._row = out, file, row
+        self._steps = 0
 
     @staticmethod
     def of(out: Path) -> Path:
@@ -58,12 +59,16 @@ class Spool:
         for name, values in (*block.spikes.items(), *block.membrane.items()):
             rows[name] = values
         self._file.write(rows.tobytes())
+        self._steps += len(block)
         self._file.flush()
 
     def finish(self, stats: Mapping[str, float]) -> None:
-        """Make the record of it, and remove the file."""
+        """Make the record of it, if there is a step, and remove the file."""
         self._file.close()
-        rescue(self._out, stats)
+        if self._steps:
+            rescue(self._out, stats)
+        else:
+            self.of(self._out).unlink()
 
 
 def rescue(out: Path, stats: Mapping[str, float] | None = None) -> SpikeRecord:

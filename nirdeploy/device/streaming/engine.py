@@ -47,6 +47,23 @@ class Engine(Protocol):
         """What it took."""
 
 
+def check(image: Image) -> None:
+    """Raises :class:`DoesNotFit` where a device cannot stream it."""
+    if image.passes:
+        raise DoesNotFit(
+            f"the network is played in {len(image.passes)} passes, each of which takes all steps of a sample before the "
+            "next one begins: no step is done before the last one has come",
+            where=f"target {image.target}",
+            hint="build it for a target that holds all of it (nirdeploy estimate), or stream its integer model (-p sim)",
+        )
+    if not image.readouts or not image.inputs:
+        raise DoesNotFit(
+            "nothing of its network can be sent to this target, or read from it, over a port",
+            where=f"target {image.target}",
+            hint="stream its integer model (-p sim)",
+        )
+
+
 class OnDevice:
     """A device that holds the image.
 
@@ -55,14 +72,7 @@ class OnDevice:
     """
 
     def __init__(self, device: Device, image: Image, probed: tuple[str, ...], most: int) -> None:
-        if image.passes:
-            raise DoesNotFit(
-                f"the network is played in {len(image.passes)} passes, each of which needs all steps of a sample at "
-                "once: no step is done before the last one has come",
-                where=f"target {image.target}",
-                hint="build it for a target that holds all of it (nirdeploy estimate), or stream it on its integer model "
-                "(-p sim)",
-            )
+        check(image)
         self._image = image
         self._held = 0 < image.input_words <= device.held_words
         self._readouts = [readout for readout in image.readouts if readout.population in probed]

@@ -48,7 +48,7 @@ class StepStream:
         self._numbers: deque[tuple[int, float]] = deque()  # of steps under way, and when each was taken
         self._latencies: deque[float] = deque(maxlen=_MOST_LATENCIES)
         self._rests = True
-        self._offered = self.dropped = 0
+        self.offered = self.dropped = 0  #: steps, in all and those that were not taken
         self._began = time.monotonic()
         self._ended: float | None = None
 
@@ -115,16 +115,27 @@ class StepStream:
 
         What comes of it is :meth:`collect`'s.
         """
-        held = self._one(x)
+        return self._offer(self._one(x)) == 1
+
+    def offer(self, x: Any) -> int:
+        """The same of several steps, (T, *input shape); how many were taken: where steps are dropped, the first."""
+        return self._offer(self._checked(x))
+
+    def _offer(self, held: Mapping[str, np.ndarray]) -> int:
+        total, at = len(next(iter(held.values()))), 0
         self._come(wait=False)
-        while self._engine.under_way >= self._depth:
-            if self._drops:
-                self.dropped += 1
-                self._offered += 1
-                return False
-            self._come(wait=True)
-        self._take(held, 1)
-        return True
+        while at < total:
+            end = min(at + max(self._depth - self._engine.under_way, 0), total)
+            if end > at:
+                self._take({name: values[at:end] for name, values in held.items()}, end - at)
+                at = end
+            elif self._drops:
+                self.dropped += total - at
+                self.offered += total - at
+                break
+            else:
+                self._come(wait=True)
+        return at
 
     def collect(self, *, wait: bool = False) -> list[Step]:
         """What has come of steps that were submitted, in their order; with ``wait``, of all of them."""
@@ -132,6 +143,11 @@ class StepStream:
             return [one for block in self._finished() for one in self._steps(block)]
         self._come(wait=False)
         return [one for block in self._taken() for one in self._steps(block)]
+
+    def collect_blocks(self, *, wait: bool = False) -> list[Block]:
+        """The same as :meth:`collect`, several steps at once; with ``wait`` of one step at least, if any is under way."""
+        self._come(wait=wait)
+        return self._taken()
 
     @property
     def under_way(self) -> int:
@@ -159,7 +175,7 @@ class StepStream:
         when they were taken to their output here: median, 99 % and longest, in ms (of the last million); of a device how
         often steps were played again (``replays``) and how many in all (``replayed``), of the model its saturations."""
         seconds = max((self._ended or time.monotonic()) - self._began, 1e-9)
-        done = self._offered - self.dropped - len(self._numbers)
+        done = self.offered - self.dropped - len(self._numbers)
         said = {"steps": float(done), "dropped": float(self.dropped), "steps_per_s": done / seconds}
         if self._latencies:
             found = np.percentile(np.array(self._latencies) * 1e3, list(_QUANTILES.values()))
@@ -200,11 +216,11 @@ class StepStream:
     def _take(self, held: Mapping[str, np.ndarray], count: int) -> None:
         """Feed what is checked."""
         now = time.monotonic()
-        self._began = self._began if self._offered else now
+        self._began = self._began if self.offered else now
         self._engine.feed({name: values[:, None] for name, values in held.items()}, rest=self._rests)
         self._rests = False
-        self._numbers.extend((self._offered + n, now) for n in range(count))
-        self._offered += count
+        self._numbers.extend((self.offered + n, now) for n in range(count))
+        self.offered += count
 
     def _come(self, *, wait: bool) -> None:
         """Take what has come; with ``wait`` something has, if anything is under way."""

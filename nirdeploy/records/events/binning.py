@@ -107,6 +107,23 @@ class Grid:
             )
         return cls(shape, channels, window, cells, bins)
 
+    @classmethod
+    def live(cls, bins: Bins, shape: tuple[int, ...], where: str) -> Grid:
+        """The grid of events that come live, of a sensor as large as the input, or as the crop.
+
+        Raises :class:`InputShapeError` where neither says how large that is.
+        """
+        x, y, *rest = bins.crop or (0, 0)
+        if not rest and len(shape) < 2:
+            raise InputShapeError(
+                f"the input has {shape[0]:,} numbers in a row, and events that come live do not say how large their "
+                "sensor is",
+                where=where,
+                hint="say it with --crop 0,0,WIDTH,HEIGHT",
+            )
+        w, h = rest or (shape[-1] * bins.downsample, shape[-2] * bins.downsample)
+        return cls.of(bins, x + w, y + h, shape, where)
+
     def places(self, events: np.ndarray) -> np.ndarray:
         """Which of the input's numbers each event is of, int64; -1: none."""
         x, y, width, height = self.window
@@ -168,6 +185,10 @@ class Counted:
     outside: int = 0
     out_of_time: int = 0
     late: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        names = ("counted", "outside", "out_of_time", "late")
+        return {"events": self.events, **{f"events_{name}": getattr(self, name) for name in names}}
 
     def __str__(self) -> str:
         left = {
