@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.neurobench import metrics
     from nirdeploy.proof.report.write import report
     from nirdeploy.proof.scale.verbs import evaluate, verify
+    from nirdeploy.records.events.frames import read_events
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
     from nirdeploy.sim.simulate import simulate
@@ -68,6 +69,7 @@ __all__ = [
     "open_device",
     "quantize",
     "quantize_aware",
+    "read_events",
     "report",
     "run",
     "simulate",
@@ -101,6 +103,7 @@ _HOMES = {
     "open_device": "device.client",
     "quantize": "integers.quantize",
     "quantize_aware": "tuning.training.aware",
+    "read_events": "records.events.frames",
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",

@@ -51,7 +51,7 @@ def streamed(built: Build, activity: float) -> dict[str, float | str]:
     cores, board = float(figures["step_us"]), built.target.serial_board
     alone, most = 1e6 / max(step, cores), 1e6 / max(full, cores)
     said = (
-        f"computed for {board.name} at {board.clock_hz / 1e6:g} MHz and {board.baud:,} baud, where {activity:.0%} spike: "
+        f"computed for {board.name} at {board.clock_hz / 1e6:g} MHz, {board.baud:,} baud, where {activity:.0%} spike: "
         f"{_time(1e-6 * latency)} from a step to its outputs and {alone:,.0f} steps a second with one step a frame, "
         f"{most:,.0f} with full frames; what adapter and host add is not in it"
     )

@@ -35,13 +35,13 @@ def asked(function: F) -> F:
         click.option("--binary", is_flag=True, default=None, callback=_kept, expose_value=False,
                      help="Of a recording: cells hold whether there were events in a bin, not how many."),
         click.option("--polarity", callback=_kept, expose_value=False,
-                     help="Of a recording: channels (off, on), merge, on or off; by default as the input's shape has it."),
+                     help="Of a recording: channels (off, on), merge, on or off; by default as the input has it."),
         click.option("--crop", metavar="X,Y[,W,H]", callback=_kept, expose_value=False,
                      help="Of a recording: the window of the sensor that is seen, in pixels."),
         click.option("--downsample", type=click.IntRange(min=1), callback=_kept, expose_value=False,
                      help="Of a recording: pixels of the side of a cell."),
         click.option("--bin", metavar="TIME", callback=_kept, expose_value=False,
-                     help="Of a recording (.aedat4, .raw, .dat, .es, events in .npy or .npz): the time of a step, 10ms."),
+                     help="Of a recording (.aedat4, .raw, .dat, .es; events in .npy, .npz): a step's time, 10ms."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -133,3 +133,19 @@ def shape(inputs: Any) -> tuple[int, ...]:
             hint="make arrays of it with nirdeploy.read_events, and save them by input with numpy.savez",
         )
     return tuple(known[0][1])
+
+
+def told(counts: dict[str, int]) -> str:
+    """What a source counted, in a line; nothing where it counted nothing."""
+    named = {
+        "events_outside": "outside the input",
+        "events_out_of_time": "outside the time asked for",
+        "events_late": "too late for their step",
+        "lines_dropped": "lines dropped as they came too fast",
+        "packets_dropped": "packets dropped as they came too fast",
+        "packets_odd": "packets that end amid an event",
+    }
+    said = [f"{counts[name]:,} {words}" for name, words in named.items() if counts.get(name)]
+    if counts.get("events"):
+        said.insert(0, f"{counts['events_counted']:,} of {counts['events']:,} events counted")
+    return ", ".join(said)

@@ -346,7 +346,10 @@ def _events(arrays: dict[str, np.ndarray]) -> np.ndarray | None:
         return None
     if len({values.shape for values in columns.values()}) > 1 or columns["t"].ndim != 1:
         return None
-    return np.rec.fromarrays(list(columns.values()), names=list(columns))
+    found = np.empty(len(columns["t"]), [(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        found[name] = values
+    return found
 
 
 def samples(path: Path, labels: np.ndarray | None, inputs: events.Inputs) -> Samples:
@@ -376,7 +379,8 @@ def stimulus_given(text: str) -> Callable[[F], F]:
         said: Any = click.option(
             "-x", "--stimulus", "named", type=click.Path(path_type=Path), help="The same as the argument STIMULUS."
         )(command)
-        return events.asked(click.argument("stimulus", type=click.Path(path_type=Path), required=False)(said))
+        made: F = events.asked(click.argument("stimulus", type=click.Path(path_type=Path), required=False)(said))
+        return made
 
     return options
 

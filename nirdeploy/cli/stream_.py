@@ -18,8 +18,6 @@ from nirdeploy.cli import costs, events, options, ui
 from nirdeploy.errors import NirdeployError, UsageProblem
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nirdeploy.device.streaming.session import StepStream
     from nirdeploy.device.streaming.sources.source import Source
     from nirdeploy.pipeline import Build
@@ -36,8 +34,8 @@ _QUIET_S = 10.0  # between two lines of progress
 @options.port
 @click.option(
     "-x", "--source", "source",
-    help="What steps come from: a recording (.aedat4, .raw, .dat, .es), arrays (.npy, .npz), tonic:NAME:FOLDER[:FIRST-LAST], "
-    "'-' for lines on standard input, or udp:PORT (udp:HOST:PORT).",
+    help="What steps come from: a recording (.aedat4, .raw, .dat, .es), arrays (.npy, .npz), "
+    "tonic:NAME:FOLDER[:FIRST-LAST], '-' for lines on standard input, or udp:PORT (udp:HOST:PORT).",
 )  # fmt: skip
 @events.asked
 @click.option("--by-clock", is_flag=True, help="Of udp: steps go by this machine's clock, not by the events' times.")
@@ -47,7 +45,7 @@ _QUIET_S = 10.0  # between two lines of progress
 @click.option("--depth", type=click.IntRange(min=1), default=64, show_default=True,
               help="Steps under way at most: more are faster, and later.")  # fmt: skip
 @click.option("--when-full", type=click.Choice(["wait", "drop"]), default="wait", show_default=True,
-              help="Where the source is faster than the device: let it wait, or drop steps and count them.")  # fmt: skip
+              help="Where the source is faster than the device: let it wait, or drop steps and count.")  # fmt: skip
 @click.option("--steps", "most", type=click.IntRange(min=1), help="End after so many steps.")
 @click.option("--lines", "as_lines", is_flag=True, help="A line of JSON on standard output for each step.")
 @click.option(
@@ -254,11 +252,10 @@ def _summary(
             f"{stats['latency_99_ms']:.2f} ms in 99 %, at most {stats['latency_most_ms']:.2f} ms"
         )
     if stats.get("replays"):
-        say(
-            f"{stats['replayed']:,.0f} steps were played again, {stats['replays']:,.0f} times, for outputs that were lost"
-        )
-    if any(counts.values()):
-        say("source: " + ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items() if value))
+        times = f"{stats['replays']:,.0f} time{'' if stats['replays'] == 1 else 's'}"
+        say(f"outputs were lost on the line: {stats['replayed']:,.0f} steps were played again for them, {times}")
+    if told_of := events.told(counts):
+        say(f"source: {told_of}")
     if computed:
         say(str(computed["said"]))
     if out is not None and told.steps:

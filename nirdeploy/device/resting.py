@@ -1,4 +1,4 @@
-"""resting: a run fed piece by piece, the device left to rest after each, so that what it sends of one has a known start."""
+"""resting: a run fed piece by piece, the device left to rest after each: what it sends then has a known start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Resting:
 
     def __init__(self, run: Run, sizes: Sequence[int]) -> None:
         self.run, self._decoder = run, StepDecoder(sizes, 1)
-        # Frames of the piece before that are missing at its end: 0, or 1, for of two one could be this one's; None where
+        # Frames of the piece before that are missing at its end: 0, or 1, for of two one could be this one's; None:
         # nobody knows.
         self._tail: int | None = 0
 

@@ -265,7 +265,8 @@ class Steps:
         self._how, self._trace, self._watch = how, trace, watch
         self._time, batch = next(iter(trace.signals.values())).shape[:2]
         self._populations = [network.population(name) for name in together]
-        sent, self.states = begun or ({}, {name: how.start(name, batch) for name in together})
+        sent, states = begun or ({}, {name: how.start(name, batch) for name in together})
+        self.states = dict(states)
         self._first = len(sent[together[0]]) if sent else 0
         for p in self._populations:
             shape = (self._time, batch, p.size)

@@ -1,4 +1,4 @@
-"""stepwise: an integer network on and on, its state kept: steps come when they come, and what they did is known at once.
+"""stepwise: an integer network on and on, its state kept: steps come when they come, and what they did is known.
 
 The neurons are those of :mod:`nirdeploy.sim.integer`; here is kept what steps need of those before them.
 """

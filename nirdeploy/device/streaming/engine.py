@@ -51,10 +51,10 @@ def check(image: Image) -> None:
     """Raises :class:`DoesNotFit` where a device cannot stream it."""
     if image.passes:
         raise DoesNotFit(
-            f"the network is played in {len(image.passes)} passes, each of which takes all steps of a sample before the "
-            "next one begins: no step is done before the last one has come",
+            f"the network is played in {len(image.passes)} passes, each of which takes all steps of a sample before "
+            "the next one begins: no step is done before the last one has come",
             where=f"target {image.target}",
-            hint="build it for a target that holds all of it (nirdeploy estimate), or stream its integer model (-p sim)",
+            hint="build it for a target that holds all of it (see estimate), or stream its integer model (-p sim)",
         )
     if not image.readouts or not image.inputs:
         raise DoesNotFit(
@@ -81,8 +81,10 @@ class OnDevice:
         kinds = [Probe.VALUES if readout.kind == "membrane" else Probe.BITS for readout, _ in parts]
         probes = [(p.group, int(k), p.address, n) for (_, p), k, n in zip(parts, kinds, self._sizes, strict=True)]
         self._flow = Flow(device, probes, held=self._held, most=most)
-        self.inputs = [(slot.name, slot.shape) for slot in image.inputs]
-        self.head = record_of(image, self._split(np.zeros((0, 1, sum(self._sizes)), np.uint8)), "device", {})
+        self.inputs: inputs.Inputs = [(slot.name, slot.shape) for slot in image.inputs]
+        self.head: SpikeRecord = record_of(
+            image, self._split(np.zeros((0, 1, sum(self._sizes)), np.uint8)), "device", {}
+        )
         self._late: dict[str, np.ndarray] = {}
         self._rest()
 
@@ -129,7 +131,7 @@ class OnModel:
 
     def __init__(self, network: IntegerNetwork, probed: tuple[str, ...]) -> None:
         self._model = Stepwise(network, probed)
-        self.inputs = network.inputs
+        self.inputs: inputs.Inputs = network.inputs
         self.head = self._model.head
         self._ready: deque[Values] = deque()
         self.under_way = 0

@@ -140,7 +140,7 @@ class Flow:
             ) from lost
         if self._history.forgotten:
             raise TransferError(
-                f"outputs were lost, and the {steps:,} steps since the network was last at rest, which would have to be "
+                f"outputs were lost, and the {steps:,} steps since the network was last at rest, which had to be "
                 f"played again for them, need more than the {self._most:,} bytes that are remembered",
                 where=where,
                 hint="check the cable or lower the baud rate; or remember more, or let the network rest now and then",

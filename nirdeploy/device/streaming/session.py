@@ -52,6 +52,11 @@ class StepStream:
         self._began = time.monotonic()
         self._ended: float | None = None
 
+    @property
+    def head(self) -> SpikeRecord:
+        """A record of no steps: which populations are read, and all else that a record of the stream has."""
+        return self._engine.head
+
     def __enter__(self) -> StepStream:
         return self
 
@@ -67,7 +72,7 @@ class StepStream:
             x: what the inputs take, (*input shape); a dict of such by input where there are several.
 
         Raises:
-            InputShapeError: ``x`` is not what the inputs take. DeviceSilent, TransferError: the device or its line fails.
+            InputShapeError: ``x`` is not what the inputs take. DeviceSilent, TransferError: device or line fail.
         """
         if self._engine.under_way or self._ready:
             raise UsageProblem(
@@ -145,7 +150,7 @@ class StepStream:
         return [one for block in self._taken() for one in self._steps(block)]
 
     def collect_blocks(self, *, wait: bool = False) -> list[Block]:
-        """The same as :meth:`collect`, several steps at once; with ``wait`` of one step at least, if any is under way."""
+        """The same as :meth:`collect`, several steps at once; with ``wait`` of one at least, if one is under way."""
         self._come(wait=wait)
         return self._taken()
 
@@ -171,9 +176,13 @@ class StepStream:
 
     @property
     def stats(self) -> dict[str, float]:
-        """Steps whose output came, those that were dropped, steps per second since the first; the latency of steps, from
-        when they were taken to their output here: median, 99 % and longest, in ms (of the last million); of a device how
-        often steps were played again (``replays``) and how many in all (``replayed``), of the model its saturations."""
+        """Figures so far.
+
+        ``steps``: whose output came; ``dropped``: that were not taken; ``steps_per_s``: since the first;
+        ``latency_median_ms``, ``latency_99_ms``, ``latency_most_ms``: from when a step was taken to its output here, of
+        the last million; of a device how often steps were played again (``replays``) and how many in all
+        (``replayed``); of the model ``saturations``.
+        """
         seconds = max((self._ended or time.monotonic()) - self._began, 1e-9)
         done = self.offered - self.dropped - len(self._numbers)
         said = {"steps": float(done), "dropped": float(self.dropped), "steps_per_s": done / seconds}

@@ -75,8 +75,8 @@ class Bins:
 class Grid:
     """The cells that a sensor's pixels become, and the input's numbers that they are.
 
-    ``shape``: of the input; ``channels``: 2, or 1 where polarities are not told apart; ``window``: (x, y, width, height)
-    of the sensor; ``cells``: (width, height).
+    ``shape``: of the input; ``channels``: 2, or 1 where polarities are not told apart; ``window``: (x, y, width,
+    height) of the sensor; ``cells``: (width, height).
     """
 
     shape: tuple[int, ...]
@@ -140,8 +140,10 @@ class Grid:
 
     def __str__(self) -> str:
         x, y, width, height = self.window
-        channels = "off and on events as channels 0 and 1" if self.channels > 1 else {
-            "on": "on events only", "off": "off events only"}.get(self.bins.polarity or "", "both polarities as one")  # fmt: skip
+        only = {"on": "on events only", "off": "off events only"}.get(
+            self.bins.polarity or "", "both polarities as one"
+        )
+        channels = "off and on events as channels 0 and 1" if self.channels > 1 else only
         size = self.bins.downsample
         seen = -(-width // size), -(-height // size)
         cells = f"{seen[0]} x {seen[1]} cells of {size} x {size} pixels from ({x}, {y})"

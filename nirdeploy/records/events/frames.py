@@ -60,7 +60,7 @@ class EventFrames:
 
 def read_events(
     source: Any,
-    bin: str | float = "10ms",  # noqa: A002 - as the command line calls it
+    bin: str | float = "10ms",
     *,
     shape: Sequence[int] | None = None,
     size: tuple[int, ...] | None = None,
@@ -93,7 +93,9 @@ def read_events(
 def framed(source: Any, bins: Bins, shape: tuple[int, ...] | None, size: tuple[int, ...] | None = None) -> EventFrames:
     """The same, by ``bins``."""
     sources, labels = _listed(source)
-    samples, counts, grid = [], [], ""
+    samples: list[np.ndarray] = []
+    counts: list[Counted] = []
+    grid = ""
     for number, one in enumerate(sources):
         if isinstance(one, (str, Path)):
             with Recording.open(one) as recording:
@@ -103,7 +105,7 @@ def framed(source: Any, bins: Bins, shape: tuple[int, ...] | None, size: tuple[i
             steps, counted, grid = _whole(Recording.of(one, size, where), bins, shape)
         if samples and steps.shape[1:] != samples[0].shape[1:]:
             raise InputShapeError(
-                f"the recordings' cells differ: {steps.shape[1:]} in sample {number}, {samples[0].shape[1:]} in the first",
+                f"the recordings' cells differ: {steps.shape[1:]} in sample {number}, {samples[0].shape[1:]} before",
                 hint="pass the shape of the input, or the size of the sensor",
             )
         samples.append(steps)

@@ -1,7 +1,7 @@
 """recording: events of a file, or of an array as tonic's data sets have them, without trusting either.
 
-A child process under limits decodes files (:mod:`nirdeploy.records.events.child`); whoever asks gets plain arrays, block
-by block, or an error in one paragraph.
+A child process under limits decodes files (:mod:`nirdeploy.records.events.child`); whoever asks gets plain arrays,
+block by block, or an error in one paragraph.
 """
 
 from __future__ import annotations

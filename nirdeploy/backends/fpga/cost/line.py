@@ -63,8 +63,9 @@ def traffic(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic:
 
 
 def alone(plan: Floorplan, target: FpgaTarget, activity: float, cores_us: float) -> dict[str, float]:
-    """A step of a stream in a frame of its own, and its outputs in another: ``stream_latency_us`` from the first byte of
-    the one to the last of the other, where nothing else is under way; ``stream_step_us``, how soon the next may follow.
+    """A step of a stream in a frame of its own, and its outputs in another: ``stream_latency_us`` from the first byte
+    of the one to the last of the other, where nothing else is under way; ``stream_step_us``: how soon the
+    next may come.
 
     ``cores_us``: from a step's input to its last output. Outputs are those of the output populations.
     """

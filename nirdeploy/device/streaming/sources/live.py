@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from nirdeploy.errors import NirdeployError
 from nirdeploy.device.streaming.sources.source import Ended
+from nirdeploy.errors import NirdeployError
 
 _LOOK_S = 0.1  # between two looks whether anybody still wants it
 
@@ -52,7 +52,7 @@ class Bounded:
                     return
 
     def take(self, wait: float) -> Any:
-        """The next thing; None where none has come within ``wait`` seconds. Raises what ``read`` did, behind the rest."""
+        """The next thing; None where none has come within ``wait`` seconds. Raises what ``read`` did, last."""
         over = self._ended is not None
         try:
             return self._queue.get(timeout=wait) if wait and not over else self._queue.get_nowait()

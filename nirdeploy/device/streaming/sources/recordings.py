@@ -18,8 +18,8 @@ class FromRecording:
     """Steps of a file, in blocks of ``most`` at most.
 
     Raises:
-        UsageProblem, CorruptFile, ToolMissing: the file, at once or while it is read. InputShapeError: its pixels are not
-        the input's; in the end, where no event came into it.
+        UsageProblem, CorruptFile, ToolMissing: the file, at once or while it is read. InputShapeError: its pixels are
+        not the input's; in the end, where no event came into it.
     """
 
     def __init__(self, path: Path, bins: Bins, shape: tuple[int, ...], most: int) -> None:

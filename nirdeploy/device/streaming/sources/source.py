@@ -24,8 +24,8 @@ class Source(Protocol):
     """Some steps at a time."""
 
     def take(self, wait: float) -> Steps | Rest | None:
-        """The next steps; None where none has come within ``wait`` seconds. Raises :class:`Ended`, and the errors of what
-        it reads."""
+        """The next steps; None where none has come within ``wait`` seconds. Raises :class:`Ended`, and the errors
+        of what it reads."""
 
     def close(self) -> None:
         """Let go of file, port or process."""
