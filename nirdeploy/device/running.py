@@ -27,6 +27,7 @@ class Run:
     Args:
         patience: seconds that the device may be at work before it answers or sends anything.
         narrow: a fault costs what came after it, so keep little under way.
+        frames: of input under way at most; by default as many as the device takes.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Run:
         *,
         patience: float = 0.0,
         narrow: bool = False,
+        frames: int | None = None,
     ) -> None:
         self._device, self.patience = device, patience
-        self.feeder = Feeder(device, (device.begin(probes) + 1) % 256, narrow=narrow)
+        self.feeder = Feeder(device, (device.begin(probes) + 1) % 256, narrow=narrow, frames=frames)
         self._arrived: deque[Frame] = deque()
         self._next_output = self._fed = 0
         self._rests = False

@@ -23,6 +23,7 @@ from nirdeploy.errors import TransferError
 if TYPE_CHECKING:
     from nirdeploy.device.client import Device
 
+_FRAMES = 2  # of input under way: one that is taken in, and one behind it; steps that come meanwhile share the next
 _FRUITLESS = 20  # plays in a row that gain nothing
 _NONSENSE = 3  # times that the device sent what cannot be
 
@@ -53,7 +54,7 @@ class Flow:
         self._run, self._decoder = self._begun(), StepDecoder(self._sizes, 1)
 
     def _begun(self) -> Run:
-        return Run(self._device, self._probes, narrow=self._device.quality.seen)
+        return Run(self._device, self._probes, narrow=self._device.quality.seen, frames=_FRAMES)
 
     @property
     def under_way(self) -> int:
