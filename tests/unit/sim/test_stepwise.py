@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from nirdeploy.errors import DoesNotFit, InputShapeError
-from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
@@ -33,14 +34,14 @@ def _same(network: IntegerNetwork, x: Any, cuts: list[int]) -> None:
     for _ in range(2):  # the second time from rest again
         model.rest()
         ends = sorted({0, *cuts, STEPS})
-        pieces = [model.advance(_cut(x, at, end)) for at, end in zip(ends, ends[1:], strict=False)]
+        pieces = [model.advance(_cut(x, at, end)) for at, end in itertools.pairwise(ends)]
         for name, values in {**whole.spikes, **whole.membrane}.items():
             assert np.array_equal(np.concatenate([piece[name] for piece in pieces]), values[:, 0]), name
     assert model.saturations == 2 * whole.stats["saturations"]
 
 
 @pytest.mark.law
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(10))
 @given(
     graph=st.one_of(
         networks.graphs(max_size=12, beyond=True), networks.grids(most=60, beyond=True), networks.encoded(60)
@@ -57,7 +58,7 @@ def test_as_a_whole_sample(graph: CheckedGraph, seed: int, cuts: list[int]) -> N
 
 
 def test_a_refused_step_changes_nothing() -> None:
-    network = quantize(bordered(networks_graph()), FORMATS)
+    network = quantize(bordered(check(networks.looped(networks.two_layers(3)), dt=1e-4)), FORMATS)
     x = networks.spikes(1, (STEPS, 1, 20))
     model = Stepwise(network, tuple(p.name for p in network.populations))
     before = model.advance(x[:5])
@@ -67,9 +68,3 @@ def test_a_refused_step_changes_nothing() -> None:
     whole = integer.simulate(network, x)
     for name, values in whole.spikes.items():
         assert np.array_equal(np.concatenate([before[name], after[name]]), values[:, 0])
-
-
-def networks_graph() -> CheckedGraph:
-    from nirdeploy.graph.check import check
-
-    return check(networks.looped(networks.two_layers(3)), dt=1e-4)

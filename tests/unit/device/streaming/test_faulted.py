@@ -1,4 +1,4 @@
-"""Streams over lines that damage bytes both ways: every step's spikes are right, or an error says that they are not had."""
+"""Streams over lines that damage bytes both ways: each step's spikes are right, or an error says that they are lost."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def opened(monkeypatch: pytest.MonkeyPatch, faults: Faults | None) -> Device:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("rate", "seed"), [(1e-3, 1), (1e-3, 2), (5e-3, 1)])
+@pytest.mark.parametrize(("rate", "seed"), [(1e-3, 1), (5e-3, 1)])
 @pytest.mark.parametrize("way", ["step", "steps", "submit"])
 def test_right_whatever_is_lost(monkeypatch: pytest.MonkeyPatch, rate: float, seed: int, way: str) -> None:
-    steps = campaign(40, 400)
+    steps = campaign(20, 400)
     x = stimulus(steps, 1)
     wanted = integer.simulate(BUILT.network, x)
     device = opened(monkeypatch, Faults(seed, drop=rate / 4, flip=rate / 4, duplicate=rate / 4, insert=rate / 4))
@@ -54,8 +54,8 @@ def test_right_whatever_is_lost(monkeypatch: pytest.MonkeyPatch, rate: float, se
                     assert s.submit(one)
                     came += s.collect()
             came += s.collect(wait=True)
-            spikes, membrane = (np.stack(v)[:, None] for v in zip(*((c.spikes["hidden"], c.membrane["out"]) for c in came),
-                                                                  strict=True))  # fmt: skip
+            spikes = np.stack([one.spikes["hidden"] for one in came])[:, None]
+            membrane = np.stack([one.membrane["out"] for one in came])[:, None]
         replays = s.stats["replays"]
     assert np.array_equal(spikes, wanted.spikes["hidden"])
     assert np.array_equal(membrane, wanted.membrane["out"])
@@ -66,12 +66,11 @@ def test_a_loss_beyond_what_is_remembered_is_said(monkeypatch: pytest.MonkeyPatc
     x = stimulus(200, 1)[:, 0]
     wanted = integer.simulate(BUILT.network, x[:, None]).spikes["hidden"][:, 0]
     device = opened(monkeypatch, Faults(2, drop=1e-3))
-    came = 0
+    came: list[np.ndarray] = []
     with device.stream("all", remember=500) as s, pytest.raises(TransferError, match="need more than the 500 bytes"):
-        for t, one in enumerate(x):
-            assert np.array_equal(s.step(one).spikes["hidden"], wanted[t])
-            came += 1
-    assert came > 10
+        came.extend(one.spikes["hidden"] for one in s.over(x))
+    assert len(came) > 10
+    assert np.array_equal(np.stack(came), wanted[: len(came)])
 
 
 class Cut(ModelPort):
@@ -113,8 +112,7 @@ def test_a_device_that_spikes_otherwise_when_played_again_is_not_believed(monkey
     monkeypatch.setattr(History, "differs", lambda *_: True)
     x = stimulus(200, 1)[:, 0]
     with device.stream("all") as s, pytest.raises(TransferError, match="came out otherwise when it was played again"):
-        for one in x:
-            s.step(one)
+        list(s.over(x))
 
 
 def test_what_is_played_again_are_the_same_bytes() -> None:
