@@ -10,7 +10,7 @@ import pytest
 
 from nirdeploy import processes
 from nirdeploy.errors import CorruptFile, NirdeployError, ToolMissing, UsageProblem
-from nirdeploy.records.events import recording
+from nirdeploy.records.events import child, recording
 from nirdeploy.records.events.recording import Recording
 from tests.unit.records.events.files import drawn, evt3, write
 
@@ -100,10 +100,10 @@ ENDED = "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)"
 def test_a_reader_that_never_ends_or_dies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
 ) -> None:
-    child = tmp_path / "child.py"
-    child.write_text(code)
+    other = tmp_path / "child.py"
+    other.write_text(code)
     path = write(tmp_path / "a.raw", EVENTS, 34, 30)
-    monkeypatch.setattr(recording.child, "__file__", str(child))
+    monkeypatch.setattr(child, "__file__", str(other))
     assert said in _refused(path)
 
 
