@@ -120,7 +120,8 @@ def stimulus(source: Any, inputs: Inputs | None) -> tuple[np.ndarray, np.ndarray
     if isinstance(source, Path) and str(source).startswith(_TONIC):
         source, size = tonic_.samples(str(source).removeprefix(_TONIC))
     found = frames.framed(source, chosen, form, size)
-    ui.note(str(found))
+    several = found.x.max(initial=0) > 1
+    ui.note(f"{found}{'; with --binary 1 at most, as inputs of spikes take it' if several else ''}")
     return found.x, found.labels
 
 

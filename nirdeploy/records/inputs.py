@@ -249,8 +249,7 @@ def _remedy(prefix: str, values: np.ndarray, encoding: InputEncoding) -> str:
     whole = values.dtype.kind != "f" or bool((values == np.floor(values)).all())
     if encoding.scale is None and whole and low == 0 and high < 1 << MAX_BITS:
         ways = f"--input-bits {prefix}{int(high).bit_length()} (or {ways})"
-    counts = " (of a recording: --binary)" if whole and low == 0 else ""
-    encode = f"encode it as spike trains{counts}, or " if encoding.scale is None and encoding.bits == 1 else ""
+    encode = "encode it as spike trains, or " if encoding.scale is None and encoding.bits == 1 else ""
     return f"{encode}build with {ways}"
 
 
