@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nirdeploy.device.client import open_device
     from nirdeploy.device.flash import flash
     from nirdeploy.device.run import run, tally
+    from nirdeploy.device.streaming.opening import stream
     from nirdeploy.exchange.exporter import export_to_nir
     from nirdeploy.exchange.frontends import export_from
     from nirdeploy.exchange.importer import import_from_nir
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.neurobench import metrics
     from nirdeploy.proof.report.write import report
     from nirdeploy.proof.scale.verbs import evaluate, verify
+    from nirdeploy.records.events.frames import read_events
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
     from nirdeploy.sim.simulate import simulate
@@ -68,9 +70,11 @@ __all__ = [
     "open_device",
     "quantize",
     "quantize_aware",
+    "read_events",
     "report",
     "run",
     "simulate",
+    "stream",
     "sweep",
     "tally",
     "verify",
@@ -100,9 +104,11 @@ _HOMES = {
     "open_device": "device.client",
     "quantize": "integers.quantize",
     "quantize_aware": "tuning.training.aware",
+    "read_events": "records.events.frames",
     "report": "proof.report.write",
     "run": "device.run",
     "simulate": "sim.simulate",
+    "stream": "device.streaming.opening",
     "sweep": "tuning.sweep",
     "tally": "device.run",
     "verify": "proof.scale.verbs",

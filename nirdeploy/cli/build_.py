@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import completing, costs, inputs, options, ui
+from nirdeploy.cli import completing, costs, events, inputs, options, ui
 
 if TYPE_CHECKING:
     from nirdeploy.pipeline import Build
@@ -29,6 +29,7 @@ _ACTIVITY = 0.1  # spikes per neuron and input, and step, at which costs are sai
     metavar="SAMPLES",
     help="Choose the integers by what these samples do: .npz with 'x' (T, B, ...) and, if there are any, 'labels'.",
 )
+@events.asked
 @click.option(
     "--from",
     "start",
@@ -58,11 +59,16 @@ def command(
     **said: str | None,
 ) -> None:
     """Check, quantize, place and pack MODEL.NIR for a target."""
-    from nirdeploy import pipeline
+    from nirdeploy import check, pipeline
 
     held = inputs.held(**said)
+
+    def entered() -> Any:
+        """The network's inputs, for samples that are recordings."""
+        return inputs.of_build(out) if model is None else inputs.of_graph(check(model, dialect=dialect, dt=dt, **held))
+
     x: Any
-    x, labels = (None, None) if samples is None else options.stimulus(samples)
+    x, labels = (None, None) if samples is None else options.stimulus(samples, entered)
     way: dict[str, Any] = {"dialect": dialect, "dt": dt, "bits": bits, "calibrate": x, "labels": labels, **held}
     with ui.doing("building" if samples is None else "calibrating and building"):
         built = pipeline.build(model, target, out, start=start, stop=stop, **way)

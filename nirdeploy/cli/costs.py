@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nirdeploy.pipeline import Build
 
 from nirdeploy.cli.units import seconds
 
@@ -37,6 +41,25 @@ def lines(figures: Mapping[str, float | str], activity: float) -> list[str]:
             f"{pace} the pace"
         )
     return told
+
+
+def streamed(built: Build, activity: float) -> dict[str, float | str]:
+    """What streaming a build comes to on its board, by figures alone; nothing where there are none.
+
+    ``said``: in a line.
+    """
+    figures = built.costs(activity)
+    if "stream_latency_us" not in figures:
+        return {}
+    latency, step, full = (float(figures[name]) for name in ("stream_latency_us", "stream_step_us", "link_us"))
+    cores, board = float(figures["step_us"]), built.target.serial_board
+    alone, most = 1e6 / max(step, cores), 1e6 / max(full, cores)
+    said = (
+        f"computed for {board.name} at {board.clock_hz / 1e6:g} MHz, {board.baud:,} baud, where {activity:.0%} spike: "
+        f"{seconds(1e-6 * latency)} from a step to its outputs and {alone:,.0f} steps a second with one step a frame, "
+        f"{most:,.0f} with full frames; what adapter and host add is not in it"
+    )
+    return {"latency_us": latency, "steps_per_s_single": alone, "steps_per_s_full": most, "said": said}
 
 
 def _on_board(figures: Mapping[str, float | str]) -> list[str]:

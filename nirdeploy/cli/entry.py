@@ -35,6 +35,7 @@ _COMMANDS = {
     "bitstream": "A board's hardware as a bitstream.",
     "flash": "Write a build's image into a device, or a bitstream into a board.",
     "run": "Run a stimulus on a device and record its spikes.",
+    "stream": "Step a network on and on: recordings, sensors, other programs.",
     "stimulus": "A stimulus that exercises a build.",
     "verify": "Compare float model, integer simulator and device, spike for spike.",
     "view": "A page of a model, a build or a record, in the browser.",

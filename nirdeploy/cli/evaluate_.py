@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import options, ready, ui, units
+from nirdeploy.cli import devices, events, options, ready, ui, units
 from nirdeploy.errors import UsageProblem, meant_file
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _SHOWN_CLASSES = 12
 @click.command("evaluate")
 @click.argument("what", type=click.Path(path_type=Path))
 @click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
+@events.asked
 @click.option("--labels", "labels_file", type=click.Path(path_type=Path), help=".npy of class numbers (B,).")
 @options.target_again
 @options.port
@@ -87,7 +88,7 @@ def command(
         _tell(scored, spent, [], top, as_json)
         return
     if what.is_dir():
-        run = partial(options.tallied if tally else options.measured, port=port, baud=baud, quiet=as_json)
+        run = partial(devices.tallied if tally else devices.measured, port=port, baud=baud, quiet=as_json)
         if tally:
             if neurobench:
                 raise UsageProblem("metrics count what happens in every step", hint="leave out --tally")
@@ -144,7 +145,7 @@ def _of_build(
         raise UsageProblem("evaluating a build needs a stimulus", hint=f"evaluate {folder} -x STIMULUS.npz [-p PORT]")
     built = pipeline.Build.load(folder, target)
     ready.to_open(options.port_of(port, built.target), built.target)
-    x, beside = options.stimulus(stimulus)
+    x, beside = options.stimulus(stimulus, lambda: built.network.inputs)
     labels = _labels(beside, labels_file)
     with ui.doing("simulating"):
         membranes = with_membrane(built.network) if neurobench else ()
@@ -164,14 +165,14 @@ def _chunks(
     from nirdeploy.proof.energy.modelled import priced
     from nirdeploy.proof.scale.run import How
     from nirdeploy.proof.scale.verbs import evaluate_build
-    from nirdeploy.records.samples import Samples
 
     if stimulus is None or not folder.is_dir():
         raise UsageProblem("a build and a stimulus are evaluated chunk by chunk", hint="evaluate BUILD -x STIMULUS.npz")
     built = pipeline.Build.load(folder, target)
     if who["scheduler"] is None:
         ready.to_open(options.port_of(asked["port"], built.target), built.target)
-    samples = Samples.open(stimulus, None if labels_file is None else options.labels_of(labels_file))
+    known = None if labels_file is None else options.labels_of(labels_file)
+    samples = options.samples(stimulus, known, lambda: built.network.inputs)
     with ui.doing("chunks") as bar:
         how = replace(How.of(**who), on_chunk=bar)
         found = evaluate_build(built, samples, how=how, tally=tally, **asked)
@@ -192,7 +193,8 @@ def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neur
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
     if file is not None:
-        return options.labels_of(file)
+        found: np.ndarray = options.labels_of(file)
+        return found
     if beside is None:
         raise UsageProblem(
             "there are no labels to evaluate against",

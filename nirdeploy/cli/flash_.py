@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nirdeploy.cli import completing, options, ready, ui
+from nirdeploy.cli import completing, devices, options, ready, ui
 from nirdeploy.errors import UsageProblem, meant_file
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _network(build: Path, target: str | None, port: str | None, baud: int | None
     if port is None:
         ui.note("no --port is named: this flashes a virtual board, which ends with this command")
     ready.to_open(port or "virtual", built.target)
-    line = options.connect(port or "virtual", built.target, baud, as_json)
+    line = devices.connect(port or "virtual", built.target, baud, as_json)
     with line as device, ui.doing("flashing") as bar:
         done = flash(built.image, device, bar, force=force)
     rate = done.line_fraction(built.target.serial_board.clock_hz, baud or built.target.serial_board.baud)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
@@ -75,3 +76,15 @@ def tell(graph: CheckedGraph) -> None:
     for name, encoding in graph.encodings.items():
         zero = "" if encoding.scale is None else f", 0 is {encoding.zero}"
         ui.say(f"input {name!r} takes {encoding}{zero}")
+
+
+def of_graph(graph: CheckedGraph) -> list[tuple[str, tuple[int, ...]]]:
+    """Name and shape of each input."""
+    return [(p.name, p.shape) for p in graph.populations if p.name in graph.inputs]
+
+
+def of_build(folder: Path) -> list[tuple[str, tuple[int, ...]]]:
+    """The same of a build's folder."""
+    from nirdeploy.pipeline import Build
+
+    return of_graph(Build.load(folder).graph)

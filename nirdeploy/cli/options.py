@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nirdeploy.cli import completing, ready, ui
+from nirdeploy.cli import completing, events, ready, ui
 from nirdeploy.errors import CorruptFile, UsageProblem, meant_file
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nirdeploy.device.client import Device
     from nirdeploy.integers.network import Formats
-    from nirdeploy.pipeline import Build
     from nirdeploy.proof.scale.run import Who
+    from nirdeploy.records.samples import Samples
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
     from nirdeploy.targets.tables import Target
@@ -219,85 +219,6 @@ def formats(text: str) -> Formats:
     return Formats(*bits)
 
 
-def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> Device:
-    """Open a device; says so if hardware is compiled for it first."""
-    from nirdeploy.device import client as device
-    from nirdeploy.device.lab import choose
-    from nirdeploy.targets import registry as targets
-
-    chosen = targets.load(target)
-    _ = chosen.serial_board  # a chip has none, and a named board is of a target: said before anything is compiled
-    if (named := choose.board(port)) is not None:
-        choose.agree(named, chosen)
-    if choose.is_virtual(port):
-        _prepare_virtual(chosen, quiet)
-    return device.open_device(port, chosen, baud, say=None if quiet else ui.note)
-
-
-def _prepare_virtual(target: Target, quiet: bool) -> None:
-    from nirdeploy.backends.fpga.simulated import board  # a real port needs none of it
-
-    if not board.is_prepared(target):
-        if not quiet:
-            ui.note("compiling the virtual board (once per hardware, about half a minute) ...")
-        with ui.doing("compiling the virtual board"):
-            board.prepare(target)
-
-
-def measured(
-    built: Build, x: Any, probe: str | list[str], port: str | None, baud: int | None, quiet: bool
-) -> SpikeRecord:
-    """A stimulus run on a build's device, which is flashed first; on :data:`SIM` by the integer simulator."""
-    from dataclasses import replace
-
-    from nirdeploy import flash, run, simulate
-
-    port = port_of(port, built.target)
-    if port == SIM:
-        return replace(simulate(built, x, probe), source="port sim")
-    with connect(port, built.target, baud, quiet) as device:
-        if not built.image.passes:
-            flash(built.image, device)
-        with ui.doing("running") as bar:
-            return run(device, x, probe, bar, image=built.image, on_pass=ui.passes(bar, quiet), say=by_host(quiet))
-
-
-def by_host(quiet: bool) -> Callable[[str], None]:
-    """Says why the board does not play a network's passes itself, though its target has external memory."""
-
-    def say(reason: str) -> None:
-        if not quiet:
-            ui.note(f"the host plays the passes: {reason}")
-
-    return say
-
-
-def tallied(
-    built: Build,
-    x: Any,
-    probe: str | list[str],
-    port: str | None,
-    baud: int | None,
-    quiet: bool,
-    reader: str | None = None,
-    output: str | None = None,
-) -> Tally:
-    """As :func:`measured`, but only what a reader of :mod:`nirdeploy.proof.evaluate` reads of an output's samples."""
-    from nirdeploy import Tally, flash, tally
-    from nirdeploy.proof.scale.verbs import read_of
-
-    read, name = read_of(built.network, reader, output)
-    reads = [read]
-    port = port_of(port, built.target)
-    if port == SIM:
-        return Tally.of(measured(built, x, [name], port, baud, quiet), reads)
-    with connect(port, built.target, baud, quiet) as device:
-        if not built.image.passes:
-            flash(built.image, device)
-        with ui.doing("running") as bar:
-            return tally(device, x, reads, [name], bar, image=built.image, say=by_host(quiet))
-
-
 def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name, that of an .npy file as ``x``."""
     import numpy as np
@@ -318,19 +239,27 @@ def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
 def labels_of(path: Path) -> np.ndarray:
     """The labels of an .npy file, or ``labels`` of an .npz file."""
     arrays = _arrays(path, "labels")
-    found = arrays.get("labels", arrays.get("x") if len(arrays) == 1 else None)
+    found = arrays.get("labels", next(iter(arrays.values())) if len(arrays) == 1 else None)
     if found is None:
         held = ", ".join(arrays) or "nothing"
         raise UsageProblem(f"the file holds no labels, but {held}", where=str(path), hint="save them as 'labels'")
     return found
 
 
-def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
-    """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file."""
+def stimulus(path: Path, inputs: events.Inputs | None = None) -> tuple[Any, np.ndarray | None]:
+    """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file, or of recordings of events.
+
+    ``inputs``: of the network, which a recording has to become one of; see :mod:`nirdeploy.cli.events`.
+    """
     from nirdeploy.proof.evaluate import class_numbers
 
+    if events.is_recording(path):
+        return events.stimulus(path, inputs)
     arrays = _arrays(path, "stimulus")
     labels = arrays.pop("labels", None)
+    if (found := _events(arrays)) is not None:
+        return events.stimulus(found, inputs)
+    events.unused(path)
     if not arrays:
         raise UsageProblem("the stimulus file holds no array", where=str(path), hint="save it as 'x'")
     first: Any = arrays.get("x", next(iter(arrays.values())))
@@ -339,6 +268,56 @@ def stimulus(path: Path) -> tuple[Any, np.ndarray | None]:
     if "x" in arrays:
         return arrays["x"], labels
     return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), labels
+
+
+def _events(arrays: dict[str, np.ndarray]) -> np.ndarray | None:
+    """Events, where that is what a file holds: a structured array, or arrays t, x, y and p of one length."""
+    import numpy as np
+
+    if len(arrays) == 1 and (only := next(iter(arrays.values()))).dtype.names:
+        return only
+    columns = {name: values for name, values in arrays.items() if name in ("t", "x", "y", "p")}
+    if not {"t", "x"} <= set(columns) or len(columns) < len(arrays):
+        return None
+    if len({values.shape for values in columns.values()}) > 1 or columns["t"].ndim != 1:
+        return None
+    found = np.empty(len(columns["t"]), [(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        found[name] = values
+    return found
+
+
+def samples(path: Path, labels: np.ndarray | None, inputs: events.Inputs) -> Samples:
+    """A data set that is read some samples at a time; recordings of events are, all at once."""
+    from nirdeploy.records.samples import Samples
+
+    if not events.is_recording(path):
+        events.unused(path)
+        return Samples.open(path, labels)
+    x, own = events.stimulus(path, inputs)
+    return Samples.of(x, own if labels is None else labels)
+
+
+def stimulus_given(text: str) -> Callable[[F], F]:
+    """The stimulus as an argument, or as ``-x``; the command's function takes it as ``stimulus``."""
+
+    def options(function: F) -> F:
+        @functools.wraps(function)
+        def command(*given: Any, stimulus: Path | None, named: Path | None, **options: Any) -> Any:
+            if (stimulus is None) == (named is None):
+                raise UsageProblem(
+                    "there is no stimulus" if named is None else f"there are two stimuli, {stimulus} and {named}",
+                    hint=f"name one: {text} STIMULUS, or {text} -x STIMULUS",
+                )
+            return function(*given, stimulus=stimulus or named, **options)
+
+        said: Any = click.option(
+            "-x", "--stimulus", "named", type=click.Path(path_type=Path), help="The same as the argument STIMULUS."
+        )(command)
+        made: F = events.asked(click.argument("stimulus", type=click.Path(path_type=Path), required=False)(said))
+        return made
+
+    return options
 
 
 def write_record(

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from nirdeploy.cli import options, ready, ui
+from nirdeploy.cli import devices, options, ready, ui
 from nirdeploy.errors import UsageProblem
 
 
 @click.command("run")
 @click.argument("build", type=click.Path(path_type=Path))
-@click.argument("stimulus", type=click.Path(path_type=Path))
+@options.stimulus_given("nirdeploy run BUILD")
 @options.target_again
 @options.port
 @options.probe
@@ -44,7 +44,7 @@ def command(
     store: Path | None,
     as_json: bool,
 ) -> None:
-    """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...)) on the flashed BUILD.
+    """Run STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...); or a recording of events) on the flashed BUILD.
 
     The stimulus holds what the inputs of BUILD take: 0 and 1, or numbers of the range or bits that it was built with.
 
@@ -61,7 +61,7 @@ def command(
     built = pipeline.Build.load(build, target)
     port = options.port_of(port, built.target)
     ready.to_open(port, built.target)
-    x, labels = options.stimulus(stimulus)
+    x, labels = options.stimulus(stimulus, lambda: built.network.inputs)
     if store is not None and (port == options.SIM or not built.image.passes):
         raise UsageProblem(
             "--store keeps what passes give, and there are none: "
@@ -79,14 +79,14 @@ def command(
     if store is not None and trains.is_begun(store) and not as_json:
         ui.note(f"going on with the run that was broken off, from what {store} keeps")
     how = run if reads is None else partial(counted, reads=reads)
-    with options.connect(port, built.target, baud, as_json) as device:
+    with devices.connect(port, built.target, baud, as_json) as device:
         if choose.is_virtual(port) and not built.image.passes:
             flash(built.image, device)
         with ui.doing("running") as bar:
             told: dict[str, Any] = {
                 "progress": bar,
                 "on_pass": ui.passes(bar, as_json),
-                "say": options.by_host(as_json),
+                "say": devices.by_host(as_json),
             }
             record = how(device, x, probe=options.probes(probe), image=built.image, store=store, **told)
     options.write_record("run", record, out, labels, as_json)

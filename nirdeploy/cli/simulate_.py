@@ -12,7 +12,7 @@ from nirdeploy.errors import UsageProblem
 
 @click.command("simulate")
 @click.argument("what", type=click.Path(path_type=Path))
-@click.argument("stimulus", type=click.Path(path_type=Path))
+@options.stimulus_given("nirdeploy simulate WHAT")
 @click.option(
     "--integer",
     metavar="BITS",
@@ -38,7 +38,8 @@ def command(
     as_json: bool,
     **said: str | None,
 ) -> None:
-    """Simulate WHAT on STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...)) and record it.
+    """Simulate WHAT on STIMULUS (.npy, or .npz with x and maybe labels; (T, B, ...); or a recording of events) and
+    record it.
 
     \b
     MODEL.NIR    the float reference in the file's dialect; with --integer quantized, whatever a target takes
@@ -57,10 +58,10 @@ def command(
             "the inputs of a build are as it was built, and a float network takes any number",
             hint="--input-range and the like go with --integer",
         )
-    x, labels = options.stimulus(stimulus)
     names = [] if membrane is None else [name.strip() for name in membrane.split(",")]
     chosen = options.probes(probe)
     graph = None if what.is_dir() else check(what, dialect=dialect, dt=dt, **held)
+    x, labels = options.stimulus(stimulus, lambda: inputs.of_graph(graph) if graph else inputs.of_build(what))
     with ui.doing("simulating"):
         if exact and graph is not None:
             record = solution.simulate(graph, x, chosen, membrane=names)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from nirdeploy.cli import inputs, options, ui
+from nirdeploy.cli import events, inputs, options, ui
 
 
 @click.command("sweep")
@@ -23,6 +24,7 @@ from nirdeploy.cli import inputs, options, ui
     metavar="SAMPLES",
     help="Choose the integers of each trial by these samples, as build does; other samples than the data.",
 )
+@events.asked
 @options.workers("measure", "by default one per processor")
 @options.out(required=True, text="Folder of the results; one that was cut off goes on from there.", folder=True)
 @options.dialect
@@ -52,11 +54,12 @@ def command(
     from nirdeploy import check, sweep
     from nirdeploy.proof.report.sweep import argument, tables
 
-    x, labels = options.stimulus(data)
+    graph = check(model, dialect=dialect, dt=dt, **inputs.held(**said))
+    entered = partial(inputs.of_graph, graph)
+    x, labels = options.stimulus(data, entered)
     if labels_file is not None:
         labels = options.labels_of(labels_file)
-    calibrate, calibrate_labels = (None, None) if samples is None else options.stimulus(samples)
-    graph = check(model, dialect=dialect, dt=dt, **inputs.held(**said))
+    calibrate, calibrate_labels = (None, None) if samples is None else options.stimulus(samples, entered)
     with ui.doing("trials") as bar:
         found = sweep(
             graph, x, labels, target, out=out, scheduler=scheduler, workers=workers, on_trial=bar,

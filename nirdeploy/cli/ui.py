@@ -101,6 +101,12 @@ def result(command: str, data: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(_plain({"schema": SCHEMA, "command": command, **data}), allow_nan=False) + "\n")
 
 
+def lines(objects: Iterable[Mapping[str, Any]]) -> None:
+    """A line of JSON each, on their way to whoever reads them when this returns."""
+    sys.stdout.write("".join(json.dumps(_plain(one), allow_nan=False) + "\n" for one in objects))
+    sys.stdout.flush()
+
+
 def report_error(error: NirdeployError, as_json: bool) -> int:
     """Say what went wrong, on stderr, and under ``--json`` on stdout as well; the exit code.
 

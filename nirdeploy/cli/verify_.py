@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nirdeploy.cli import options, ready, ui
+from nirdeploy.cli import devices, events, options, ready, ui
 from nirdeploy.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _NOT_LOOKED_AT = {"coverage": "not looked at, of so large a network only where i
 @click.argument("what", type=click.Path(path_type=Path))
 @click.argument("measured", type=click.Path(path_type=Path), required=False)
 @click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
+@events.asked
 @options.target_again
 @options.port
 @options.probe
@@ -91,7 +92,7 @@ def command(
             asked = {"probe": options.probes(probe), "allow_silent": allow_silent, "cover": cover, "bits": cover_bits}
             report = _chunks(built, Path(str(stimulus)), labels, who, as_json, port=port, baud=baud, **asked)
             return _told(report, html, junit, as_json)
-        x, own = options.stimulus(Path(str(stimulus)))
+        x, own = options.stimulus(Path(str(stimulus)), lambda: built.network.inputs)
         known = own if labels is None else options.labels_of(labels)
         report = _witnesses(built, x, known, port, baud, options.probes(probe), as_json, allow_silent, kept)
         report = _covered(report, built, x, options.probes(probe), cover, cover_bits, as_json)
@@ -159,7 +160,10 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
         for line in () if judged.cause is None else judged.cause.lines()[1:]:
             ui.say(line)
         ui.say(judged.summary())
-        ui.terms(terms.of("compared", ["cells", *(["coverage"] if judged.coverage else [])]) | terms.of("facts", report.facts))
+        ui.terms(
+            terms.of("compared", ["cells", *(["coverage"] if judged.coverage else [])])
+            | terms.of("facts", report.facts)
+        )
 
 
 def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, labels: Path | None) -> Any:
@@ -201,7 +205,7 @@ def _witnesses(
     if kept is None and options.port_of(port, built.target) == options.SIM:
         judged, pair = unmeasured(quantized, NOTHING_MEASURED), (reference, quantized)
     else:
-        measured = options.measured(built, x, probe, port, baud, quiet) if kept is None else kept
+        measured = devices.measured(built, x, probe, port, baud, quiet) if kept is None else kept
         with ui.doing("comparing, and looking for the cause of what differs"):
             judged = verify(quantized, measured, allow_silent=allow_silent, built=built, x=x)
         pair = (quantized, measured)
@@ -211,7 +215,7 @@ def _witnesses(
         right = {source: round(accuracy(record, labels) * record.samples) for source, record in shown.items()}
     saturations = int(pair[1].stats["saturations"]) if "saturations" in pair[1].stats else None  # not every record says
     found = Verified(judged, verify(reference, quantized), explanation, right, saturations)
-    with ui.spinner("counting events, and computing the membrane that differs", quiet):
+    with ui.doing("counting events, and computing the membrane that differs"):
         return told(_report(built, found), x, labels, port)
 
 
@@ -219,9 +223,9 @@ def _chunks(built: Build, stimulus: Path, labels: Path | None, who: Who, quiet: 
     """All witnesses of a build over a data set, chunk by chunk."""
     from nirdeploy.proof.scale.run import How
     from nirdeploy.proof.scale.verbs import verify_build
-    from nirdeploy.records.samples import Samples
 
-    samples = Samples.open(stimulus, None if labels is None else options.labels_of(labels))
+    known = None if labels is None else options.labels_of(labels)
+    samples = options.samples(stimulus, known, lambda: built.network.inputs)
     with ui.doing("chunks") as bar:
         found = verify_build(built, samples, how=replace(How.of(**who), on_chunk=bar), **asked)
     report = _report(built, found)

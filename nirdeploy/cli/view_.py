@@ -52,7 +52,7 @@ def command(
         raise UsageProblem(
             "a build or a record has its dialect and its inputs already", hint="these options go with a .nir file"
         )
-    with ui.spinner("drawing", as_json):
+    with ui.doing("drawing"):
         page = _build(what) if what.is_dir() else _record(what) if what.suffix == _RECORD else None
         page = page or _model(what, dialect, dt, **said)
         path = out or Path(f"{what.resolve().stem}-view.html")

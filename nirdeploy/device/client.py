@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nirdeploy.device import faults
 from nirdeploy.device.cutting import Reading, Writing
@@ -18,6 +18,9 @@ from nirdeploy.records.claims import Say
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.image import Image
 from nirdeploy.targets.tables import Target
+
+if TYPE_CHECKING:
+    from nirdeploy.device.streaming.session import StepStream
 
 Progress = Callable[[int, int], None]  # called with how many are done, of how many
 
@@ -71,6 +74,15 @@ class Device(Talk):
         if self._on_close:
             self._on_close()
             self._on_close = None
+
+    def stream(self, probe: str | Sequence[str] = "outputs", **options: Any) -> StepStream:
+        """The flashed network, stepped on and on: ``with device.stream() as s: out = s.step(x)``.
+
+        Arguments and errors as of :func:`nirdeploy.device.streaming.opening.stream`.
+        """
+        from nirdeploy.device.streaming.opening import stream
+
+        return stream(self, probe, **options)
 
     # --- requests -----------------------------------------------------------------------
 

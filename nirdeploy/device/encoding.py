@@ -33,8 +33,12 @@ class Encoder:
         stream = bytearray([NEW_SAMPLE] if first == 0 else [])
         changes = [first, *(np.flatnonzero(~self._stays[b, first : end - 1]) + first + 1).tolist(), end]
         for at, until in pairwise(changes):
-            stream += _repeated(self._forms.shortest(b, at), until - at, self._held)
+            stream += repeated(self._forms.shortest(b, at), until - at, self._held)
         return bytes(stream)
+
+    def steps(self, b: int) -> list[bytes]:
+        """Each step of a sample by itself, as the shortest form has it."""
+        return [self._forms.shortest(b, t) for t in range(self.time)]
 
 
 def encode_samples(image: Image, stimulus: dict[str, np.ndarray], *, held: bool = False) -> list[bytes]:
@@ -43,7 +47,7 @@ def encode_samples(image: Image, stimulus: dict[str, np.ndarray], *, held: bool 
     return [encoder.piece(b, 0, encoder.time) for b in range(encoder.batch)]
 
 
-def _repeated(step: bytes, count: int, held: bool) -> bytes:
+def repeated(step: bytes, count: int, held: bool) -> bytes:
     """A step's input for so many steps."""
     stream = bytearray()
     while count:

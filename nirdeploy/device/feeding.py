@@ -30,10 +30,11 @@ class Feeder:
     Args:
         seq: of the first one.
         narrow: keep no more under way than passes between two faults.
+        frames: keep no more of them under way; what is fed meanwhile goes into the next one.
     """
 
-    def __init__(self, device: Talk, seq: int, *, narrow: bool) -> None:
-        self._device, self._seq, self._narrow = device, seq, narrow
+    def __init__(self, device: Talk, seq: int, *, narrow: bool, frames: int | None = None) -> None:
+        self._device, self._seq, self._narrow, self._frames = device, seq, narrow, frames
         self._pending = bytearray()
         self._flights: deque[tuple[int, bytes]] = deque()  # (seq, wire), not known to be taken
         self._stale = 0  # answers that come to what was sent before the last return
@@ -61,7 +62,7 @@ class Feeder:
         """As much as may be under way."""
         device = self._device
         window = device.quality.window(device.window) if self._narrow else device.window
-        while self._pending:
+        while self._pending and (self._frames is None or len(self._flights) < self._frames):
             size = device.quality.payload(_FRAMING, device.max_body - OVERHEAD)
             wire = encode(Frame(Kind.STEPS, self._seq, bytes(self._pending[:size])))
             if self._flights and self.under_way + len(wire) > window:

@@ -34,7 +34,7 @@ class Port(Protocol):
         """Send all of ``data``."""
 
     def read(self, timeout: float) -> bytes:
-        """What has come, at least one byte; empty after ``timeout`` seconds of silence."""
+        """What has come, at least one byte; empty after ``timeout`` seconds of silence, at once where that is 0."""
 
     def close(self) -> None:
         """Release the port."""
@@ -71,12 +71,13 @@ class SerialPort:
     def read(self, timeout: float) -> bytes:
         deadline = time.monotonic() + timeout
         try:
-            while True:
+            while timeout > 0 or self._serial.in_waiting:  # who does not wait at all spares the time of looking
                 data: bytes = self._serial.read(1)
                 if data:
                     return data + bytes(self._serial.read(self._serial.in_waiting))
                 if time.monotonic() >= deadline:
-                    return b""
+                    break
+            return b""
         except (serial.SerialException, OSError) as error:
             raise TransferError(
                 f"the port was lost while reading: {error}",

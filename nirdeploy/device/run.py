@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nirdeploy.device.client import Device, Progress
+from nirdeploy.device.holding import image_held
 from nirdeploy.device.onboard import OnBoard, prepared
 from nirdeploy.device.passes import Played
 from nirdeploy.device.stream import Stream
-from nirdeploy.errors import DeviceMismatch, UnknownPopulation
+from nirdeploy.errors import UnknownPopulation
 from nirdeploy.records import spikes
 from nirdeploy.records import tally as tallies
 from nirdeploy.records.tally import OF_MEMBRANES, OF_SPIKES, Tally
@@ -48,7 +49,7 @@ def run(
         TransferError: frames are lost more often than restarts mend.
         UsageProblem: the store is another run's.
     """
-    image = _held(device, image)
+    image = image_held(device, image)
     names = [readout.population for readout in image.readouts]
     probed = spikes.select(probe, names, image.outputs)
     if not probed:
@@ -90,7 +91,7 @@ def tally(
         Else as of :func:`run`.
     """
     tallies.check(reads)
-    image = _held(device, image)
+    image = image_held(device, image)
     having = {"spikes" if read in OF_SPIKES else "membrane" for read in reads}
     names = [readout.population for readout in image.readouts]
     kinds = {readout.population: readout.kind for readout in image.readouts}
@@ -104,20 +105,3 @@ def tally(
         how: dict[str, Any] = {"image": image, "store": store, "on_pass": on_pass, "say": say}
         return Tally.of(run(device, x, probed, progress, **how), reads)
     return Stream(device, image, stimulus_of(image, x), probed, progress).tally(reads)
-
-
-def _held(device: Device, image: Image | None) -> Image:
-    """The image that the device holds; of several passes, it holds none yet."""
-    image = image or device.image
-    if image is None:
-        raise DeviceMismatch("this device was not flashed here", hint="flash it, or pass image=")
-    if not image.passes:
-        held = device.hello().image_hash
-        if held != image.digest_bytes:
-            raise DeviceMismatch(
-                f"the device holds {'image ' + held.hex()[:16] if held else 'no image'}, expected "
-                f"{image.digest()[:16]}",
-                where=f"port {device.name}" if device.name else "",
-                hint="flash it first",
-            )
-    return image

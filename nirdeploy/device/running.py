@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from nirdeploy.device.client import Device
 from nirdeploy.device.feeding import Feeder
 from nirdeploy.device.frame import Frame
 from nirdeploy.device.protocol import Kind
 from nirdeploy.errors import TransferError
+
+if TYPE_CHECKING:
+    from nirdeploy.device.client import Device
+
+_COUNTED = 1 << 32  # steps, after which the device's number of them starts anew
 
 
 class Rest(Exception):
@@ -22,6 +27,7 @@ class Run:
     Args:
         patience: seconds that the device may be at work before it answers or sends anything.
         narrow: a fault costs what came after it, so keep little under way.
+        frames: of input under way at most; by default as many as the device takes.
     """
 
     def __init__(
@@ -31,9 +37,10 @@ class Run:
         *,
         patience: float = 0.0,
         narrow: bool = False,
+        frames: int | None = None,
     ) -> None:
         self._device, self.patience = device, patience
-        self.feeder = Feeder(device, (device.begin(probes) + 1) % 256, narrow=narrow)
+        self.feeder = Feeder(device, (device.begin(probes) + 1) % 256, narrow=narrow, frames=frames)
         self._arrived: deque[Frame] = deque()
         self._next_output = self._fed = 0
         self._rests = False
@@ -52,34 +59,51 @@ class Run:
             Rest: there is none. Refused, TooLong: as :class:`Feeder`.
             DeviceSilent, TransferError: the device does not come forward.
         """
-        device = self._device
         while True:
             self.feeder.send()
             if not self._arrived and self._rests:
                 raise Rest
             frame = self._arrived.popleft() if self._arrived else self._received()
-            if frame is None:
-                continue
-            if frame.kind == Kind.OUTPUT:
-                missing = (frame.seq - self._next_output) % 256
-                self._next_output = (frame.seq + 1) % 256
-                if missing:
-                    device.quality.faulted()
-                if missing or frame.payload:
-                    device.progressed()
-                    return missing, frame.payload
-                # Empty, as a reply was due when it was begun: it counts, and brings nothing forward.
-            if self.feeder.answered(frame):
+            if frame is not None and (piece := self._output(frame)) is not None:
+                return piece
+
+    def come(self) -> tuple[int, bytes] | None:
+        """The same of what has come already, without waiting for more; None where nothing has.
+
+        Raises: Refused, TooLong, TransferError: as :meth:`next`.
+        """
+        self.feeder.send()
+        while (frame := self._arrived.popleft() if self._arrived else self._device.come()) is not None:
+            if (piece := self._output(frame)) is not None:
+                return piece
+            self.feeder.send()
+        return None
+
+    def _output(self, frame: Frame) -> tuple[int, bytes] | None:
+        """Take a frame: a piece of the output stream, and how many frames before it are missing; None: it is none."""
+        device = self._device
+        if frame.kind == Kind.OUTPUT:
+            missing = (frame.seq - self._next_output) % 256
+            self._next_output = (frame.seq + 1) % 256
+            if missing:
+                device.quality.faulted()
+            if missing or frame.payload:
                 device.progressed()
-            else:
-                device.idle(self.patience)
+                return missing, frame.payload
+            # Empty, as a reply was due when it was begun: it counts, and brings nothing forward.
+        if self.feeder.answered(frame):
+            device.progressed()
+        else:
+            device.idle(self.patience)
+        return None
 
     def settle(self) -> None:
         """Ask how far the device is: once it has done all that it was fed, :meth:`next` waits for nothing more."""
         status = self._device.status(patience=self.patience, aside=self._arrived.append)
-        if status.steps >= self._fed:
+        left = (self._fed - status.steps) % _COUNTED
+        if left == 0 or left > _COUNTED // 2:  # none, or fewer: it has done more than it was fed
             self._rests = True
-        elif status.steps > self._steps:
+        elif status.steps != self._steps:
             self._steps = status.steps
             self._stuck.progressed()
         elif self._stuck.silent(self._device.wait + self.patience):

@@ -233,6 +233,20 @@ class Talk:
         self._borne.framed()
         return self._arrived.popleft()
 
+    def come(self) -> Frame | None:
+        """A frame that has come already; waits for none. Raises :class:`TransferError` as :meth:`receive`."""
+        if not self._arrived and (data := self._port.read(0.0)):
+            damaged = self._decoder.bad_frames
+            self.quality.carried(len(data))
+            self._arrived.extend(self._decoder.feed(data))
+            self.quality.seen |= self._decoder.bad_frames > damaged
+            if not self._arrived and self._borne.heard(len(data)):
+                self._give_up("anything")
+        if not self._arrived:
+            return None
+        self._borne.framed()
+        return self._arrived.popleft()
+
     def best(self, overhead: int) -> int:
         """The bytes of a payload with which frames carry best that need so many more."""
         return self.quality.payload(overhead, self.max_body)

@@ -262,8 +262,8 @@ class Observer:
             stepped = self.table.circle(module)
             if stepped is not None and self._called[stepped] == 1:
                 raise ExportError(
-                    f"{name} ({type(module).__name__}) brings back what it gave in the step before, and the example has one "
-                    "step, in which nothing comes back",
+                    f"{name} ({type(module).__name__}) brings back what it gave in the step before, and the example "
+                    "has one step, in which nothing comes back",
                     hint="give the example several steps, (T, B, ...), to a net that takes them",
                 )
         if not self.placing.nodes:

@@ -141,14 +141,14 @@ def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:
 
 def onward(network: IntegerNetwork, together: list[str], signals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What populations that are stepped together send, by what their sources sent: (T, B, size)."""
-    trace = _Trace(Signals(dict(signals)), {}, [])
+    trace = Trace(Signals(dict(signals)), {}, [])
     if not _compiled(network, together, trace, set()):
-        _Steps(network, together, trace, set(), None, _Definition(network, together, trace.signals)).all()
+        Steps(network, together, trace, set(), None, Definition(network, together, trace.signals)).all()
     return {name: trace.signals[name] for name in together}
 
 
 @dataclass
-class _Trace:
+class Trace:
     """By population (T, B, size): what left it, and the membranes that were asked for (int32)."""
 
     signals: Signals
@@ -163,25 +163,25 @@ def _run(
     keep: set[str],
     engine: str,
     watch: str | None = None,
-) -> _Trace:
+) -> Trace:
     dynamics = dynamics_of(network)
     stimulus = inputs.stimulus(x, network.inputs, network.takes, ranged=dynamics is None)
     time, batch = next(iter(stimulus.values())).shape[:2]
     entered = Signals({name: values.reshape(time, batch, -1) for name, values in stimulus.items()})
-    trace = _Trace(entered, {}, [])
+    trace = Trace(entered, {}, [])
     sources = {p.name: [q.source for q in network.into(p.name)] for p in network.populations}
     order = list(recurrence.components([*stimulus, *sources], sources))
     for together in progress.each("integer model, populations", order):
         if together[0] in stimulus:
             continue
         if dynamics is not None:
-            _Steps(network, together, trace, keep, watch, _Own(network, together, trace.signals, dynamics)).all()
+            Steps(network, together, trace, keep, watch, Own(network, together, trace.signals, dynamics)).all()
         elif engine != "compiled" or not _compiled(network, together, trace, keep):
-            _Steps(network, together, trace, keep, watch, _Definition(network, together, trace.signals)).all()
+            Steps(network, together, trace, keep, watch, Definition(network, together, trace.signals)).all()
     return trace
 
 
-def _compiled(network: IntegerNetwork, together: list[str], trace: _Trace, keep: set[str]) -> bool:
+def _compiled(network: IntegerNetwork, together: list[str], trace: Trace, keep: set[str]) -> bool:
     """Run populations by the compiled engine, if it knows them."""
     from nirdeploy.sim.engine import run  # numba takes its time: imported where it is used
 
@@ -196,13 +196,16 @@ def _compiled(network: IntegerNetwork, together: list[str], trace: _Trace, keep:
     return True
 
 
-class _Definition:
+class Definition:
     """Populations that lie on cycles together, by :func:`step`."""
 
-    def __init__(self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self, network: IntegerNetwork, together: list[str], signals: dict[str, np.ndarray], at: int = 0
+    ) -> None:
+        """``at``: the step that the signals begin with."""
         self._formats, self._neurons = network.formats, {name: network.neurons(name) for name in together}
         self._entering = {
-            name: entering(neurons, [q for q in network.into(name) if q.source not in together], signals)
+            name: entering(neurons, [q for q in network.into(name) if q.source not in together], signals, at)
             for name, neurons in self._neurons.items()
         }
         self._back = {name: [q for q in network.into(name) if q.source in together] for name in together}
@@ -221,7 +224,7 @@ class _Definition:
         return step(state, arriving, population, self._formats)
 
 
-class _Own:
+class Own:
     """Populations that lie on cycles together, by a target's own dynamics."""
 
     def __init__(
@@ -245,38 +248,45 @@ class _Own:
         return self._dynamics.step(state, arriving, self._neurons[name], self._formats)
 
 
-class _Steps:
-    """Populations that lie on cycles together (mostly one, on none), stepped through time."""
+class Steps:
+    """Populations that lie on cycles together (mostly one, on none), stepped through time.
+
+    ``begun``: the signals that they sent before, of all but the steps to be done, and their states after them.
+    """
 
     def __init__(
         self,
         network: IntegerNetwork,
         together: list[str],
-        trace: _Trace,
+        trace: Trace,
         keep: set[str],
         watch: str | None,
-        how: _Definition | _Own,
+        how: Definition | Own,
+        begun: tuple[Mapping[str, np.ndarray], Mapping[str, Any]] | None = None,
     ) -> None:
         self._how, self._trace, self._watch = how, trace, watch
         self._time, batch = next(iter(trace.signals.values())).shape[:2]
         self._populations = [network.population(name) for name in together]
-        self._states = {name: how.start(name, batch) for name in together}
+        sent, states = begun or ({}, {name: how.start(name, batch) for name in together})
+        self.states = dict(states)
+        self._first = len(sent[together[0]]) if sent else 0
         for p in self._populations:
             shape = (self._time, batch, p.size)
             trace.signals[p.name] = np.zeros(shape, dtype=np.int64)
+            trace.signals[p.name][: self._first] = sent.get(p.name, 0)
             if p.name in keep:
                 trace.membrane[p.name] = np.zeros(shape, dtype=np.int32)
 
     def all(self) -> None:
         signals, membrane = self._trace.signals, self._trace.membrane
         watched = []
-        for t in range(self._time):
+        for t in range(self._first, self._time):
             for p in self._populations:  # late spikes are known before anything of the step is
                 if p.rules.spike_delay:
-                    signals[p.name][t] = self._states[p.name].z
+                    signals[p.name][t] = self.states[p.name].z
             for p in self._populations:
-                out, state, saturated = self._how.step(self._states[p.name], t, p.name, signals)
-                signals[p.name][t], self._states[p.name] = out, state
+                out, state, saturated = self._how.step(self.states[p.name], t, p.name, signals)
+                signals[p.name][t], self.states[p.name] = out, state
                 self._trace.saturations += int(saturated.sum())
                 if p.name in membrane:
                     membrane[p.name][t] = state.v
@@ -290,11 +300,15 @@ def entering(
     population: IntegerPopulation,
     projections: Sequence[IntegerProjection],
     signals: Mapping[str, np.ndarray],
+    at: int = 0,
 ) -> np.ndarray:
-    """What arrives at a population in every step, in the membrane's unit: int64 (T, B, size)."""
+    """What arrives at a population in every step, in the membrane's unit: int64 (T, B, size).
+
+    ``at``: the step that the signals begin with.
+    """
     total = brought(population, projections, signals)
     for begins, part in population.late_bias.items():
-        total[:begins] -= part
+        total[: max(begins - at, 0)] -= part
     return total
 
 

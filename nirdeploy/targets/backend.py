@@ -157,8 +157,9 @@ class Backend(Generic[FormatsT, HardwareT]):
         ``play_us`` and ``play_load_us`` (where the board plays passes itself, docs/external-memory.md: what goes over
         the line once, the steps of samples that the memory holds, what each of them takes on the line and on the board,
         and what loading all passes takes there), ``bus_words`` and ``energy_nj`` per step, ``latency_us`` (from a
-        step's first input to its last output, when
-        nothing else goes on) or ``latency_steps`` (from input to output, where connections take steps).
+        step's first input to its last output, when nothing else goes on), ``stream_latency_us`` and ``stream_step_us``
+        (the same with the frames of a step that is streamed by itself, and how soon the next may follow) or
+        ``latency_steps`` (from input to output, where connections take steps).
 
         Args:
             activity: spikes per neuron and input, and step.

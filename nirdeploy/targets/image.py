@@ -143,6 +143,16 @@ class Readout(Brief):
         """Bytes of a part in a step, as the device sends it: a bitmap, or a membrane value in four each."""
         return -(-part.bits // 8) if self.kind == "spikes" else 4 * part.count
 
+    def values(self, read: Sequence[np.ndarray]) -> np.ndarray:
+        """What the device said, (T, B, *shape), from what was read of each part, as :func:`record_of` takes it."""
+        pieces = [
+            part.numbers(np.unpackbits(raw, axis=2, bitorder="little"))
+            if self.kind == "spikes"
+            else np.ascontiguousarray(raw).view("<i4").astype(np.int32)
+            for part, raw in zip(self.parts, read, strict=True)
+        ]
+        return self.arranged(np.concatenate(pieces, axis=2))
+
     def arranged(self, values: np.ndarray) -> np.ndarray:
         """Values (..., size) in device order to (..., *shape)."""
         lead = values.shape[:-1]
@@ -357,13 +367,7 @@ def record_of(
     for readout in image.readouts:
         if readout.population not in read:
             continue
-        pieces = [
-            part.numbers(np.unpackbits(raw, axis=2, bitorder="little"))
-            if readout.kind == "spikes"
-            else np.ascontiguousarray(raw).view("<i4").astype(np.int32)
-            for part, raw in zip(readout.parts, read[readout.population], strict=True)
-        ]
-        values = readout.arranged(np.concatenate(pieces, axis=2))
+        values = readout.values(read[readout.population])
         if readout.late:
             values = np.concatenate([np.zeros_like(values[: readout.late]), values[: -readout.late]])
         made[readout.kind][readout.population] = values

@@ -116,6 +116,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
             **whole,
             "latency_cycles": alone,
             "latency_us": alone / clock_mhz,
+            **line.alone(plan.floorplan, target, activity, alone / clock_mhz),
             **line.load([plan], target),
             **held.rows([plan]),
             "synaptic_events": activity * sum(p.synapses() for p in network.projections),

@@ -18,6 +18,7 @@ _MOST_EVENTS, _MOST_OUTPUT_EVENTS = 251, 253
 _OF_A_MASK = 8  # bytes of a packed bitmap
 _STEPS_PAYLOAD, _STEPS_WIRE, _STEPS_REPLY = 506, 516, 9  # bytes: of a full STEPS frame, and of what answers it
 _OUTPUT_PAYLOAD, _OUTPUT_WIRE = 480, 489  # of a full OUTPUT frame
+_OVERHEAD = 7  # bytes of a short frame beside its payload and delimiter
 _SAMPLE_WORDS = 3  # of the input stream: a new sample, and for how many steps its input is held
 
 
@@ -59,6 +60,21 @@ def traffic(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic:
     )
     frames = stream / _STEPS_PAYLOAD
     return Traffic(frames * _STEPS_WIRE, back / _OUTPUT_PAYLOAD * _OUTPUT_WIRE + frames * _STEPS_REPLY)
+
+
+def alone(plan: Floorplan, target: FpgaTarget, activity: float, cores_us: float) -> dict[str, float]:
+    """A step of a stream in a frame of its own, and its outputs in another: ``stream_latency_us`` from the first byte
+    of the one to the last of the other, where nothing else is under way; ``stream_step_us``: how soon the
+    next may come.
+
+    ``cores_us``: from a step's input to its last output. Outputs are those of the output populations.
+    """
+    step, full = traffic(plan, target, activity), _input(plan, target, activity)
+    back = (step.received - full / _STEPS_PAYLOAD * _STEPS_REPLY) * _OUTPUT_PAYLOAD / _OUTPUT_WIRE
+    sent, output = (1 + (_OVERHEAD + size) for size in (full, back))
+    us = 1e6 * BITS / target.serial_board.baud
+    latency = us * sent + max(us * _STEPS_REPLY, cores_us) + us * output
+    return {"stream_latency_us": latency, "stream_step_us": us * max(sent, _STEPS_REPLY + output)}
 
 
 def sample(plan: Floorplan, target: FpgaTarget, activity: float) -> Traffic | None:

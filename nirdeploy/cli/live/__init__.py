@@ -1,0 +1,1 @@
+"""Spikes in the terminal, as they come."""

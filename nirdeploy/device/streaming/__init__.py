@@ -1,0 +1,1 @@
+"""A network stepped without end, its state kept: step by step on a device, or on its integer model."""
