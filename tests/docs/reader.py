@@ -51,7 +51,9 @@ class Warm:
         threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
         path = os.pathsep.join([str(self.bin), str(Path(sys.executable).parent), os.environ["PATH"]])
         paths = {"PYTHONPATH": str(ROOT), "PATH": path}
-        return {**os.environ, **threads, **paths, "COLUMNS": "100", "NIRDEPLOY_WARM": str(self.socket)}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NIRDEPLOY_"))}
+        cache = {name: os.environ[name] for name in ("NIRDEPLOY_CACHE",) if name in os.environ}
+        return {**ours, **cache, **threads, **paths, "COLUMNS": "100", "NIRDEPLOY_WARM": str(self.socket)}
 
     def close(self) -> None:
         with contextlib.suppress(ProcessLookupError):
