@@ -14,7 +14,9 @@ from nirdeploy.cli import inputs, options, ui
 @click.option(
     "-x", "--data", required=True, type=click.Path(path_type=Path), help="What is measured on: (T, B, ...), 'labels'."
 )
-@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help=".npy of class numbers (B,).")
+@click.option(
+    "--labels", "labels_file", type=click.Path(path_type=Path), help="Classes of the samples, .npy or 'labels' of an .npz."
+)
 @options.target
 @click.option(
     "--calibrate",
@@ -54,7 +56,7 @@ def command(
 
     x, labels = options.stimulus(data)
     if labels_file is not None:
-        labels = options.stimulus(labels_file)[0]
+        labels = options.labels_of(labels_file)
     calibrate, calibrate_labels = (None, None) if samples is None else options.stimulus(samples)
     graph = check(model, dialect=dialect, dt=dt, **inputs.held(**said))
     with ui.progress("trials", as_json) as bar:

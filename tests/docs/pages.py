@@ -28,7 +28,8 @@ RUNS = ("bash", "python")
 DATA = ("toml", "json", "yaml")
 #: Languages that a fence may have. ``text`` is what a program says, an equation or a sketch.
 LANGUAGES = (*RUNS, *DATA, "text", "jinja")
-PRINTS = "prints"  # the title of a text block: what the block before it prints
+#: Titles of text blocks: what the block before it prints, word by word or with other numbers; ``...`` is anything.
+PRINTS, NUMBERS = "prints", "prints, but for numbers"
 
 _MARK = re.compile(r"# not run: (?P<reason>.+)")
 _TITLE = re.compile(r'title="(?P<title>[^"]*)"')

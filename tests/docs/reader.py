@@ -14,13 +14,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.docs.pages import PRINTS, ROOT, Block
+from tests.docs.pages import NUMBERS, PRINTS, ROOT, Block
 
 HERE = Path(__file__).parent
 SECONDS = 300  # of one block; far more than any takes
 
 #: What a block leaves behind for the next one: variables, and the folder it went to.
 _KEPT = 'trap \'export -p > "$READER/variables"; pwd > "$READER/folder"\' EXIT\n'
+_NUMBER = re.compile(r"-?\b\d[\d,]*(\.\d+)?(e-?\d+)?\b")
 _BEGIN = '[ ! -e "$READER/variables" ] || . "$READER/variables"\n' + _KEPT
 
 
@@ -83,7 +84,7 @@ class Reader:
     def does(self, block: Block) -> None:
         """Run it, write it, or compare it. Raises :class:`Failed`."""
         if block.language == "text":
-            if block.title == PRINTS:
+            if block.title in (PRINTS, NUMBERS):
                 self._compare(block)
         elif block.title:
             (self._now() / block.title).parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +148,10 @@ class Reader:
         return asked
 
     def _compare(self, block: Block) -> None:
-        if not prints(self.said, block.text):
+        said, wanted = self.said, block.text
+        if block.title == NUMBERS:
+            said, wanted = (_NUMBER.sub("#", text) for text in (said, wanted))
+        if not prints(said, wanted):
             raise Failed(f"{block.where}: the page says\n{block.text}\nand what came was\n{self.said}")
 
 
