@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import clean_environment
+from tests.docs.apart import apart
 from tests.docs.pages import blocks
 from tests.docs.reader import Reader
 
@@ -45,10 +46,11 @@ def test_the_tutorial_does_what_it_says(environment: dict[str, str], tmp_path: P
     fresh, keeps = tmp_path / "fresh", tmp_path / "keeps"
     fresh.mkdir()
     keeps.mkdir()
-    reader = Reader(fresh, keeps, environment)
-    for block in blocks(PAGE):
-        if not block.unrun:
-            reader.does(block)
+    with apart(tmp_path / "cache") as cache:
+        reader = Reader(fresh, keeps, environment | cache)
+        for block in blocks(PAGE):
+            if not block.unrun:
+                reader.does(block)
     evening = fresh / "evening"
     installed = next(evening.glob(".venv/lib/python*/site-packages/nirdeploy/__init__.py"))
     assert installed.is_file()  # and not the checkout's

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.apart import apart
 from tests.docs.pages import blocks
 from tests.docs.reader import Warm, reading
 
@@ -15,9 +16,11 @@ FILES = "docs/files.md"
 
 @pytest.fixture(scope="session")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    made = Warm(tmp_path_factory.mktemp("warm"))
-    yield made
-    made.close()
+    folder = tmp_path_factory.mktemp("warm")
+    with apart(folder / "cache") as variables:
+        made = Warm(folder, variables)
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,8 @@ class Failed(AssertionError):
 class Warm:
     """The process of warm.py, its socket, and a folder with the ``nirdeploy`` that asks it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.socket, self.bin = folder / "warm", folder / "bin"
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+        self.variables, self.socket, self.bin = variables, folder / "warm", folder / "bin"
         self.bin.mkdir()
         shim = self.bin / "nirdeploy"
         shim.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {HERE / "ask.py"} "$@"\n')
@@ -53,8 +53,7 @@ class Warm:
         path = os.pathsep.join([str(self.bin), str(Path(sys.executable).parent), os.environ["PATH"]])
         paths = {"PYTHONPATH": str(ROOT), "PATH": path}
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NIRDEPLOY_"))}
-        cache = {name: os.environ[name] for name in ("NIRDEPLOY_CACHE",) if name in os.environ}
-        return {**ours, **cache, **threads, **paths, "COLUMNS": "100", "NIRDEPLOY_WARM": str(self.socket)}
+        return {**ours, **self.variables, **threads, **paths, "COLUMNS": "100", "NIRDEPLOY_WARM": str(self.socket)}
 
     def close(self) -> None:
         with contextlib.suppress(ProcessLookupError):
