@@ -94,13 +94,13 @@ def commands(line: str) -> Iterator[list[str]]:
         words = list(lexer)
     except ValueError:  # a quotation that goes on in the next line
         return
-    current: list[str] | None = None
+    simple: list[str] = []
     for word in [*words, ";"]:
         if set(word) <= set("|&;<>()"):
-            if current:
-                yield current
-            current = None
-        elif current is not None:
-            current.append(word)
-        elif word == "nirdeploy":
-            current = [word]
+            while simple and (re.fullmatch(r"\w+=.*", simple[0]) or simple[:2] == ["python", "-m"]):
+                simple = simple[2 if simple[0] == "python" else 1 :]
+            if simple[:1] == ["nirdeploy"]:
+                yield simple
+            simple = []
+        else:
+            simple.append(word)
