@@ -31,7 +31,10 @@ _SHOWN_CLASSES = 12
 @click.argument("what", type=click.Path(path_type=Path))
 @click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
 @click.option(
-    "--labels", "labels_file", type=click.Path(path_type=Path), help="Classes of the samples, .npy or 'labels' of an .npz."
+    "--labels",
+    "labels_file",
+    type=click.Path(path_type=Path),
+    help="Classes of the samples, .npy or 'labels' of an .npz.",
 )
 @options.target_again
 @options.port

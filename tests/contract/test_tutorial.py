@@ -1,7 +1,7 @@
 """docs/tutorial.md followed word by word, in a fresh folder, from the installation on.
 
-pip installs the wheel of this checkout into the environment that the page makes, as the page says; what the wheel requires
-is lent from this environment, so that nothing is loaded from anywhere.
+pip installs the wheel of this checkout into the environment that the page makes, as the page says; what the wheel
+requires is lent from this environment, so that nothing is loaded from anywhere.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def environment(wheel: Path, tmp_path: Path) -> dict[str, str]:
     own = str(Path(sys.executable).parent)
     path = os.pathsep.join([str(bin_), *(part for part in os.environ["PATH"].split(os.pathsep) if part != own)])
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    ours = {name: value for name, value in clean_environment().items() if not name.startswith(("PYTEST_", "VIRTUAL_ENV"))}
+    theirs = ("PYTEST_", "VIRTUAL_ENV", "NIRDEPLOY_")
+    ours = {name: value for name, value in clean_environment().items() if not name.startswith(theirs)}
     return {**ours, **offline, "PATH": path, "PYTHONPATH": str(lent), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
 
 

@@ -1,7 +1,7 @@
 """The pages, and the code blocks that stand in them.
 
-What a block is says its fence: the language, a title where it is a file, and a first line ``# not run: REASON`` where it
-cannot run here. CONTRIBUTING.md says how pages are written.
+What a block is says its fence: the language, a title where it is a file, and a first line ``# not run: REASON`` where
+it cannot run here. CONTRIBUTING.md says how pages are written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Pages whose blocks run.
 RUN = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 #: Pages of which the commands are looked at alone: what they are about is run by tests of its own.
-READ = ["CONTRIBUTING.md", "CHANGELOG.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("examples/**/*.md"))]
+READ = ["CONTRIBUTING.md", "CHANGELOG.md"]
+READ += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("examples/**/*.md"))
 #: Pages that a test of their own holds to files, block by block.
 HELD = {"docs/adding-a-target.md": "tests/contract/test_adding_a_target.py"}
 

@@ -21,6 +21,11 @@ def schemas() -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SCHEMAS.glob("*.json"))}
 
 
+def schema_of(data: dict[str, Any]) -> str:
+    """The name of the schema of what a command printed with ``--json``."""
+    return "error" if "error" in data else str(data["command"]).replace(" ", "-")
+
+
 def validate(data: Any, name: str, where: str = "") -> None:
     """Raises where ``data`` is not what the schema ``name`` says, with all that is wrong."""
     registry: Registry[Any] = Registry().with_resources(

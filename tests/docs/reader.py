@@ -49,7 +49,7 @@ class Warm:
 
     def environment(self) -> dict[str, str]:
         """One thread each; tables of a width that does not depend on who looks."""
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
         path = os.pathsep.join([str(self.bin), str(Path(sys.executable).parent), os.environ["PATH"]])
         paths = {"PYTHONPATH": str(ROOT), "PATH": path}
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NIRDEPLOY_"))}

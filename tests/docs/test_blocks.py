@@ -13,7 +13,8 @@ from tests.docs.pages import DATA, HELD, LANGUAGES, ROOT, RUN, RUNS, Block, bloc
 from tests.docs.reader import Failed, Reader, Warm, copied, prints, reading
 
 TUTORIAL = "docs/tutorial.md"  # has a folder of its own, and a test: test_tutorial.py
-PAGES = [page for page in RUN if page not in (FILES, TUTORIAL, *HELD) and any(one.language in RUNS for one in blocks(page))]
+ELSEWHERE = (FILES, TUTORIAL, *HELD)
+PAGES = [page for page in RUN if page not in ELSEWHERE and any(one.language in RUNS for one in blocks(page))]
 
 #: Docs pages begin with what docs/files.md ends with; README.md says all of it itself.
 PRELUDE = next(one for one in reversed(blocks(FILES)) if one.language == "python")

@@ -2,8 +2,8 @@
 
     python warm.py SOCKET
 
-A command line of nirdeploy takes a second to import what it needs, and the pages have a hundred of them. What comes is a
-line of JSON, and beside it the three standard streams of whoever asks: ``{"do": "nirdeploy", "arguments", "folder",
+A command line of nirdeploy takes a second to import what it needs, and the pages have a hundred of them. What comes is
+a line of JSON, and beside it the three standard streams of whoever asks: ``{"do": "nirdeploy", "arguments", "folder",
 "environment"}`` is answered by the exit code; ``{"do": "python"}`` by a process that keeps its names and answers every
 ``{"code", "name", "folder"}`` by whether it ran.
 """
