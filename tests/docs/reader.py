@@ -75,6 +75,7 @@ class Reader:
         self.folder, self.keeps, self.warm, self.said = folder, keeps, warm, ""
         self.environment = {**environment, "READER": str(keeps)}
         self._python: socket.socket | None = None
+        self._read = 0
 
     def close(self) -> None:
         if self._python:
@@ -135,7 +136,6 @@ class Reader:
             raise Failed(f"{where}: {self.said or 'Python ended'}\n{code}")
 
     def _start(self) -> socket.socket:
-        self._read = 0
         assert self.warm
         asked = socket.socket(socket.AF_UNIX)
         asked.settimeout(SECONDS)

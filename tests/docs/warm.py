@@ -10,6 +10,7 @@ a line of JSON, and beside it the three standard streams of whoever asks: ``{"do
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -31,7 +32,7 @@ def main(path: str) -> None:
         importlib.import_module(name)
     for name in nirdeploy.__all__:
         getattr(nirdeploy, name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forked
+    signal.signal(signal.SIGCHLD, _ended)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
@@ -43,6 +44,13 @@ def main(path: str) -> None:
                 listening.close()
                 _serve(asked)
             asked.close()
+
+
+def _ended(*_: object) -> None:
+    """Those that have ended are gone, and the time they took counts as this process's."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _serve(asked: socket.socket) -> None:
