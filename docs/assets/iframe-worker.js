@@ -3,6 +3,7 @@ if (location.protocol === "file:") {
   window.Worker = class extends EventTarget {
     constructor(url) {
       super();
+      const home = new URL(url, document.baseURI).href;
       const frame = document.createElement("iframe");
       frame.hidden = true;
       this.waiting = [];
@@ -12,7 +13,7 @@ if (location.protocol === "file:") {
       const load = (source) =>
         new Promise((done, failed) => {
           const script = inside.document.createElement("script");
-          script.src = new URL(source, url).href;
+          script.src = new URL(source, home).href;
           script.onload = done;
           script.onerror = failed;
           inside.document.head.append(script);
@@ -20,7 +21,7 @@ if (location.protocol === "file:") {
       inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
       inside.importScripts = (...sources) => sources.reduce((so, source) => so.then(() => load(source)), Promise.resolve());
       this.inside = inside;
-      load(url).then(() => {
+      load(home).then(() => {
         this.ready = true;
         this.waiting.splice(0).forEach((data) => this.postMessage(data));
       });
