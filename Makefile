@@ -1,4 +1,5 @@
 # make demo   train, deploy, run and prove a network (sets up .venv first)
+# make docs   the documentation as a site, to be read without internet: site/index.html
 # make test   lint, types, layers and the test suite (sets up .venv first)
 # make test-frameworks   every framework at home against ours (sets up an environment for each that needs its own)
 # make coverage   the test suite with branch coverage
@@ -20,10 +21,14 @@ WITNESSES  := $(sort $(FRAMEWORKS) $(CHIPS))
 BESIDE     := $(VENV)/.sinabs $(VENV)/.neurobench
 TABLE      := tests/frameworks/witnesses/test_table.py
 
-.PHONY: demo test test-frameworks test-chips lint fuzz soak coverage clean
+.PHONY: demo docs test test-frameworks test-chips lint fuzz soak coverage clean
 
 demo: $(READY)
 	$(BIN)/nirdeploy demo
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 # Two workers on two cores: a thread each, in what they start too.
 test test-chips test-frameworks fuzz soak coverage: export OMP_NUM_THREADS := 1
@@ -64,7 +69,7 @@ coverage: $(READY) $(BESIDE)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not witness" --cov --cov-report term --cov-report html
 
 clean:
-	rm -rf $(VENV) $(WITNESSES:%=.venv-%) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) $(WITNESSES:%=.venv-%) build dist demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

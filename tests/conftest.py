@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.chips.table import pytest_terminal_summary, table
+from tests.chips import table as chips
+from tests.chips.table import table
+from tests.docs import counted
 
 __all__ = ["campaign", "examples", "pytest_terminal_summary", "table"]
 
@@ -20,6 +23,12 @@ settings.register_profile(
     "laws", deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=not EXPLORES
 )
 settings.load_profile("laws")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """pytest's hook: what stands in no single test."""
+    chips.pytest_terminal_summary(terminalreporter)
+    counted.summary(terminalreporter)
 
 
 def examples(count: int) -> int:

@@ -31,7 +31,12 @@ _SHOWN_CLASSES = 12
 @click.argument("what", type=click.Path(path_type=Path))
 @click.option("-x", "--stimulus", type=click.Path(path_type=Path), help="Stimulus for a build folder.")
 @events.asked
-@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help=".npy of class numbers (B,).")
+@click.option(
+    "--labels",
+    "labels_file",
+    type=click.Path(path_type=Path),
+    help="Classes of the samples, .npy or 'labels' of an .npz.",
+)
 @options.target_again
 @options.port
 @click.option(
@@ -67,7 +72,7 @@ def command(
 
     \b
     evaluate BUILD -x STIMULUS -p PORT        float model, integer simulator and device
-    evaluate RECORD.nird --labels LABELS.npy  a record
+    evaluate RECORD.nird --labels LABELS      a record
 
     Labels stand in the stimulus' .npz as 'labels', or in a file of their own. The interval is Wilson's, at 95 %.
     A synaptic operation is a weight taken for a spike (or number) that arrived. The energy of a build is modelled, not
@@ -193,8 +198,7 @@ def _of_record(path: Path, stimulus: Path | None, labels_file: Path | None, neur
 
 def _labels(beside: np.ndarray | None, file: Path | None) -> np.ndarray:
     if file is not None:
-        found: np.ndarray = options.labels_of(file)
-        return found
+        return options.labels_of(file)
     if beside is None:
         raise UsageProblem(
             "there are no labels to evaluate against",

@@ -15,7 +15,12 @@ from nirdeploy.cli import events, inputs, options, ui
 @click.option(
     "-x", "--data", required=True, type=click.Path(path_type=Path), help="What is measured on: (T, B, ...), 'labels'."
 )
-@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help=".npy of class numbers (B,).")
+@click.option(
+    "--labels",
+    "labels_file",
+    type=click.Path(path_type=Path),
+    help="Classes of the samples, .npy or 'labels' of an .npz.",
+)
 @options.target
 @click.option(
     "--calibrate",

@@ -87,8 +87,9 @@ def tally(
         probe, progress, image, store, on_pass, say: as of :func:`run`.
 
     Raises:
-        UsageProblem: there is no such read. UnknownPopulation: none of the probed populations has what is read.
-        Else as of :func:`run`.
+        UsageProblem: there is no such read.
+        UnknownPopulation: none of the probed populations has what is read.
+        NirdeployError: else as of :func:`run`.
     """
     tallies.check(reads)
     image = image_held(device, image)

@@ -114,7 +114,8 @@ class SpikeRecord:
         )
 
     def volts(self, name: str) -> np.ndarray:
-        """Membrane potential in the graph's units, float64 (T, B, *shape)."""
+        """Membrane potential in the graph's units, float64 (T, B, *shape), of that population (or Output name)."""
+        name = self.outputs.get(name, name)
         values = self.membrane[name]
         return values * self.scale[name] if name in self.scale else np.asarray(values, dtype=np.float64)
 

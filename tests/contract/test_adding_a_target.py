@@ -52,10 +52,12 @@ DOCUMENT = (ROOT / "docs" / "adding-a-target.md").read_text()
 
 FENCED = [
     (match["kind"], match["name"], textwrap.dedent(match["text"]))
-    for match in re.finditer(r"^ *```(?P<kind>\w+)(?: (?P<name>\S+))?\n(?P<text>.*?)^ *```$", DOCUMENT, re.M | re.S)
+    for match in re.finditer(
+        r'^ *```(?P<kind>\w+)(?: title="(?P<name>\S+)")?\n(?P<text>.*?)^ *```$', DOCUMENT, re.M | re.S
+    )
 ]
-QUOTED = [(name, text) for kind, name, text in FENCED if kind not in ("sh", "text")]
-(COMMANDS,) = (text.splitlines() for kind, _, text in FENCED if kind == "sh")
+QUOTED = [(name, text) for kind, name, text in FENCED if kind not in ("bash", "text")]
+(COMMANDS,) = (text.splitlines() for kind, _, text in FENCED if kind == "bash")
 (REFUSED,) = (text for kind, _, text in FENCED if kind == "text")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import published
+
 pytestmark = pytest.mark.xdist_group("default-board")
 
 
@@ -17,6 +19,7 @@ def test_demo_proves_every_spike(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
+    published.validate(found, "demo")
     assert found["images"] == 360
     assert found["mismatches"] == 0
     assert found["equal"] is True

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nirdeploy.cli import main
+from tests.docs import published
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,13 @@ class Outcome:
 
     @property
     def json(self) -> dict[str, Any]:
-        """stdout, which must be one strict JSON object and nothing else."""
+        """stdout, which must be one strict JSON object and nothing else, as its published schema says."""
 
         def refuse(constant: str) -> None:
             raise AssertionError(f"{constant} is not JSON")
 
         found: dict[str, Any] = json.loads(self.out, parse_constant=refuse)
+        published.validate(found, published.schema_of(found))
         return found
 
 
