@@ -28,7 +28,7 @@ def test_what_does_not_goes_on_below_with_its_first_column() -> None:
     assert max(map(len, lines)) <= 40
     assert sum(line.startswith("population") for line in lines) > 1
     for row in ROWS:  # every cell is there, whole
-        assert any(row["population"] in line and str(row["first at"]) in line for line in lines)
+        assert any(str(row["population"]) in line and str(row["first at"]) in line for line in lines)
     assert "" in lines
 
 
