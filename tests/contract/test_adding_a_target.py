@@ -224,7 +224,8 @@ def test_without_its_plug_in_the_target_says_what_is_missing(bench: Bench) -> No
     assert said.returncode == 3
     assert said.stderr == (
         "error[E303]: there is no backend 'mychip' (in "
-        f"{bench.target}); a plug-in registers its own under 'nirdeploy.backends'\n"
+        f"{bench.target}); backends: fpga, loihi2, speck, spinnaker2, xylo; a plug-in registers its own under "
+        "'nirdeploy.backends'\n"
     )
 
 
