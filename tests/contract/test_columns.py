@@ -50,6 +50,10 @@ COMMANDS = (
 )
 
 
+#: What they say is of the machine, where others start and end boards meanwhile.
+CHANGE = ("doctor", "board list")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of long names, a stimulus of it, a build, and two records, of which one differs."""
@@ -75,8 +79,12 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
     def call(line: str) -> str:
         capsys.readouterr()
-        if line.startswith("regress record"):
+        if line.startswith("regress"):  # each of them as if it came first
             (folder / "golden.nird").unlink(missing_ok=True)
+        if line.startswith(("regress check", "regress update")):
+            with pytest.raises(SystemExit):
+                main("regress record golden.nird kept.nird".split())
+            capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             main(line.split())
         out, err = capsys.readouterr()
@@ -89,7 +97,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_everything_fits(run: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    words: list[set[str]] = []
+    said: list[str] = []
     for width in (60, 80):
         monkeypatch.setenv("COLUMNS", str(width))
         out = run(command)
@@ -97,8 +105,11 @@ def test_everything_fits(run: Run, monkeypatch: pytest.MonkeyPatch, command: str
         too_long = [line for line in out.splitlines() if len(line) > width and "/" not in line]
         assert not too_long, too_long
         assert not (found := [line for line in out.splitlines() if SENTINELS.search(line)]), found
-        words.append({word for word in re.findall(r"[\w.,%/'-]+", out) if not re.fullmatch(r"[\d.,]+", word)})
-    assert words[0] == words[1]  # nothing was cut
+        said.append(out)
+    if command not in CHANGE:
+        words = {word for word in re.findall(r"[\w.,%/'-]+", said[1]) if not re.fullmatch(r"[\d.,]+", word)}
+        whole = re.sub(r"\s", "", said[0])  # a digest is longer than a line of 60, and goes on in the next
+        assert not (lost := [word for word in words if word not in whole]), lost
 
 
 @pytest.mark.parametrize("command", COMMANDS)
