@@ -18,7 +18,7 @@ FRAMEWORKS := spyx rockpool lava
 CHIPS      := lava brian2loihi xylosim
 WITNESSES  := $(sort $(FRAMEWORKS) $(CHIPS))
 # What installs beside nirdeploy, but not with all that it requires.
-BESIDE     := $(VENV)/.sinabs $(VENV)/.neurobench
+BESIDE     := $(VENV)/.sinabs $(VENV)/.neurobench $(VENV)/.tonic
 TABLE      := tests/frameworks/witnesses/test_table.py
 
 .PHONY: demo docs test test-frameworks test-chips lint fuzz soak coverage clean
@@ -87,6 +87,12 @@ $(VENV)/.sinabs: $(READY)
 $(VENV)/.neurobench: $(READY)
 	$(PIP) install --no-deps neurobench==2.3.0
 	$(PIP) install tqdm
+	@touch $@
+
+# Tonic requires torchaudio's and librosa's readers of sound; its data sets of events do without.
+$(VENV)/.tonic: $(READY)
+	$(PIP) install --no-deps tonic==1.7.0 importRosbag
+	$(PIP) install pbr scipy tqdm
 	@touch $@
 
 # These lists are whole. lava names Python 3.10 and older packages than these; it computes the same.
