@@ -51,6 +51,8 @@ COMMANDS: list[tuple[str, str]] = [
     ("regress-record", "nirdeploy regress record golden.nird run.nird --json"),
     ("regress-check", "nirdeploy regress check golden.nird run.nird --json"),
     ("regress-update", "nirdeploy regress update golden.nird few.nird --reason other --json"),
+    ("stream", "nirdeploy stream build -x x.npz -p sim -o stream.nird --json"),
+    ("view", "nirdeploy view run.nird --no-open --json"),
     ("doctor", "nirdeploy doctor --json"),
     ("bitstream", "nirdeploy bitstream --board fpga-arty-a7 -o arty --json"),
     ("error", "nirdeploy check nothing.nir --json || true"),

@@ -83,8 +83,8 @@ def read_events(
         downsample, crop, polarity, binary, start, duration: as of :class:`~nirdeploy.records.events.binning.Bins`.
 
     Raises:
-        UsageProblem, CorruptFile, ToolMissing: the source, or an argument. InputShapeError: the sensor's cells are not
-        the input's, or no event falls into it.
+        UsageProblem, CorruptFile, ToolMissing: the source, or an argument.
+        InputShapeError: the sensor's cells are not the input's, or no event falls into it.
     """
     bins = Bins(bin, downsample, crop, polarity, binary, start, duration)
     return framed(source, bins, None if shape is None else tuple(shape), size)
