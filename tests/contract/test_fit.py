@@ -106,7 +106,8 @@ def test_the_commands_print_the_same(cli: Callable[..., Any], tmp_path: Path, na
     (row,) = cli("estimate", tmp_path / "m.nir", "-t", name, "--json").json["targets"]
     assert (row["fits"], row["problems"]) == (False, as_data)
     plain = cli("estimate", tmp_path / "m.nir", "-t", name).out.splitlines()
-    assert [line for line in plain if line.startswith(f"{name}: ")] == [f"{name}: {sentence}" for sentence in said]
+    told = [line for line in plain if line.startswith(f"{name}: ")]
+    assert told == [f"{name}: {what}" for what in (targets.load(name).title, *said)]
 
 
 def test_one_problem_is_one_paragraph(cli: Callable[..., Any], tmp_path: Path) -> None:
