@@ -237,9 +237,9 @@ def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
 
 
 def labels_of(path: Path) -> np.ndarray:
-    """The labels of an .npy file, or ``labels`` (or what is the only array) of an .npz file."""
+    """The labels of an .npy file, or ``labels`` of an .npz file."""
     arrays = _arrays(path, "labels")
-    found = arrays.get("labels", next(iter(arrays.values())) if len(arrays) == 1 else None)
+    found = arrays.get("x" if path.suffix == ".npy" else "labels")
     if found is None:
         held = ", ".join(arrays) or "nothing"
         raise UsageProblem(f"the file holds no labels, but {held}", where=str(path), hint="save them as 'labels'")

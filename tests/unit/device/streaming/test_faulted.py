@@ -69,8 +69,8 @@ def test_a_loss_beyond_what_is_remembered_is_said(monkeypatch: pytest.MonkeyPatc
     came: list[np.ndarray] = []
     with device.stream("all", remember=500) as s, pytest.raises(TransferError, match="need more than the 500 bytes"):
         came.extend(one.spikes["hidden"] for one in s.over(x))
-    assert len(came) > 10
-    assert np.array_equal(np.stack(came), wanted[: len(came)])
+    assert len(came) < len(wanted)
+    assert all(np.array_equal(step, right) for step, right in zip(came, wanted, strict=False))
 
 
 class Cut(ModelPort):
