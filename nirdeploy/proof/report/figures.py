@@ -48,6 +48,10 @@ FIGURES = {
     "external_steps": Figure("steps in it", "", "steps of samples that it holds beside them"),
     "external_step_bytes": Figure("bytes of a step", "bytes", "over the line where the board plays"),
     "external_step_us": Figure("step on the line", "us", "the same, where the board plays"),
+    "stream_latency_us": Figure(
+        "streamed to output", "us", "from a streamed step's first byte to the last of its outputs"
+    ),
+    "stream_step_us": Figure("step streamed", "us", "on the line, where each step is a frame of its own"),
     "play_us": Figure("step played", "us", "all passes, where the board plays them itself"),
     "play_load_us": Figure("passes loaded", "us", "by the board, once for a batch"),
 }

@@ -17,7 +17,7 @@ from nirdeploy.proof.report.html import Report
 from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records.spikes import SpikeRecord
 
-_BUSY = ("busy_cycles", "saturations")
+_BUSY = "busy_cycles"
 
 
 def told(report: Report, x: Any, labels: np.ndarray | None, port: str | None = None) -> Report:
@@ -36,14 +36,13 @@ def told(report: Report, x: Any, labels: np.ndarray | None, port: str | None = N
         for at, verdict in enumerate(verdicts)
         if verdict.records and (one := membranes.of_first(built.graph, built.network, x, verdict))
     }
-    stats = {} if last is None else {name.replace("_", " "): last.stats[name] for name in _BUSY if name in last.stats}
+    busy = {} if last is None or _BUSY not in last.stats else {"busy cycles": f"{int(last.stats[_BUSY]):,}"}
     return replace(
         report,
         evaluations=() if labels is None else _evaluations(records, labels),
         membranes=found,
         energy=None if last is None else _energy(built, last, x),
-        board=board(built, {} if last is None else last.manifest, port),
-        facts={**report.facts, **{name: int(value) for name, value in stats.items() if name not in report.facts}},
+        board=board(built, {} if last is None else last.manifest, port) | busy,
     )
 
 

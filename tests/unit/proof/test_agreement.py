@@ -97,4 +97,4 @@ def test_negative_counts_of_an_integer_type() -> None:
 def test_nothing_measured_is_never_equal() -> None:
     verdict = unmeasured(record(), "nothing was measured: there is no device")
     assert not verdict.equal
-    assert verdict.summary().endswith("nothing was compared; nothing was measured: there is no device")
+    assert verdict.summary().endswith("nothing was compared with integer; nothing was measured: there is no device")

@@ -32,7 +32,12 @@ def test_a_name_is_that_backends() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "said"),
     [
-        ("nobodys", TargetFileError, "there is no backend 'nobodys' (in a network for target 'mine'); a plug-in"),
+        (
+            "nobodys",
+            TargetFileError,
+            "there is no backend 'nobodys' (in a network for target 'mine'); backends: fpga, loihi2, speck, spinnaker2, "
+            "xylo; a plug-in",
+        ),
         (
             "fpga",
             CorruptFile,
