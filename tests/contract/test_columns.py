@@ -83,7 +83,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
             (folder / "golden.nird").unlink(missing_ok=True)
         if line.startswith(("regress check", "regress update")):
             with pytest.raises(SystemExit):
-                main("regress record golden.nird kept.nird".split())
+                main(["regress", "record", "golden.nird", "kept.nird"])
             capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             main(line.split())

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 TERMS: Mapping[str, Mapping[str, str]] = {
     "facts": {
         "saturations": "updates whose result was held at the largest or smallest number that there is; 0 is best",
-        "busy cycles": "clock cycles in which cores worked, in all samples",
         "dialect": "the rules of a step where frameworks differ: when a spike resets, what the input is multiplied by",
     },
     "compared": {

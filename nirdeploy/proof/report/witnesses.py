@@ -36,7 +36,11 @@ def told(report: Report, x: Any, labels: np.ndarray | None, port: str | None = N
         for at, verdict in enumerate(verdicts)
         if verdict.records and (one := membranes.of_first(built.graph, built.network, x, verdict))
     }
-    busy = {} if last is None or _BUSY not in last.stats else {"busy cycles": f"{int(last.stats[_BUSY]):,}"}
+    busy = (
+        {}
+        if last is None or _BUSY not in last.stats
+        else {"cycles in which cores worked": f"{int(last.stats[_BUSY]):,}"}
+    )
     return replace(
         report,
         evaluations=() if labels is None else _evaluations(records, labels),

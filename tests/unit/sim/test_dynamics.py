@@ -35,8 +35,8 @@ def test_a_name_is_that_backends() -> None:
         (
             "nobodys",
             TargetFileError,
-            "there is no backend 'nobodys' (in a network for target 'mine'); backends: fpga, loihi2, speck, spinnaker2, "
-            "xylo; a plug-in",
+            "there is no backend 'nobodys' (in a network for target 'mine'); backends: fpga, loihi2, speck, "
+            "spinnaker2, xylo; a plug-in",
         ),
         (
             "fpga",
