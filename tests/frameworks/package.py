@@ -93,7 +93,8 @@ def assert_same(found: Metrics, expected: dict[str, Any]) -> None:
     assert found.connection_sparsity == pytest.approx(expected["ConnectionSparsity"], abs=0.5001e-4)
     assert found.activation_sparsity == pytest.approx(expected["ActivationSparsity"], rel=1e-12)
     assert found.sparsity_by_layer == {
-        f"_{name}": value for name, value in expected["ActivationSparsityByLayer"].items()
+        (name if name.isidentifier() else f"_{name}"): value
+        for name, value in expected["ActivationSparsityByLayer"].items()
     }
     assert found.as_dict()["synaptic_operations"] == expected["SynapticOperations"]
     assert found.membrane_updates == expected["MembraneUpdates"]
