@@ -26,7 +26,7 @@ from rich.table import Table
 
 import nirdeploy as nd
 from nirdeploy.backends.fpga.simulated import board
-from nirdeploy.device.client import Device
+from nirdeploy.device.opened import OpenDevice
 from nirdeploy.errors import NirdeployError
 from nirdeploy.pipeline import Build
 from nirdeploy.targets import registry
@@ -74,7 +74,7 @@ class Measured:
     load: tuple[float, float]
 
 
-def measured(device: Device, x: np.ndarray, wanted: np.ndarray, alone: bool) -> Measured:
+def measured(device: OpenDevice, x: np.ndarray, wanted: np.ndarray, alone: bool) -> Measured:
     """``wanted``: the outputs' spikes, (T, neurons)."""
     load, before = os.getloadavg()[0], device.status().cycles
     with device.stream(depth=DEPTH) as s:

@@ -21,8 +21,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nirdeploy.device.client import open_device
     from nirdeploy.device.flash import flash
+    from nirdeploy.device.opened import open_device
     from nirdeploy.device.run import run, tally
     from nirdeploy.device.streaming.opening import stream
     from nirdeploy.exchange.exporter import export_to_nir
@@ -101,7 +101,7 @@ _HOMES = {
     "flash": "device.flash",
     "import_from_nir": "exchange.importer",
     "metrics": "proof.neurobench",
-    "open_device": "device.client",
+    "open_device": "device.opened",
     "quantize": "integers.quantize",
     "quantize_aware": "tuning.training.aware",
     "read_events": "records.events.frames",

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from nirdeploy.cli import options, ui
 
 if TYPE_CHECKING:
-    from nirdeploy.device.client import Device
+    from nirdeploy.device.opened import OpenDevice
     from nirdeploy.pipeline import Build
     from nirdeploy.records.spikes import SpikeRecord
     from nirdeploy.records.tally import Tally
     from nirdeploy.targets.tables import Target
 
 
-def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> Device:
+def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> OpenDevice:
     """Open a device; says so if hardware is compiled for it first."""
-    from nirdeploy.device import client as device
+    from nirdeploy.device import opened
     from nirdeploy.device.lab import choose
     from nirdeploy.targets import registry as targets
 
@@ -27,7 +27,7 @@ def connect(port: str, target: Target | str, baud: int | None, quiet: bool) -> D
         choose.agree(named, chosen)
     if choose.is_virtual(port):
         _prepare_virtual(chosen, quiet)
-    return device.open_device(port, chosen, baud, say=None if quiet else ui.note)
+    return opened.open_device(port, chosen, baud, say=None if quiet else ui.note)
 
 
 def _prepare_virtual(target: Target, quiet: bool) -> None:

@@ -40,7 +40,8 @@ def command(path: Path | None, port: str | None, baud: int | None, target: str |
 
 
 def _device(port: str, target: str | None, baud: int | None, say: Callable[[str], None] | None) -> dict[str, Any]:
-    from nirdeploy.device import client as devices
+    from nirdeploy.device import opened
+    from nirdeploy.device.client import Device
     from nirdeploy.device.lab import choose
     from nirdeploy.device.protocol import STATE_NAMES
     from nirdeploy.targets import registry as targets
@@ -48,8 +49,8 @@ def _device(port: str, target: str | None, baud: int | None, say: Callable[[str]
     named = choose.board(port)
     chosen = targets.load(target) if named is None or target is not None else named.target()
     rate = baud or (named.baud if named is not None else None) or chosen.serial_board.baud
-    line, on_close = devices.open_port(port, chosen, rate, say=say)
-    with devices.Device(line, name=port, on_close=on_close) as device:
+    line, on_close = opened.open_port(port, chosen, rate, say=say)
+    with Device(line, name=port, on_close=on_close) as device:
         hello, status = device.hello(), device.status()
     return {
         "port": port,

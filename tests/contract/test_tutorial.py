@@ -39,7 +39,15 @@ def environment(wheel: Path, tmp_path: Path) -> dict[str, str]:
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     theirs = ("PYTEST_", "VIRTUAL_ENV", "NIRDEPLOY_")
     ours = {name: value for name, value in clean_environment().items() if not name.startswith(theirs)}
-    return {**ours, **offline, "PATH": path, "PYTHONPATH": str(lent), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+    return {
+        **ours,
+        **offline,
+        "PATH": path,
+        "PYTHONPATH": str(lent),
+        "COLUMNS": "120",
+        "NIRDEPLOY_PROGRESS": "off",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 @pytest.mark.xdist_group("docs")

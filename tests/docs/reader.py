@@ -53,7 +53,15 @@ class Warm:
         path = os.pathsep.join([str(self.bin), str(Path(sys.executable).parent), os.environ["PATH"]])
         paths = {"PYTHONPATH": str(ROOT), "PATH": path}
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NIRDEPLOY_"))}
-        return {**ours, **self.variables, **threads, **paths, "COLUMNS": "100", "NIRDEPLOY_WARM": str(self.socket)}
+        return {
+            **ours,
+            **self.variables,
+            **threads,
+            **paths,
+            "COLUMNS": "100",
+            "NIRDEPLOY_PROGRESS": "off",
+            "NIRDEPLOY_WARM": str(self.socket),
+        }
 
     def close(self) -> None:
         with contextlib.suppress(ProcessLookupError):

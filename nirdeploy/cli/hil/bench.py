@@ -13,7 +13,7 @@ import pytest
 
 import nirdeploy
 from nirdeploy.cli.hil import properties
-from nirdeploy.device import client
+from nirdeploy.device import opened
 from nirdeploy.device.lab import choose, file
 from nirdeploy.errors import NirdeployError
 from nirdeploy.targets import registry
@@ -131,12 +131,12 @@ class Bench:
         """A device, and whether it stays open: a virtual board is this process's own, all others are given back."""
         wait = float(self._config.getoption("nir_wait"))
         if not choose.is_virtual(place.port):
-            return client.open_device(place.port, target, wait=wait, say=_tell), False
+            return opened.open_device(place.port, target, wait=wait, say=_tell), False
         if place.board is not None:
             choose.agree(place.board, target)
         key = (place.port, target.signature)
         if key not in self._open:
-            self._open[key] = client.open_device(place.port, target, wait=wait, say=_tell)
+            self._open[key] = opened.open_device(place.port, target, wait=wait, say=_tell)
         return self._open[key], True
 
     def forget(self, device: Device) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nirdeploy.device.client import Device, open_device
+from nirdeploy.device.client import Device
 from nirdeploy.device.flash import flash
+from nirdeploy.device.opened import open_device
 from nirdeploy.device.ports import AUTO
 from nirdeploy.processes.work import ATTEMPTS, OF_A_BOARD
 from nirdeploy.targets.image import Image

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nirdeploy.device.client import Device, open_device
+from nirdeploy.device.client import Device
 from nirdeploy.device.frame import Decoder, Frame, encode, encoded_size
+from nirdeploy.device.opened import open_device
 from nirdeploy.device.protocol import REPLY, Kind, Status
 from nirdeploy.errors import (
     DeviceMismatch,

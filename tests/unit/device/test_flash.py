@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.device.client import Device, open_device
+from nirdeploy.device.client import Device
 from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
+from nirdeploy.device.opened import open_device
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, DoesNotFit, NirdeployError, TransferError
 from nirdeploy.targets.image import Image, Section
 from tests.conftest import campaign, examples
@@ -227,7 +228,7 @@ def test_hosts_that_die_one_after_another(cuts: list[int], seed: int) -> None:
 
 KILLED = """
 import os, signal, sys
-from nirdeploy.device.client import open_device
+from nirdeploy.device.opened import open_device
 from nirdeploy.device.flash import flash
 from nirdeploy.targets.image import Image, Section
 from pathlib import Path

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nirdeploy.device.client import Device, open_device
+from nirdeploy.device.client import Device
 from nirdeploy.device.encoding import encode_samples
 from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
 from nirdeploy.device.frame import Decoder, Frame, encode
+from nirdeploy.device.opened import open_device
 from nirdeploy.device.protocol import MAX_EVENTS, NEW_SAMPLE, RAW, REPLY, Kind
 from nirdeploy.device.run import run
 from nirdeploy.errors import (

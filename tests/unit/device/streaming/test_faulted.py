@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from nirdeploy.device import endurance, talk
-from nirdeploy.device.client import Device
 from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
+from nirdeploy.device.opened import OpenDevice
 from nirdeploy.device.streaming import flow
 from nirdeploy.device.streaming.history import History
 from nirdeploy.errors import DeviceSilent, TransferError
@@ -23,12 +23,12 @@ from tests.unit.device.models import TARGET, ModelPort, built, stimulus
 BUILT = built(0, 12)
 
 
-def opened(monkeypatch: pytest.MonkeyPatch, faults: Faults | None) -> Device:
+def opened(monkeypatch: pytest.MonkeyPatch, faults: Faults | None) -> OpenDevice:
     port = TimedPort(DeviceModel(TARGET))
     clock = SimpleNamespace(monotonic=port.monotonic)
     for module in (talk, endurance, flow):
         monkeypatch.setattr(module, "time", clock)
-    device = Device(FaultyPort(port, faults) if faults else port)
+    device = OpenDevice(FaultyPort(port, faults) if faults else port)
     flash(BUILT, device)
     return device
 
@@ -85,7 +85,7 @@ class Cut(ModelPort):
 
 def test_a_device_that_falls_silent_is_said() -> None:
     port = Cut(DeviceModel(TARGET))
-    device = Device(port, timeout=0.01, attempts=2)
+    device = OpenDevice(port, timeout=0.01, attempts=2)
     flash(BUILT, device)
     x = stimulus(3, 1)[:, 0]
     with device.stream() as s:
@@ -97,7 +97,7 @@ def test_a_device_that_falls_silent_is_said() -> None:
 
 def test_a_device_that_was_reset_is_said() -> None:
     port = ModelPort(DeviceModel(TARGET))
-    device = Device(port, timeout=0.01, attempts=2)
+    device = OpenDevice(port, timeout=0.01, attempts=2)
     flash(BUILT, device)
     x = stimulus(3, 1)[:, 0]
     with device.stream() as s:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy.device.client import Device
 from nirdeploy.device.flash import flash
+from nirdeploy.device.opened import OpenDevice
 from nirdeploy.device.streaming.session import StepStream
 from nirdeploy.errors import DeviceMismatch, InputShapeError, UnknownPopulation, UsageProblem
 from nirdeploy.records.spikes import SpikeRecord
@@ -34,8 +34,8 @@ def small() -> nd.Build:
 
 
 @pytest.fixture
-def device() -> Device:
-    opened = Device(ModelPort(DeviceModel(TARGET)), timeout=1)
+def device() -> OpenDevice:
+    opened = OpenDevice(ModelPort(DeviceModel(TARGET)), timeout=1)
     flash(small(), opened)
     return opened
 
@@ -51,7 +51,7 @@ def right(steps: list[Step], numbers: list[int] | None = None) -> None:
             assert np.array_equal(held, known[name][t, 0])
 
 
-def test_step_by_step(device: Device) -> None:
+def test_step_by_step(device: OpenDevice) -> None:
     with device.stream("all") as s:
         right([s.step(x) for x in X])
         assert s.under_way == 0
@@ -60,7 +60,7 @@ def test_step_by_step(device: Device) -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 3, 64])
-def test_all_at_once_and_one_by_one(device: Device, depth: int) -> None:
+def test_all_at_once_and_one_by_one(device: OpenDevice, depth: int) -> None:
     with device.stream("all", depth=depth) as s:
         assert s.steps(X) == wanted()
         s.rest()
@@ -69,7 +69,7 @@ def test_all_at_once_and_one_by_one(device: Device, depth: int) -> None:
         assert all(np.array_equal(step["output"], wanted().volts("out")[t, 0]) for t, step in enumerate(again))
 
 
-def test_without_waiting(device: Device) -> None:
+def test_without_waiting(device: OpenDevice) -> None:
     with device.stream("all", depth=4) as s:
         came: list[Step] = []
         for x in X:
@@ -96,7 +96,7 @@ def test_what_is_dropped_is_counted_and_never_seen() -> None:
             return b"" if self.quiet and timeout == 0 else super().read(timeout)
 
     port = Slow(DeviceModel(TARGET))
-    device = Device(port, timeout=1)
+    device = OpenDevice(port, timeout=1)
     flash(small(), device)
     with device.stream("all", depth=3, when_full="drop") as s:
         port.quiet = True  # nothing comes for whoever does not wait
@@ -111,13 +111,13 @@ def test_what_is_dropped_is_counted_and_never_seen() -> None:
         assert np.array_equal(after.spikes["hidden"], wanted().spikes["hidden"][3, 0])
 
 
-def test_offered_blocks_wait_or_are_cut(device: Device) -> None:
+def test_offered_blocks_wait_or_are_cut(device: OpenDevice) -> None:
     with device.stream("all", depth=5) as s:
         assert s.offer(X) == STEPS
         right(s.collect(wait=True))
 
 
-def test_each_sample_begins_at_rest(device: Device) -> None:
+def test_each_sample_begins_at_rest(device: OpenDevice) -> None:
     with device.stream("outputs", depth=2) as s:
         first = s.steps(X)
         unlike = s.steps(X)
@@ -126,7 +126,7 @@ def test_each_sample_begins_at_rest(device: Device) -> None:
         assert unlike != first
 
 
-def test_what_makes_no_sense_is_said(device: Device) -> None:
+def test_what_makes_no_sense_is_said(device: OpenDevice) -> None:
     with device.stream() as s:
         with pytest.raises(InputShapeError, match=r"the step has the shape \(64,\), expected \(8, 8\)"):
             s.step(np.zeros(64))
@@ -148,7 +148,7 @@ def test_what_makes_no_sense_is_said(device: Device) -> None:
         device.stream(image=built(1, 12).image)
 
 
-def test_a_record_is_kept_as_it_goes(device: Device, tmp_path: Path) -> None:
+def test_a_record_is_kept_as_it_goes(device: OpenDevice, tmp_path: Path) -> None:
     out = tmp_path / "r.nird"
     with pytest.raises(KeyboardInterrupt), device.stream("all", keep=out) as s:  # noqa: PT012
         for x in X[:30]:
@@ -162,7 +162,7 @@ def test_a_record_is_kept_as_it_goes(device: Device, tmp_path: Path) -> None:
     assert np.array_equal(record.volts("out"), wanted().volts("out")[:30])
 
 
-def test_a_killed_stream_is_rescued(device: Device, tmp_path: Path) -> None:
+def test_a_killed_stream_is_rescued(device: OpenDevice, tmp_path: Path) -> None:
     out = tmp_path / "r.nird"
     killed = device.stream("all", keep=out)
     killed.steps(X)
@@ -175,7 +175,7 @@ def test_a_killed_stream_is_rescued(device: Device, tmp_path: Path) -> None:
     assert not Spool.of(out).exists()
 
 
-def test_a_stream_without_a_step_leaves_nothing(device: Device, tmp_path: Path) -> None:
+def test_a_stream_without_a_step_leaves_nothing(device: OpenDevice, tmp_path: Path) -> None:
     with device.stream(keep=tmp_path / "r.nird") as s:
         assert isinstance(s, StepStream)
     assert list(tmp_path.iterdir()) == []
