@@ -7,7 +7,6 @@ per machine. What Verilator writes is compiled as one source, as its headers tak
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -95,7 +94,6 @@ def _key(sources: dict[str, bytes], top: str, effort: str) -> str:
     return sha.hexdigest()[:24]
 
 
-@functools.cache
 def compiler() -> str | None:
     """The C++ compiler: what CXX names, else the first that there is."""
     chosen = os.environ.get("CXX")
