@@ -44,7 +44,7 @@ def environment(wheel: Path, tmp_path: Path) -> dict[str, str]:
         **offline,
         "PATH": path,
         "PYTHONPATH": str(lent),
-        "COLUMNS": "120",
+        "COLUMNS": "400",
         "NIRDEPLOY_PROGRESS": "off",
         "OMP_NUM_THREADS": "1",
     }

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.cli.doctor_ import finding, ports, tools
 from nirdeploy.records import boards, claims
 from tests.labs import Lab, alone
@@ -87,14 +86,11 @@ def test_the_compiler(monkeypatch: pytest.MonkeyPatch, programs: Callable[[str, 
     programs("apt-get", "")
     for chosen, remedy in (("", f"{finding.sudo()}apt-get install g++"), ("no-such-compiler", "unset CXX")):
         monkeypatch.setenv("CXX", chosen)
-        verilate.compiler.cache_clear()
         missing = tools.compiler(True)
         assert (missing.state, missing.remedy, missing.fails) == ("missing", remedy, True)
     programs("my-compiler", "echo mine 3.0")
     monkeypatch.setenv("CXX", "my-compiler")
-    verilate.compiler.cache_clear()
     assert tools.compiler(True).said.startswith("mine 3.0 (")
-    verilate.compiler.cache_clear()
 
 
 def test_a_package_that_is_not_there() -> None:
