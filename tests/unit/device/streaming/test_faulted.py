@@ -65,12 +65,12 @@ def test_right_whatever_is_lost(monkeypatch: pytest.MonkeyPatch, rate: float, se
 def test_a_loss_beyond_what_is_remembered_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     x = stimulus(200, 1)[:, 0]
     wanted = integer.simulate(BUILT.network, x[:, None]).spikes["hidden"][:, 0]
-    device = opened(monkeypatch, Faults(2, drop=1e-3))
+    device = opened(monkeypatch, Faults(3, drop=1e-3))
     came: list[np.ndarray] = []
     with device.stream("all", remember=500) as s, pytest.raises(TransferError, match="need more than the 500 bytes"):
         came.extend(one.spikes["hidden"] for one in s.over(x))
-    assert len(came) < len(wanted)
-    assert all(np.array_equal(step, right) for step, right in zip(came, wanted, strict=False))
+    assert len(came) > 10
+    assert np.array_equal(np.stack(came), wanted[: len(came)])
 
 
 class Cut(ModelPort):
