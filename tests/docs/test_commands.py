@@ -14,7 +14,7 @@ PLACEHOLDERS = ("COMMAND", "...")
 def wrong(words: list[str], whole: bool) -> str:
     """What is wrong with a command line, if anything. ``whole``: with all that the command requires."""
     command: click.Command = group
-    context = click.Context(command, info_name="nirdeploy")
+    context = click.Context(command, info_name="nirdeploy", **command.context_settings)
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         found = command.get_command(context, rest[0])

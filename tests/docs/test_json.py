@@ -23,6 +23,7 @@ COMMANDS: list[tuple[str, str]] = [
     ("export", "nirdeploy export net.py:model --input-shape 16,1,64 -o again.nir --json"),
     ("check", "nirdeploy check net.nir --json"),
     ("check", "nirdeploy check net.nir -t fpga --bits lif1=4 --json"),
+    ("check", "nirdeploy check net.nir --input-range=-1:1 --input-bits 4 --json"),
     ("simulate", "nirdeploy simulate net.nir x.npz -o float.nird --membrane lif1 --json"),
     ("estimate", "nirdeploy estimate net.nir --json"),
     ("build", "nirdeploy build net.nir -o few --bits lif1=4,lif2=8 --calibrate samples.npz --json"),
