@@ -11,28 +11,20 @@ from markupsafe import Markup
 from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.graph.picture import picture
 from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.proof.energy import modelled
 from nirdeploy.proof.energy.modelled import LABEL, Energy
 from nirdeploy.records.pictures.fragment import fragment, meter, table
 from nirdeploy.targets.placement import CoreUse, Placement
-from nirdeploy.targets.tables import Target
 
 _CORES = 64  # of more that are used, the fullest
 ACTIVITY = 0.1
 
 
-class Built(Protocol):
-    """A build, as far as it came."""
+class Built(modelled.Built, Protocol):
+    """A build, as far as it came, with its graph and what it costs."""
 
     @property
-    def target(self) -> Target: ...
-    @property
-    def products(self) -> Mapping[str, Any]: ...
-    @property
     def graph(self) -> CheckedGraph: ...
-    @property
-    def network(self) -> IntegerNetwork: ...
-    @property
-    def placement(self) -> Placement: ...
     def costs(self, activity: float) -> dict[str, float | str]: ...
 
 
