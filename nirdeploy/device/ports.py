@@ -151,15 +151,14 @@ def find(board: Board, spec: str, ports: Iterable[ListPortInfo] | None = None) -
     if len(fitting) == 1:
         return str(fitting[0].device)
     listed = ", ".join(f"{port.device} (serial number {_adapter(port)[0] or 'none'})" for port in fitting or every)
-    if wanted is not None:
-        said = f"{len(fitting)} ports are those of a board {board.name!r} with the serial number {wanted!r}"
-        hint = f"found: {listed or 'no such board at all'}" if not fitting else f"name the port: {listed}"
-        raise PortError(said, hint=hint)
+    with_serial = "" if wanted is None else f" with the serial number {wanted!r}"
+    if fitting:
+        choose = "name the port" if wanted is not None else "choose one by auto:SERIAL, or name the port"
+        raise PortError(f"{len(fitting)} ports are those of a board {board.name!r}{with_serial}: {listed}", hint=choose)
+    others = f"there {'is' if len(every) == 1 else 'are'} {listed}" if every else "plug it in, or name the port"
     raise PortError(
-        f"{len(fitting)} ports match the board {board.name!r}{': ' if fitting else ''}{listed}",
-        hint="choose one by auto:SERIAL, or name the port"
-        if fitting
-        else "plug it in, name the port, or 'virtual' for the virtual board",
+        f"no board {board.name!r}{with_serial} is plugged in",
+        hint=f"{others}; 'nirdeploy board list' shows what is there, and 'virtual' is the virtual board",
     )
 
 

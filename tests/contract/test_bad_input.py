@@ -171,7 +171,7 @@ CASES = [
     ("flash build -p /dev/nowhere", 6, "E601", ["no port /dev/nowhere", "virtual"]),
     ("info -p /dev/nowhere", 6, "E601", ["/dev/nowhere"]),
     ("flash build -p fault:bogus=1:virtual", 2, "E201", ["bogus", "drop"]),
-    ("flash build -p auto", 6, "E601", ["0 ports match"]),
+    ("flash build -p auto", 6, "E601", ["is plugged in"]),
     ("board stop nobody", 6, "E601", ["'nobody'"]),
 ]  # fmt: skip
 

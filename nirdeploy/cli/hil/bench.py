@@ -217,4 +217,4 @@ def _tell(text: str) -> None:
 
 
 def _fail(text: str) -> NoReturn:
-    pytest.fail(text, pytrace=False)
+    raise pytest.fail.Exception(text, pytrace=False) from None

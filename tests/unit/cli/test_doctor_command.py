@@ -142,7 +142,7 @@ def test_a_board_and_what_it_names(
     assert found(everything, "odd")["state"] == "problem"
     absent = cli("doctor", "--board", "bench1")
     assert absent.code == 6
-    assert "bench1: not there: 0 ports are those of a board 'ULX3S'" in absent.out
+    assert "bench1: not there: no board 'ULX3S' with the serial number 'D00137' is plugged in" in absent.out
     assert "    nirdeploy board power bench1 on; or plug it in" in absent.out
     assert "nirdeploy bitstream --board fpga-ulx3s -o '" in absent.out
     assert "its power switch needs no-such-switch" in absent.out

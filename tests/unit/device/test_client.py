@@ -208,7 +208,7 @@ def test_faults_in_front_of_a_port(served: ServedModel) -> None:
         ("/dev/ttyNOPE", PortError, "there is no port /dev/ttyNOPE"),
         ("fault:seed=1:/dev/ttyNOPE", PortError, "there is no port /dev/ttyNOPE"),
         ("fault:sed=1:virtual", UsageProblem, "sed"),
-        ("auto", PortError, "0 ports match"),
+        ("auto", PortError, "is plugged in"),
     ],
 )
 def test_ports_that_do_not_open(port: str, error: type[Exception], said: str) -> None:

@@ -188,11 +188,11 @@ def test_auto_finds_the_interface_of_the_board_of_a_serial_number(
     assert find(BOARD_B, "auto:ib01", ports) == first
     assert find(BOARD_B, "auto:ib02", ports) == second
     assert find(BOARD_B, "auto", ports[:2]) == first
-    with pytest.raises(PortError, match="2 ports match the board 'iCEBreaker'") as caught:
+    with pytest.raises(PortError, match="2 ports are those of a board 'iCEBreaker'") as caught:
         find(BOARD_B, "auto", ports)
     assert f"{first} (serial number ib01), {second} (serial number ib02)" in str(caught.value)
     assert "auto:SERIAL" in caught.value.hint
-    with pytest.raises(PortError, match=r"0 ports are those .* serial number 'ib03'; found: .*ib01.*ib02"):
+    with pytest.raises(PortError, match=r"no board .* serial number 'ib03' is plugged in; there are .*ib01.*ib02"):
         find(BOARD_B, "auto:ib03", ports)
 
 
@@ -200,7 +200,7 @@ def test_auto_takes_the_only_port_of_an_adapter_that_has_others_elsewhere() -> N
     """Where a loader's library took the first one away, or a board has an adapter of one port."""
     assert find(BOARD_B, "auto", [adapter("/dev/cu.usbserial-1", FT2232, "ib01", "20-2")]) == "/dev/cu.usbserial-1"
     assert find(targets.load("fpga-colorlight-i5").serial_board, "auto", LINUX) == "/dev/ttyACM0"
-    with pytest.raises(PortError, match="0 ports match the board 'iCEBreaker'; plug it in"):
+    with pytest.raises(PortError, match="no board 'iCEBreaker' is plugged in; plug it in"):
         find(BOARD_B, "auto", LINUX[:1])
 
 

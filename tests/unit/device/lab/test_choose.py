@@ -65,7 +65,7 @@ def test_where_a_board_is(lab: Lab, plugged: Plug) -> None:
     lab(BENCH)
     named = choose.board("bench1")
     assert named is not None
-    with pytest.raises(PortError, match="0 ports are those of a board 'ULX3S' with the serial number 'D00137'"):
+    with pytest.raises(PortError, match="no board 'ULX3S' with the serial number 'D00137' is plugged in"):
         choose.device_of(named)
     plugged(adapter("/dev/ttyUSB7"), adapter("/dev/ttyUSB8", serial="D2"))
     assert choose.device_of(named) == "/dev/ttyUSB7"
