@@ -28,6 +28,8 @@ Inputs = Callable[[], Any]
 def asked(function: F) -> F:
     """How recordings become steps; see :func:`bins`. The command's function takes none of it."""
     for option in (
+        click.option("--cut", metavar="TIME", callback=_kept, expose_value=False,
+                     help="Of a recording: cut it into samples of so much time each; by default it is one."),
         click.option("--duration", metavar="TIME", callback=_kept, expose_value=False,
                      help="Of a recording: how much of its time is seen."),
         click.option("--start", metavar="TIME", callback=_kept, expose_value=False,

@@ -193,6 +193,8 @@ def _source(text: str, built: Build, by_clock: bool, quiet_for: float | None, de
     from nirdeploy.records.inputs import shaped
 
     inputs = built.network.inputs
+    if "cut" in events.said():
+        raise UsageProblem("--cut makes samples, and a stream is one sample without end", hint="leave it out")
     if (by_clock or quiet_for is not None) and not text.startswith(_UDP):
         raise UsageProblem("--by-clock and --quiet-for are of packets", hint=f"-x {_UDP}PORT")
     if text.startswith(_UDP):

@@ -33,6 +33,7 @@ class Bins:
             seen. By default as the input's shape has it: two channels, or one.
         binary: a cell holds 1 where there were events, however many.
         start, duration: of the recording's time, from its first event, that is seen.
+        cut: time of the samples into which the recording is cut, the last of which ends in silence; else it is one.
     """
 
     bin: str | float = "10ms"
@@ -42,6 +43,7 @@ class Bins:
     binary: bool = False
     start: str | float = 0.0
     duration: str | float | None = None
+    cut: str | float | None = None
 
     def __post_init__(self) -> None:
         if self.step <= 0:
@@ -56,6 +58,11 @@ class Bins:
             raise UsageProblem(f"there is no polarity {self.polarity!r}", hint=f"one of: {', '.join(POLARITIES)}")
         if self.span is not None and self.span < self.step:
             raise UsageProblem(f"a duration of {self.duration!r} holds no bin of {self.bin!r}")
+        if self.cut is not None and (microseconds(self.cut, "cut") % self.step or not self.piece):
+            raise UsageProblem(
+                f"samples of {self.cut!r} are no whole number of bins of {self.bin!r}",
+                hint=f"a multiple of the bin, such as {said(100 * self.step)}",
+            )
 
     @cached_property
     def step(self) -> int:
@@ -69,6 +76,11 @@ class Bins:
     @cached_property
     def span(self) -> int | None:
         return None if self.duration is None else microseconds(self.duration, "duration")
+
+    @cached_property
+    def piece(self) -> int | None:
+        """Steps of a sample that is cut from a recording."""
+        return None if self.cut is None else microseconds(self.cut, "cut") // self.step
 
 
 @dataclass(frozen=True)

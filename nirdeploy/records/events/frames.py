@@ -20,7 +20,8 @@ class EventFrames:
     """A stimulus made of recordings: it goes wherever ``x`` (T, B, *input shape) does.
 
     ``counts``: what became of the events of each recording; ``grid``: how pixels became the input's numbers;
-    ``labels``: the class of each, where data sets say it. Recordings that are shorter than the longest end in silence.
+    ``labels``: the class of each sample, where data sets say it. A recording is one sample, or is cut into several.
+    Samples that are shorter than the longest end in silence.
     """
 
     x: np.ndarray
@@ -54,7 +55,8 @@ class EventFrames:
         """What was done, and what was left out, in a line."""
         total = Counted(*(sum(getattr(c, name) for c in self.counts) for name in Counted.__dataclass_fields__))
         many = f" in {len(self.counts)} recordings" if len(self.counts) > 1 else ""
-        steps = f"{self.x.shape[0]:,} steps of {said(self.bin_us)}"
+        cut = f"{self.x.shape[1]:,} samples of " if self.x.shape[1] > len(self.counts) else ""
+        steps = f"{cut}{self.x.shape[0]:,} steps of {said(self.bin_us)}"
         return f"{total}{many} in {steps}, at most {int(self.x.max(initial=0))} in a cell; {self.grid}"
 
 
@@ -70,6 +72,7 @@ def read_events(
     binary: bool = False,
     start: str | float = 0.0,
     duration: str | float | None = None,
+    cut: str | float | None = None,
 ) -> EventFrames:
     """Recordings of events as a stimulus: how many events fell into each cell in each span of time.
 
@@ -80,13 +83,13 @@ def read_events(
         shape: of the network's input: (2, height, width), (1, height, width), (height, width) or (numbers,). By default
             (2, height, width) as the cells are, or (1, height, width) where ``polarity`` leaves one.
         size: of an array's sensor, (width, height); else as far as its events reach.
-        downsample, crop, polarity, binary, start, duration: as of :class:`~nirdeploy.records.events.binning.Bins`.
+        downsample, crop, polarity, binary, start, duration, cut: as of :class:`~nirdeploy.records.events.binning.Bins`.
 
     Raises:
         UsageProblem, CorruptFile, ToolMissing: the source, or an argument.
         InputShapeError: the sensor's cells are not the input's, or no event falls into it.
     """
-    bins = Bins(bin, downsample, crop, polarity, binary, start, duration)
+    bins = Bins(bin, downsample, crop, polarity, binary, start, duration, cut)
     return framed(source, bins, None if shape is None else tuple(shape), size)
 
 
@@ -110,7 +113,11 @@ def framed(source: Any, bins: Bins, shape: tuple[int, ...] | None, size: tuple[i
             )
         samples.append(steps)
         counts.append(counted)
-    longest = max(len(steps) for steps in samples)
+    if bins.piece:
+        cut = [[steps[at : at + bins.piece] for at in range(0, len(steps), bins.piece)] for steps in samples]
+        labels = None if labels is None else np.repeat(labels, [len(pieces) for pieces in cut])
+        samples = [piece for pieces in cut for piece in pieces]
+    longest = bins.piece or max(len(steps) for steps in samples)
     x = np.zeros((longest, len(samples), *samples[0].shape[1:]), np.result_type(*samples))
     for number, steps in enumerate(samples):
         x[: len(steps), number] = steps

@@ -102,7 +102,8 @@ class Task:
         if not spread:
             raise UsageProblem(
                 "the float network's output is the same for every sample: nothing can be told from these",
-                hint="give samples of several kinds, on which it spikes (nirdeploy simulate MODEL -x SAMPLES shows it)",
+                hint="give samples of several kinds, on which it spikes (nirdeploy simulate MODEL -x SAMPLES shows "
+                "it); a recording is one sample unless it is cut (--cut TIME)",
             )
         scores = self._scores(record)
         differs = float(((scores - self._exact) ** 2).mean()) / spread

@@ -97,8 +97,12 @@ def test_every_command_that_takes_a_stimulus(cli: Cli, folder: Path, tmp_path: P
         assert found.code == 1
     assert cli("evaluate", folder / "build", "-x", a, *AS_STEPS, "-p", "sim", "--labels", labels).code == 0
     calibrated = ("build", folder / "model.nir", "--dt", 0.01, "--input-bits", 4, "-o", tmp_path / "b")
-    # One recording is one kind of sample, which calibration says that it needs several of.
-    assert "900 of 900 events" in cli(*calibrated, "--calibrate", a, *AS_STEPS).err
+    whole = cli(*calibrated, "--calibrate", a, *AS_STEPS)
+    assert whole.code != 0
+    assert "a recording is one sample unless it is cut" in whole.err
+    cut = cli(*calibrated, "--calibrate", a, *AS_STEPS, "--cut", "20ms", "--json")
+    assert "900 of 900 events in 5 samples of 2 steps" in cut.err
+    assert cut.json["calibration"]["samples"] == 5
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,7 @@ def test_every_command_that_takes_a_stimulus(cli: Cli, folder: Path, tmp_path: P
     [
         (("build", "-x", "a.aedat4"), "say how long: --bin 10ms"),
         (("build", "-x", "a.aedat4", "--bin", "10ms"), "--downsample 2 makes them fit"),
+        (("build", "-x", "a.aedat4", *AS_STEPS, "--cut", "15ms"), "no whole number of bins"),
         (("spikes", "-x", "a.aedat4", *AS_STEPS), r"--binary.*--input-bits 3"),
         (("build", "-x", "a.aedat4", *AS_STEPS, "--start", "5s"), "no event of the recording is seen"),
         (("build", "-x", "x.npy", "--bin", "10ms"), "steps already"),
@@ -163,6 +168,7 @@ def test_lines_of_json_say_each_step(cli: Cli, folder: Path, x: np.ndarray, want
         (("build", "-x", "udp:x", "--bin", "1ms"), "no UDP port"),
         (("build", "-x", "udp:0"), "--bin 10ms"),
         (("build", "-x", "x.npy", "--by-clock"), "are of packets"),
+        (("build", "-x", "a.aedat4", *AS_STEPS, "--cut", "20ms"), "a stream is one sample without end"),
         (("build", "-x", "x.npy", "--json", "--lines"), "each take standard output"),
         (("build", "-x", "nothing.npy"), "no such stimulus file"),
         (("--rescue", "r.nird"), "no steps of a stream are kept"),

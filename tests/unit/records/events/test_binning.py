@@ -168,6 +168,24 @@ def test_several_samples_with_classes() -> None:
     assert "110 of 110 events in 2 recordings" in str(found)
 
 
+def test_samples_that_are_cut_from_recordings() -> None:
+    short, long = drawn(0, 50, 6, 8, span_us=35_000), drawn(1, 60, 6, 8, span_us=75_000)
+    whole = read_events([(short, 3), (long, 1)], "5ms", size=(6, 8))
+    found = read_events([(short, 3), (long, 1)], "5ms", size=(6, 8), cut="20ms")
+    ends = [len(whole.x[whole.x[:, n].any(axis=(1, 2, 3)), n]) for n in (0, 1)]
+    assert min(ends) > 4
+    assert found.labels is not None
+    assert found.shape[:2] == (4, len(found.labels)) == (4, 6)
+    assert found.labels.tolist() == [3, 3, 1, 1, 1, 1]
+    assert np.array_equal(np.concatenate([found.x[:, n] for n in (0, 1)])[:7], whole.x[:7, 0])
+    assert np.array_equal(np.concatenate([found.x[:, n] for n in (2, 3, 4, 5)])[:15], whole.x[:15, 1])
+    assert found.x.sum() == whole.x.sum() == 110
+    assert "in 6 samples of 4 steps of 5 ms" in str(found)
+    assert read_events(short, "5ms", size=(6, 8), cut="1s").shape[:2] == (200, 1)
+    with pytest.raises(UsageProblem, match="no whole number of bins of '5ms'; a multiple of the bin, such as 500 ms"):
+        read_events(short, "5ms", size=(6, 8), cut="12ms")
+
+
 @pytest.mark.parametrize(("text", "value"), [("10ms", 10_000), ("500us", 500), ("1.5s", 1_500_000), (0.01, 10_000)])
 def test_durations(text: str | float, value: int) -> None:
     assert microseconds(text) == value
