@@ -101,7 +101,7 @@ def check(
         CorruptFile: the golden is missing or damaged. InputShapeError: it is of another stimulus.
     """
     kept = load(golden)
-    verdict = verify(kept, run, allow_silent=allow_silent, same_network=False)
+    verdict = replace(verify(kept, run, allow_silent=allow_silent, same_network=False), expected="golden")
     names = list(dict.fromkeys(p.population for p in verdict.populations))
     if isinstance(tolerance, Mapping):
         unknown = sorted(set(tolerance) - set(names))
