@@ -60,9 +60,12 @@ lint: $(READY)
 fuzz: $(READY) $(VENV)/.neurobench
 	NIRDEPLOY_FUZZ=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m law
 
-# Damaged files, faulty lines and random networks on the RTL, twenty and more times as many; without a time limit.
+# Damaged files, faulty lines, planted faults and random networks on the RTL at full length, without a time limit.
 soak: $(READY) $(VENV)/.neurobench
 	NIRDEPLOY_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 0
+	$(BIN)/python benchmarks/faulted_lines.py --rate 1e-3 --lines 200
+	$(BIN)/python benchmarks/faulted_lines.py --rate 1e-2 --lines 50 --samples 5
+	$(BIN)/python benchmarks/causes.py --many 10
 
 # Branch coverage of the package, processes that the tests start left out; the lines that nothing reaches.
 coverage: $(READY) $(BESIDE)

@@ -3,7 +3,8 @@
     python benchmarks/faulted_lines.py --rate 1e-3 --lines 200 [--json]
 
 The virtual board at the end of its serial port; clean and faulted in turn, so that both see the same machine. A fault
-flips, drops, doubles or inserts a byte, each as likely. What comes back must be what the clean line brought.
+flips, drops, doubles or inserts a byte, each as likely. What comes back must be what the clean line brought. Ends with
+status 1 where a line did not complete, or brought something else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import itertools
 import json
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import nir
 import numpy as np
@@ -70,12 +72,13 @@ def equal(one: SpikeRecord, other: SpikeRecord) -> bool:
     )
 
 
-def measure(rate: float, lines: int, steps: int, samples: int) -> dict[str, float]:
+def measure(rate: float, lines: int, steps: int, samples: int) -> dict[str, Any]:
     target = targets.load("fpga")
     built = nd.build(network(), target, dt=1e-3)
     x = (np.random.default_rng(0).random((steps, samples, 64)) < 0.2).astype(np.uint8)
     baud, part = target.serial_board.baud, rate / 4
-    clean, faulted, found = [], [], {"lines": lines, "complete": 0, "wrong": 0}
+    clean, faulted = [], []
+    found: dict[str, Any] = {"lines": lines, "complete": 0, "wrong": 0, "failed": {}}
     board.prepare(target)
     with board.start(target) as running:
         once(built, running.port, baud, x, None)
@@ -84,7 +87,8 @@ def measure(rate: float, lines: int, steps: int, samples: int) -> dict[str, floa
             faults = Faults(seed, drop=part, flip=part, duplicate=part, insert=part)
             try:
                 faulted.append(once(built, running.port, baud, x, faults))
-            except NirdeployError:
+            except NirdeployError as error:
+                found["failed"][seed] = str(error)
                 clean.pop()
                 continue
             found["complete"] += 1
@@ -102,7 +106,7 @@ def measure(rate: float, lines: int, steps: int, samples: int) -> dict[str, floa
     }
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rate", type=float, default=1e-3, help="faults per byte")
     parser.add_argument("--lines", type=int, default=200)
@@ -113,10 +117,11 @@ def main() -> None:
     found = measure(options.rate, options.lines, options.steps, options.samples)
     if options.json:
         print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:14} {value:>9,}")
+    else:
+        for name, value in found.items():
+            print(f"{name:14} {value!s:>9}")
+    return int(found["complete"] < options.lines or found["wrong"] > 0)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
