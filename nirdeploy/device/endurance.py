@@ -40,12 +40,15 @@ class Endurance:
         """They were the beginning of one."""
         self._noise = 0
 
-    def silent(self, seconds: float, *, damaged: bool = False) -> bool:
-        """A silence was waited out; whether it was one too many. ``damaged``: something came before it."""
+    def silent(self, seconds: float, *, damaged: bool = False, tries: int = 0) -> bool:
+        """A silence was waited out; whether it was one too many.
+
+        ``damaged``: something came before it. ``tries``: up to so many of them a bad line may explain.
+        """
         self.rounds += 1
         self._damaged |= damaged
         self._quiet += seconds * (_NOISY if damaged else 1)
-        return self.rounds >= self._attempts and self._quiet >= _NEARLY * self._attempts * self._longest
+        return self.rounds >= max(self._attempts, tries) and self._quiet >= _NEARLY * self._attempts * self._longest
 
     def idle(self, patience: float = 0.0) -> bool:
         """A frame came of which nothing comes; whether it has been too long since the last of which something did."""

@@ -11,11 +11,18 @@ _MEMORY = 65_536  # bytes: what is longer ago counts for less and less
 _FAITH = 1_000  # bytes that a line is thought to have carried unharmed before
 _LEAST = 8  # bytes: smaller pieces are mostly overhead
 _BETWEEN = 0.3  # of the bytes between two faults: more of them under way would mostly be sent for nothing
+_HARDLY, _WORST = 1e-9, 0.7  # the chance that damage alone explains a silence; of damage, what is thought possible
 # Seconds: where nothing is known yet; what a busy system, and an adapter that was asked to hurry, are late
 # by; the longest that is remembered.
 _FIRST, _BUSY, _SHORTEST, _LONGEST = 0.1, 0.05, 0.005, 1.0
 _TIMES = 2  # the longest silence of late
 _FORGOTTEN = 0.99  # of it with each other one
+
+
+def tries(rate: float, count: int) -> int:
+    """How often so many bytes are sent before damage, at ``rate`` a byte, hardly explains that none come through."""
+    lost = min(1.0 - math.exp(-rate * count), _WORST)
+    return math.ceil(math.log(_HARDLY) / math.log(lost)) if lost > 0 else 1
 
 
 class Quality:

@@ -13,11 +13,12 @@ from nirdeploy.device.endurance import Endurance
 from nirdeploy.device.frame import Decoder, Frame, encode, encoded_size
 from nirdeploy.device.ports import Port
 from nirdeploy.device.protocol import REPLY, Kind
-from nirdeploy.device.quality import Quality, Silences
+from nirdeploy.device.quality import Quality, Silences, tries
 from nirdeploy.errors import DeviceSilent, TransferError
 
 _LONGEST = 1.0  # s of silence after which a request is repeated, however slow its answers have been
 _MOST_FLIGHTS = 64
+_ANSWER = 24  # bytes on the line, about
 _BITS = 10  # of a byte on the line
 _SLOWEST = 115_200  # baud, where nobody says
 
@@ -76,7 +77,7 @@ class Talk:
         self.quality, self._silences = Quality(), Silences()
         self._longest, self._waits = (_LONGEST, False) if timeout is None else (timeout, True)
         self._attempts = attempts
-        self._borne = self.endurance()
+        self._borne, self._rate = self.endurance(), 0.0  # faults per byte, when something last came of it
         self._port, self._baud = port, baud
         self._decoder = Decoder()
         self._seq = os.urandom(1)[0]
@@ -116,7 +117,7 @@ class Talk:
             DeviceSilent: nothing comes. TransferError: what comes is no answer.
         """
         flights: deque[_Flight] = deque()
-        self._borne.progressed()
+        self.progressed()
         upcoming = work.take(self.best)
         while upcoming is not None or flights:
             while upcoming is not None and len(flights) < _MOST_FLIGHTS:
@@ -133,7 +134,8 @@ class Talk:
             )
             if reply is None:
                 # What is under way was lost, or the answers were: the last again, whose answer tells of the others.
-                self.silent(f"{Kind(flights[-1].frame.kind).name} after {flights[-1].sent} attempts")
+                last = flights[-1]
+                self.silent(f"{Kind(last.frame.kind).name} after {last.sent} attempts", len(last.wire) + _ANSWER)
                 self._again(work, flights, flights.pop())
             elif answered is None:  # stale, from before this host spoke; or no answer
                 self._stray(reply, aside, patience)
@@ -156,7 +158,7 @@ class Talk:
 
     def _settled(self, flight: _Flight) -> None:
         self._spoke = True
-        self._borne.progressed()
+        self.progressed()
         answer = flight.frame.kind | REPLY, flight.frame.seq
         self._repeated.pop(answer, None)
         if flight.sent > 1:
@@ -264,17 +266,23 @@ class Talk:
     def progressed(self) -> None:
         """Something came of what was received."""
         self._borne.progressed()
+        self._rate = self.quality.rate
 
     def endurance(self) -> Endurance:
         """For something else that this device may be late with."""
         return Endurance(self._longest, self._attempts)
 
-    def silent(self, what: str) -> None:
-        """Nothing was received. Raises :class:`DeviceSilent` or :class:`TransferError` if that was once too often."""
+    def silent(self, what: str, count: int) -> None:
+        """Nothing was received, of so many bytes there and back.
+
+        Raises :class:`DeviceSilent` or :class:`TransferError` if that was once too often, for the line as it was when
+        something last came of it.
+        """
         if self.quality.seen or not self._waits:
             self.quality.faulted()
         waited = 2 * self._longest if self._flooded else self.wait
-        if self._borne.silent(waited, damaged=self._damaged and not self._flooded):
+        damaged = self._damaged and not self._flooded
+        if self._borne.silent(waited, damaged=damaged, tries=tries(self._rate, count)):
             self._give_up(what)
 
     def idle(self, patience: float = 0.0) -> None:

@@ -14,8 +14,9 @@ from nirdeploy.device import endurance, talk
 from nirdeploy.device.client import Device
 from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
-from nirdeploy.device.quality import Quality, Silences
+from nirdeploy.device.quality import Quality, Silences, tries
 from nirdeploy.device.run import run, tally
+from nirdeploy.errors import DeviceSilent, TransferError
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import integer
 from tests.conftest import campaign
@@ -67,6 +68,28 @@ def test_every_flash_and_run_completes(
     took = np.array([passed(monkeypatch, faults_of(rate, seed), x) for seed in seeds])
     assert took[:, 0].mean() < flash_most * clean[0]
     assert took[:, 1].mean() < run_most * clean[1]
+
+
+def test_a_request_is_repeated_until_damage_explains_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of four are lost there or back, and twelve in a row are not unheard of; silence is still noticed."""
+    device, port, _ = opened(monkeypatch, None)
+    device.hello()
+    device._port = FaultyPort(port, faults_of(3e-2, 3))
+    for _ in range(400):
+        device.status()
+    device._port = FaultyPort(port, Faults(3, drop=1.0))
+    began = port.monotonic()
+    with pytest.raises((DeviceSilent, TransferError), match="did not answer STATUS"):
+        device.status()
+    assert port.monotonic() - began < 120
+
+
+@pytest.mark.parametrize(
+    ("rate", "count", "most"), [(0.0, 40, 1), (1e-5, 40, 3), (1e-3, 40, 7), (1e-2, 40, 19), (1.0, 40, 59)]
+)
+def test_how_often_damage_explains_silence(rate: float, count: int, most: int) -> None:
+    assert 1 <= tries(rate, count) <= most
+    assert tries(rate, 4 * count) >= tries(rate, count)
 
 
 def test_a_sample_longer_than_the_line_carries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
