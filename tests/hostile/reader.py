@@ -1,7 +1,8 @@
 """A process that reads one file after the other as :mod:`nirdeploy.records.hdf5child` does, under its limits.
 
-``python reader.py HDF5CHILD SECONDS`` takes paths from stdin, a line each; for each it writes a header (status,
-lengths, largest memory so far in KiB, as text in 64 bytes), the npz and what the child would say on stderr.
+``python reader.py HDF5CHILD SECONDS`` takes from stdin, a line each, a ratio, an attribute and a path, tabs between.
+For each it writes a header (status, lengths, largest memory so far in KiB, as text in 64 bytes), the npz and what the
+child would say on stderr.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ def main(source: str, seconds: int) -> None:
     sys.modules["hdf5child"] = hdf5child
     spec.loader.exec_module(hdf5child)
     for line in sys.stdin.buffer:
-        path = os.fsdecode(line.rstrip(b"\n"))
+        ratio, attribute, path = os.fsdecode(line.rstrip(b"\n")).split("\t", 2)
         out, say = io.BytesIO(), io.StringIO()
         hdf5child.limit(seconds)
-        status = hdf5child.answer(path, 200, "", out, say)
+        status = hdf5child.answer(path, int(ratio), attribute, out, say)
         said = say.getvalue().encode(errors="replace")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         header = f"{status} {out.tell()} {len(said)} {peak}".ljust(64).encode()

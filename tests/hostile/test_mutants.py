@@ -171,7 +171,7 @@ def insert(data: bytearray, chance: random.Random) -> None:
 
 
 def swap(data: bytearray, chance: random.Random) -> None:
-    size = chance.choice((4, 8, 32, 128, 512))
+    size = chance.choice([size for size in (4, 8, 32, 128, 512) if size <= len(data)])
     a, b = (chance.randrange(len(data) // size) * size for _ in range(2))
     data[a : a + size], data[b : b + size] = data[b : b + size], data[a : a + size]
 
@@ -188,11 +188,12 @@ def extreme(data: bytearray, chance: random.Random) -> None:
 DAMAGE = (flip, flip, flip, truncate, cut, insert, swap, swap, extreme, extreme)
 
 
-def mutant(good: list[bytes], seed: int) -> bytes:
+def mutant(good: list[bytes], seed: int, least: int = 512) -> bytes:
+    """One of the files, damaged as long as it has more than ``least`` bytes."""
     chance = random.Random(seed)
     data = bytearray(good[seed % len(good)])
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        if len(data) > 512:
+        if len(data) > least:
             chance.choice(DAMAGE)(data, chance)
     return bytes(data)
 
@@ -207,7 +208,7 @@ class Reader:
         self.process: subprocess.Popen[bytes] | None = None
         self.largest_kib = 0
 
-    def __call__(self, path: Path, seconds: int, *_: object) -> tuple[int, bytes, str]:
+    def __call__(self, path: Path, seconds: int, kind: hdf5.Kind, attribute: str) -> tuple[int, bytes, str]:
         if self.process is None:
             environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self.process = subprocess.Popen(
@@ -218,7 +219,7 @@ class Reader:
                 env=environment | {"HDF5_USE_FILE_LOCKING": "FALSE"},
             )
         assert self.process.stdin is not None
-        self.process.stdin.write(os.fsencode(path) + b"\n")
+        self.process.stdin.write(os.fsencode(f"{kind.ratio}\t{attribute}\t{path}\n"))
         self.process.stdin.flush()
         try:
             status, length, said, kib = map(int, self._take(64).split())
@@ -308,7 +309,7 @@ def test_both_ways_of_reading_give_the_same(good: list[bytes], seconds: int, tmp
     try:
         for seed in range(24):
             path.write_bytes(mutant(good, seed))
-            alone, among_others = hdf5._ask_child(path, seconds, nirfile._MODEL, ""), in_a_row(path, seconds)
+            alone, among_others = (ask(path, seconds, nirfile._MODEL, "") for ask in (hdf5._ask_child, in_a_row))
             assert (alone[0], alone[2]) == (among_others[0], among_others[2])
             if alone[0] == 0:
                 both = [
