@@ -63,7 +63,7 @@ fuzz: $(READY) $(VENV)/.neurobench
 # Damaged files, faulty lines, planted faults and random networks on the RTL at full length, without a time limit.
 soak: $(READY) $(VENV)/.neurobench
 	NIRDEPLOY_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 0
-	$(BIN)/python benchmarks/faulted_lines.py --rate 1e-3 --lines 200
+	$(BIN)/python benchmarks/faulted_lines.py --rate 1e-3 --lines 200 --samples 8
 	$(BIN)/python benchmarks/faulted_lines.py --rate 1e-2 --lines 50 --samples 5
 	$(BIN)/python benchmarks/causes.py --many 10
 

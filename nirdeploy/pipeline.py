@@ -9,7 +9,6 @@ can stop or resume anywhere. Only once all stages have run: a network that is re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -201,7 +200,7 @@ class Build:
         if self.out is None:
             return
         target = self.target.model_dump(mode="json", by_alias=True, exclude={"home"})
-        text = json.dumps({**self.manifest(), "target": target}, indent=1, sort_keys=True)
+        text = manifest.sealed({**self.manifest(), "target": target})
         with transaction.replaced(self.out, last=MANIFEST) as new:
             for stage in stages:
                 self.products[stage.name].save(new / stage.file)
@@ -209,7 +208,7 @@ class Build:
                 self.calibration.save(new / Calibration.FILE)
             else:
                 (self.out / Calibration.FILE).unlink(missing_ok=True)  # of an earlier build
-            store.write_atomic(new / MANIFEST, text.encode() + b"\n")
+            store.write_atomic(new / MANIFEST, text)
 
     @classmethod
     def load(cls, folder: Path | str, target: str | Path | Target | None = None) -> Build:
@@ -232,9 +231,9 @@ class Build:
             hint = "make one: nirdeploy build MODEL.nir -o FOLDER" if folder.is_dir() else meant_file(folder)
             raise UsageProblem("this is not a build folder: it has no manifest.json", where=str(folder), hint=hint)
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept = manifest.opened(path.read_bytes())
             description, digests = {**kept["target"], "home": None}, dict(kept["digests"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise CorruptFile("the manifest is damaged", where=str(path), hint="build again") from error
         built = cls(_named_again(registry.validate(description, where=str(path)), target, folder), folder)
         for stage in TABLE:

@@ -13,6 +13,7 @@ import nirdeploy as nd
 from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.graph import file as nirfile
 from nirdeploy.pipeline import MANIFEST, Build
+from nirdeploy.records import manifest
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import emit
 from nirdeploy.targets.resources import targets_dir, templates_dir
@@ -32,11 +33,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def poison(folder: Path, **changes: object) -> None:
-    """The manifest's target changed by a stranger."""
+    """The manifest's target changed by a stranger, who makes its checksum anew."""
     path = folder / MANIFEST
-    kept = json.loads(path.read_text())
+    kept = manifest.opened(path.read_bytes())
     kept["target"] |= changes
-    path.write_text(json.dumps(kept))
+    path.write_bytes(manifest.sealed(kept))
 
 
 def templates(home: Path, name: str = "fpga") -> Path:
@@ -88,6 +89,16 @@ def test_titles_cannot_end_the_comment_they_get_into(folder: Path, table: str, t
     poison(folder, **({"board": {**board, "name": text}} if table else {"title": text}))
     with pytest.raises(TargetFileError, match=r"(title|board\.name): string should match"):
         Build.load(folder)
+
+
+def test_a_manifest_that_says_something_else_is_damaged(folder: Path, cli: terminal.Cli) -> None:
+    path = folder / MANIFEST
+    whole = path.read_text()
+    assert whole.count('"nir":') == 1
+    path.write_text(whole.replace('"nir":', '"nirs":'))
+    assert "the manifest is damaged" in cli("info", folder).err
+    path.write_text(json.dumps(json.loads(whole)))  # the same, in a line
+    assert cli("info", folder).code == 0
 
 
 @pytest.mark.parametrize("text", ["[]", '{"target": []}', '{"target": "fpga"}', '{"target": null}', "1"])
