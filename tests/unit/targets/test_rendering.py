@@ -47,7 +47,7 @@ def test_it_is_the_same_here_and_apart(tmp_path: Path) -> None:
         ("{{ 'a' * 10 ** 11 }}", "MemoryError"),
         (
             "{% set ns = namespace(a='a') %}{% for x in range(60) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}",
-            "MemoryError",
+            "MemoryError|processor time",
         ),
         ("{{ range(10 ** 9) | list }}", "Range too big"),
         ("{{ '%010000000000d' % 1 }}", "MemoryError"),
