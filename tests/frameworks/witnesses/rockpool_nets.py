@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from itertools import pairwise
@@ -160,8 +161,11 @@ def run(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _node_of(path: str) -> str:
-    """The node of a module: Rockpool's Sequential calls its second one ``1_LIFTorch``, the graph ``_1``."""
-    parts = [part.partition("_")[0] if part[0].isdigit() else part for part in path.split(".")]
+    """The node of a module: Rockpool's Sequential calls its second one ``1_LIFTorch``, the graph ``_1``.
+
+    What was given a name there, as SynNet's ``0_neurons``, keeps it.
+    """
+    parts = [re.sub(r"^(\d+)_[A-Z]\w*$", r"\1", part) for part in path.split(".")]
     return ("_" if parts[0][0].isdigit() else "") + "_".join(parts)
 
 
