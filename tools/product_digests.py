@@ -214,6 +214,7 @@ def _build(folder: Path) -> Products:
         if name == "manifest.json":
             manifest = json.loads(path.read_bytes())
             del manifest["versions"]
+            manifest.pop("checksum", None)  # of the versions too
             found |= under("manifest", of_fields(manifest))
         elif path.suffix == ".npz":
             found |= under(stem, of_saved(path))

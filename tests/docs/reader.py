@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.docs.pages import NUMBERS, PRINTS, ROOT, Block
 
 HERE = Path(__file__).parent
-SECONDS = 300  # of one block; far more than any takes
+SECONDS = 600  # of one block; far more than any takes
 
 #: What a block leaves behind for the next one: variables, and the folder it went to.
 _KEPT = 'trap \'export -p > "$READER/variables"; pwd > "$READER/folder"\' EXIT\n'
