@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nirdeploy.errors import ToolMissing
+from nirdeploy.records import store
 
 _DECIDING = ("nirdeploy", "numpy")  # packages that can change a figure of a simulation
 _CHECKSUM = "checksum"
@@ -49,18 +49,13 @@ def manifest(digests: Mapping[str, str], options: Mapping[str, Any]) -> dict[str
 
 def sealed(data: Mapping[str, Any]) -> bytes:
     """A manifest as a file, with a checksum of all that it says."""
-    text = json.dumps({**data, _CHECKSUM: _checksum(data)}, indent=1, sort_keys=True)
+    text = json.dumps({**data, _CHECKSUM: store.digest(data, {})}, indent=1, sort_keys=True)
     return text.encode() + b"\n"
 
 
 def opened(content: bytes) -> dict[str, Any]:
     """The inverse of :func:`sealed`. Raises ValueError where it is not what was written."""
     data = json.loads(content.decode())
-    if not isinstance(data, dict) or data.pop(_CHECKSUM, None) != _checksum(data):
+    if not isinstance(data, dict) or data.pop(_CHECKSUM, None) != store.digest(data, {}):
         raise ValueError("its checksum is not that of what it says")
     return data
-
-
-def _checksum(data: Mapping[str, Any]) -> str:
-    """SHA-256 of the JSON, whatever its spaces."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
