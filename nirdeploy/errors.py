@@ -18,8 +18,25 @@ _ALIKE = 0.65  # of two names that one may be meant by the other (difflib's rati
 _LOOKED_AT = 10_000  # names that a near one is looked for among
 
 
+def printable(text: str, keep: str = "\n\t") -> str:
+    """Text from files and devices as it may be shown: it draws on no terminal and turns no line around.
+
+    Every character that is not seen (control characters, those that format or turn the direction of writing, spaces
+    other than the usual one, halves of pairs) but for those of ``keep`` is spelt out: ``\\x1b``, ``\\u202e``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in keep else _spelt(one) for one in text)
+
+
+def _spelt(one: str) -> str:
+    return one.encode("unicode_escape", "surrogatepass").decode()
+
+
 class NirdeployError(Exception):
     """Base class. ``str(error)`` is the one-paragraph message: what, where, what to do.
+
+    What it quotes of files and devices is made :func:`printable`, in one line.
 
     Args:
         message: what is wrong, expected and found, in lower case, without a full stop.
@@ -31,10 +48,8 @@ class NirdeployError(Exception):
     code: ClassVar[str] = "E800"
 
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message, self.where, self.hint = (printable(text, keep="") for text in (message, where, hint))
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         text = self.message

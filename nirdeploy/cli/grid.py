@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from nirdeploy.records.printable import printable
+from nirdeploy.errors import printable
 
 _GAP = 2  # between columns
 _PROSE = 24  # cells that are longer, and of several words, may be wrapped, but to no less

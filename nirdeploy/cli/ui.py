@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from nirdeploy.cli.watch import WATCH, Doing
-from nirdeploy.errors import DoesNotFit
-from nirdeploy.records.printable import printable
+from nirdeploy.errors import DoesNotFit, printable
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nirdeploy.errors import printable
 from nirdeploy.processes import progress
-from nirdeploy.records.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.records.printable import printable
+from nirdeploy.errors import printable
 
 _LINE = 240  # characters: two lines of a wide terminal
 _NAMES = 6  # of many

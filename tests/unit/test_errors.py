@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nirdeploy as nd
-from nirdeploy.errors import meant, meant_file, near
+from nirdeploy.errors import CorruptFile, meant, meant_file, near
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,11 @@ def test_python_says_itself_what_was_meant() -> None:
     with pytest.raises(AttributeError, match="no attribute 'simulte'") as caught:
         nd.simulte  # noqa: B018
     assert (caught.value.name, caught.value.obj) == ("simulte", nd)
+
+
+def test_what_an_error_quotes_is_spelt_out_in_one_line() -> None:
+    """A library's message quotes a file's bytes; ``str`` of an error is read in notebooks, logs and reports."""
+    error = CorruptFile("got v\x01lid\n\u202e", where="a\x1b[2J.nir", hint="one\xa0word")
+    assert str(error) == r"got v\x01lid\n\u202e (in a\x1b[2J.nir); one\xa0word"
+    assert error.as_dict()["where"] == r"a\x1b[2J.nir"
+    assert error.args == (error.message,)

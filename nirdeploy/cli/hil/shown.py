@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nirdeploy.errors import printable
 from nirdeploy.proof.verdict import Divergence, PopulationVerdict, Verdict
-from nirdeploy.records.printable import printable
 from nirdeploy.records.spikes import SpikeRecord
 
 _AROUND = 12  # steps before and after the first difference that are shown

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nirdeploy.errors import printable
 from nirdeploy.records.pictures.figure import Figure
 from nirdeploy.records.pictures.raster import MOST, Compared, raster
-from nirdeploy.records.printable import printable
 
 _SPIKES = 1 << 18  # in all rasters of a page together
 

@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from nirdeploy.errors import printable
 from nirdeploy.proof.verdict import PopulationVerdict, Verdict
 from nirdeploy.records import store
-from nirdeploy.records.printable import printable
 
 
 def write(path: Path, verdicts: Sequence[Verdict], *, failed: Collection[PopulationVerdict] | None = None) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from nirdeploy.errors import printable
 from nirdeploy.proof.report import library
 from nirdeploy.proof.report.charts import Charts
 from nirdeploy.records.pictures import palette
-from nirdeploy.records.printable import printable
 from nirdeploy.targets.resources import templates_dir
 
 _END = "</body>"

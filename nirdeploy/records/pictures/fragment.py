@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from nirdeploy.records.printable import printable
+from nirdeploy.errors import printable
 
 _CELL = "padding: .15rem .6rem; text-align: left; vertical-align: top"
 _METER = "display: inline-block; width: 5rem; height: .5rem; border: 1px solid #4d5b68; border-radius: 3px"

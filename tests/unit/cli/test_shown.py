@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from nirdeploy.errors import printable
 from nirdeploy.proof.report import html, junit
 from nirdeploy.proof.verify import verify
-from nirdeploy.records.printable import printable
 from tests.unit.cli.conftest import Cli
 from tests.unit.proof.test_verify import record
-from tests.unit.records.test_printable import EVIL, SHOWN
+from tests.unit.test_printable import EVIL, SHOWN
 
 
 def _evil(path: Path) -> Path:

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nirdeploy.records.printable import printable
+from nirdeploy.errors import printable
 
 EVIL = "a\x1b]0;owned\x07\u202etxt.exe\u2066\x9b31m\r"
 SHOWN = "a\\x1b]0;owned\\x07\\u202etxt.exe\\u2066\\x9b31m\\r"
@@ -22,4 +22,5 @@ def test_what_is_not_seen_is_spelt_out() -> None:
 def test_nothing_unseen_is_left(text: str) -> None:
     left = {unicodedata.category(one) for one in printable(text) if one not in "\n\t"}
     assert not left & {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+    assert all(one.isprintable() or one in "\n\t" for one in printable(text))
     assert printable(printable(text)) == printable(text)
