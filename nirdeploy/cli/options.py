@@ -221,13 +221,12 @@ def formats(text: str) -> Formats:
 
 def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name, that of an .npy file as ``x``."""
-    import numpy as np
+    from nirdeploy.records import archive
 
     if not path.is_file():
         raise UsageProblem(f"there is no such {what} file", where=str(path), hint=meant_file(path))
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        return archive.read(path)
     except Exception as error:  # zipfile, zlib and numpy each raise their own
         raise CorruptFile(
             f"cannot read the {what} ({type(error).__name__})",
@@ -249,25 +248,26 @@ def labels_of(path: Path) -> np.ndarray:
 def stimulus(path: Path, inputs: events.Inputs | None = None) -> tuple[Any, np.ndarray | None]:
     """``x`` (T, B, ...) and, where there are any, ``labels`` (B,) of an .npy or .npz file, or of recordings of events.
 
-    ``inputs``: of the network, which a recording has to become one of; see :mod:`nirdeploy.cli.events`.
+    ``inputs``: of the network, which a recording has to become one of (:mod:`nirdeploy.cli.events`), and whose names
+    say what arrays are (:func:`nirdeploy.records.archive.parted`).
     """
     from nirdeploy.proof.evaluate import class_numbers
+    from nirdeploy.records import archive
 
     if events.is_recording(path):
         return events.stimulus(path, inputs)
     arrays = _arrays(path, "stimulus")
-    labels = arrays.pop("labels", None)
-    if (found := _events(arrays)) is not None:
+    recorded = {name: values for name, values in arrays.items() if name != archive.LABELS}
+    if (found := _events(recorded)) is not None:
         return events.stimulus(found, inputs)
     events.unused(path)
-    if not arrays:
+    held, labels = archive.parted(arrays, inputs)
+    if not held:
         raise UsageProblem("the stimulus file holds no array", where=str(path), hint="save it as 'x'")
-    first: Any = arrays.get("x", next(iter(arrays.values())))
+    first = next(iter(held.values()))
     if labels is not None and first.ndim > 1:
         labels = class_numbers(labels, samples=first.shape[1], steps=first.shape[0])
-    if "x" in arrays:
-        return arrays["x"], labels
-    return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), labels
+    return archive.alone(held), labels
 
 
 def _events(arrays: dict[str, np.ndarray]) -> np.ndarray | None:
@@ -293,7 +293,7 @@ def samples(path: Path, labels: np.ndarray | None, inputs: events.Inputs) -> Sam
 
     if not events.is_recording(path):
         events.unused(path)
-        return Samples.open(path, labels)
+        return Samples.open(path, labels, inputs)
     x, own = events.stimulus(path, inputs)
     return Samples.of(x, own if labels is None else labels)
 

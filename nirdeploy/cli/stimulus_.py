@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,14 +51,14 @@ def command(
     in the integer simulator is kept. What is left, and why, is said. The same seed and number of rounds give the same
     stimulus.
     """
-    import numpy as np
-
     from nirdeploy.pipeline import Build
     from nirdeploy.proof.coverage.search import stimulus_for
     from nirdeploy.proof.report import tables
-    from nirdeploy.records import store
+    from nirdeploy.records import archive, store
 
     built = Build.load(build, target)
+    if len(built.network.inputs) > 1:
+        archive.check_names(name for name, _ in built.network.inputs)
     with ui.doing("exercising") as bar:
 
         def told(_: int, found: Coverage) -> None:
@@ -77,9 +76,7 @@ def command(
             bits=cover_bits,
             told=told,
         )
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **(made.x if isinstance(made.x, dict) else {"x": made.x}))
-    store.write_atomic(out, packed.getvalue())
+    store.write_atomic(out, archive.packed(made.x if isinstance(made.x, dict) else {archive.ALONE: made.x}))
     found = made.coverage
     if as_json:
         facts = {"stimulus": str(out), "steps": steps, "samples": found.samples, "rounds": made.rounds}

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem, meant_file
+from nirdeploy.records import archive as archives
+from nirdeploy.records.archive import ALONE, LABELS, Inputs
 from nirdeploy.records.brief import brief
 
-LABELS = "labels"
-_ALONE = "x"  # the name of an array that has none
 _ENDINGS = (".npy", ".npz")
 
 
@@ -100,20 +100,24 @@ class Samples:
         return brief(self, f"{self.count:,} of {self.steps:,} steps, {names}, {labels}")
 
     @classmethod
-    def of(cls, x: Any, labels: Any = None) -> Samples:
-        """Of an array (T, B, ...) or a dict of such by input; a path is opened."""
+    def of(cls, x: Any, labels: Any = None, inputs: Inputs | None = None) -> Samples:
+        """Of an array (T, B, ...) or a dict of such by input; a path is opened, as what ``inputs`` makes of it."""
         if isinstance(x, Samples):
             return x if labels is None else x.labelled(labels)
         if isinstance(x, (str, Path)):
-            return cls.open(Path(x), labels)
-        held = {str(name): values for name, values in x.items()} if isinstance(x, Mapping) else {_ALONE: x}
+            return cls.open(Path(x), labels, inputs)
+        held = {str(name): values for name, values in x.items()} if isinstance(x, Mapping) else {ALONE: x}
         held = {name: values.detach().cpu() if hasattr(values, "detach") else values for name, values in held.items()}
         arrays = {name: _Array.of(v if hasattr(v, "shape") else np.asarray(v)) for name, v in held.items()}
         return cls([_Piece(arrays, None)]).labelled(labels)
 
     @classmethod
-    def open(cls, path: Path, labels: Any = None) -> Samples:
-        """A file, or a folder of files, in the order of their names. ``labels``: those of all, if not in there.
+    def open(cls, path: Path, labels: Any = None, inputs: Inputs | None = None) -> Samples:
+        """A file, or a folder of files, in the order of their names.
+
+        Args:
+            labels: those of all, if not in there.
+            inputs: of the network, whose names say what the arrays are (:func:`nirdeploy.records.archive.parted`).
 
         Raises:
             UsageProblem: there is no such file, or no array in it. CorruptFile: a damaged one. InputShapeError: files
@@ -131,7 +135,7 @@ class Samples:
             files = [path]
         else:
             raise UsageProblem("there is no such stimulus file", where=str(path), hint=meant_file(path))
-        return cls([_opened(one) for one in files]).labelled(labels)
+        return cls([_opened(one, inputs) for one in files]).labelled(labels)
 
     def labelled(self, labels: Any) -> Samples:
         """With these labels, if there are any, int (B,). Raises :class:`InputShapeError` where they are not as many."""
@@ -174,14 +178,14 @@ class Samples:
                 for name, array in piece.arrays.items():
                     parts[name].append(array.read(a, b))
         found = {name: own[0] if len(own) == 1 else np.concatenate(own, axis=1) for name, own in parts.items()}
-        return found[_ALONE] if [*found] == [_ALONE] else next(iter(found.values())) if len(found) == 1 else found
+        return archives.alone(found)
 
 
-def _opened(path: Path) -> _Piece:
+def _opened(path: Path, inputs: Inputs | None) -> _Piece:
     try:
         if path.suffix == ".npz":
-            return _archive(path)
-        return _Piece({_ALONE: _Array.of(np.load(path, mmap_mode="r", allow_pickle=False))}, None, str(path))
+            return _archive(path, inputs)
+        return _Piece({ALONE: _Array.of(np.load(path, mmap_mode="r", allow_pickle=False))}, None, str(path))
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise CorruptFile(
             f"cannot read the stimulus ({type(error).__name__})",
@@ -190,21 +194,19 @@ def _opened(path: Path) -> _Piece:
         ) from error
 
 
-def _archive(path: Path) -> _Piece:
-    """An array of the name ``x`` is the only one; else each is an input's."""
+def _archive(path: Path, inputs: Inputs | None) -> _Piece:
     with zipfile.ZipFile(path) as archive:
-        names = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        arrays = {name: _member(path, archive, name, info) for name, info in names.items() if name != LABELS}
-    labels = None
-    if LABELS in names:
-        with np.load(path, allow_pickle=False) as loaded:
-            labels = loaded[LABELS]
-    chosen = {_ALONE: arrays[_ALONE]} if _ALONE in arrays else arrays
+        members = archives.members(archive)
+        arrays = {name: _member(path, archive, info) for name, info in members.items()}
+    chosen, labels = archives.parted(arrays, inputs)
     piece = _Piece(chosen, None, str(path))
-    return piece if labels is None else Samples([piece]).labelled(labels).pieces[0]
+    if labels is None:
+        return piece
+    with np.load(path, allow_pickle=False) as loaded:
+        return Samples([piece]).labelled(loaded[members[LABELS].filename]).pieces[0]
 
 
-def _member(path: Path, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> _Array:
+def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Array:
     """An array of an archive: mapped where it is stored as it is, else unpacked when it is read."""
     with archive.open(info) as file:
         shape, fortran, kind = _header(file)
@@ -212,7 +214,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, info: zipfile.ZipIn
     if kind.hasobject:
         raise ValueError("an array of objects")
     if info.compress_type != zipfile.ZIP_STORED:
-        return _Array(shape, lambda first, last: np.load(path, allow_pickle=False)[name][:, first:last])
+        return _Array(shape, lambda first, last: np.load(path, allow_pickle=False)[info.filename][:, first:last])
     with path.open("rb") as file:  # behind the local header, whose length stands in it
         file.seek(info.header_offset)
         local = file.read(30)

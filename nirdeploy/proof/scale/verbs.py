@@ -71,7 +71,7 @@ def verify(expected: Any, measured: Any, **options: Any) -> Verdict:
     """
     if isinstance(expected, Record):
         return comparing.verify(expected, measured, **options)
-    return verify_build(expected, Samples.of(measured), **_how(options)).verdict
+    return verify_build(expected, _samples(expected, measured), **_how(options)).verdict
 
 
 @overload
@@ -122,7 +122,12 @@ def evaluate(
         if labels is None:
             raise UsageProblem("there are no labels to evaluate against", hint="give the class of each sample")
         return scoring.evaluate(what, labels, reader, output, network, x)
-    return evaluate_build(what, Samples.of(x, labels), reader=reader, output=output, **_how(options)).evaluations
+    samples = _samples(what, x, labels)
+    return evaluate_build(what, samples, reader=reader, output=output, **_how(options)).evaluations
+
+
+def _samples(built: Built, x: Any, labels: Any = None) -> Samples:
+    return Samples.of(x, labels, lambda: built.network.inputs)
 
 
 def _how(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 
@@ -52,6 +53,36 @@ def test_a_stimulus_is_written_and_told(build: Path, tmp_path: Path, cli: Cli) -
 def test_a_stimulus_ends_where_enough_is_exercised(build: Path, tmp_path: Path, cli: Cli) -> None:
     told = cli("stimulus", build, "-o", tmp_path / "x.npz", *SEARCH, "--cover", 10)
     assert "ended as what was asked for is exercised" in told.out
+
+
+@pytest.mark.parametrize("names", [("file", "labels"), ("x", "y"), ("labels", "x"), ("labels",), ("a/b", "x.npy")])
+def test_a_stimulus_is_read_back_whatever_inputs_are_called(names: tuple[str, ...], tmp_path: Path, cli: Cli) -> None:
+    nd.build(_of_inputs(*names), out=tmp_path / "build")
+    path = tmp_path / "x.npz"
+    said = cli("stimulus", tmp_path / "build", "-o", path, "--steps", 8, "--samples", 4, "--rounds", 2, "--json").json
+    for chunks in ((), ("--chunk", 2)):
+        verdict = cli("verify", tmp_path / "build", "-x", path, "-p", "sim", *chunks, "--json").json["verdicts"][1]
+        assert (verdict["steps"], verdict["samples"]) == (8, said["samples"])
+    built = nd.Build.load(tmp_path / "build")
+    assert nd.verify(built, path, port="sim").samples == said["samples"]
+
+
+def _of_inputs(*names: str) -> nir.NIRGraph:
+    graph = two_layers(sizes=(6, 8, 3))
+    nodes, edges = dict(graph.nodes), [edge for edge in graph.edges if "input" not in edge]
+    first = nodes.pop("input")
+    for at, name in enumerate(names):
+        nodes |= {name: first, f"w{at}": nodes["fc1"]}
+        edges += [(name, f"w{at}"), (f"w{at}", "lif1")]
+    del nodes["fc1"]
+    return nir.NIRGraph(nodes, [edge for edge in edges if "fc1" not in edge])
+
+
+def test_a_name_that_no_stimulus_can_have_is_said_before_the_search(tmp_path: Path, cli: Cli) -> None:
+    nd.build(_of_inputs("a\0b", "x"), out=tmp_path / "build")
+    refused = cli("stimulus", tmp_path / "build", "-o", tmp_path / "x.npz")
+    assert refused.code == 2
+    assert "give the input another name" in refused.err
 
 
 def test_verify_says_what_was_exercised_and_fails_below(build: Path, made: Path, cli: Cli) -> None:

@@ -55,6 +55,17 @@ def test_labels_that_belong_to_no_stimulus(tmp_path: Path, labels: list[Any], sa
         options.stimulus(tmp_path / "x.npz")
 
 
+def test_an_archive_under_names_that_mean_something_else(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=X, labels=1 - X)
+    x, labels = options.stimulus(tmp_path / "x.npz", lambda: [("x", (4,)), ("labels", (4,))])
+    assert [*x] == ["x", "labels"]
+    assert labels is None
+    np.savez(tmp_path / "x.npz", labels=X)
+    x, labels = options.stimulus(tmp_path / "x.npz", lambda: [("labels", (4,))])
+    assert np.array_equal(x, X)
+    assert labels is None
+
+
 def test_no_such_stimulus(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="no such stimulus"):
         options.stimulus(tmp_path / "x.npy")

@@ -104,3 +104,16 @@ def test_files_that_do_not_go_together_are_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageProblem, match="holds no .npy or .npz file"):
         Samples.open(tmp_path / "empty")
+
+
+def test_an_array_under_an_inputs_name_is_that_inputs(tmp_path: Path) -> None:
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "x.npz", x=X, labels=X[..., 0])
+        samples = Samples.open(tmp_path / "x.npz", LABELS, lambda: [("labels", (3,)), ("x", (3, 2))])
+        read = samples.read(3, 5)
+        np.testing.assert_array_equal(read["labels"], X[:, 3:5, :, 0])
+        np.testing.assert_array_equal(read["x"], X[:, 3:5])
+        assert samples.labels is not None
+        assert samples.labels.tolist() == LABELS.tolist()
+    with pytest.raises(InputShapeError, match="labels have the shape"):
+        Samples.open(tmp_path / "x.npz", None, lambda: [("in", (3, 2))])
