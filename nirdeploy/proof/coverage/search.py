@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from nirdeploy.errors import UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.coverage.aim import Aim, Target
 from nirdeploy.proof.coverage.candidates import Candidates, Sample
@@ -62,7 +63,13 @@ def stimulus_for(
         rounds: the search ends after so many, ``seconds``: after the round in which so much time has passed.
         bits, most: as of :func:`nirdeploy.proof.coverage.judge.coverage`.
         told: called after each round.
+
+    Raises:
+        UsageProblem: a stimulus of no steps or samples, no round, or a seed below 0.
     """
+    for name, value, least in (("steps", steps, 1), ("samples", samples, 1), ("rounds", rounds, 1), ("seed", seed, 0)):
+        if value < least:
+            raise UsageProblem(f"{name}={value} makes no stimulus", hint=f"give {least} at least")
     network = built if isinstance(built, IntegerNetwork) else built.network
     search = _Search(network, steps, seed, Ledger(network, [p.name for p in network.populations], most, seed, bits))
     began, done, stale, ended = time.monotonic(), 0, 0, ""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
+from nirdeploy.errors import UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.coverage.judge import DEAD, SOURCE
@@ -25,6 +26,12 @@ def test_the_same_seed_and_rounds_give_the_same_stimulus() -> None:
     assert first.x.tobytes() == again.x.tobytes()
     other = stimulus_for(good, steps=12, samples=3, seed=6)
     assert other.x.tobytes() != first.x.tobytes()
+
+
+@pytest.mark.parametrize("none", [{"steps": 0}, {"samples": 0}, {"steps": -3}, {"rounds": 0}, {"seed": -1}])
+def test_a_stimulus_of_nothing_is_refused(none: dict[str, int]) -> None:
+    with pytest.raises(UsageProblem, match=f"{next(iter(none))}=.* makes no stimulus; give . at least"):
+        stimulus_for(network("dense"), **none)  # type: ignore[arg-type]
 
 
 def test_fewer_rounds_are_the_beginning_of_more() -> None:
