@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nirdeploy.proof.verdict import Verdict
     from nirdeploy.records.spikes import SpikeRecord
 
+_OF_A_DEVICE = "give one that a device made (nirdeploy run BUILD STIMULUS -p PORT -o MEASURED.nird)"
 _NOT_LOOKED_AT = {"coverage": "not looked at, of so large a network only where it is asked for (--cover)"}
 
 
@@ -175,6 +176,8 @@ def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, lab
     chosen = None if probe == "all" else options.probes(probe)
     names = sorted(set(a.outputs.values())) if chosen == "outputs" else chosen
     verdict = verify(a, b, populations=names, allow_silent=allow_silent)
+    if a.simulated and b.simulated and a.source == b.source:
+        verdict = replace(verdict, notes=(*verdict.notes, "both are of the same simulator: no device was measured"))
     known = None if labels is None else options.labels_of(labels)
     named = ((expected, a), (measured, b))
     facts = {} if known is None else {f"accuracy, {path.name}": accuracy(record, known) for path, record in named}
@@ -204,10 +207,14 @@ def _witnesses(
         explanation = explain(built.graph, built.network, x, labels)
     if kept is None and options.port_of(port, built.target) == options.SIM:
         judged, pair = unmeasured(quantized, NOTHING_MEASURED), (reference, quantized)
+    elif kept is not None and kept.simulated:
+        why = f"nothing was measured: the record is of a simulator ({kept.source}); {_OF_A_DEVICE}"
+        judged, pair = unmeasured(quantized, why), (reference, quantized)
     else:
         measured = devices.measured(built, x, probe, port, baud, quiet) if kept is None else kept
+        names = None if probe == "all" else [*quantized.spikes, *quantized.membrane]
         with ui.doing("comparing, and looking for the cause of what differs"):
-            judged = verify(quantized, measured, allow_silent=allow_silent, built=built, x=x)
+            judged = verify(quantized, measured, populations=names, allow_silent=allow_silent, built=built, x=x)
         pair = (quantized, measured)
     right: dict[str, int] = {}
     if labels is not None:

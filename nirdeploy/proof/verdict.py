@@ -45,8 +45,13 @@ class Divergence:
         step = "" if self.step is None else f"step {self.step}, "
         return (
             f"population {self.population!r}, neuron {self.index}, {step}sample {self.sample}: "
-            f"expected {self.expected:g}, measured {self.measured:g}"
+            f"expected {_exactly(self.expected)}, measured {_exactly(self.measured)}"
         )
+
+
+def _exactly(value: float) -> str:
+    """A number in all its digits: two that differ are never written alike."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1 << 63 else repr(value)
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,10 @@ class Verdict:
     which population was not compared because one record lacks it: of these, and membranes recorded besides spikes.
     ``outputs``: the compared populations that are the graph's outputs. ``allow_silent``: equal though nothing spiked.
     ``reads``: what was compared of samples as a whole; empty: every step was. ``apart``: why the records are not of one
-    network and one run, or that nothing was measured. ``coverage``: what the stimulus exercised, where that was looked
-    at; ``cover``: the percentage that is asked of it. ``cause``: what would make a device differ so, where that was
-    looked for. ``records``: what was compared, step by step of the graph, for pictures of it; a verdict that is sent or
-    kept is without.
+    network and one run, or that nothing was measured. ``notes``: what is to be known besides. ``coverage``: what the
+    stimulus exercised, where that was looked at; ``cover``: the percentage that is asked of it. ``cause``: what would
+    make a device differ so, where that was looked for. ``records``: what was compared, step by step of the graph, for
+    pictures of it; a verdict that is sent or kept is without.
     """
 
     expected: str
@@ -122,6 +127,7 @@ class Verdict:
     allow_silent: bool = False
     reads: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     coverage: Coverage | None = None
     cover: float | None = None
     cause: Cause | None = None
@@ -149,11 +155,12 @@ class Verdict:
 
     @property
     def equal(self) -> bool:
-        """Something was compared, all of it agrees, the records are of one run and neither lacks a population of the
-        other, and (unless that is allowed) there was something to agree on; the stimulus exercised what is asked."""
+        """Something was compared, outputs among it if there are any, all of it agrees, the records are of one run and
+        neither lacks a population of the other, and (unless that is allowed) there was something to agree on; the
+        stimulus exercised what is asked."""
         judged = [p for p in self.populations if p.decides]
         agree = self.cells > 0 and all(p.equal for p in judged) and not self.missing and not self.apart
-        return agree and (self.allow_silent or not self.vacuous) and not self.uncovered
+        return agree and not self.undecided and (self.allow_silent or not self.vacuous) and not self.uncovered
 
     @property
     def uncovered(self) -> str:
@@ -172,9 +179,21 @@ class Verdict:
         return tuple(dict.fromkeys(silent))
 
     @property
+    def undecided(self) -> str:
+        """That no output was judged, where outputs were compared; nothing else."""
+        outputs = [p for p in self.populations if p.population in self.outputs]
+        if not outputs or any(p.decides for p in outputs):
+            return ""
+        names = ", ".join(dict.fromkeys(repr(p.population) for p in outputs))
+        return f"what the network gives ({names}) is measured and not judged, in floats against integers"
+
+    @property
     def vacuous(self) -> bool:
-        """Nothing that was compared spiked in either record: that they agree shows nothing."""
-        return bool(self.silent) and {p.population for p in self.populations if p.cells and p.decides} <= {*self.silent}
+        """Nothing that was compared spiked in either record (of read-outs alone: moved): that they agree shows
+        nothing, though a read-out's own bias may move it."""
+        judged = [p for p in self.populations if p.cells and p.decides]
+        spiking = {p.population for p in judged if p.kind in OF_SPIKES}
+        return bool(self.silent) and (spiking or {p.population for p in judged}) <= {*self.silent}
 
     @property
     def silence(self) -> str:
@@ -243,6 +262,8 @@ class Verdict:
             if self.vacuous and not self.allow_silent:
                 remedy = "give a stimulus that makes it spike, or allow silence (--allow-silent, allow_silent=True)"
                 text += f", but {self.silence}, so nothing is shown: {remedy}"
+            elif self.cells and self.undecided:
+                text += f", but {self.undecided}"
             elif self.cells and self.uncovered:
                 remedy = "make a stimulus that exercises more (nirdeploy stimulus)"
                 text += f", but the stimulus did not exercise enough: {remedy}"
@@ -260,7 +281,8 @@ class Verdict:
         ]
         whole = f"compared sample by sample ({', '.join(self.reads)}), not step by step" if self.reads else ""
         covered = self.uncovered or ("" if self.coverage is None else self.coverage.summary())
-        return [*self.apart, *filter(None, [whole]), *said, *self.left_out.values(), *filter(None, [never, covered])]
+        left_out = [*self.left_out.values()]
+        return [*self.apart, *filter(None, [whole]), *said, *left_out, *filter(None, [never, covered]), *self.notes]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -275,6 +297,7 @@ class Verdict:
             "missing": list(self.missing),
             "left_out": dict(self.left_out),
             "apart": list(self.apart),
+            "notes": list(self.notes),
             "silent": list(self.silent),
             "silence": self.silence,
             "vacuous": self.vacuous,

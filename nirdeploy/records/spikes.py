@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects
 
 
+#: Sources of records that simulators make in floats, and the entry by which those in integers say who made them.
+IN_FLOATS = ("float", "exact")
+WITNESS, SIMULATOR = "witness", "simulator"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SpikeRecord:
     """Spikes, and where asked membrane potentials, per population. Records are equal where a network did the same.
@@ -84,6 +89,16 @@ class SpikeRecord:
         meta = {"dt": self.dt, "outputs": dict(self.outputs), "latency": dict(self.latency)}
         kinds = {"spikes": self.spikes, "membrane": self.membrane, "scale": self.scale}
         return store.digest(meta, {f"{kind}/{name}": held[name] for kind, held in kinds.items() for name in held})
+
+    @property
+    def in_floats(self) -> bool:
+        """Whether a simulator of the graph in floats made it."""
+        return self.source in IN_FLOATS
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator made it, and no device."""
+        return simulated(self.source, self.manifest)
 
     @property
     def steps(self) -> int:
@@ -181,10 +196,22 @@ class SpikeRecord:
                 outputs=meta["outputs"],
                 manifest=meta["manifest"],
                 stats=meta["stats"],
-                latency=meta.get("latency", {}),
+                latency={name: lag(name, steps) for name, steps in meta.get("latency", {}).items()},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"not a spike record ({error})", where=str(path), hint="record it again") from error
+
+
+def lag(name: str, steps: Any) -> int:
+    """Steps by which a population lags. Raises ValueError where that is no whole number from 0 on."""
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
+        raise ValueError(f"{name!r} lags behind by {steps!r} steps, which is no number of steps")
+    return steps
+
+
+def simulated(source: str, manifest: Mapping[str, Any]) -> bool:
+    """Whether a record of that source and manifest is a simulator's; a chip's own neurons go by the chip's name."""
+    return source in (*IN_FLOATS, "integer") or manifest.get(WITNESS) == SIMULATOR
 
 
 def _same(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.errors import CorruptFile, UsageProblem, meant
+from nirdeploy.errors import CorruptFile, UnknownPopulation, UsageProblem, meant
 from nirdeploy.records import nirdata
 from nirdeploy.records.brief import brief, listed
-from nirdeploy.records.spikes import SpikeRecord, counts
+from nirdeploy.records.spikes import IN_FLOATS, SpikeRecord, counts, simulated
 
 
 def first_spike(spikes: np.ndarray) -> np.ndarray:
@@ -57,8 +57,21 @@ class Tally:
         return brief(self, f"{self.source}, {self.samples:,} samples of {self.steps:,} steps: {of}")
 
     @property
+    def in_floats(self) -> bool:
+        """Whether a simulator of the graph in floats made it."""
+        return self.source in IN_FLOATS
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator made it, and no device."""
+        return simulated(self.source, self.manifest)
+
+    @property
     def samples(self) -> int:
-        return int(next(values.shape[0] for read in self.values.values() for values in read.values()))
+        for read in self.values.values():
+            for values in read.values():
+                return int(values.shape[0])
+        raise UnknownPopulation("the tally holds no population", hint="probe one: 'outputs', 'all' or its name")
 
     @property
     def populations(self) -> tuple[str, ...]:

@@ -128,10 +128,15 @@ def simulate(
         source=network.target if network.dynamics else "integer",
         dt=network.dt,
         outputs=dict(network.outputs),
-        manifest={"network": network.digest(), "target": network.target},
+        manifest=manifest(network),
         stats={"saturations": float(trace.saturations)},
         latency=network.latencies,
     )
+
+
+def manifest(network: IntegerNetwork) -> dict[str, str]:
+    """What a record of these integers says of them, and that no device made it."""
+    return {"network": network.digest(), "target": network.target, spikes.WITNESS: spikes.SIMULATOR}
 
 
 def compared(network: IntegerNetwork, x: Any, name: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from nirdeploy.records.spikes import SpikeRecord, counts
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.sim.dynamics import dynamics_of
 from nirdeploy.sim.engine.layout import Signals
-from nirdeploy.sim.integer import Definition, Own, Steps, Trace
+from nirdeploy.sim.integer import Definition, Own, Steps, Trace, manifest
 
 
 class Stepwise:
@@ -61,7 +61,7 @@ class Stepwise:
             source=network.target if network.dynamics else "integer",
             dt=network.dt,
             outputs=dict(network.outputs),
-            manifest={"network": network.digest(), "target": network.target},
+            manifest=manifest(network),
             latency=network.latencies,
         )
 

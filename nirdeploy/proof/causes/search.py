@@ -221,16 +221,16 @@ class _Search:
 
 def _recorded(network: IntegerNetwork, measured: SpikeRecord) -> dict[str, np.ndarray]:
     """What a record says of the network's populations: (T, B, size)."""
-    record, found = measured.aligned() if measured.latency else measured, {}
+    found = {}
     for population in network.populations:
-        held = record.spikes if population.spiking else record.membrane
+        held = measured.spikes if population.spiking else measured.membrane
         if population.name not in held:
             continue
         values = held[population.name]
         if values.shape[2:] != population.shape or values.dtype.kind not in "bui":
             raise InputShapeError(
-                f"the record's {population.name!r} holds {values.dtype} of shape {values.shape[2:]}, the network's is "
-                f"of shape {population.shape}",
+                f"the record's {population.name!r} holds {values.dtype} of shape {values.shape[2:]}, the network's "
+                f"holds whole numbers of shape {population.shape}",
                 hint="give a device's record of this build",
             )
         found[population.name] = values.reshape(*values.shape[:2], -1).astype(np.int64)

@@ -222,6 +222,7 @@ class Ledger:
             saturated=int(self.saturated[name].sum()) if known else None,
             parts=tuple(parts),
             why=why,
+            spiking=population.spiking,
         )
 
     def _part(self, at: int) -> Part:

@@ -32,9 +32,9 @@ class Part:
 
 @dataclass(frozen=True, repr=False)
 class PopulationCoverage(Brief):
-    """``fired``: neurons that spiked, of read-outs those that moved. ``spikes``, ``resets``: how many there were.
-    ``saturated``: neurons that did; None, as are ``resets``, where the target's own neurons do not say. ``why``: why no
-    parameter of the population was judged, where none was."""
+    """``fired``: neurons that spiked, of read-outs (not ``spiking``) those that moved. ``spikes``, ``resets``: how many
+    there were. ``saturated``: neurons that did; None, as are ``resets``, where the target's own neurons do not say.
+    ``why``: why no parameter of the population was judged, where none was."""
 
     population: str
     neurons: int
@@ -44,6 +44,7 @@ class PopulationCoverage(Brief):
     saturated: int | None
     parts: tuple[Part, ...]
     why: str = ""
+    spiking: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,6 @@ class Coverage:
 
     def summary(self) -> str:
         """One line."""
-        fired, neurons = (sum(getattr(p, what) for p in self.populations) for what in ("fired", "neurons"))
         if self.percent is None:
             text = "coverage was not judged"
         else:
@@ -107,7 +107,7 @@ class Coverage:
             text += f" ({_floor(self.percent)} %)"
         if self.samples < self.given:
             text += f" in the first {self.samples:,} of {self.given:,} samples"
-        text += f"; {fired:,} of {neurons:,} neurons fired"
+        text += f"; {self._active()}"
         if self.drawn:
             judged, total = max(self.drawn, key=lambda pair: pair[1])
             text += f"; weights and others were drawn, such as {judged:,} of {total:,}"
@@ -115,6 +115,15 @@ class Coverage:
             names = ", ".join(repr(p.population) for p in self.populations if p.why == why)
             text += f"; only who fired was seen of {names} ({why})"
         return text
+
+    def _active(self) -> str:
+        """How many neurons fired, and how many of the read-outs moved."""
+        said = []
+        for spiking, what in ((True, "neurons fired"), (False, "read-outs moved")):
+            of = [p for p in self.populations if p.spiking is spiking]
+            if of:
+                said.append(f"{sum(p.fired for p in of):,} of {sum(p.neurons for p in of):,} {what}")
+        return ", ".join(said) or "there are no neurons"
 
     def rows(self) -> list[dict[str, Any]]:
         """One for each population and input, as tables show them."""

@@ -11,10 +11,10 @@ from itertools import accumulate
 
 import numpy as np
 
+from nirdeploy.proof.cells import root_mean, worst
 from nirdeploy.proof.evaluate import Evaluation
 from nirdeploy.proof.explain import ROUNDINGS, Cause, Explanation
 from nirdeploy.proof.verdict import Divergence, PopulationVerdict, Verdict
-from nirdeploy.proof.verify import root_mean, worst
 
 _CAUSES = ("input", *ROUNDINGS, "state")
 
@@ -30,6 +30,7 @@ def verdict(parts: Sequence[Verdict]) -> Verdict:
         missing=_each_once(name for part in parts for name in part.missing),
         left_out={name: why for part in parts for name, why in part.left_out.items()},
         apart=_each_once(why for part in parts for why in part.apart),
+        notes=_each_once(note for part in parts for note in part.notes),
     )
 
 
@@ -93,6 +94,7 @@ def evaluation(parts: Sequence[Evaluation]) -> Evaluation:
         scores=np.empty((0, total, one.classes)),
         decisions=np.concatenate([part.decisions for part in parts], axis=1),
         ranks=np.concatenate([part.ranks for part in parts]),
+        decided=np.concatenate([part.decided for part in parts]),
         spikes={name: _all([part.spikes[name] for part in parts], samples) / total for name in one.spikes},
         operations=_all(operations, samples) / total if len(operations) == len(parts) else None,
     )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nirdeploy as nd
+from nirdeploy.errors import UsageProblem
 from nirdeploy.graph.check import check
 from nirdeploy.proof import regress
 from nirdeploy.proof.verify import unmeasured, verify
@@ -91,7 +92,95 @@ def test_a_membrane_that_is_no_number_is_not_equal(value: float) -> None:
 
 def test_negative_counts_of_an_integer_type() -> None:
     broken = _with("a", record().spikes["a"].astype(np.int16) - 1)
-    assert "counts are not all whole numbers from 0 on (-1 at" in verify(broken, broken).summary()
+    assert "counts are not all whole numbers from 0 to 2^32 - 1 (-1 at" in verify(broken, broken).summary()
+
+
+def test_counts_beyond_what_a_record_holds() -> None:
+    broken = _with("a", record().spikes["a"].astype(np.uint64) << 40)
+    assert "counts are not all whole numbers" in verify(broken, broken).summary()
+
+
+@pytest.mark.parametrize("kind", ["O", "M8[s]", "c16", "S3"])
+def test_values_that_are_no_numbers_are_said_and_not_compared(kind: str) -> None:
+    broken = _with("a", record().spikes["a"].astype(np.int64).astype(kind))
+    for pair in ((broken, broken), (record(), broken), (broken, record())):
+        verdict = verify(*pair)
+        assert not verdict.equal
+        assert "which are no numbers" in verdict.summary()
+
+
+def test_a_device_gives_no_floats() -> None:
+    """A read-out in floats is a reference's, and only then measured instead of judged."""
+    device = replace(record(), membrane={"r": record().volts("r") * 0}, scale={}, source="device")
+    verdict = verify(record(), device)
+    assert not verdict.equal
+    assert (
+        "membrane of 'r' cannot be equal: int32 in units of a scale is expected, float64 without" in verdict.summary()
+    )
+
+
+def test_where_no_output_is_judged_nothing_is_equal() -> None:
+    ours = replace(record(), outputs={"output": "r"})
+    exact = replace(ours, membrane={"r": record().volts("r")}, scale={}, source="float")
+    verdict = verify(exact, ours)
+    assert not verdict.equal
+    assert "but what the network gives ('r') is measured and not judged" in verdict.summary()
+    assert verify(exact, ours, populations=["a"])
+
+
+def test_integers_and_devices_lag_alike() -> None:
+    """What a record says of its lag would else leave steps out of the comparison."""
+    steps = record().steps
+    late = replace(record(), latency={"a": 5, "b": 5}, source="device")
+    late.spikes["a"][: steps - 5] ^= 1
+    verdict = verify(record(), late)
+    assert not verdict.equal
+    assert "'a' lags behind the graph by 0 steps in the expected record, by 5 in the measured one" in verdict.summary()
+    assert verdict.cells == verify(record(), record()).cells
+
+
+@pytest.mark.parametrize("steps", [-1, 1.5, "a", True])
+def test_a_lag_that_is_no_number_of_steps(steps: object) -> None:
+    odd = replace(record(), latency={"a": steps})  # type: ignore[dict-item]
+    assert "which is no number of steps" in verify(record(), odd).summary()
+    assert not verify(record(), odd)
+
+
+def test_populations_of_several_runs() -> None:
+    odd = _with("a", record().spikes["a"][:4])
+    verdict = verify(odd, odd)
+    assert not verdict
+    assert "the expected record is of several runs: 'a' 4 x 3, 'r' 9 x 3" in verdict.summary()
+
+
+def test_a_record_that_names_no_network_is_remarked() -> None:
+    ours = replace(record(), manifest={"network": "12"})
+    unnamed = replace(record(), manifest={})
+    assert "the measured record does not say of which network it is" in verify(ours, unnamed).summary()
+    assert "of which network" not in verify(ours, ours).summary()
+    both = replace(record(), manifest={"network": "12", "graph": "34"})
+    other = replace(record(), manifest={"graph": "35"})
+    assert "is of another graph than the expected one (35, not 34)" in verify(both, other).summary()
+
+
+def test_outputs_that_no_record_holds_are_said() -> None:
+    ours = replace(record(), outputs={"output": "gone"})
+    assert verify(ours, ours).notes == ("no record holds what the network gives: 'gone'",)
+    assert verify(replace(ours, outputs={}), replace(ours, outputs={})).notes
+
+
+def test_two_numbers_that_differ_are_never_written_alike() -> None:
+    measured = replace(record(), membrane={"r": record().membrane["r"] + 5_123_456})
+    expected = replace(record(), membrane={"r": record().membrane["r"] + 5_123_457})
+    first = verify(expected, measured).first_divergence
+    assert first is not None
+    said = str(first).rpartition(": ")[2]
+    assert said == f"expected {int(first.expected)}, measured {int(first.measured)}"
+
+
+def test_only_records_are_compared() -> None:
+    with pytest.raises(UsageProblem, match="verify compares two records, not a int"):
+        verify(record(), 3)  # type: ignore[arg-type]
 
 
 def test_nothing_measured_is_never_equal() -> None:

@@ -65,16 +65,41 @@ def test_one_wrong_number_is_named(read: str, name: str, at: tuple[int, ...]) ->
     assert "step" not in str(first)
 
 
-def test_only_what_both_tallies_hold_is_compared() -> None:
-    verdict = verify(Tally.of(record(), ["count", "first"]), Tally.of(record(), ["first", "last"]))
+def test_reads_of_one_tally_alone_are_said_and_what_only_they_tell_of_is_missing() -> None:
+    one, other = Tally.of(record(), ["count", "first"]), Tally.of(record(), ["first", "last"])
+    verdict = verify(one, other)
     assert verdict.reads == ("first",)
-    assert verdict.equal
+    assert (verdict.missing, bool(verdict)) == (("r",), False)
+    assert "of 'a' only the expected record has 'count', which was not compared" in verdict.summary()
+    assert "of 'r' only the measured record has 'last', which was not compared" in verdict.summary()
+    assert verify(one, other, populations=["a", "b"])
     with pytest.raises(UnknownPopulation, match="no read of samples in common"):
         verify(Tally.of(record(), ["count"]), Tally.of(record(), ["first"]))
 
 
+def test_what_a_record_holds_and_the_tally_does_not_tell_is_missing() -> None:
+    """The read-out may be the network's only output."""
+    wrong = record(membrane={"r": record().membrane["r"] + 7})
+    for pair in ((Tally.of(record(), ["count"]), wrong), (wrong, Tally.of(record(), ["count"]))):
+        verdict = verify(*pair)
+        assert (verdict.missing, bool(verdict)) == (("r",), False)
+        assert "record has a membrane, which was not compared" in verdict.summary()
+    extra = record(membrane={**record().membrane, "a": np.zeros((9, 3, 4), np.int32)})
+    assert verify(Tally.of(record(), ["count", "last"]), extra).missing == ()
+
+
+def test_first_spikes_of_many_steps_in_a_small_type() -> None:
+    tally = Tally({"first": {"a": np.full((2, 3), 200, np.uint8)}}, 300, {}, "device", 1e-3, {"output": "a"})
+    assert verify(tally, tally)
+
+
+def test_a_tally_of_nothing() -> None:
+    with pytest.raises(UnknownPopulation, match="the tally holds no population"):
+        verify(Tally({"first": {}}, 3, {}, "device", 1e-3), Tally({"first": {}}, 3, {}, "device", 1e-3))
+
+
 def test_a_population_that_one_lacks_is_missing() -> None:
-    fewer = record()
+    fewer = record(membrane={}, scale={})
     del fewer.spikes["a"]  # type: ignore[attr-defined]
     verdict = verify(Tally.of(record(), ["count"]), fewer)
     assert verdict.missing == ("a",)
