@@ -7,18 +7,24 @@ nirdeploy's own, named OUT.part; where a process was killed, the next one makes 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.records import entries
 from nirdeploy.records.spikes import SpikeRecord, counts
 from nirdeploy.records.steps import Block
 
 _KIND = "nirdeploy spool 1"
 _MOST_HEAD = 1 << 24  # bytes
+#: What the numbers of a step are in. A file that says anything else is not ours, and may mean harm: the bytes of an
+#: object would be taken for pointers.
+_SPIKES, _MEMBRANES = ("|u1", "<u2", "<u4"), ("<i4",)
 
 
 class Spool:
@@ -75,27 +81,23 @@ def rescue(out: Path, stats: Mapping[str, float] | None = None) -> SpikeRecord:
     """Write the record of the steps that are kept beside it, and remove their file.
 
     Raises:
-        UsageProblem: there is none. CorruptFile: it is no file of these.
+        UsageProblem: there is none, or more than memory holds. CorruptFile: it is no file of these.
     """
     path = Spool.of(out)
     if not path.is_file():
         raise UsageProblem("no steps of a stream are kept there", where=str(path))
     try:
-        with path.open("rb") as file:
-            meta = json.loads(file.readline(_MOST_HEAD))
-            row, at = _row(meta), file.tell()
-        whole = (path.stat().st_size - at) // row.itemsize  # a step that was written half is not one
-        rows = np.memmap(path, row, "r", at, (whole,)) if whole else np.zeros(0, row)
-        record = SpikeRecord(
-            spikes={name: counts(np.ascontiguousarray(rows[name][:, None])) for name in meta["spikes"]},
-            membrane={name: rows[name][:, None].astype(np.int32) for name in meta["membrane"]},
-            scale={name: np.array(values).reshape(meta["membrane"][name]) for name, values in meta["scale"].items()},
-            stats={} if stats is None else stats,
-            **{name: meta[name] for name in ("source", "dt", "outputs", "manifest", "latency")},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptFile(f"these are no steps of a stream ({error})", where=str(path), hint="remove it") from error
-    record.save(out)
+        record = replace(_kept(path), stats={} if stats is None else stats)
+        record.save(out)
+    except MemoryError as error:
+        raise UsageProblem(
+            f"the steps that are kept, {path.stat().st_size:,} bytes, do not fit into memory",
+            where=str(path),
+            hint="rescue them on a machine that has more, or remove the file if it is of no stream of yours",
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        said = str(error) or type(error).__name__
+        raise CorruptFile(f"these are no steps of a stream ({said})", where=str(path), hint="remove it") from error
     path.unlink()
     return record
 
@@ -117,9 +119,42 @@ def _meta(head: SpikeRecord) -> dict[str, Any]:
     }
 
 
+def _kept(path: Path) -> SpikeRecord:
+    """The record of the steps in a file. Raises ValueError, KeyError, TypeError or RecursionError of another file."""
+    with path.open("rb") as file:
+        meta = entries.table(json.loads(file.readline(_MOST_HEAD)), "its first line")
+        row, at = _row(meta), file.tell()
+    told = entries.of_record({**meta, "stats": {}})
+    scale = {
+        name: _scale(values, name, row[name].shape) for name, values in entries.table(meta["scale"], "scale").items()
+    }
+    latency = entries.of_latency(meta)
+    whole = (path.stat().st_size - at) // row.itemsize  # a step that was written half is not one
+    rows = np.memmap(path, row, "r", at, (whole,)) if whole else np.zeros(0, row)
+    spikes = {name: counts(np.ascontiguousarray(rows[name][:, None])) for name in meta["spikes"]}
+    membrane = {name: rows[name][:, None].astype(np.int32) for name in meta["membrane"]}
+    return SpikeRecord(spikes, membrane, scale, latency=latency, **told)
+
+
 def _row(meta: Mapping[str, Any]) -> np.dtype[Any]:
-    """What a step takes. Raises ValueError of another file."""
+    """What a step takes: numbers of our own kinds, and no more than an array of 32 bits' places. Raises ValueError or
+    KeyError of another file."""
     if meta.get("kind") != _KIND:
         raise ValueError("another kind of file")
-    shapes = {**meta["spikes"], **meta["membrane"]}
-    return np.dtype([(name, meta["kinds"][name], tuple(shape)) for name, shape in shapes.items()])
+    kinds = entries.table(meta["kinds"], "kinds")
+    found = []
+    for what, allowed in (("spikes", _SPIKES), ("membrane", _MEMBRANES)):
+        for name, shape in entries.table(meta[what], what).items():
+            kind = entries.one_of(kinds[name], f"the kind of {name!r}", allowed)
+            found.append((name, kind, entries.shape(shape, f"the shape of {name!r}")))
+    if not found:
+        raise ValueError("it has no population")
+    if sum(np.dtype(kind).itemsize * math.prod(shape) for _, kind, shape in found) >= entries.MOST:
+        raise ValueError("a step of it is larger than any network's")
+    return np.dtype(found)
+
+
+def _scale(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A population's scale. Raises ValueError."""
+    given = [entries.number(value, f"the scale of {name!r}") for value in entries.several(values, f"scale of {name!r}")]
+    return np.array(given, dtype=np.float64).reshape(shape)
