@@ -1,7 +1,8 @@
 """rendering: templates of a folder to text; a stranger's in a process of their own, under limits.
 
-Jinja's sandbox keeps templates from Python, not from endless loops and endless text. What nirdeploy ships renders here;
-what a user's target brings is rendered in a child, which may take so much time and memory and no more.
+Templates see data and nothing else (:mod:`.plain`), and Jinja's sandbox keeps them from Python; neither from endless
+loops and endless text. What nirdeploy ships renders here; what a user's target brings is rendered in a child, which may
+take so much time and memory and no more, writes no file and starts no process.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 import jinja2
+from jinja2.environment import TemplateModule
+from jinja2.runtime import BlockReference, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import Cycler, Joiner, Namespace
 
 from nirdeploy.errors import TargetFileError
+from nirdeploy.targets.plain import Called, Numbers, View, plain
 
 #: The partial that says which folders of templates this hardware does not need.
 LEFT_OUT = "_left_out.j2"
@@ -46,16 +51,43 @@ class Rendered:
         return _is_below(name, self.left_out)
 
 
+#: What templates may read attributes of: data, views of it, and what Jinja's own statements make.
+_DATA = (str, bytes, int, float, complex, list, tuple, dict, range, View, Numbers)
+_JINJAS = (TemplateModule, TemplateReference, BlockReference, LoopContext, Macro, Cycler, Joiner, Namespace)
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Jinja's sandbox, which lists what is refused, behind a list of what is not: whatever a template got hold of, it
+    reads and calls nothing of it that is not data."""
+
+    def __init__(self, folder: Path) -> None:
+        loader = jinja2.FileSystemLoader(folder)
+        super().__init__(loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+        self.filters["ident"] = ident
+        del self.globals["lipsum"]  # text by chance
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return isinstance(obj, (*_DATA, *_JINJAS)) and super().is_safe_attribute(obj, attr, value)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        own = getattr(getattr(obj, "__wrapped__", obj), "__self__", None)  # of a method; str.format is wrapped
+        known = any(obj is one for one in self.globals.values()) or isinstance(own, (*_DATA, *_JINJAS))
+        return (known or isinstance(obj, (Called, jinja2.Undefined, *_JINJAS))) and super().is_safe_callable(obj)
+
+
 def rendered(folder: Path, names: Iterable[str], context: Mapping[str, Any]) -> Rendered:
     """Render templates of a folder, but for those in folders that :data:`LEFT_OUT` lists.
 
-    Raises :class:`TargetFileError` naming template and line.
+    ``context``: their variables, which they see as :func:`~nirdeploy.targets.plain.plain` shows them. Raises
+    :class:`TargetFileError` naming template and line.
     """
-    environment = SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters["ident"] = ident
-    room = MOST_BYTES
+    environment, room = _Sandbox(folder), MOST_BYTES
+    try:
+        context = plain(context)
+    except TypeError as error:
+        raise TargetFileError(
+            str(error), where=f"the variables of {folder.name}/", hint="correct the backend's 'context'"
+        ) from error
     left_out: tuple[str, ...] = ()
     if (folder / LEFT_OUT).is_file():
         left_out = tuple(_render(environment, LEFT_OUT, context, room).split())
@@ -172,7 +204,7 @@ def _answer(pipe: int, folder: Path, names: Iterable[str], context: Mapping[str,
 
 
 def _limit(seconds: int) -> None:
-    """Limit this process in memory, and in the processor time from here on."""
+    """Limit this process in memory, and in the processor time from here on; it writes no file and starts no other."""
     try:
         import resource
     except ImportError:  # not a POSIX system: the parent's clock is the only limit
@@ -188,3 +220,6 @@ def _limit(seconds: int) -> None:
         most(resource.RLIMIT_AS, taken + _MEMORY_BYTES)
     most(resource.RLIMIT_CPU, math.ceil(time.process_time()) + seconds)
     most(resource.RLIMIT_CORE, 0)
+    most(resource.RLIMIT_FSIZE, 0)  # no file is written; a pipe is none
+    if hasattr(resource, "RLIMIT_NPROC"):
+        most(resource.RLIMIT_NPROC, 0)  # root may start processes all the same

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from nirdeploy.targets.plain import for_templates
 from nirdeploy.targets.tables import Formats, Positive, Table, Target
 
 
@@ -87,6 +88,7 @@ class Hardware(Table):
         """Of the number of a place for a weight row."""
         return (self.weight_rows - 1).bit_length()
 
+    @for_templates
     def packs(self, weight_bits: int) -> int:
         """Rows of few bits that may stand in the place of one whose weights have so many: 1, 2 or 4, as far as parts of
         two bits are left and a row's number, of 16 bits at most, can say it."""
