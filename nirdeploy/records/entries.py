@@ -5,6 +5,7 @@ Every function gives the value back, or raises ValueError in words that name the
 
 from __future__ import annotations
 
+import json
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,14 @@ from typing import Any
 import numpy as np
 
 MOST = 1 << 31  # of whatever is counted: what indices of 32 bits reach
+
+
+def parsed(given: str | bytes) -> Any:
+    """What a JSON says."""
+    try:
+        return json.loads(given)
+    except RecursionError as error:
+        raise ValueError("its JSON is nested too deeply") from error
 
 
 def odd(value: Any, what: str, expected: str) -> ValueError:
@@ -108,9 +117,3 @@ def of_record(meta: Mapping[str, Any]) -> dict[str, Any]:
 def of_shapes(meta: Mapping[str, Any], least: int = 0) -> dict[str, tuple[int, ...]]:
     """The shapes of a record's populations, by name."""
     return {name: shape(one, f"the shape of {name!r}", least) for name, one in table(meta["shapes"], "shapes").items()}
-
-
-def of_latency(meta: Mapping[str, Any]) -> dict[str, int]:
-    """Steps by which a record's populations lag behind the graph, of those that do; older records do not say it."""
-    lags = table(meta.get("latency", {}), "latency")
-    return {name: whole(steps, f"the number of steps by which {name!r} lags behind") for name, steps in lags.items()}

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, meant_file
-from nirdeploy.records import hdf5, store
+from nirdeploy.records import entries, hdf5, store
 
 #: Spikes are few: deflate packs zeros by 1,032 at most.
 _RECORD = hdf5.Kind("the record", "record it again", CorruptFile, CorruptFile, ratio=1100)
@@ -69,20 +69,21 @@ def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.nda
     except CorruptFile as error:
         raise CorruptFile(f"not a spike record: {error.message}", where=str(path), hint=error.hint) from error
     try:
-        meta = json.loads(held.attribute)
+        meta = entries.table(entries.parsed(held.attribute), "what it says")
         if _CHECKSUM in meta and meta.pop(_CHECKSUM) != _checksum(meta, held.datasets):
             raise ValueError("it does not hold what nirdeploy wrote: its checksum is of something else")
+        order = entries.table(meta["order"], "the order")
         observables = {
             observable: {
                 node: _numbers(held.datasets, f"nodes/{_escape(node)}/{observable}/data")
-                for node in meta["order"][observable]
+                for node in entries.names(order[observable], f"the order of {observable}")
             }
             for observable in KNOWN
-            if observable in meta["order"]
+            if observable in order
         }
         names = [name.partition("/")[2] for name in held.datasets if name.startswith("scale/") and name != "scale/"]
         scale = {_unescape(name): _numbers(held.datasets, f"scale/{name}") for name in names}
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CorruptFile(
             f"not a spike record: {(str(error).splitlines() or [''])[0][:120]}", where=str(path), hint="record it again"
         ) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, UnknownPopulation, meant
-from nirdeploy.records import nirdata, store
+from nirdeploy.records import entries, nirdata, store
 from nirdeploy.records.brief import brief, listed
 
 if TYPE_CHECKING:
@@ -181,8 +181,8 @@ class SpikeRecord:
                 hint="record it again, without --tally",
             )
         try:
-            shapes = meta["shapes"]
-            time, batch = meta["size"]
+            told, latency, shapes = entries.of_record(meta), lags(meta), entries.of_shapes(meta)
+            time, batch = (entries.whole(size, "a number of its size") for size in meta["size"])
 
             def unflat(name: str, values: np.ndarray) -> np.ndarray:
                 return np.ascontiguousarray(values.reshape(batch, time, *shapes[name]).swapaxes(0, 1))
@@ -191,12 +191,8 @@ class SpikeRecord:
                 spikes={n: counts(unflat(n, v)) for n, v in observables["spikes"].items()},
                 membrane={n: unflat(n, v) for n, v in observables["membrane"].items()},
                 scale={n: v.reshape(shapes[n]) for n, v in scale.items()},
-                source=meta["source"],
-                dt=meta["dt"],
-                outputs=meta["outputs"],
-                manifest=meta["manifest"],
-                stats=meta["stats"],
-                latency={name: lag(name, steps) for name, steps in meta.get("latency", {}).items()},
+                latency=latency,
+                **told,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"not a spike record ({error})", where=str(path), hint="record it again") from error
@@ -207,6 +203,11 @@ def lag(name: str, steps: Any) -> int:
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
         raise ValueError(f"{name!r} lags behind by {steps!r} steps, which is no number of steps")
     return steps
+
+
+def lags(meta: Mapping[str, Any]) -> dict[str, int]:
+    """Those of a record's populations, of its JSON; what is older does not say them. Raises ValueError."""
+    return {name: lag(name, steps) for name, steps in entries.table(meta.get("latency", {}), "latency").items()}
 
 
 def simulated(source: str, manifest: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.records import entries
-from nirdeploy.records.spikes import SpikeRecord, counts
+from nirdeploy.records.spikes import SpikeRecord, counts, lags
 from nirdeploy.records.steps import Block
 
 _KIND = "nirdeploy spool 1"
@@ -95,9 +95,8 @@ def rescue(out: Path, stats: Mapping[str, float] | None = None) -> SpikeRecord:
             where=str(path),
             hint="rescue them on a machine that has more, or remove the file if it is of no stream of yours",
         ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        said = str(error) or type(error).__name__
-        raise CorruptFile(f"these are no steps of a stream ({said})", where=str(path), hint="remove it") from error
+    except (ValueError, KeyError) as error:
+        raise CorruptFile(f"these are no steps of a stream ({error})", where=str(path), hint="remove it") from error
     path.unlink()
     return record
 
@@ -120,15 +119,15 @@ def _meta(head: SpikeRecord) -> dict[str, Any]:
 
 
 def _kept(path: Path) -> SpikeRecord:
-    """The record of the steps in a file. Raises ValueError, KeyError, TypeError or RecursionError of another file."""
+    """The record of the steps in a file. Raises ValueError or KeyError of another file."""
     with path.open("rb") as file:
-        meta = entries.table(json.loads(file.readline(_MOST_HEAD)), "its first line")
+        meta = entries.table(entries.parsed(file.readline(_MOST_HEAD)), "its first line")
         row, at = _row(meta), file.tell()
     told = entries.of_record({**meta, "stats": {}})
     scale = {
         name: _scale(values, name, row[name].shape) for name, values in entries.table(meta["scale"], "scale").items()
     }
-    latency = entries.of_latency(meta)
+    latency = lags(meta)
     whole = (path.stat().st_size - at) // row.itemsize  # a step that was written half is not one
     rows = np.memmap(path, row, "r", at, (whole,)) if whole else np.zeros(0, row)
     spikes = {name: counts(np.ascontiguousarray(rows[name][:, None])) for name in meta["spikes"]}

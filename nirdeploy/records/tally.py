@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import CorruptFile, UnknownPopulation, UsageProblem, meant
-from nirdeploy.records import nirdata
+from nirdeploy.records import entries, nirdata
 from nirdeploy.records.brief import brief, listed
 from nirdeploy.records.spikes import IN_FLOATS, SpikeRecord, counts, simulated
 
@@ -130,23 +130,22 @@ class Tally:
 def load(path: Path | str) -> SpikeRecord | Tally:
     """A saved record, or a saved tally. Raises :class:`CorruptFile` if the file is neither."""
     observables, scale, meta = nirdata.read(Path(path))
-    if not isinstance(meta, dict) or "steps" not in meta:
+    if "steps" not in meta:
         return SpikeRecord.load(path)
     try:
-        shapes = meta["shapes"]
+        shapes = entries.of_shapes(meta)
+        values = {
+            read: {name: values.reshape(len(values), *shapes[name]) for name, values in held.items()}
+            for read, held in observables.items()
+            if read in READS
+        }
+        if len({len(one) for held in values.values() for one in held.values()}) != 1:
+            raise ValueError("it holds no reads, or those of unlike numbers of samples")
         return Tally(
-            values={
-                read: {name: values.reshape(len(values), *shapes[name]) for name, values in held.items()}
-                for read, held in observables.items()
-                if read in READS
-            },
-            steps=int(meta["steps"]),
+            values=values,
+            steps=entries.whole(meta["steps"], "the number of its steps", 1),
             scale={name: values.reshape(shapes[name]) for name, values in scale.items()},
-            source=meta["source"],
-            dt=meta["dt"],
-            outputs=meta["outputs"],
-            manifest=meta["manifest"],
-            stats=meta["stats"],
+            **entries.of_record(meta),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptFile(f"not a tally ({error})", where=str(path), hint="record it again") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,51 @@ def test_a_record_whose_own_words_are_damaged_is_refused(tmp_path: Path, text: s
         file.attrs["nirdeploy"] = text
     with pytest.raises(CorruptFile, match="not a spike record"):
         SpikeRecord.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        *(({"dt": dt}, "dt is") for dt in ("x", None, 0, -1, float("nan"), float("inf"), True)),
+        ({"source": 5}, "the source is 5"),
+        ({"outputs": [1]}, "outputs is [1]"),
+        ({"outputs": {"output": [1]}}, "outputs of 'output' is [1]"),
+        ({"latency": [1]}, "latency is [1]"),
+        ({"latency": {"a": "x"}}, "'a' lags behind by 'x' steps"),
+        ({"latency": {"a": -5}}, "'a' lags behind by -5 steps"),
+        ({"stats": "x"}, "stats is 'x'"),
+        ({"stats": {"cycles": "x"}}, "stats of 'cycles' is 'x'"),
+        ({"manifest": [1]}, "the manifest is [1]"),
+        ({"size": [3, -2]}, "a number of its size is -2"),
+        ({"size": 3}, "int"),
+        ({"shapes": {"a": [-1], "b": [2], "r": [2]}}, "a size in the shape of 'a' is -1"),
+        ({"shapes": [1]}, "shapes is [1]"),
+        ({"order": "abc"}, "the order is 'abc'"),
+        ({"order": {"spikes": [[1]], "membrane": []}}, "one of the order of spikes is [1]"),
+        ({"order": {"spikes": ["a", "a"], "membrane": []}}, "expected names that are unlike each other"),
+    ],
+    ids=str,
+)
+def test_what_a_record_says_is_held_to_be_so(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    """Of records without a checksum, as others write them."""
+    told(_record_file(tmp_path / "r.nird"), **changed)
+    with pytest.raises(CorruptFile) as caught:
+        SpikeRecord.load(tmp_path / "r.nird")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("not a spike record")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "5", ""])
+def test_a_record_that_says_nothing(tmp_path: Path, text: str) -> None:
+    with h5py.File(_record_file(tmp_path / "r.nird"), "r+") as file:
+        file.attrs["nirdeploy"] = text
+    with pytest.raises(CorruptFile, match="not a spike record"):
+        SpikeRecord.load(tmp_path / "r.nird")
+
+
+def told(path: Path, **changed: Any) -> None:
+    """Let a record say other things, without a checksum."""
+    with h5py.File(path, "r+") as file:
+        meta = json.loads(file.attrs["nirdeploy"])
+        del meta["checksum"]
+        file.attrs["nirdeploy"] = json.dumps({**meta, **changed})

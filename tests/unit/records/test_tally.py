@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import nirdeploy as nd
 from nirdeploy.errors import CorruptFile, UsageProblem
 from nirdeploy.records import tally
 from nirdeploy.records.spikes import SpikeRecord
+from tests.unit.records.test_spikes import told
 
 
 def record(seed: int = 0, steps: int = 7, samples: int = 3) -> SpikeRecord:
@@ -78,3 +80,30 @@ def test_reads_that_there_are_not(reads: list[str], said: str) -> None:
 def test_nothing_comes_of_no_steps() -> None:
     with pytest.raises(UsageProblem, match="without steps"):
         nd.Tally.of(record(steps=0), ["count"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"steps": 0}, "the number of its steps is 0"),
+        ({"steps": "7"}, "the number of its steps is '7'"),
+        ({"dt": "x"}, "dt is 'x'"),
+        ({"outputs": [1]}, "outputs is [1]"),
+        ({"stats": "x"}, "stats is 'x'"),
+        ({"shapes": {"a": [-1], "out": [4]}}, "a size in the shape of 'a' is -1"),
+    ],
+    ids=str,
+)
+def test_what_a_tally_says_is_held_to_be_so(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    nd.Tally.of(record(), tally.READS).save(tmp_path / "t.nird")
+    told(tmp_path / "t.nird", **changed)
+    with pytest.raises(CorruptFile) as caught:
+        tally.load(tmp_path / "t.nird")
+    assert said in str(caught.value)
+
+
+def test_a_record_that_says_to_be_a_tally(tmp_path: Path) -> None:
+    record().save(tmp_path / "r.nird")
+    told(tmp_path / "r.nird", steps=5)
+    with pytest.raises(CorruptFile, match="not a tally .it holds no reads"):
+        tally.load(tmp_path / "r.nird")
