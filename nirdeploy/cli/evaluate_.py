@@ -117,6 +117,7 @@ def _tell(
         for witness, own in zip(witnesses, counted, strict=False):
             witness["neurobench"] = own.as_dict()
         ui.result("evaluate", {"witnesses": witnesses})
+        ui.warn(f"{one.source}: {one.doubt}" for one in found if one.vacuous)
     else:
         _show(found, costs, top)
         _show_metrics(counted)
@@ -214,6 +215,10 @@ def _show(found: Sequence[Evaluation], costs: Sequence[Energy | None], top: int)
 
     told = [_row(one, cost, top) for one, cost in zip(found, costs, strict=True)]
     ui.show(rows_table(f"accuracy by {found[0].reader} of {found[0].output}", told))
+    for one in found:
+        if one.doubt and not one.vacuous:
+            ui.say(f"{one.source}: {one.doubt}")
+    ui.warn(f"{one.source}: {one.doubt}" for one in found if one.vacuous)
     for one, cost in reversed([*zip(found, costs, strict=True)]):
         if cost is not None:
             _show_energy(one.source, cost)

@@ -330,18 +330,22 @@ def write_record(
     warnings: Sequence[str] = (),
 ) -> None:
     """Save a record and say what is in it; ``by`` names the simulator where there are several."""
-    from nirdeploy import SpikeRecord, accuracy
+    from nirdeploy import SpikeRecord, evaluate
 
     record.save(out)
     if isinstance(record, SpikeRecord):
-        spikes, held, scored = record.spikes, {"membranes": list(record.membrane)}, True
+        spikes, held = record.spikes, {"membranes": list(record.membrane)}
+        recorded: Sequence[str] = [*record.spikes, *record.membrane]
     else:
         spikes, held = record.values.get("count", {}), {"reads": list(record.values)}
-        scored = next(iter(record.outputs.values())) in record.populations
+        recorded = record.populations
     counts = {name: int(values.sum()) for name, values in spikes.items()}
     if counts and not any(counts.values()):
         warnings = [*warnings, f"nothing spiked in {record.samples} samples x {record.steps} steps"]
-    score = None if labels is None or not scored else accuracy(record, labels)
+    scored = next(iter(record.outputs.values()), None) in recorded
+    read = None if labels is None or not scored else evaluate(record, labels)
+    score = None if read is None else read.accuracy
+    warnings = [*warnings, read.doubt] if read is not None and read.doubt else warnings
     if as_json:
         ui.result(
             command,

@@ -45,8 +45,9 @@ class Evaluation:
     ``labels``: int (B,). ``scores``: float64 (T, B, classes), after each step; of a tally (``whole``) one, after all;
     of parts that were joined none. ``decisions``: the class after each step, (T, B); of equal scores the first.
     ``ranks``: how many classes are before the label in the end, (B,); of equal scores the first classes are before.
-    ``spikes``: of each population, per sample. ``operations``: weights taken for a spike (or number) that arrived, per
-    sample; None where no network was given.
+    ``decided``: whether the last scores of a sample differ at all, bool (B,). ``spikes``: of each population, per
+    sample. ``operations``: weights taken for a spike (or number) that arrived, per sample; None where no network was
+    given.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Evaluation:
     scores: np.ndarray
     decisions: np.ndarray
     ranks: np.ndarray
+    decided: np.ndarray
     spikes: Mapping[str, float] = field(default_factory=dict)
     operations: float | None = None
     whole: bool = False
@@ -86,6 +88,25 @@ class Evaluation:
     def top(self, k: int) -> float:
         """How often the label is among the ``k`` largest scores; of equal scores the first classes are larger."""
         return float((self.ranks < k).mean())
+
+    @property
+    def undecided(self) -> int:
+        """Samples that decide nothing: all classes' last scores are equal, and class 0 is read."""
+        return int(np.count_nonzero(~self.decided))
+
+    @property
+    def vacuous(self) -> bool:
+        """No sample decides anything: the accuracy is how many labels are 0."""
+        return not self.decided.any()
+
+    @property
+    def doubt(self) -> str:
+        """That samples decide nothing, in a sentence; nothing where all of them do."""
+        if not self.undecided:
+            return ""
+        many = f"{self.undecided:,} of {len(self.labels):,} samples decide nothing"
+        text = f"{many}: all classes of {self.output!r} come to the same by {self.reader!r}, and class 0 is read"
+        return f"{text}; the accuracy only says how many labels are 0" if self.vacuous else text
 
     @property
     def over_steps(self) -> np.ndarray:
@@ -120,6 +141,7 @@ class Evaluation:
             "output": self.output,
             "reader": self.reader,
             "samples": len(self.labels),
+            "undecided": self.undecided,
             "accuracy": self.accuracy,
             "interval": list(self.interval),
             **({f"top{top}": self.top(top)} if top > 1 else {}),
@@ -150,11 +172,11 @@ def evaluate(
             not tell them.
 
     Raises:
-        UsageProblem: no such reader, or the record does not hold what it reads.
-        InputShapeError: labels that are none, or no samples. UnknownPopulation: no such output.
+        UsageProblem: no such reader, the record does not hold what it reads, or names no output.
+        InputShapeError: labels that are none, no samples, or what is read is no finite number. UnknownPopulation: no
+            such output.
     """
-    name = output or next(iter(record.outputs.values()))
-    name = record.outputs.get(name, name)
+    name = _read(record, output)
     if isinstance(record, Tally):
         return _of_tally(record, labels, reader, name)
     if name not in record.spikes and name not in record.membrane:
@@ -173,8 +195,21 @@ def evaluate(
     _check_classes(labels, scores, name)
     spikes = {population: float(values.sum()) / len(labels) for population, values in record.spikes.items()}
     took = None if network is None else operations(network, record, x) / len(labels)
-    read = (scores.argmax(axis=2), _ranks(scores[-1], labels))
+    read = (scores.argmax(axis=2), _ranks(scores[-1], labels), _decided(scores[-1]))
     return Evaluation(record.source, name, chosen, labels, scores, *read, spikes, took)
+
+
+def _read(record: SpikeRecord | Tally, output: str | None) -> str:
+    """The population to read: of that name, of the Output of that name, or of the first Output."""
+    if not output and not record.outputs:
+        held = record.populations if isinstance(record, Tally) else [*record.spikes, *record.membrane]
+        named = "nirdeploy evaluate RECORD --labels LABELS --output NAME, in Python output='NAME'"
+        raise UsageProblem(
+            "the record does not say which of its populations is the network's output",
+            hint=f"name it: {named}; {meant('', held, 'it holds')}",
+        )
+    name = output or next(iter(record.outputs.values()))
+    return record.outputs.get(name, name)
 
 
 def _of_tally(tally: Tally, labels: np.ndarray, reader: str | None, name: str) -> Evaluation:
@@ -197,12 +232,18 @@ def _of_tally(tally: Tally, labels: np.ndarray, reader: str | None, name: str) -
             f"the tally does not hold what {chosen!r} reads of {name!r}", hint=f"read it by {', '.join(reads)}"
         )
     held = tally.values[chosen][name].astype(np.float64) if chosen in _OF_SPIKES else tally.volts(chosen, name)
+    _check_numbers(held[None], name)
     scores = np.where(held < tally.steps, -held, -np.inf) if chosen == "first" else held
     scores = scores.reshape(1, len(labels), -1)
     _check_classes(labels, scores, name)
     spikes = {one: float(values.sum()) / len(labels) for one, values in tally.values.get("count", {}).items()}
-    read = (scores.argmax(axis=2), _ranks(scores[-1], labels))
+    read = (scores.argmax(axis=2), _ranks(scores[-1], labels), _decided(scores[-1]))
     return Evaluation(tally.source, name, chosen, labels, scores, *read, spikes, whole=True)
+
+
+def _decided(last: np.ndarray) -> np.ndarray:
+    """Whether scores (B, classes) differ: bool (B,)."""
+    return np.asarray((last != last[:, :1]).any(axis=1))
 
 
 def _ranks(last: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -217,6 +258,18 @@ def _check_classes(labels: np.ndarray, scores: np.ndarray, name: str) -> None:
         raise InputShapeError(
             f"the labels go from {labels.min()} to {labels.max()}, the output {name!r} has {scores.shape[2]} neurons",
             hint="a label is the number of a neuron of the output, from 0",
+        )
+
+
+def _check_numbers(values: np.ndarray, name: str) -> None:
+    """Raises :class:`InputShapeError` where what is read, (T, B, *shape), holds what is no finite number."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        step, sample, *neuron = np.argwhere(~np.isfinite(values))[0].tolist()
+        where = f"neuron {neuron[0] if len(neuron) == 1 else tuple(neuron)}"
+        where = f"step {step}, sample {sample}, {where}" if len(values) > 1 else f"sample {sample}, {where}"
+        raise InputShapeError(
+            f"no class can be read of {name!r}: it holds {values[(step, sample, *neuron)]} in {where}",
+            hint="look at the network and the stimulus that were run, or read another output",
         )
 
 
@@ -251,5 +304,9 @@ def _scores(record: SpikeRecord, name: str, reader: str) -> np.ndarray:
         what = "spikes" if of_spikes else "membrane"
         raise UsageProblem(f"the record holds no {what} of {name!r}, which {reader!r} reads", hint=f"read it by {held}")
     values = record.spikes[name] if of_spikes else record.volts(name)
-    flat = values.reshape(record.steps, record.samples, -1)
-    return (_OF_SPIKES | _OF_MEMBRANES)[reader](flat)
+    _check_numbers(values, name)
+    with np.errstate(over="ignore"):  # which is refused below
+        scores = (_OF_SPIKES | _OF_MEMBRANES)[reader](values.reshape(record.steps, record.samples, -1))
+    if reader != "first":  # whose -inf is who has not spiked
+        _check_numbers(scores, name)
+    return scores

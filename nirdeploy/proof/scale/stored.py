@@ -119,6 +119,7 @@ _ARRAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "labels": np.asarray,
     "decisions": lambda values: _narrow(values),
     "ranks": np.asarray,
+    "decided": np.asarray,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import nirdeploy as nd
+from nirdeploy.cli import options
 from nirdeploy.targets import registry as targets
 from tests import networks
 from tests.doubles.device import DeviceModel, ServedModel
@@ -71,6 +73,46 @@ def test_a_silent_run_costs_and_says_why(cli: Cli, build: Path, tmp_path: Path) 
     shown = cli("evaluate", build, "-x", quiet, "-p", "sim")
     assert shown.code == 0
     assert "warning: port sim: no spike and no number was taken by any synapse" in shown.err
+
+
+@pytest.mark.parametrize("chunks", [(), ("--chunk", 2)])
+def test_samples_that_decide_nothing_are_said(
+    cli: Cli, build: Path, tmp_path: Path, chunks: tuple[object, ...]
+) -> None:
+    x = networks.spikes(1, (STEPS, SAMPLES, 12), 0.6)
+    for silent in (1, SAMPLES):
+        x[:, :silent] = 0
+        np.savez(tmp_path / "x.npz", x=x, labels=np.zeros(SAMPLES, int))
+        arguments = ("evaluate", build, "-x", tmp_path / "x.npz", "-p", "sim", *chunks)
+        said = cli(*arguments, "--json")
+        assert [one["undecided"] for one in said.json["witnesses"]] == [silent] * 3
+        shown = cli(*arguments)
+        assert shown.code == said.code == 0
+        text = " ".join(f"{shown.out} {shown.err}".split())
+        assert f"integer: {silent} of {SAMPLES} samples decide nothing: all classes of 'lif2' come to the same" in text
+        warned = "warning: integer: 4 of 4 samples decide nothing"
+        assert (warned in shown.err) == (warned in said.err) == (silent == SAMPLES)
+
+
+def test_a_record_says_its_accuracy_with_what_it_is_worth(cli: Cli, build: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((STEPS, SAMPLES, 12), np.uint8), labels=np.zeros(SAMPLES, int))
+    arguments = ("simulate", build, tmp_path / "x.npz", "-o", tmp_path / "r.nird")
+    assert "decide nothing" in cli(*arguments, "--json").json["warnings"][-1]
+    shown = cli(*arguments)
+    assert "accuracy 100.00 %" in shown.out
+    assert f"{SAMPLES} of {SAMPLES} samples decide nothing" in shown.err
+    assert cli(*arguments, "--probe", "lif1", "--json").json["accuracy"] is None  # without the output there is none
+
+
+def test_a_record_without_outputs(cli: Cli, build: Path, stimulus: Path, tmp_path: Path) -> None:
+    record = tmp_path / "r.nird"
+    replace(nd.simulate(build, np.load(stimulus)["x"]), outputs={}).save(record)
+    for command in (("evaluate", record), ("verify", record, record)):
+        refused = cli(*command, "--labels", stimulus)
+        assert refused.code == 2
+        assert "error[E201]: the record does not say which of its populations is the network's output" in refused.err
+    assert cli("evaluate", record, "--labels", stimulus, "--output", "lif2").code == 0
+    options.write_record("run", nd.SpikeRecord.load(record), record, np.arange(SAMPLES), as_json=True)
 
 
 def test_metrics(cli: Cli, build: Path, stimulus: Path) -> None:

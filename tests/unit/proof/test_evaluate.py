@@ -14,6 +14,7 @@ from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.proof.evaluate import READERS, accuracy, evaluate
 from nirdeploy.records.spikes import SpikeRecord
+from nirdeploy.records.tally import Tally
 from tests import networks
 from tests.conftest import examples
 
@@ -137,3 +138,51 @@ def test_a_target_that_lags_is_read_in_the_graphs_steps() -> None:
     spikes[2, 0, 1] = 1
     late = SpikeRecord({"o": spikes}, {}, {}, "device", 1e-4, {"output": "o"}, latency={"o": 2})
     assert evaluate(late, np.array([1])).over_steps.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("reader", ["count", "first"])
+def test_samples_that_decide_nothing_are_counted(reader: str) -> None:
+    spikes = np.zeros((3, 4, 3), np.uint8)
+    spikes[1, 1] = 1  # all alike
+    spikes[2, 3, 1] = 1
+    found = evaluate(_record(spikes), np.zeros(4, int), reader)
+    assert found.undecided == found.as_dict()["undecided"] == 3
+    assert not found.vacuous
+    assert found.doubt.startswith("3 of 4 samples decide nothing: all classes of 'o' come to the same by")
+    counted = evaluate(Tally.of(_record(spikes), ["count", "first"]), np.zeros(4, int), reader)
+    assert (counted.undecided, counted.vacuous) == (3, False)
+
+
+def test_an_accuracy_that_shows_nothing_says_so() -> None:
+    found = evaluate(_record(np.zeros((3, 4, 3), np.uint8)), np.zeros(4, int))
+    assert found.accuracy == 1.0
+    assert found.vacuous
+    assert found.doubt.endswith("; the accuracy only says how many labels are 0")
+    assert not evaluate(_record(np.eye(3, dtype=np.uint8)[None]), np.zeros(3, int)).doubt
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("reader", ["sum", "last", "largest"])
+def test_no_class_is_read_of_what_is_no_number(reader: str, wrong: float) -> None:
+    v = np.zeros((3, 2, 4))
+    v[1, 0, 2] = wrong
+    with pytest.raises(
+        InputShapeError, match=r"no class can be read of 'o': it holds .* in step 1, sample 0, neuron 2"
+    ):
+        evaluate(_record(v=v), np.zeros(2, int), reader)
+    v[:, 0, 2] = wrong
+    with pytest.raises(InputShapeError, match=r"holds .* in sample 0, neuron 2"):
+        evaluate(Tally.of(_record(v=v), [reader]), np.zeros(2, int), reader)
+
+
+def test_a_sum_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(InputShapeError, match="it holds inf in step 1, sample 0, neuron 0"):
+        evaluate(_record(v=np.full((2, 1, 2), 1.5e308)), np.zeros(1, int))
+
+
+def test_a_record_without_outputs_says_how_to_name_one() -> None:
+    record = replace(_record(np.ones((2, 3, 4), np.uint8)), outputs={})
+    for one in (record, Tally.of(record, ["count"])):
+        with pytest.raises(UsageProblem, match="which of its populations .* --output NAME, .* it holds o"):
+            accuracy(one, np.zeros(3, int))
+        assert accuracy(one, np.zeros(3, int), output="o") == 1.0
