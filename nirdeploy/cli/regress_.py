@@ -10,6 +10,12 @@ from nirdeploy.cli import options, ui
 from nirdeploy.cli.groups import Group
 from nirdeploy.errors import UsageProblem
 
+_SCORES = ("accuracy", "undecided")
+_SILENT = (
+    "nothing spiked in the golden, so that a run which equals it shows nothing and 'regress check' fails without "
+    "--allow-silent; record a stimulus that makes it spike"
+)
+
 
 @click.group(cls=Group, name="regress")
 def command() -> None:
@@ -28,10 +34,13 @@ def record(golden: Path, record: Path, build: Path | None, as_json: bool) -> Non
 
     run = SpikeRecord.load(record)
     regress.record(golden, run, manifest=pipeline.Build.load(build).manifest() if build else None)
+    warnings = [_SILENT] if regress.silent(run) else []
+    held = list(dict.fromkeys([*run.spikes, *run.membrane]))
     if as_json:
-        ui.result("regress record", {"golden": str(golden), "populations": [*run.spikes, *run.membrane]})
+        ui.result("regress record", {"golden": str(golden), "populations": held, "warnings": warnings})
     else:
-        ui.say(f"recorded {golden}: {', '.join([*run.spikes, *run.membrane])}")
+        ui.warn(warnings)
+        ui.say(f"recorded {golden}: {', '.join(held)}")
 
 
 @command.command("check")
@@ -54,26 +63,29 @@ def check(
     as_json: bool,
 ) -> int:
     """Compare RECORD with GOLDEN; exit code 1 if anything differs beyond the tolerance, or if nothing spiked."""
-    from nirdeploy import SpikeRecord, accuracy
+    from nirdeploy import SpikeRecord, evaluate
     from nirdeploy.proof import regress
     from nirdeploy.proof.report import junit as xml
     from nirdeploy.proof.report import tables
 
     run = SpikeRecord.load(record)
     known = None if labels is None else options.labels_of(labels)
-    both = {} if known is None else {"golden": regress.load(golden), "now": run}
-    scores = {which: accuracy(one, known) for which, one in both.items() if known is not None}
+    read = {}
+    if known is not None:
+        read = {which: evaluate(one, known) for which, one in (("golden", regress.load(golden)), ("now", run))}
     regression = regress.check(golden, run, tolerance=_tolerance(tolerance), allow_silent=allow_silent)
     if junit is not None:
         xml.write(junit, [regression.verdict], failed=regression.failed)
     if as_json:
-        ui.result("regress check", regression.as_dict() | ({"accuracy": scores} if scores else {}))
+        scores = {what: {which: getattr(one, what) for which, one in read.items()} for what in _SCORES if read}
+        ui.result("regress check", regression.as_dict() | scores)
     else:
         ui.show(tables.verdict_table(regression.verdict))
         for key, (kept, now) in regression.manifest_changes.items():
             ui.say(f"manifest: {key} {_changed(kept, now)}")
-        for which, score in scores.items():
-            ui.say(f"accuracy, {which}: {100 * score:.2f} %")
+        for which, one in read.items():
+            ui.say(f"accuracy, {which}: {100 * one.accuracy:.2f} %")
+        ui.warn(f"{which}: {one.doubt}" for which, one in read.items() if one.doubt)
         ui.say(regression.summary())
     return 0 if regression else ui.NOT_EQUAL
 
@@ -97,13 +109,21 @@ def update(golden: Path, record: Path, reason: str, by: str | None, build: Path 
     from nirdeploy.proof import regress
     from nirdeploy.proof.report import tables
 
+    run = SpikeRecord.load(record)
     manifest = pipeline.Build.load(build).manifest() if build else None
-    changed = regress.update(golden, SpikeRecord.load(record), reason, manifest=manifest, by=by)
+    changed = regress.update(golden, run, reason, manifest=manifest, by=by)
+    warnings = [_SILENT] if regress.silent(run) else []
     if as_json:
-        ui.result("regress update", changed.as_dict())
-    else:
-        ui.show(tables.verdict_table(changed.verdict))
-        ui.say(f"updated {golden}: {changed.verdict.mismatches:,} cells changed ({reason})")
+        ui.result("regress update", changed.as_dict() | {"warnings": warnings})
+        return
+    ui.warn(warnings)
+    verdict = changed.verdict
+    if verdict.populations:
+        ui.show(tables.verdict_table(verdict))
+    for line in [*verdict.apart, *verdict.left_out.values()]:
+        ui.say(line)
+    what = f"{verdict.mismatches:,} cells changed" if verdict.populations else "nothing was compared"
+    ui.say(f"updated {golden}: {what} ({reason})")
 
 
 def _tolerance(given: tuple[str, ...]) -> float | dict[str, float]:
@@ -112,13 +132,9 @@ def _tolerance(given: tuple[str, ...]) -> float | dict[str, float]:
         return 0.0
     try:
         if len(given) == 1 and "=" not in given[0]:
-            values = {"": float(given[0])}
-        else:
-            values = {name: float(value) for name, value in (text.rsplit("=", 1) for text in given)}
+            return float(given[0])
+        return {name: float(value) for name, value in (text.rsplit("=", 1) for text in given)}
     except ValueError as error:
         raise UsageProblem(
             f"cannot read the tolerance {' '.join(given)}", hint="write 0.01, or population=0.01"
         ) from error
-    if not all(0 <= value <= 1 for value in values.values()):
-        raise UsageProblem("a tolerance is a fraction between 0 and 1", hint="0.01 is one cell in a hundred")
-    return values.get("", values)

@@ -7,15 +7,16 @@ reason, who made it, when, and the digests of the records before and after.
 from __future__ import annotations
 
 import getpass
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nirdeploy.errors import CorruptFile, UsageProblem, meant, meant_file
+from nirdeploy.errors import CorruptFile, InputShapeError, UnknownPopulation, UsageProblem, meant, meant_file
 from nirdeploy.proof.verdict import PopulationVerdict, Verdict
-from nirdeploy.proof.verify import verify
+from nirdeploy.proof.verify import unmeasured, verify
 from nirdeploy.records.spikes import SpikeRecord
 
 _HISTORY = "history"
@@ -75,13 +76,43 @@ class Regression:
 
 
 def record(golden: Path | str, run: SpikeRecord, *, manifest: Mapping[str, Any] | None = None) -> None:
-    """Keep ``run`` as a golden. Raises :class:`UsageProblem` if the file exists: that is an update."""
+    """Keep ``run`` as a golden.
+
+    Raises:
+        UsageProblem: the file exists: that is an update. InputShapeError: no run could ever equal it.
+    """
     golden = Path(golden)
     if golden.exists():
         raise UsageProblem(
             "the golden exists already", where=str(golden), hint="change it with 'regress update --reason ...'"
         )
+    _check_golden(run)
     _keep(golden, run, manifest, [_entry("recorded", run)])
+
+
+def silent(run: SpikeRecord) -> bool:
+    """Whether nothing spiked in it: as a golden it shows nothing."""
+    return _itself(run).vacuous
+
+
+def _itself(run: SpikeRecord) -> Verdict:
+    """The record against itself. Raises :class:`InputShapeError` where it holds nothing."""
+    if not run.spikes and not run.membrane:
+        raise InputShapeError("the record holds no population", hint="probe one: 'outputs', 'all' or its name")
+    return verify(run, run, allow_silent=True, same_network=False)
+
+
+def _check_golden(run: SpikeRecord) -> None:
+    """Raises :class:`InputShapeError` where not even the record itself is equal to it."""
+    verdict = _itself(run)
+    if verdict:
+        return
+    flaws = [f"{p.kind} of {p.population!r}: {p.unlike}" for p in verdict.populations if p.unlike]
+    found = "; ".join([*flaws, *verdict.apart]).replace("the expected ", "the ") or verdict.summary()
+    raise InputShapeError(
+        f"no run could ever equal this record as a golden: {found}",
+        hint="look at the network and the stimulus that were run, and record them again",
+    )
 
 
 def check(
@@ -99,23 +130,48 @@ def check(
 
     Raises:
         CorruptFile: the golden is missing or damaged. InputShapeError: it is of another stimulus.
+        UsageProblem: a tolerance that is no fraction from 0 to 1, or is of a population that there is not.
     """
+    allowed = _fractions(tolerance)
     kept = load(golden)
     verdict = replace(verify(kept, run, allow_silent=allow_silent, same_network=False), expected="golden")
     names = list(dict.fromkeys(p.population for p in verdict.populations))
-    if isinstance(tolerance, Mapping):
-        unknown = sorted(set(tolerance) - set(names))
+    if isinstance(allowed, dict):
+        unknown = sorted(set(allowed) - set(names))
         if unknown:
             raise UsageProblem(f"a tolerance names {', '.join(unknown)}", hint=meant(unknown, names, "populations:"))
-        allowed = dict(tolerance)
     else:
-        allowed = dict.fromkeys(names, float(tolerance)) if tolerance else {}
-    changes = {
+        allowed = dict.fromkeys(names, allowed) if allowed else {}
+    return Regression(verdict, allowed, _changes(kept, run))
+
+
+def _fractions(tolerance: float | Mapping[str, float]) -> float | dict[str, float]:
+    """A tolerance as it is counted with. Raises :class:`UsageProblem`."""
+    if isinstance(tolerance, Mapping):
+        return {name: _fraction(value, f" of {name!r}") for name, value in tolerance.items()}
+    return _fraction(tolerance, "")
+
+
+def _fraction(value: Any, of: str) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not 0 <= found <= 1:
+        raise UsageProblem(
+            f"the tolerance{of} is {value!r}, and a tolerance is a fraction from 0 to 1",
+            hint="0.01 is one cell in a hundred",
+        )
+    return found
+
+
+def _changes(kept: SpikeRecord, run: SpikeRecord) -> dict[str, tuple[Any, Any]]:
+    """What the manifests disagree on, (golden, now) by key."""
+    return {
         key: (kept.manifest.get(key), run.manifest.get(key))
         for key in sorted({*kept.manifest, *run.manifest} - {_HISTORY, "build"})
         if kept.manifest.get(key) != run.manifest.get(key)
     }
-    return Regression(verdict, allowed, changes)
 
 
 def update(
@@ -128,20 +184,32 @@ def update(
 ) -> Regression:
     """Replace a golden and keep in its history why, by whom, when, and what it was; returns what changed.
 
+    A run of another length, shape or populations replaces it too: then nothing is compared, which the verdict and the
+    history say.
+
     Args:
         manifest: of the build that ``run`` is of, to keep with it.
         by: who decided it; by default the user who runs this.
+
+    Raises:
+        UsageProblem: there is no reason. CorruptFile: there is no golden. InputShapeError: no run could ever equal it.
     """
     if not reason.strip():
         raise UsageProblem("an update needs a reason", hint="say why the spikes may change: --reason '...'")
     kept = load(golden)
-    changed = check(golden, run)
+    _check_golden(run)
+    try:
+        changed, found = check(golden, run), dict[str, Any]()
+    except (InputShapeError, UnknownPopulation) as error:  # of another stimulus, or network
+        why = f"the run cannot be compared with the golden that it replaces: {error.message}"
+        verdict = replace(unmeasured(kept, why), expected="golden")
+        changed, found = Regression(verdict, {}, _changes(kept, run)), {"not_compared": error.message}
     was = {
         "was": kept.digest(),
         "manifest_changes": {key: list(pair) for key, pair in changed.manifest_changes.items()},
+        "mismatches": None if found else changed.verdict.mismatches,
     }
-    entry = _entry(reason, run, by) | was | {"mismatches": changed.verdict.mismatches}
-    _keep(Path(golden), run, manifest, [*kept.manifest.get(_HISTORY, []), entry])
+    _keep(Path(golden), run, manifest, [*kept.manifest.get(_HISTORY, []), _entry(reason, run, by) | was | found])
     return changed
 
 

@@ -7,7 +7,6 @@ history.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -117,8 +116,7 @@ class Golden:
 
     def _updated(self, path: Path, run: SpikeRecord) -> bool:
         """Written where it is missing, or differs."""
-        spiked = any(values.any() for values in [*run.spikes.values(), *run.membrane.values()])
-        if not spiked and not self._allow_silent:
+        if regress.silent(run) and not self._allow_silent:
             raise UsageProblem(
                 "nothing spiked in this record: as a golden it would show nothing",
                 hint="give a stimulus that makes it spike, or allow silence: golden(allow_silent=True)",
@@ -130,16 +128,13 @@ class Golden:
         try:
             same = regress.check(path, run, allow_silent=True)
         except (InputShapeError, UnknownPopulation):  # of another stimulus, or network: nothing to compare
-            beside = path.with_suffix(f".{os.getpid()}.tmp")
-            regress.record(beside, run)
-            beside.replace(path)
-            self._say(UPDATED, path)
-            return True
+            same = None
         if not same:
             reason = self._item.config.getoption("golden_reason") or "pytest --golden-update"
-            regress.update(path, run, reason)
+            same = regress.update(path, run, reason)
             self._say(UPDATED, path)
-        properties.add(self._item, properties.CELLS, same.verdict.cells)
+        if same.verdict.cells:
+            properties.add(self._item, properties.CELLS, same.verdict.cells)
         return True
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem
 from nirdeploy.proof import regress
 from nirdeploy.proof.report import junit
 from nirdeploy.proof.verify import verify
@@ -143,3 +143,59 @@ def test_an_update_keeps_who_when_why_and_what_it_was(golden: Path) -> None:
     assert (second["was"], second["is"]) == (record().digest(), _flipped(2).digest())
     assert datetime.fromisoformat(second["date"]).tzinfo is not None
     assert kept["build"] == {"digests": {"image": "2"}}
+
+
+@pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), 2, -0.1, "much", {"a": 2}, {"a": float("nan")}])
+def test_a_tolerance_is_a_fraction(golden: Path, tolerance: object) -> None:
+    with pytest.raises(UsageProblem, match="a tolerance is a fraction from 0 to 1"):
+        regress.check(golden, _flipped(100), tolerance=tolerance)  # type: ignore[arg-type]
+
+
+def _other(kind: str) -> SpikeRecord:
+    spikes, membrane = record().spikes, record().membrane
+    if kind == "longer":
+        longer = {name: np.concatenate([values, values]) for name, values in spikes.items()}
+        return record(spikes=longer, membrane={name: np.concatenate([v, v]) for name, v in membrane.items()})
+    if kind == "wider":
+        return record(spikes={**spikes, "a": np.concatenate([spikes["a"]] * 2, axis=2)})
+    return record(spikes={f"new_{name}": values for name, values in spikes.items()}, membrane={}, scale={})
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("longer", "of different runs"), ("wider", "population 'a' has"), ("named", "no population")]
+)
+def test_an_update_takes_a_run_that_cannot_be_compared(golden: Path, kind: str, why: str) -> None:
+    """And keeps the history, and says that nothing was compared, and why."""
+    run = _other(kind)
+    changed = regress.update(golden, run, "another stimulus")
+    assert not changed
+    assert changed.summary().startswith(
+        "no regression was looked for: nothing was compared with golden; the run cannot"
+    )
+    assert why in changed.summary()
+    first, second = regress.load(golden).manifest["history"]
+    assert (first["reason"], second["reason"], second["mismatches"]) == ("recorded", "another stimulus", None)
+    assert why in second["not_compared"]
+    assert (second["was"], second["is"]) == (record().digest(), run.digest())
+    assert regress.check(golden, run)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_nothing_can_equal_is_no_golden(golden: Path, tmp_path: Path, wrong: float) -> None:
+    before, new = golden.read_bytes(), tmp_path / "new.nird"
+    v = record().volts("r")
+    v[2, 1, 0] = wrong
+    run = record(membrane={"r": v}, scale={})
+    for keep in (lambda: regress.record(new, run), lambda: regress.update(golden, run, "why")):
+        with pytest.raises(InputShapeError, match=r"ever equal this .* membrane of 'r': the values are not all finite"):
+            keep()
+    assert not new.exists()
+    assert golden.read_bytes() == before
+    with pytest.raises(InputShapeError, match="holds no population"):
+        regress.record(new, record(spikes={}, membrane={}, scale={}))
+
+
+def test_a_silent_golden_is_known_as_one() -> None:
+    quiet = {name: np.zeros_like(values) for name, values in record().spikes.items()}
+    assert regress.silent(record(spikes=quiet, membrane={}, scale={}))
+    assert not regress.silent(record())
