@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]  # called with how many are done, of how m
 
 _LEAST_BODY = 64  # bytes of a frame: no hardware takes fewer
 _LIKELY = 0.6  # chance that a long request comes through: else others are made of it
-_WORDS_PER_SECOND = 200_000  # a slow simulated device checking its memories
+WORDS_PER_SECOND = 200_000  # a slow simulated device checking its memories
 
 
 class Device(Talk):
@@ -85,7 +85,7 @@ class Device(Talk):
         listed = list(ranges)
         requests = [(Kind.DIGEST, a.to_bytes(4, "little") + n.to_bytes(4, "little")) for a, n in listed]
         found: list[int | None] = [None] * len(listed)
-        patience = sum(n for _, n in listed) / _WORDS_PER_SECOND
+        patience = sum(n for _, n in listed) / WORDS_PER_SECOND
         for index, reply in self.pipeline(requests, patience=patience):
             if reply and reply[0] == Status.OK:
                 found[index] = int.from_bytes(reply[1:5], "little")
@@ -107,7 +107,7 @@ class Device(Talk):
                 if crc != section.crc32:
                     return Status.DIGEST_MISMATCH, index
             payload = image.digest_bytes
-        reply = self.request(Kind.COMMIT, payload, patience=image.total_bytes / 4 / _WORDS_PER_SECOND)
+        reply = self.request(Kind.COMMIT, payload, patience=image.total_bytes / 4 / WORDS_PER_SECOND)
         if len(reply) != 2 or reply[0] not in Status._value2member_map_:
             raise TransferError(
                 f"the device answered COMMIT with {reply.hex() or 'nothing'}, not status and index",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
 
 from nirdeploy.device.protocol import RAW
+from nirdeploy.targets.image import Readout, ReadoutPart
+
+MORE = "more came than was asked for"
 
 
 class NotBelieved(Exception):
@@ -28,16 +32,24 @@ class Decoder(Protocol):
         """The samples that ``data`` completes, uint8. Raises :class:`NotBelieved`."""
 
 
+def bits_of(readout: Readout, part: ReadoutPart) -> int:
+    """Of a part in a step."""
+    return part.bits if readout.kind == "spikes" else 32 * part.count
+
+
 class StepDecoder:
     """Steps: each entry of the probe table in every one.
 
     Args:
-        sizes: bytes of each entry.
+        bits: of each entry, which comes as so many whole bytes.
         time: steps of a sample, which becomes (T, bytes of a step).
     """
 
-    def __init__(self, sizes: Sequence[int], time: int) -> None:
-        self._sizes, self._time = sizes, time
+    def __init__(self, bits: Sequence[int], time: int) -> None:
+        self._sizes, self._time = [-(-count // 8) for count in bits], time
+        cut = [(end - 1, 0xFF << count % 8 & 0xFF) for end, count in zip(accumulate(self._sizes), bits, strict=True)]
+        self._ends = [end for end, beyond in cut if beyond != 0xFF]  # bytes that have bits beyond an entry's last
+        self._beyond = np.array([beyond for _, beyond in cut if beyond != 0xFF], dtype=np.uint8)
         self.restart()
 
     def restart(self) -> None:
@@ -66,10 +78,16 @@ class StepDecoder:
                 self._steps.append(b"".join(self._entries))
                 self._entries = []
                 if len(self._steps) == self._time:
-                    done.append(np.frombuffer(b"".join(self._steps), dtype=np.uint8).reshape(self._time, -1))
+                    done.append(self._sample())
                     self._steps = []
         del buffer[:position]
         return done
+
+    def _sample(self) -> np.ndarray:
+        sample = np.frombuffer(b"".join(self._steps), dtype=np.uint8).reshape(self._time, -1)
+        if self._ends and (sample[:, self._ends] & self._beyond).any():
+            raise NotBelieved("an event lies outside its group")
+        return sample
 
 
 class SampleDecoder:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from nirdeploy.device.client import Device, Progress
+from nirdeploy.device.counting import Counting
 from nirdeploy.device.frame import OVERHEAD
 from nirdeploy.device.protocol import Status
 from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
@@ -61,7 +62,7 @@ def flash(
     Raises:
         DeviceMismatch: the image is for other hardware.
         DoesNotFit: more sections than one COMMIT holds.
-        TransferError: the device read back something else than was written, or refused.
+        TransferError: the device read back something else than was written, refused, or counts what cannot be.
         DeviceSilent: the device stopped answering. The next flash recovers it.
     """
     image = built if isinstance(built, Image) else built.image
@@ -82,7 +83,7 @@ def flash(
             f"the image has {len(image.sections)} sections, this device commits at most {most} at once",
             hint="choose a target with fewer cores",
         )
-    start, before, resent = time.monotonic(), device.status().cycles, device.retransmitted
+    start, counting, resent = time.monotonic(), Counting(device), device.retransmitted
     there = hello.image_hash == image.digest_bytes and not force and not _differing(list(image.sections), device)
     sent = 0
     if not there:
@@ -98,7 +99,7 @@ def flash(
         bytes_skipped=image.total_bytes - min(sent, image.total_bytes),
         retransmitted=device.retransmitted - resent,
         seconds=time.monotonic() - start,
-        device_cycles=device.status().cycles - before,
+        device_cycles=counting.gone(device.status()),
     )
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nirdeploy.device.client import Device, Progress
+from nirdeploy.device.client import WORDS_PER_SECOND, Device, Progress
+from nirdeploy.device.counting import Counting
 from nirdeploy.device.external import ensure, section
 from nirdeploy.device.pieces import Piece, assembled, recorded
 from nirdeploy.device.protocol import EXTERNAL, PLAYING, DeviceStatus
@@ -145,16 +146,16 @@ class OnBoard:
         ensure(device, changing)
         pieces = self._pieces[number]
         arrays = {piece.name: self._trains.make(piece.name, piece.kept) for piece in pieces}
-        before = device.status().cycles
+        counting = Counting(device)
         device.play(made.program_at)
         try:
             status = self._watched(number)
+            counting.add(status)
         except BaseException:
             device.stop()
             raise
-        self._totals["cycles"] += status.cycles - before
-        for name in ("busy_cycles", "steps", "saturations"):
-            self._totals[name] += getattr(status, name)
+        for name, value in counting.totals.items():
+            self._totals[name] += value
         for at, (piece, one) in enumerate(zip(pieces, made.kept, strict=True)):
             arrays[piece.name][:] = piece.kept.packed(self._read(one, piece, count))
             self._trains.finish(piece.name, status.saturations if at == 0 else 0)
@@ -170,20 +171,35 @@ class OnBoard:
         return section(f"the stimulus of {one.input}", self._made.at(one.region, len(batch)), words)
 
     def _watched(self, number: int) -> DeviceStatus:
-        """The status at the end."""
+        """The status at the end. Between two steps the device may go through all of its memory that is used, once."""
         names = [name for name, _ in self._made.runs()]
         ends = list(accumulate(tiles * len(self._batches[number]) * self._steps for _, tiles in self._made.runs()))
-        began, told = time.monotonic(), -1
+        used = self._made.program_at + self._made.program_size + self._made.room * len(self._batches[number])
+        stuck, done, told = self._device.endurance(used / WORDS_PER_SECOND), 0, -1
+        began = looked = time.monotonic()
         while True:
             status = self._device.status()
             at = next((n for n, end in enumerate(ends) if status.steps < end), len(ends) - 1)
-            if status.state != PLAYING:
+            if status.state != PLAYING or status.steps > ends[-1]:
                 break
+            now = time.monotonic()
+            if status.steps > done:
+                done = status.steps
+                stuck.progressed()
+            elif stuck.silent(now - looked):
+                break
+            looked = now
             if self._on_pass and at != told:
                 self._on_pass(names[at] + 1, len(self._image.passes))
             told = at
             self._tell(number, status.steps)
             time.sleep(min(max(_OF_ALL * (time.monotonic() - began), _SOON), _LATER))
+        if status.state == PLAYING:
+            raise TransferError(
+                f"the player does not come to an end: it says {status.steps:,} of {ends[-1]:,} steps",
+                where=self._where,
+                hint="reset the board and run again; check that its bitstream is the target's",
+            )
         if status.failed or status.steps != ends[-1]:
             raise TransferError(
                 f"the player stopped after {status.steps:,} of {ends[-1]:,} steps, in pass {names[at] + 1} of "

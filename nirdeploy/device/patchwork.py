@@ -24,7 +24,7 @@ class Patchwork:
     """One sample.
 
     Args:
-        sizes: bytes of each entry of the probe table.
+        bits: of each entry of the probe table.
         per_step: bytes of a step's output, about.
     """
 
@@ -34,11 +34,11 @@ class Patchwork:
         encoder: Encoder,
         b: int,
         probes: Sequence[tuple[int, int, int, int]],
-        sizes: Sequence[int],
+        bits: Sequence[int],
         per_step: float,
     ) -> None:
         self._device, self._encoder, self._b, self._probes = device, encoder, b, probes
-        self._sizes, self._per_step = sizes, per_step
+        self._bits, self._per_step = bits, per_step
         self._steps: list[np.ndarray | None] = [None] * encoder.time
 
     @property
@@ -50,8 +50,8 @@ class Patchwork:
         return np.concatenate([step for step in self._steps if step is not None])
 
     def play(self) -> None:
-        """Once more, up to the last step that is missing."""
-        resting, at = Resting(Run(self._device, self._probes), self._sizes), 0
+        """Once more, up to the last step that is missing. Raises :class:`NotBelieved`, and as :class:`Run`."""
+        resting, at = Resting(Run(self._device, self._probes), self._bits), 0
         while any(step is None for step in self._steps[at:]):
             end = self._end(at)
             for t, step in enumerate(resting.played(self._encoder.piece(self._b, at, end), end - at), at):
@@ -60,6 +60,8 @@ class Patchwork:
                     raise NotBelieved("a step came out otherwise when it was played again")
                 self._steps[t] = step
             at = end
+        if not self.missing:  # so all of the last piece came
+            resting.run.ended()
 
     def _end(self, at: int) -> int:
         """Of the next piece: all steps that are there; else as many as a frame carries well."""

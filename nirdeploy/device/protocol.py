@@ -21,6 +21,8 @@ NEW_SAMPLE = 0xFE
 #: Of the output stream.
 MAX_OUTPUT_EVENTS = 253
 MAX_PROBES = 32
+#: Steps and saturations, after so many of which their number starts anew.
+COUNTED = 1 << 32
 
 
 class Kind(IntEnum):

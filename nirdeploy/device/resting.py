@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nirdeploy.device.decoding import NotBelieved, StepDecoder
+from nirdeploy.device.decoding import MORE, NotBelieved, StepDecoder
 from nirdeploy.device.running import Rest, Run
 
 TURN = 60  #: bytes that leaving the device to rest is worth
@@ -17,11 +17,11 @@ class Resting:
     """One run from its BEGIN on.
 
     Args:
-        sizes: bytes of each entry of the probe table.
+        bits: of each entry of the probe table.
     """
 
-    def __init__(self, run: Run, sizes: Sequence[int]) -> None:
-        self.run, self._decoder = run, StepDecoder(sizes, 1)
+    def __init__(self, run: Run, bits: Sequence[int]) -> None:
+        self.run, self._decoder = run, StepDecoder(bits, 1)
         # Frames of the piece before that are missing at its end: 0, or 1, for of two one could be this one's; None:
         # nobody knows.
         self._tail: int | None = 0
@@ -46,7 +46,7 @@ class Resting:
                 continue
             steps += decoder.feed(payload)
             if len(steps) > count or (len(steps) == count and not decoder.clean):
-                raise NotBelieved("more came than was asked for")
+                raise NotBelieved(MORE)
             if len(steps) == count:
                 run.feeder.taken()
                 self._tail = 0

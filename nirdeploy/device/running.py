@@ -6,15 +6,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from nirdeploy.device.decoding import MORE, NotBelieved
 from nirdeploy.device.feeding import Feeder
 from nirdeploy.device.frame import Frame
-from nirdeploy.device.protocol import Kind
+from nirdeploy.device.protocol import COUNTED, DeviceStatus, Kind
 from nirdeploy.errors import TransferError
 
 if TYPE_CHECKING:
     from nirdeploy.device.client import Device
-
-_COUNTED = 1 << 32  # steps, after which the device's number of them starts anew
 
 
 class Rest(Exception):
@@ -42,14 +41,14 @@ class Run:
         self._device, self.patience = device, patience
         self.feeder = Feeder(device, (device.begin(probes) + 1) % 256, narrow=narrow, frames=frames)
         self._arrived: deque[Frame] = deque()
-        self._next_output = self._fed = 0
+        self._next_output = self.fed = 0  # fed: steps
         self._rests = False
         self._stuck, self._steps = device.endurance(), 0
 
     def feed(self, data: bytes, steps: int) -> None:
         """A piece of the input stream, of so many steps."""
         self.feeder.feed(data)
-        self._fed += steps
+        self.fed += steps
         self._rests = False
 
     def next(self) -> tuple[int, bytes]:
@@ -57,7 +56,7 @@ class Run:
 
         Raises:
             Rest: there is none. Refused, TooLong: as :class:`Feeder`.
-            DeviceSilent, TransferError: the device does not come forward.
+            NotBelieved, DeviceSilent, TransferError: as :meth:`settle`.
         """
         while True:
             self.feeder.send()
@@ -98,20 +97,36 @@ class Run:
         return None
 
     def settle(self) -> None:
-        """Ask how far the device is: once it has done all that it was fed, :meth:`next` waits for nothing more."""
-        status = self._device.status(patience=self.patience, aside=self._arrived.append)
-        left = (self._fed - status.steps) % _COUNTED
-        if left == 0 or left > _COUNTED // 2:  # none, or fewer: it has done more than it was fed
+        """Ask how far the device is: once it has done all that it was fed, :meth:`next` waits for nothing more.
+
+        Raises:
+            NotBelieved: it has done more. DeviceSilent, TransferError: it does not come forward.
+        """
+        status = self._status()
+        left = (self.fed - status.steps) % COUNTED
+        if left > COUNTED // 2:
+            raise NotBelieved(f"{status.steps:,} steps are done, and {self.fed:,} were asked for")
+        if left == 0:
             self._rests = True
-        elif status.steps != self._steps:
+        elif 0 < (status.steps - self._steps) % COUNTED <= COUNTED // 2:  # not those that go back and forth
             self._steps = status.steps
             self._stuck.progressed()
         elif self._stuck.silent(self._device.wait + self.patience):
             raise TransferError(
-                f"the device does not come forward: {status.steps} of {self._fed} steps",
+                f"the device does not come forward: {status.steps} of {self.fed} steps",
                 where=self._device.where,
                 hint="reset the board, flash and run again",
             )
+
+    def ended(self) -> DeviceStatus:
+        """How far the device is once everything has come. Raises :class:`NotBelieved` where more comes."""
+        status = self._status()
+        if any(frame.kind == Kind.OUTPUT and frame.payload for frame in self._arrived):
+            raise NotBelieved(MORE)
+        return status
+
+    def _status(self) -> DeviceStatus:
+        return self._device.status(patience=self.patience, aside=self._arrived.append)
 
     def _received(self) -> Frame | None:
         device = self._device

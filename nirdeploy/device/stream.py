@@ -9,11 +9,12 @@ from itertools import pairwise
 import numpy as np
 
 from nirdeploy.device.client import Device, Progress
-from nirdeploy.device.decoding import Decoder, NotBelieved, SampleDecoder, StepDecoder
+from nirdeploy.device.counting import Counting
+from nirdeploy.device.decoding import MORE, Decoder, NotBelieved, SampleDecoder, StepDecoder, bits_of
 from nirdeploy.device.encoding import Encoder
 from nirdeploy.device.feeding import Refused, TooLong
 from nirdeploy.device.patchwork import Patchwork
-from nirdeploy.device.protocol import Probe
+from nirdeploy.device.protocol import DeviceStatus, Probe
 from nirdeploy.device.running import Rest, Run
 from nirdeploy.device.tallying import Tallying
 from nirdeploy.errors import TransferError
@@ -57,7 +58,7 @@ class Stream:
         self.time, self.batch = next(iter(stimulus.values())).shape[:2]
         self._encoder = Encoder(image, stimulus, held=0 < image.input_words <= device.held_words)
         self.whole: list[np.ndarray] = []  # per sample: bytes of all probed groups, step by step, or in all
-        self._sizes: list[int] | None = None  # bytes of each entry of the probe table, if every step comes back
+        self._bits: list[int] | None = None  # of each entry of the probe table, if every step comes back
         self._per_sample = 0.0  # bytes of a sample's output, about
         self._patched: Patchwork | None = None
         self._patience = 0.0
@@ -66,10 +67,11 @@ class Stream:
         """Every step of the probed populations."""
         parts = [(readout, part) for readout in self.readouts for part in readout.parts]
         sizes = [readout.part_bytes(part) for readout, part in parts]
+        bits = [bits_of(readout, part) for readout, part in parts]
         kinds = [Probe.VALUES if readout.kind == "membrane" else Probe.BITS for readout, _ in parts]
         self._probes = [(p.group, int(k), p.address, n) for (_, p), k, n in zip(parts, kinds, sizes, strict=True)]
-        self._decoder: Decoder = StepDecoder(sizes, self.time)
-        self._sizes, self._per_sample = sizes, float(self.time * (sum(sizes) + len(sizes)))
+        self._decoder: Decoder = StepDecoder(bits, self.time)
+        self._bits, self._per_sample = bits, float(self.time * (sum(sizes) + len(sizes)))
         totals = self._play()
         pieces = iter(np.split(np.stack(self.whole, axis=1), np.cumsum(sizes)[:-1], axis=2))  # (T, B, bytes)
         read = {readout.population: [next(pieces) for _ in readout.parts] for readout in self.readouts}
@@ -98,17 +100,21 @@ class Stream:
     def _play(self) -> dict[str, float]:
         """Run until all samples are whole; what it took."""
         device, restarts, fruitless, nonsense = self.device, 0, 0, 0
-        totals = {"cycles": 0.0, "busy_cycles": 0.0, "steps": 0.0, "saturations": 0.0}
-        begin_cycles = device.status().cycles
+        counting = Counting(device)
         while len(self.whole) < self.batch:
-            had = self._missing()
+            had, first = self._missing(), len(self.whole)
+            status, steps = None, None
             try:
-                if self._sizes and (fruitless > 1 or device.quality.rate * self._per_sample > _BAD):
-                    self._patch(self._sizes)
+                if self._bits and (fruitless > 1 or device.quality.rate * self._per_sample > _BAD):
+                    self._patch(self._bits)
                 else:
-                    self._stream()
+                    status, steps = self._stream()
             except (_Lost, Refused, TooLong, NotBelieved) as lost:
-                restarts, nonsense = restarts + 1, nonsense + isinstance(lost, NotBelieved)
+                restarts += 1
+                if isinstance(lost, NotBelieved):
+                    nonsense += 1
+                    del self.whole[first:]  # what came before it may be no better
+                    self._patched = None
                 fruitless = 0 if self._missing() < had else fruitless + 1
                 if nonsense > _NONSENSE:
                     raise TransferError(
@@ -122,12 +128,8 @@ class Stream:
                         where=device.where,
                         hint=f"check the cable or lower the baud rate ({lost})",
                     ) from lost
-            status = device.status()
-            for name in ("busy_cycles", "steps", "saturations"):
-                totals[name] += getattr(status, name)
-        totals["cycles"] = float(status.cycles - begin_cycles)
-        totals["restarts"] = float(restarts)
-        return totals
+            counting.add(status or device.status(), steps)
+        return {**counting.totals, "restarts": float(restarts)}
 
     def _missing(self) -> tuple[int, int]:
         """Samples, and steps of one of them."""
@@ -140,13 +142,16 @@ class Stream:
             if self.progress:
                 self.progress(len(self.whole), self.batch)
 
-    def _stream(self) -> None:
-        """Run from the first sample that is not whole until all are. Raises :class:`_Lost`."""
+    def _stream(self) -> tuple[DeviceStatus, int]:
+        """Run from the first sample that is not whole until all are: what was counted then, and steps it was fed.
+
+        Raises :class:`_Lost`, :class:`NotBelieved`.
+        """
         narrow = self.device.quality.seen
         run = Run(self.device, self._probes, patience=self._patience, narrow=narrow)
         self._decoder.restart()
         first, came = len(self.whole), 0
-        pieces = _PIECES if narrow and self._sizes else 1
+        pieces = _PIECES if narrow and self._bits else 1
         cuts = [self.time * n // pieces for n in range(pieces + 1)]
         upcoming = deque((b, at, end) for b in range(first, self.batch) for at, end in pairwise(cuts) if end > at)
         fed = 0.0  # steps
@@ -165,17 +170,21 @@ class Stream:
             came += len(payload)
             done = self._decoder.feed(payload)
             if len(self.whole) + len(done) > first + fed / self.time:
-                raise NotBelieved("more came than was asked for")
+                raise NotBelieved(MORE)
             self._done(done)
             if done:
                 self._per_sample = came / (len(self.whole) - first)
+        status = run.ended()
+        if not self._decoder.clean:
+            raise NotBelieved(MORE)
+        return status, run.fed
 
-    def _patch(self, sizes: Sequence[int]) -> None:
+    def _patch(self, bits: Sequence[int]) -> None:
         """Bring the first sample that is not whole forward, piece by piece."""
         at = len(self.whole)
         if self._patched is None:
             per_step = self._per_sample / self.time
-            self._patched = Patchwork(self.device, self._encoder, at, self._probes, sizes, per_step)
+            self._patched = Patchwork(self.device, self._encoder, at, self._probes, bits, per_step)
         self._patched.play()
         if self._patched.missing:
             raise _Lost("steps are missing")

@@ -268,9 +268,9 @@ class Talk:
         self._borne.progressed()
         self._rate = self.quality.rate
 
-    def endurance(self) -> Endurance:
-        """For something else that this device may be late with."""
-        return Endurance(self._longest, self._attempts)
+    def endurance(self, patience: float = 0.0) -> Endurance:
+        """For something else that this device may be late with, by so many seconds more in all."""
+        return Endurance(self._longest + patience / self._attempts, self._attempts)
 
     def silent(self, what: str, count: int) -> None:
         """Nothing was received, of so many bytes there and back.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from nirdeploy.device.decoding import bits_of
 from nirdeploy.device.encoding import Encoder
 from nirdeploy.device.protocol import Probe
 from nirdeploy.device.streaming.flow import Flow
@@ -80,7 +81,8 @@ class OnDevice:
         self._sizes = [readout.part_bytes(part) for readout, part in parts]
         kinds = [Probe.VALUES if readout.kind == "membrane" else Probe.BITS for readout, _ in parts]
         probes = [(p.group, int(k), p.address, n) for (_, p), k, n in zip(parts, kinds, self._sizes, strict=True)]
-        self._flow = Flow(device, probes, held=self._held, most=most)
+        bits = [bits_of(readout, part) for readout, part in parts]
+        self._flow = Flow(device, probes, bits, held=self._held, most=most)
         self.inputs: inputs.Inputs = [(slot.name, slot.shape) for slot in image.inputs]
         self.head: SpikeRecord = record_of(
             image, self._split(np.zeros((0, 1, sum(self._sizes)), np.uint8)), "device", {}

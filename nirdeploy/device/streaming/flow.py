@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nirdeploy.device.decoding import NotBelieved, StepDecoder
+from nirdeploy.device.decoding import MORE, NotBelieved, StepDecoder
 from nirdeploy.device.feeding import Refused, TooLong
 from nirdeploy.device.resting import MOST_PIECE, TURN, Resting
 from nirdeploy.device.running import Rest, Run
@@ -40,18 +40,27 @@ class Flow:
 
     Args:
         probes: the probe table, (group, kind, address, size), all of it sent in every step.
+        bits: of each of its entries.
         held: the device takes an input that stays the same once.
         most: bytes of memory that may be kept to play steps again; beyond, a loss is an error.
     """
 
-    def __init__(self, device: Device, probes: Sequence[tuple[int, int, int, int]], *, held: bool, most: int) -> None:
+    def __init__(
+        self,
+        device: Device,
+        probes: Sequence[tuple[int, int, int, int]],
+        bits: Sequence[int],
+        *,
+        held: bool,
+        most: int,
+    ) -> None:
         self._device, self._probes, self._held, self._most = device, probes, held, most
-        self._sizes = [size for *_, size in probes]
-        self._per_step = sum(self._sizes) + len(self._sizes)
+        self._bits = bits
+        self._per_step = sum(size for *_, size in probes) + len(probes)
         self._history = History(most)
         self.replays = self.replayed = 0  #: how often steps were played again, and how many in all
         self._since = time.monotonic()  # when something last came, or was asked for first
-        self._run, self._decoder = self._begun(), StepDecoder(self._sizes, 1)
+        self._run, self._decoder = self._begun(), StepDecoder(self._bits, 1)
 
     def _begun(self) -> Run:
         return Run(self._device, self._probes, narrow=self._device.quality.seen, frames=_FRAMES)
@@ -85,6 +94,8 @@ class Flow:
                 if missing:
                     raise _Lost("a frame is missing")
                 found += self._took(self._decoder.feed(payload))
+                if not self.under_way and not self._decoder.clean:
+                    raise NotBelieved(MORE)
                 self._since = time.monotonic()
         except _MENDED as lost:
             found += self._mended(lost)
@@ -101,7 +112,7 @@ class Flow:
     def _took(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Outputs that came in their turn."""
         if len(outputs) > self.under_way:
-            raise NotBelieved("more came than was asked for")
+            raise NotBelieved(MORE)
         for output in outputs:
             self._history.came(output.tobytes())
         return [output.ravel() for output in outputs]
@@ -111,6 +122,8 @@ class Flow:
     def _mended(self, lost: Exception) -> list[np.ndarray]:
         """The outputs of all steps under way, played again as often as it takes."""
         found: list[np.ndarray] = []
+        if not self.under_way:  # there is nothing to play again: it is those that came that are not to be believed
+            raise self._nonsense(lost) from lost
         fruitless = nonsense = 0
         while self.under_way:
             nonsense, had = nonsense + isinstance(lost, NotBelieved), self.under_way
@@ -127,11 +140,7 @@ class Flow:
         """Raises :class:`TransferError` where playing again cannot help."""
         where, steps = self._device.where, self._history.steps
         if nonsense > _NONSENSE:
-            raise TransferError(
-                f"the device sends what cannot be: {lost}",
-                where=where,
-                hint="reset the board, flash and stream again; check that its bitstream is the target's",
-            ) from lost
+            raise self._nonsense(lost) from lost
         if fruitless > _FRUITLESS:
             raise TransferError(
                 f"outputs were lost, and playing all {steps:,} steps since the network was last at rest did not bring "
@@ -147,10 +156,17 @@ class Flow:
                 hint="check the cable or lower the baud rate; or remember more, or let the network rest now and then",
             ) from lost
 
+    def _nonsense(self, lost: Exception) -> TransferError:
+        return TransferError(
+            f"the device sends what cannot be: {lost}",
+            where=self._device.where,
+            hint="reset the board, flash and stream again; check that its bitstream is the target's",
+        )
+
     def _again(self, found: list[np.ndarray]) -> None:
         """Play all steps from the first that is remembered; outputs that come at last go into ``found``."""
         history, at = self._history, 0
-        resting = Resting(self._begun(), self._sizes)
+        resting = Resting(self._begun(), self._bits)
         self.replays += 1
         while at < history.steps:
             end = self._end(at)
@@ -165,7 +181,7 @@ class Flow:
             if history.known < end:
                 raise _Lost("steps are missing")
             at = end
-        self._run, self._decoder = resting.run, StepDecoder(self._sizes, 1)
+        self._run, self._decoder = resting.run, StepDecoder(self._bits, 1)
 
     def _end(self, at: int) -> int:
         """Of the next piece: many of the steps whose output is known, but few of those for which all is played."""

@@ -121,7 +121,7 @@ def test_answers_whose_numbers_go_backwards_are_taken_for_what_they_are(liar) ->
 )
 def test_events_come_once_and_in_order(events: bytes, said: str) -> None:
     with pytest.raises(NotBelieved, match=said):
-        StepDecoder([100], 1).feed(events)
+        StepDecoder([800], 1).feed(events)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,107 @@ def test_absurd_sizes_at_the_door(field: str, value: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(model, "_hello", lambda: lied)
     with pytest.raises(TransferError, match=f"{value} "):
         Device(TimedPort(model))
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ({"steps": 3}, "it did 3 steps, and was given 20"),
+        ({"steps": 21}, "it did 21 steps, and was given 20"),
+        ({"busy_cycles": 2**64 - 1}, "its cores worked for 18,446,744,073,709,551,615 of "),
+    ],
+    ids=["fewer steps", "more steps", "busy"],
+)
+def test_counters_that_cannot_be_are_in_no_record(lie: dict[str, int], said: str, liar) -> None:  # type: ignore[no-untyped-def]
+    device, _ = liar(
+        changed(Kind.STATUS | REPLY, lambda payload: DeviceStatus(**{**parsed(payload).__dict__, **lie}).pack())
+    )
+    with pytest.raises(TransferError, match=said) as caught:
+        run(device, stimulus(5, 4))
+    assert "counts what cannot be" in str(caught.value)
+    with pytest.raises(TransferError, match="counts what cannot be"):
+        nd.tally(device, stimulus(5, 4), ["count"], "hidden")
+
+
+def test_a_clock_that_goes_backwards(liar) -> None:  # type: ignore[no-untyped-def]
+    clock = itertools.count(10**9, -1000)
+
+    def change(payload: bytes) -> bytes:
+        return DeviceStatus(**{**parsed(payload).__dict__, "cycles": next(clock)}).pack()
+
+    device, _ = liar(changed(Kind.STATUS | REPLY, change))
+    with pytest.raises(TransferError, match="its clock went from 1,000,000,000 cycles back to 999,999,000"):
+        run(device, stimulus(5, 4))
+    with pytest.raises(TransferError, match="its clock went from 999,998,000 cycles back to 999,997,000"):
+        flash(built(1), device)
+
+
+def parsed(payload: bytes) -> DeviceStatus:
+    return DeviceStatus.parse(payload)
+
+
+class Edited:
+    """OUTPUT frames with something before the first of a run, or behind the last."""
+
+    def __init__(self, before: bytes = b"", behind: bytes = b"", frame: bool = False) -> None:
+        self._before, self._behind, self._frame = before, behind, frame
+        self._outputs: list[Frame] = []
+
+    def __call__(self, frame: Frame) -> bytes:
+        """A STATUS ends the run: what is behind the last OUTPUT comes before it."""
+        if frame.kind == Kind.OUTPUT:
+            payload = frame.payload if self._outputs else self._before + frame.payload
+            self._outputs.append(frame)
+            return encode(Frame(frame.kind, frame.seq, payload + (b"" if self._frame else self._behind)))
+        if frame.kind == Kind.STATUS | REPLY and self._outputs:
+            seq = (self._outputs.pop().seq + 1) % 256
+            self._outputs.clear()
+            return (encode(Frame(Kind.OUTPUT, seq, self._behind)) if self._frame else b"") + encode(frame)
+        return encode(frame)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [Edited(before=b"\0\0"), Edited(behind=b"\0"), Edited(behind=b"\0", frame=True)],
+    ids=["ahead of the first", "behind the last", "in a frame of its own"],
+)
+def test_less_than_a_sample_more_than_was_asked_for(edit: Edited, liar) -> None:  # type: ignore[no-untyped-def]
+    """Two bytes ahead of the first are two entries without events: all that follows would be a step late."""
+    device, _ = liar(edit)
+    with pytest.raises(TransferError, match="what cannot be: (more came than was asked for|.* events of)"):
+        run(device, stimulus(1, 1), probe=["hidden", "out"])
+
+
+@pytest.mark.parametrize("edit", [Edited(before=b"\0"), Edited(behind=b"\0", frame=True)], ids=["ahead", "behind"])
+def test_less_than_a_count_more_than_was_asked_for(edit: Edited, liar) -> None:  # type: ignore[no-untyped-def]
+    device, _ = liar(edit)
+    with pytest.raises(TransferError, match="what cannot be: more came than was asked for"):
+        nd.tally(device, stimulus(5, 4), ["count"], "hidden")
+
+
+@pytest.mark.parametrize("body", [b"\xff\0\0\x10", b"\x01\x14\0"], ids=["bitmap", "event"])
+def test_bits_beyond_the_last_neuron(body: bytes) -> None:
+    """A group of 20 comes as three bytes."""
+    with pytest.raises(NotBelieved, match="lies outside its group"):
+        StepDecoder([20, 16], 1).feed(body + b"\0")
+    (sample,) = StepDecoder([20, 16], 1).feed(b"\xff\xff\xff\x0f\xff\xff\xff")
+    assert sample.tolist() == [[0xFF, 0xFF, 0x0F, 0xFF, 0xFF]]
+
+
+def test_steps_that_go_back_and_forth_are_no_progress(liar) -> None:  # type: ignore[no-untyped-def]
+    steps = itertools.cycle([1, 2])
+
+    def change(frame: Frame) -> bytes:
+        if frame.kind == Kind.OUTPUT:
+            return b""
+        if frame.kind == Kind.STATUS | REPLY:
+            return encode(Frame(frame.kind, frame.seq, DeviceStatus(2, 0, 1, 0, next(steps), 0).pack()))
+        return encode(frame)
+
+    device, port = liar(change)
+    with pytest.raises(TransferError, match="does not come forward: [12] of 20 steps"):
+        run(device, stimulus(5, 4))
+    assert port.now < LONG_S
 
 
 def test_one_that_lies_about_its_hash(liar) -> None:  # type: ignore[no-untyped-def]

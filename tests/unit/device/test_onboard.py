@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from nirdeploy.device.client import Device
 from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.frame import Decoder
 from nirdeploy.device.onboard import OnBoard, prepared
-from nirdeploy.device.protocol import PLAYING, Kind
+from nirdeploy.device.protocol import PLAYING, DeviceStatus, Kind
 from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
 from nirdeploy.graph.check import CheckedGraph, Projection, check
 from nirdeploy.semantics.operators import Convolution, Maximum
@@ -323,3 +325,36 @@ def test_a_play_whose_answer_was_lost_is_one_play() -> None:
     assert nd.verify(nd.simulate(built(), X), measured).equal
     made = program()  # and if it were through before it is asked for again, it would find its stimulus
     assert all(one.region.last == len(made.operations) for one in made.sent)
+
+
+class Telling(ModelPort):
+    """A device that is honest but for what it says of a play in its STATUS."""
+
+    def __init__(self, lie: Callable[[DeviceStatus], DeviceStatus]) -> None:
+        super().__init__(DeviceModel(TARGET))
+        honest = self.model._status
+        self.model._status = lambda: lie(honest())  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ({"state": PLAYING, "steps": 0}, "the player does not come to an end: it says 0 of 156 steps"),
+        ({"state": PLAYING, "steps": 157}, "the player does not come to an end: it says 157 of 156 steps"),
+        ({"busy_cycles": 1 << 63}, "counts what cannot be, or was reset meanwhile: its cores worked for 9,223,372,"),
+    ],
+    ids=["for ever", "more than there are", "busy"],
+)
+def test_a_player_that_lies_is_an_error_in_bounded_time(lie: dict[str, Any], said: str) -> None:
+    with (
+        Device(Telling(lambda status: replace(status, **lie)), timeout=0.02) as there,
+        pytest.raises(TransferError, match=said),
+    ):
+        nd.run(there, X, image=built().image)
+
+
+def test_steps_that_go_back_and_forth_are_no_progress() -> None:
+    steps = itertools.cycle([5, 3])
+    port = Telling(lambda status: replace(status, state=PLAYING, steps=next(steps)))
+    with Device(port, timeout=0.02) as there, pytest.raises(TransferError, match="does not come to an end"):
+        nd.run(there, X, image=built().image)

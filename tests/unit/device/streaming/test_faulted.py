@@ -10,7 +10,9 @@ import pytest
 from nirdeploy.device import endurance, talk
 from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
+from nirdeploy.device.frame import Decoder, Frame, encode
 from nirdeploy.device.opened import OpenDevice
+from nirdeploy.device.protocol import Kind
 from nirdeploy.device.streaming import flow
 from nirdeploy.device.streaming.history import History
 from nirdeploy.errors import DeviceSilent, TransferError
@@ -104,6 +106,29 @@ def test_a_device_that_was_reset_is_said() -> None:
         s.step(x[0])
         port.model = DeviceModel(TARGET)
         with pytest.raises(TransferError, match="holds no valid image"):
+            s.step(x[1])
+
+
+class Longer(ModelPort):
+    """A device that sends a byte behind each piece of its output."""
+
+    longer = False
+
+    def read(self, timeout: float) -> bytes:
+        frames = Decoder().feed(super().read(timeout))
+        more: dict[int, bytes] = {Kind.OUTPUT: b"\0"} if self.longer else {}
+        return b"".join(encode(Frame(one.kind, one.seq, one.payload + more.get(one.kind, b""))) for one in frames)
+
+
+def test_less_than_a_step_more_than_was_asked_for_is_said() -> None:
+    port = Longer(DeviceModel(TARGET))
+    device = OpenDevice(port, timeout=0.01, attempts=2)
+    flash(BUILT, device)
+    x = stimulus(3, 1)[:, 0]
+    with device.stream("all") as s:
+        s.step(x[0])
+        port.longer = True
+        with pytest.raises(TransferError, match="what cannot be: more came than was asked for"):
             s.step(x[1])
 
 
