@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nirdeploy.cli import completing, options, ui
-from nirdeploy.errors import UsageProblem, meant_file
+from nirdeploy.errors import UsageProblem
 
 
 @click.command("info")
@@ -74,14 +74,14 @@ def _device(port: str, target: str | None, baud: int | None, say: Callable[[str]
 
 def _path(path: Path) -> dict[str, Any]:
     from nirdeploy import Tally, pipeline
-    from nirdeploy.records import tally
+    from nirdeploy.records import files, tally
     from nirdeploy.targets.image import MAGIC, Image
 
     if path.is_dir():
         built = pipeline.Build.load(path)
         return {"kind": "build", **built.manifest()}
     if not path.is_file():
-        raise UsageProblem("there is no such file", where=str(path), hint=meant_file(path))
+        raise files.absent(path)
     with path.open("rb") as file:
         head = file.read(len(MAGIC))
     if head == MAGIC:

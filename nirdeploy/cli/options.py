@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nirdeploy.cli import completing, events, ready, ui
-from nirdeploy.errors import CorruptFile, UsageProblem, meant_file
+from nirdeploy.errors import CorruptFile, UsageProblem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,10 +221,11 @@ def formats(text: str) -> Formats:
 
 def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name, that of an .npy file as ``x``."""
-    from nirdeploy.records import archive
+    from nirdeploy.records import archive, files
 
     if not path.is_file():
-        raise UsageProblem(f"there is no such {what} file", where=str(path), hint=meant_file(path))
+        raise files.absent(path, f"{what} file")
+    files.check(path)
     try:
         return archive.read(path)
     except Exception as error:  # zipfile, zlib and numpy each raise their own

@@ -44,9 +44,10 @@ def command(
     Two records, or a build's witnesses, are compared by 'nirdeploy verify --html'.
     """
     from nirdeploy.proof.report import html
+    from nirdeploy.records import files
 
-    if not what.exists():
-        raise UsageProblem("there is no such file or folder", where=str(what))
+    if not what.is_file() and not what.is_dir():
+        raise files.absent(what, "file or folder")
     about_models = [dialect, dt, *said.values()]
     if (what.is_dir() or what.suffix == _RECORD) and any(one is not None for one in about_models):
         raise UsageProblem(

@@ -9,11 +9,12 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from nirdeploy.errors import CorruptFile
+from nirdeploy.errors import CorruptFile, NirdeployError
+from nirdeploy.records import files
 
 _META = "__meta__"
 
@@ -47,11 +48,25 @@ def pack(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack(blob: bytes, *, where: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Undo :func:`pack`. Raises :class:`CorruptFile` naming ``where``."""
+    """Undo :func:`pack`. Raises :class:`CorruptFile` naming ``where``, :class:`ToolMissing` where there is not memory
+    enough."""
+    return _unpacked(io.BytesIO(blob), where)
+
+
+def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The same of a file. Raises as :func:`unpack`, and :class:`OSError` as opening does."""
+    with files.opened(path) as file:
+        return _unpacked(file, str(path))
+
+
+def _unpacked(file: IO[bytes], where: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
+        files.check_archive(file, where)
+        with files.enough(0, where), np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files if name != _META}
             meta = json.loads(archive[_META].tobytes().decode())
+    except NirdeployError:
+        raise
     except Exception as error:  # zipfile, zlib, numpy and json each raise their own
         raise CorruptFile(
             f"the file is damaged or not one of nirdeploy's ({type(error).__name__})",

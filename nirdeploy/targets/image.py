@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
-from nirdeploy.records import inputs, spikes, store
+from nirdeploy.records import files, inputs, spikes, store
 from nirdeploy.records.brief import Brief, brief, listed
 from nirdeploy.records.inputs import Border, InputEncoding, border_from
 from nirdeploy.targets.wiring import Wiring
@@ -258,7 +258,7 @@ class Image:
     def load(cls, path: Path) -> Image:
         """Raises :class:`CorruptFile` if a single bit differs from what was saved."""
         try:
-            return cls.parse(path.read_bytes(), where=str(path))
+            return cls.parse(files.content(path, begins=MAGIC), where=str(path))
         except OSError as error:
             raise CorruptFile(
                 f"cannot read the image: {error.strerror}", where=str(path), hint="name an image.ndi of a build folder"

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import create_model, model_validator
 
-from nirdeploy.errors import TargetFileError, UnknownTarget, meant, meant_file
+from nirdeploy.errors import CorruptFile, TargetFileError, UnknownTarget, meant, meant_file
+from nirdeploy.records import files
 from nirdeploy.targets.backend import Backend
 from nirdeploy.targets.resources import targets_dir
 from nirdeploy.targets.tables import Target, validated
@@ -51,11 +52,13 @@ def load(name_or_path: str | Path | Target | None = None) -> Target:
         hint = meant(text, names(), "or name the path of a .toml file; targets:")
         raise UnknownTarget(f"there is no target {text!r}", hint=hint)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = files.toml(path)
     except OSError as error:
-        hint = meant_file(path) if isinstance(error, FileNotFoundError) else ""
+        hint = meant_file(path) if isinstance(error, FileNotFoundError) else "make it readable, or name another"
         raise UnknownTarget(f"cannot read the target file: {error.strerror}", where=str(path), hint=hint) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except CorruptFile as error:  # no file, or not of a target file's size
+        raise TargetFileError(error.message, where=str(path), hint="name a target's .toml file") from error
+    except ValueError as error:
         raise TargetFileError(
             f"not valid TOML: {error}", where=str(path), hint="compare with one of nirdeploy's own target files"
         ) from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from nirdeploy.device import faults
 from nirdeploy.device.ports import AUTO, serial_of
-from nirdeploy.errors import BoardsFileError, UsageProblem, meant_file, near
+from nirdeploy.errors import BoardsFileError, CorruptFile, UsageProblem, meant_file, near
+from nirdeploy.records import files
 from nirdeploy.targets import registry
 from nirdeploy.targets.tables import Line, Positive, Target
 
@@ -169,20 +169,18 @@ def load() -> Lab:
     if path is None:
         return Lab(None, {})
     try:
-        if path.stat().st_size > _MOST:
-            raise BoardsFileError(
-                f"the file is larger than {_MOST:,} bytes",
-                where=str(path),
-                hint="it names boards and nothing else (docs/labs.md)",
-            )
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = files.toml(path, _MOST)
     except OSError as error:
         raise BoardsFileError(
             f"cannot read the file: {error.strerror}",
             where=str(path),
             hint="make it readable, or name another with --boards",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except CorruptFile as error:
+        raise BoardsFileError(
+            error.message, where=str(path), hint="it names boards and nothing else (docs/labs.md)"
+        ) from error
+    except ValueError as error:
         raise BoardsFileError(f"not valid TOML: {error}", where=str(path), hint="compare with docs/labs.md") from error
     try:
         found = _File.model_validate(data)

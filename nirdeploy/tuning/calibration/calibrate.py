@@ -97,7 +97,7 @@ class Calibration:
     @classmethod
     def load(cls, path: Path) -> Calibration:
         """Raises :class:`CorruptFile` if the file is not a saved Calibration."""
-        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
+        meta, arrays = store.load(path)
         try:
             return cls(
                 graph=CheckedGraph.of_parts(meta["graph"], arrays, where=str(path)),
