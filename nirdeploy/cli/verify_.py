@@ -168,7 +168,7 @@ def _show(report: Report, judged: Verdict, as_json: bool) -> None:
 
 
 def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, labels: Path | None) -> Any:
-    from nirdeploy import accuracy, evaluate, verify
+    from nirdeploy import evaluate, verify
     from nirdeploy.proof.report import html
     from nirdeploy.records.tally import load
 
@@ -180,8 +180,9 @@ def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, lab
         verdict = replace(verdict, notes=(*verdict.notes, "both are of the same simulator: no device was measured"))
     known = None if labels is None else options.labels_of(labels)
     named = ((expected, a), (measured, b))
-    facts = {} if known is None else {f"accuracy, {path.name}": accuracy(record, known) for path, record in named}
     read = () if known is None else [evaluate(record, known) for _, record in named]
+    facts = {f"accuracy, {path.name}": one.accuracy for (path, _), one in zip(named, read, strict=False)}
+    ui.warn(f"{path.name}: {one.doubt}" for (path, _), one in zip(named, read, strict=False) if one.doubt)
     return html.Report(f"{measured.name} against {expected.name}", [verdict], facts=facts, evaluations=read)
 
 
@@ -196,7 +197,7 @@ def _witnesses(
     allow_silent: bool,
     kept: SpikeRecord | None,
 ) -> Report:
-    from nirdeploy import accuracy, explain, simulate, verify
+    from nirdeploy import evaluate, explain, simulate, verify
     from nirdeploy.proof.report.witnesses import told
     from nirdeploy.proof.scale.parts import NOTHING_MEASURED, Verified
     from nirdeploy.proof.verify import unmeasured
@@ -219,7 +220,9 @@ def _witnesses(
     right: dict[str, int] = {}
     if labels is not None:
         shown = {record.source: record for record in (reference, quantized, *pair)}
-        right = {source: round(accuracy(record, labels) * record.samples) for source, record in shown.items()}
+        read = {source: evaluate(record, labels) for source, record in shown.items()}
+        right = {source: round(one.accuracy * len(one.labels)) for source, one in read.items()}
+        ui.warn(f"{source}: {one.doubt}" for source, one in read.items() if one.doubt)
     saturations = int(pair[1].stats["saturations"]) if "saturations" in pair[1].stats else None  # not every record says
     found = Verified(judged, verify(reference, quantized), explanation, right, saturations)
     with ui.doing("counting events, and computing the membrane that differs"):

@@ -212,7 +212,7 @@ def lags(meta: Mapping[str, Any]) -> dict[str, int]:
 
 def simulated(source: str, manifest: Mapping[str, Any]) -> bool:
     """Whether a record of that source and manifest is a simulator's; a chip's own neurons go by the chip's name."""
-    return source in (*IN_FLOATS, "integer") or manifest.get(WITNESS) == SIMULATOR
+    return source in (*IN_FLOATS, "integer") or (source != "device" and manifest.get(WITNESS) == SIMULATOR)
 
 
 def _same(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:

@@ -32,7 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = replace(record, source="device", manifest=nd.simulate(built, x).manifest)
     record.save(folder / "device.nird")
     replace(record, spikes={"lif2": record["lif2"]}, stats={}).save(folder / "outputs.nird")
-    nd.simulate(built, x).save(folder / "good.nird")
+    nd.simulate(built, x).save(folder / "simulated.nird")
+    replace(nd.simulate(built, x), source="device").save(folder / "good.nird")
     return folder
 
 
@@ -68,6 +69,49 @@ def test_a_good_record_has_none(folder: Path, cli: Cli) -> None:
     ran = cli("verify", folder / "build", folder / "good.nird", "-x", folder / "x.npz", "--json")
     assert ran.code == 0
     assert ran.json["verdicts"][0]["cause"] is None
+
+
+def test_a_simulators_record_is_no_measurement(folder: Path, cli: Cli) -> None:
+    """As with port sim: it would be compared with itself."""
+    ran = cli("verify", folder / "build", folder / "simulated.nird", "-x", folder / "x.npz")
+    assert ran.code == 1
+    assert "nothing was measured: the record is of a simulator (integer); give one that a device made" in ran.out
+    assert "equals" not in ran.out
+    assert cli("simulate", folder / "m.nir", folder / "x.npz", "-o", folder / "float.nird").code == 0
+    assert cli("verify", folder / "build", folder / "float.nird", "-x", folder / "x.npz").code == 1
+    pair = folder / "simulated.nird", folder / "simulated.nird"
+    assert "both are of the same simulator: no device was measured" in cli("verify", *pair).out
+
+
+def test_outputs_alone_are_asked_for_of_a_record_of_all(folder: Path, cli: Cli) -> None:
+    asked = ("-x", folder / "x.npz", "--probe", "outputs")
+    assert cli("verify", folder / "build", folder / "good.nird", *asked).code == 0
+    assert cli("verify", folder / "build", folder / "device.nird", *asked).code == 1
+
+
+def test_labels_of_samples_that_decide_nothing_are_warned_of(folder: Path, cli: Cli) -> None:
+    good = nd.SpikeRecord.load(folder / "good.nird")
+    still = {name: values * (name != "lif2") for name, values in good.spikes.items()}
+    replace(good, spikes=still).save(folder / "still.nird")
+    np.save(folder / "labels.npy", np.zeros(good.samples, dtype=np.int64))
+    told = cli("verify", folder / "still.nird", folder / "still.nird", "--labels", folder / "labels.npy")
+    assert "decide nothing" in told.err
+    told = cli(
+        "verify", folder / "build", folder / "still.nird", "-x", folder / "x.npz", "--labels", folder / "labels.npy"
+    )
+    assert "device: " in told.err
+    assert "decide nothing" in told.err
+
+
+def test_junit_fails_where_nothing_was_compared(folder: Path, cli: Cli) -> None:
+    good = nd.SpikeRecord.load(folder / "good.nird")
+    volts = {"lif2": np.ones((*good["lif2"].shape,))}
+    whole = replace(good, spikes={}, membrane={"lif2": volts["lif2"].astype(np.int32)}, scale={"lif2": np.ones(3)})
+    replace(whole, membrane=volts, scale={}, source="float").save(folder / "volts.nird")
+    whole.save(folder / "whole.nird")
+    told = cli("verify", folder / "volts.nird", folder / "whole.nird", "--junit", folder / "v.xml")
+    assert told.code == 1
+    assert 'failures="1"' in (folder / "v.xml").read_text()
 
 
 def test_a_record_and_a_port_are_refused(folder: Path, cli: Cli) -> None:
