@@ -90,6 +90,7 @@ def _dialect(graph: nir.NIRGraph, given: str | Dialect | None, dt: float | None,
 
 
 def _normal_form(graph: FlatGraph, dialect: Dialect, origin: str) -> CheckedGraph:
+    _check_names(graph)
     _check_kinds(graph)
     _check_connected(graph)
     inputs = {n: _declared_shape(node, n) for n, node in graph.nodes.items() if isinstance(node, nir.Input)}
@@ -154,6 +155,13 @@ def _is_plain(arriving: list[Chain]) -> bool:
         return False
     (chain,) = arriving
     return chain.operator is None and chain.pool is None and not chain.delay
+
+
+def _check_names(graph: FlatGraph) -> None:
+    """Names that a text of bytes cannot hold would end in no product, record or file."""
+    for name in graph.nodes:
+        if not nirfile.is_text(name):
+            raise GraphError(f"a node cannot be named {name!r}: it is no text that a file holds", hint="rename it")
 
 
 def _check_kinds(graph: FlatGraph) -> None:

@@ -110,9 +110,14 @@ def _unfinished(seen: str, where: str) -> ModelFileError:
     )
 
 
+def is_text(name: object) -> bool:
+    """Whether a file holds such a text: no end of a text stands in it, and no half of a pair."""
+    return isinstance(name, str) and "\0" not in name and not any("\ud800" <= one <= "\udfff" for one in name)
+
+
 def _look_at_names(graph: nir.NIRGraph, where: str) -> None:
     for name, node in graph.nodes.items():
-        if not name or "/" in name or "\0" in name or name in (".", ".."):
+        if not is_text(name) or not name or "/" in name or name in (".", ".."):
             raise GraphError(f"a node cannot be named {name!r} in a NIR file", where=where, hint="rename it")
         if isinstance(node, nir.NIRGraph):
             _look_at_names(node, where)

@@ -363,3 +363,22 @@ def test_a_damaged_checked_graph_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CorruptFile, match="damaged"):
         CheckedGraph.load(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "lif\udfff"])
+def test_a_name_that_no_file_holds(name: str, tmp_path: Path) -> None:
+    graph = nir.NIRGraph(
+        {
+            "input": nir.Input({"input": np.array([2])}),
+            "fc": nir.Linear(np.eye(2)),
+            name: nir.IF(r=np.ones(2), v_threshold=np.ones(2), v_reset=np.zeros(2)),
+            "output": nir.Output({"output": np.array([2])}),
+        },
+        [("input", "fc"), ("fc", name), (name, "output")],
+        type_check=False,
+    )
+    for refuse in (check, lambda made: nirfile.write(tmp_path / "m.nir", made)):
+        with pytest.raises(GraphError, match="cannot be named") as caught:
+            refuse(graph)
+        assert str(caught.value).isprintable()
+    assert not (tmp_path / "m.nir").exists()
