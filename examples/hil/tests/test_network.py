@@ -1,4 +1,4 @@
-"""network.nir on a board: the virtual one, or with --nir-board NAME a board of boards.toml.
+"""network.nir on a board: the virtual one, or with --nir-board=NAME a board of boards.toml.
 
 The fixtures come with nirdeploy; any other test of pytest may stand beside these.
 """

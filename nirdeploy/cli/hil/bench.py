@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 import nirdeploy
 from nirdeploy.cli.hil import properties
+from nirdeploy.cli.hil.plainly import plainly
 from nirdeploy.device import opened
 from nirdeploy.device.lab import choose, file
 from nirdeploy.errors import NirdeployError
@@ -69,7 +71,7 @@ class Bench:
         wanted = mark.args[0] if mark is not None else None
         if wanted is not None and (port or (asked or wanted) != wanted):
             pytest.skip(
-                f"needs the board {wanted!r}, and {f'--nir-board {asked}' if asked else '--nir-port'} is chosen"
+                f"needs the board {wanted!r}, and {f'--nir-board={asked}' if asked else '--nir-port'} is chosen"
             )
         name = asked or wanted
         if name is None:
@@ -114,14 +116,14 @@ class Bench:
         return self._builds.setdefault(key, built)
 
     def _folder(self) -> Path:
-        """Where builds are kept: in pytest's cache, or for this session where that is switched off."""
+        """Where builds are kept: in pytest's cache, or for this session where there is none that can be written."""
         if self._kept is None:
             kept = getattr(self._config, "cache", None)
-            if kept is not None:
-                self._kept = Path(kept.mkdir("nirdeploy"))
-            else:
-                self._passing = tempfile.TemporaryDirectory(prefix="nirdeploy-")
-                self._kept = Path(self._passing.name)
+            with contextlib.suppress(OSError):  # it cannot be written: pytest says so itself, and goes on
+                self._kept = Path(kept.mkdir("nirdeploy")) if kept is not None else None
+        if self._kept is None:
+            self._passing = tempfile.TemporaryDirectory(prefix="nirdeploy-")
+            self._kept = Path(self._passing.name)
         return self._kept
 
     def device(self, item: pytest.Item, target: Target) -> NirDevice:
@@ -161,6 +163,7 @@ class NirDevice:
         self._stays = False
         properties.say(item, properties.BOARD, place.port)
 
+    @plainly
     def open(self, target: Target | None = None) -> Device:
         """The open device, as :func:`nirdeploy.open_device` gives it. Raises as it does."""
         target = target or self.target
@@ -170,10 +173,12 @@ class NirDevice:
             self._opened = target.signature
         return self._device
 
+    @plainly
     def run(self, built: Build, x: Any, probe: str | list[str] = "all", **how: Any) -> SpikeRecord:
         """Flash a build and run a stimulus (T, B, ...); arguments as of :func:`nirdeploy.run`."""
         return self._with(built, lambda device: nirdeploy.run(device, x, probe, image=built.image, **how))
 
+    @plainly
     def tally(self, built: Build, x: Any, reads: list[str], probe: str | list[str] = "all", **how: Any) -> Tally:
         """Flash a build and count what its samples come to; arguments as of :func:`nirdeploy.tally`."""
         return self._with(built, lambda device: nirdeploy.tally(device, x, reads, probe, image=built.image, **how))

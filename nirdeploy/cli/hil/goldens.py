@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from nirdeploy.cli.hil import GOLDENS, properties
+from nirdeploy.cli.hil.plainly import plainly
 from nirdeploy.cli.hil.shown import difference
-from nirdeploy.errors import InputShapeError, NirdeployError, UnknownPopulation, UsageProblem
+from nirdeploy.errors import InputShapeError, UnknownPopulation, UsageProblem
 from nirdeploy.proof import regress
 from nirdeploy.records.spikes import SpikeRecord
 
@@ -61,24 +62,40 @@ class Golden:
     __array_ufunc__ = None  # an array does not compare its elements with it
 
     def __eq__(self, run: object) -> bool:
+        """Raises where there is nothing to compare: False would be a difference, and true of ``not record == golden``.
+
+        Raises:
+            UsageProblem: ``run`` is no record. AssertionError: there is no golden yet. CorruptFile, InputShapeError: it
+                cannot be read, or is of another stimulus.
+        """
+        __tracebackhide__ = True
+        return self._is(run)
+
+    def __ne__(self, run: object) -> bool:
+        """Raises :class:`UsageProblem`: a golden that is not there, or of another network, would make it true."""
+        __tracebackhide__ = True
+        raise UsageProblem(
+            "a golden is compared with ==, not with !=", hint="assert record == golden; for what differs: nd.verify"
+        )
+
+    @plainly
+    def _is(self, run: object) -> bool:
+        __tracebackhide__ = True
         if not isinstance(run, SpikeRecord):
-            self.difference = [f"a golden is of a record of spikes (SpikeRecord), not of a {type(run).__name__}"]
-            return False
+            raise UsageProblem(
+                f"a golden is of a record of spikes (SpikeRecord), not of a {type(run).__name__}",
+                hint="compare what simulate or nir_device.run gives",
+            )
         path = self._path()
         self._say(properties.GOLDEN, path)
         update = self._item.config.getoption("golden_update")
         if not path.is_file() and not update:
-            self.difference = [
-                f"there is no golden for this test yet: {_near(path)}",
-                "look whether the record is as it should be, then write it:",
-                f"  pytest {shlex.quote(_nodeid(self._item))} --golden-update",
-            ]
-            return False
-        try:
-            return self._updated(path, run) if update else self._compared(path, run)
-        except NirdeployError as error:
-            self.difference = [f"error[{error.code}]: {error}"]
-            return False
+            raise AssertionError(
+                f"there is no golden for this test yet: {_near(path)}\n"
+                "look whether the record is as it should be, then write it:\n"
+                f"  pytest {shlex.quote(_nodeid(self._item))} --golden-update"
+            )
+        return self._updated(path, run) if update else self._compared(path, run)
 
     def _path(self) -> Path:
         """Where it is kept. The first that is not named has the test's name alone, the second ``~2``."""
@@ -108,7 +125,7 @@ class Golden:
         ]
         self.difference = [  # the remedy first: pytest cuts long explanations
             f"the record is not the golden {_near(path)}; if it is as it should be from now on:",
-            f"  pytest {shlex.quote(_nodeid(self._item))} --golden-update --golden-reason 'why'",
+            f"  pytest {shlex.quote(_nodeid(self._item))} --golden-update --golden-reason='why'",
             *difference(found.verdict, regress.load(path), run),
             *changed,
         ]

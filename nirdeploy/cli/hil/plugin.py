@@ -5,7 +5,12 @@ It is loaded in every run of pytest wherever nirdeploy is installed: all else is
 
 from __future__ import annotations
 
+import argparse
+import os
+import shlex
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +18,6 @@ import pytest
 from nirdeploy.cli.hil import GOLDENS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nirdeploy.cli.hil.bench import Bench, NirDevice
     from nirdeploy.cli.hil.goldens import Golden
     from nirdeploy.pipeline import Build
@@ -26,6 +29,7 @@ _MARKS = (
     "nir_target(name, ...): the target that nir_build builds for; of several, the test runs for each",
     "nir_board(name): the board of boards.toml that nir_device is; skipped where it is not there",
 )
+_VALUED = frozenset({"--nir-target", "--nir-port", "--nir-board", "--nir-boards", "--nir-wait", "--golden-reason"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,14 +41,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--nir-boards", metavar="FILE", help="The file that names boards, if not the one that nirdeploy finds.")
     add("--nir-require-boards", action="store_true", help="Fail, and do not skip, tests whose board is not there.")
     add(
-        "--nir-wait", type=float, default=600.0, metavar="SECONDS",
+        "--nir-wait", type=_seconds, default=600.0, metavar="SECONDS",
         help="Wait so long while another test or program has the board (600).",
     )  # fmt: skip
     add("--golden-update", action="store_true", help="Write goldens that are missing or differ.")
     add("--golden-reason", metavar="TEXT", help="Why they may change; kept in the golden's history.")
 
 
+def _seconds(text: str) -> float:
+    """Raises ArgumentTypeError, which pytest says as its own."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, such as 30; 0 does not wait")
+    return seconds
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _refuse_paths(config)
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
     if config.getoption("nir_port") and config.getoption("nir_board"):
@@ -54,6 +70,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
         header(config)  # that there is such a board, before anything is collected
     config.pluginmanager.register(_Ends(config), "nirdeploy-ends")
+
+
+def _refuse_paths(config: pytest.Config) -> None:
+    """Raises UsageError where pytest took an option's value for a path to tests, and chose its files by it.
+
+    Which folder and configuration a run has is settled before plug-ins that are installed add their options.
+    """
+    here = config.invocation_params.dir
+    words = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, config.invocation_params.args)]
+    for option, value in pairwise(words):
+        path = here / value.partition("::")[0]
+        if option not in _VALUED or value.startswith("-") or not path.exists():
+            continue
+        folder = (path if path.is_dir() else path.parent).resolve()
+        led_away = config.rootpath not in (here, *here.parents)
+        outside = here.resolve() not in (folder, *folder.parents)
+        named = config.args_source is pytest.Config.ArgsSource.ARGS
+        if led_away or (outside and (config.inipath is None or not named)):
+            raise pytest.UsageError(
+                f"write {option}={value}, not {option} {value}: pytest takes {value} for a path to tests before it "
+                f"knows the option, and chose by it {config.rootpath} as its root and "
+                f"{config.inipath or 'no file'} as its configuration"
+            )
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -102,6 +141,9 @@ def nir_build(request: pytest.FixtureRequest, nir_target: Target, _nir_bench: Be
     the same content is not built again.
     """
 
+    from nirdeploy.cli.hil.plainly import plainly
+
+    @plainly
     def build(source: object, *, target: str | Path | Target | None = None, example: Any = None, **how: Any) -> Build:
         return _nir_bench.build(source, nir_target if target is None else target, example, how)
 
@@ -138,7 +180,9 @@ def assert_spikes_equal(request: pytest.FixtureRequest) -> Callable[..., Verdict
     It takes what ``verify`` takes (``populations=``, ``allow_silent=``), and gives the verdict.
     """
     from nirdeploy.cli.hil.asserting import assert_equal
+    from nirdeploy.cli.hil.plainly import plainly
 
+    @plainly
     def check(expected: SpikeRecord, measured: SpikeRecord, **how: Any) -> Verdict:
         __tracebackhide__ = True
         return assert_equal(request.node, expected, measured, how)

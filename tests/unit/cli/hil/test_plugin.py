@@ -96,7 +96,7 @@ def test_goldens_from_the_first_run_to_the_last(project: Path) -> None:
     assert changed.code == 1
     assert "the record is not the golden __goldens__/test_net/test_golden.nird" in changed.out
     assert "first: population " in changed.out
-    assert "--golden-update --golden-reason 'why'" in changed.out
+    assert "--golden-update --golden-reason='why'" in changed.out
     assert f"rm __goldens__/test_net/{names[1]}" in changed.out
     assert "again" not in changed.out.partition("unused")[2]  # of a test that failed
 
@@ -141,13 +141,16 @@ def test_no_record(golden):
 
 def test_no_model(nir_build):
     nir_build("nowhere.nir")
+
+def test_arrays(assert_spikes_equal):
+    assert_spikes_equal(X, X)
 """
 
 
 def test_what_is_shown_where_spikes_differ(project: Path) -> None:
     (project / "test_net.py").write_text(FAILS)
     ran = pytest_in(project, "--golden-update")
-    assert ran.counts() == "5 failed"
+    assert ran.counts() == "6 failed"
     assert "device differs from integer in 2 of 200 cells: 1 neuron of 1 population" in ran.out
     assert "neuron 3, step 7, sample 1: expected" in ran.out
     expected, measured, mark = [line.removeprefix("E").rstrip() for line in ran.out.splitlines() if "E       " in line][
@@ -160,7 +163,86 @@ def test_what_is_shown_where_spikes_differ(project: Path) -> None:
     assert "nothing spiked in this record: as a golden it would show nothing" in ran.out
     assert "a golden is of a record of spikes (SpikeRecord), not of a ndarray" in ran.out
     assert "cannot read the model: No such file or directory (in nowhere.nir)" in ran.out
+    assert "verify compares two records, not a ndarray" in ran.out
+    assert "nirdeploy/cli" not in ran.out  # no frame of ours
     assert not (project / "__goldens__").exists()
+
+
+UNEQUAL = """
+import numpy as np
+import pytest
+import nirdeploy as nd
+
+X = np.ones((20, 2, 6), dtype=np.uint8)
+
+@pytest.fixture
+def record(nir_build):
+    return nd.simulate(nir_build("net.nir"), X)
+
+def test_missing(record, golden):
+    assert not record == golden
+
+def test_other(record, golden):
+    assert record != golden
+
+def test_three(golden):
+    assert 3 != golden
+
+def test_not_three(golden):
+    assert not 3 == golden
+
+def test_unreadable(record, golden):
+    assert not golden == record
+"""
+
+
+def test_nothing_is_shown_by_a_golden_that_is_not_equal(project: Path) -> None:
+    (project / "test_net.py").write_text(UNEQUAL)
+    goldens = project / "__goldens__" / "test_net"
+    goldens.mkdir(parents=True)
+    (goldens / "test_unreadable.nird").write_bytes(b"what")
+    ran = pytest_in(project)
+    assert ran.counts() == "5 failed"
+    assert "there is no golden for this test yet: __goldens__/test_net/test_missing.nird" in ran.out
+    assert ran.out.count("E       nirdeploy.errors.UsageProblem: a golden is compared with ==, not with !=") == 2
+    assert "a golden is of a record of spikes (SpikeRecord), not of a int" in ran.out
+    assert "E       nirdeploy.errors.CorruptFile: " in ran.out
+    assert "nirdeploy/cli" not in ran.out
+    updated = pytest_in(project, "--golden-update", "-k", "other or three")
+    assert updated.counts() == "3 failed, 2 deselected"
+    assert [path.name for path in goldens.iterdir()] == ["test_unreadable.nird"]
+
+
+def test_an_option_that_pytest_takes_for_a_path_to_tests(project: Path) -> None:
+    (project / "test_net.py").write_text(
+        "def test_rootdir(request): print(request.config.rootpath, request.config.inipath)"
+    )
+    other = project.parent / f"{project.name}-elsewhere"
+    other.mkdir()
+    (other / "boards.toml").write_text("[boards]\n")
+    (other / "boards.toml").chmod(0o644)
+    for option, value in ("--nir-port", "/dev/null"), ("--nir-boards", f"../{other.name}/boards.toml"):
+        apart = pytest_in(project, option, value)
+        assert apart.code == 4
+        assert f"ERROR: write {option}={value}, not {option} {value}: pytest takes" in apart.out
+        assert pytest_in(project, PYTEST_ADDOPTS=f"{option} {value}").code == 4
+        for fine in ([f"{option}={value}"], [option, value, "."]):
+            ran = pytest_in(project, "-rP", *fine)
+            assert (ran.code, f"{project} {project / 'pytest.ini'}" in ran.out) == (0, True), ran.out
+
+
+@pytest.mark.parametrize("seconds", ["-5", "nan", "inf", "soon"])
+def test_waits_that_are_none(project: Path, seconds: str) -> None:
+    ran = pytest_in(project, f"--nir-wait={seconds}")
+    assert ran.code == 4
+    assert f"'{seconds}' is not a number of seconds, such as 30; 0 does not wait" in ran.out
+
+
+def test_a_cache_that_cannot_be_written_keeps_nothing(project: Path) -> None:
+    (project / "test_net.py").write_text("def test_build(nir_build): assert nir_build('net.nir').image")
+    (project / "cache").write_text("a file")
+    ran = pytest_in(project, "-o", "cache_dir=cache")
+    assert ran.code == 0, ran.out
 
 
 BOARDS = """
@@ -211,7 +293,7 @@ def test_which_board_a_test_has(project: Path) -> None:
     assert (chosen.code, chosen.counts()) == (0, "2 passed, 3 skipped")
     assert f"nirdeploy: board 'ci' of {project / 'boards.toml'}: port virtual, target fpga" in chosen.out
     assert "is for the target 'fpga-icebreaker', and the board 'ci' is 'fpga'" in chosen.out
-    assert "needs the board 'bench1', and --nir-board ci is chosen" in chosen.out
+    assert "needs the board 'bench1', and --nir-board=ci is chosen" in chosen.out
     assert "target fpga port ci" in chosen.out
 
     unknown = pytest_in(project, "--nir-board", "nope")
@@ -251,6 +333,8 @@ def test_tests_that_share_a_board_wait_for_each_other(project: Path) -> None:
     assert dict(properties(project / "j.xml")["test_alone[0]"]) == {"target": "fpga", "board": "one"}
     assert told.counts() == "4 failed"
     assert "board 'one' is held by process" in told.out
+    assert "wait longer for it: --nir-wait=SECONDS" in told.out
+    assert "--wait" not in told.out
 
 
 def test_it_is_cheap_where_it_is_not_used() -> None:
