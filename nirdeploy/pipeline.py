@@ -15,14 +15,15 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nirdeploy.errors import CorruptFile, UsageProblem, meant, meant_file
+from nirdeploy.errors import CorruptFile, UsageProblem, meant
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.graph.precision import Widths, with_bits
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.processes import progress
-from nirdeploy.records import manifest, store, transaction
+from nirdeploy.records import manifest, products, store, transaction
 from nirdeploy.records.brief import brief
+from nirdeploy.records.products import MANIFEST
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets import losses, registry
 from nirdeploy.targets.emit import Artifacts, emit
@@ -62,7 +63,6 @@ TABLE = (
 STAGES = tuple(stage.name for stage in TABLE)
 #: Of the stages whose product is read back; artifacts are code, and made again.
 FILES = {stage.name: stage.file for stage in TABLE if stage.product is not Artifacts}
-MANIFEST = "manifest.json"
 _CALIBRATION = "calibration"  # its digest in there
 
 
@@ -201,13 +201,12 @@ class Build:
             return
         target = self.target.model_dump(mode="json", by_alias=True, exclude={"home"})
         text = manifest.sealed({**self.manifest(), "target": target})
-        with transaction.replaced(self.out, last=MANIFEST) as new:
+        gone = () if self.calibration else (Calibration.FILE,)  # of an earlier build
+        with transaction.replaced(self.out, last=MANIFEST, gone=gone) as new:
             for stage in stages:
                 self.products[stage.name].save(new / stage.file)
             if self.calibration:
                 self.calibration.save(new / Calibration.FILE)
-            else:
-                (self.out / Calibration.FILE).unlink(missing_ok=True)  # of an earlier build
             store.write_atomic(new / MANIFEST, text)
 
     @classmethod
@@ -226,37 +225,18 @@ class Build:
 
     @classmethod
     def _load(cls, folder: Path, target: str | Path | Target | None) -> Build:
-        path = folder / MANIFEST
-        if not path.is_file():
-            hint = "make one: nirdeploy build MODEL.nir -o FOLDER" if folder.is_dir() else meant_file(folder)
-            raise UsageProblem("this is not a build folder: it has no manifest.json", where=str(folder), hint=hint)
+        kept, where = products.opened(folder), str(folder / MANIFEST)
         try:
-            kept = manifest.opened(path.read_bytes())
-            description, digests = {**kept["target"], "home": None}, dict(kept["digests"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise CorruptFile("the manifest is damaged", where=str(path), hint="build again") from error
-        built = cls(_named_again(registry.validate(description, where=str(path)), target, folder), folder)
+            description = {**kept["target"], "home": None}
+        except (KeyError, TypeError) as error:
+            raise CorruptFile("the manifest is damaged", where=where, hint="build again") from error
+        built = cls(_named_again(registry.validate(description, where=where), target, folder), folder)
         for stage in TABLE:
-            if stage.name in FILES and (name := Path(stage.file).stem) in digests:
-                product: Any = stage.product
-                built.products[stage.name] = _kept(product, folder / stage.file, digests[name])
-        if _CALIBRATION in digests:
-            built.calibration = _kept(Calibration, folder / Calibration.FILE, digests[_CALIBRATION])
+            if stage.name in FILES and Path(stage.file).stem in kept["digests"]:
+                built.products[stage.name] = products.loaded(stage.product, folder / stage.file, kept["digests"])
+        if _CALIBRATION in kept["digests"]:
+            built.calibration = products.loaded(Calibration, folder / Calibration.FILE, kept["digests"])
         return built
-
-
-def _kept(product: Any, path: Path, digest: str) -> Any:
-    """A product from its file. Raises :class:`CorruptFile` where it is not the one that the manifest names."""
-    if not path.is_file():
-        raise CorruptFile("the manifest names it, and it is not there", where=str(path), hint="build again")
-    found = product.load(path)
-    if found.digest() != digest:
-        raise CorruptFile(
-            "this is not what the folder's manifest names: it is of another build, or was changed since",
-            where=str(path),
-            hint="build again",
-        )
-    return found
 
 
 def build(

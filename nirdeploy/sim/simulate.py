@@ -12,6 +12,7 @@ from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
+from nirdeploy.records import products, transaction
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import float_, integer
@@ -51,6 +52,7 @@ def simulate(
 
     Raises:
         ModelFileError, GraphError: the model. UsageProblem: no build folder, or a build without a network.
+        CorruptFile: a damaged one, or one whose network is of another build.
         InputShapeError: the stimulus. UnknownPopulation: the probe.
     """
     if isinstance(what, (str, Path)) and Path(what).is_dir():
@@ -70,12 +72,15 @@ def simulate(
 
 
 def _kept(folder: Path) -> IntegerNetwork:
-    """The network in a build's folder."""
-    path = folder / IntegerNetwork.FILE
-    if not path.is_file():
-        raise UsageProblem(
-            f"this is not a build folder, or of a build that stopped before its network: it has no {path.name}",
-            where=str(folder),
-            hint="build it to the stage 'quantize' or further",
-        )
-    return IntegerNetwork.load(path)
+    """The network in a build's folder, which is the one that its manifest names."""
+    with transaction.alone(folder):  # not while another process replaces it
+        digests = products.opened(folder)["digests"]
+        path = folder / IntegerNetwork.FILE
+        if path.stem not in digests:
+            raise UsageProblem(
+                f"the build stopped before its network: it has no {path.name}",
+                where=str(folder),
+                hint="build it to the stage 'quantize' or further",
+            )
+        found: IntegerNetwork = products.loaded(IntegerNetwork, path, digests)
+        return found

@@ -33,4 +33,4 @@ def test_killed_builds_recover(tmp_path: Path) -> None:
     assert found["mixed"] == 0
     assert found["recovered"] == found["kills"] == kills
     assert found["ended"] < kills / 2, found  # most were cut off
-    assert not list((tmp_path / "out").glob(".new-*"))
+    assert not list((tmp_path / "out").glob(".nirdeploy-*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,21 @@ def test_a_build_without_a_network_says_so(tmp_path: Path) -> None:
     stopped = nd.build(networks.two_layers(), out=tmp_path / "b", stop="check")
     with pytest.raises(UsageProblem, match="stopped before the stage 'quantize'"):
         nd.simulate(stopped, X)
-    for folder in (tmp_path / "b", tmp_path):
-        with pytest.raises(UsageProblem, match="this is not a build folder, or .* it has no network.npz") as caught:
+    for folder, said in ((tmp_path / "b", "it has no network.npz"), (tmp_path, "this is not a build folder")):
+        with pytest.raises(UsageProblem, match=said) as caught:
             nd.simulate(folder, X)
         assert caught.value.where == str(folder)
+
+
+def test_a_network_of_another_build_is_refused(tmp_path: Path) -> None:
+    for seed, name in enumerate("ab"):
+        nd.build(networks.two_layers(seed=seed), out=tmp_path / name, stop="quantize")
+    shutil.copy(tmp_path / "a" / IntegerNetwork.FILE, tmp_path / "b" / IntegerNetwork.FILE)
+    with pytest.raises(CorruptFile, match="this is not what the folder's manifest names"):
+        nd.simulate(tmp_path / "b", X)
+    (tmp_path / "b" / IntegerNetwork.FILE).unlink()
+    with pytest.raises(CorruptFile, match="the manifest names it, and it is not there"):
+        nd.simulate(tmp_path / "b", X)
 
 
 def test_a_damaged_network_is_refused(tmp_path: Path) -> None:
