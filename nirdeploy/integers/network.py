@@ -13,22 +13,13 @@ import numpy as np
 from nirdeploy.errors import CorruptFile
 from nirdeploy.records import store
 from nirdeploy.records.brief import Brief
-from nirdeploy.records.inputs import MAX_BITS, InputEncoding, encodings_from, encodings_to
+from nirdeploy.records.inputs import MAX_BITS, InputEncoding, encodings_to
 from nirdeploy.semantics.neuron import SPIKING, SYNAPTIC, Rules
-from nirdeploy.semantics.operators import (
-    Maximum,
-    Operator,
-    Passage,
-    Pool,
-    maximum_from,
-    operator_from,
-    pool_from,
-    to_meta,
-)
+from nirdeploy.semantics.operators import Maximum, Operator, Passage, Pool, to_meta
 
 #: Arrays of every population, and of the reference's.
-_SHARED = ("threshold", "scale")
-_OF_THE_REFERENCE = ("decay", "bias", "synapse_decay", "synapse_bias", "reset_value", "spike_size", "initial")
+SHARED = ("threshold", "scale")
+OF_THE_REFERENCE = ("decay", "bias", "synapse_decay", "synapse_bias", "reset_value", "spike_size", "initial")
 
 
 @dataclass(frozen=True)
@@ -323,48 +314,16 @@ class IntegerNetwork(Brief):
     @classmethod
     def load(cls, path: Path) -> IntegerNetwork:
         """Raises :class:`CorruptFile` if the file is not a saved IntegerNetwork."""
-        meta, arrays = store.unpack(path.read_bytes(), where=str(path))
-        try:
-            return cls(
-                target=meta["target"],
-                formats=Formats(**meta["formats"]),
-                populations=tuple(
-                    _population(entry, _below(arrays, f"population{i}.")) for i, entry in enumerate(meta["populations"])
-                ),
-                projections=tuple(
-                    _projection(entry, arrays[f"projection{i}.weight"], arrays[f"projection{i}.unit"])
-                    for i, entry in enumerate(meta["projections"])
-                ),
-                inputs=tuple((name, tuple(shape)) for name, shape in meta["inputs"]),
-                outputs=meta["outputs"],
-                dt=meta["dt"],
-                report=tuple(meta["report"]),
-                input_bits=meta["input_bits"],
-                encodings=encodings_from(meta),
-                dynamics=_stepped_by(meta, str(path)),
-            )
-        except (KeyError, TypeError) as error:
-            raise CorruptFile(f"not an integer network ({error})", where=str(path), hint="build it again") from error
+        from nirdeploy.integers import stored  # which makes what is defined here
 
-
-def _stepped_by(meta: Mapping[str, Any], where: str) -> str:
-    if "dynamics" not in meta:
-        said = "the network does not say whose neurons step it, an older nirdeploy wrote it"
-        raise CorruptFile(said, where=where, hint="build it again")
-    if not isinstance(meta["dynamics"], str):
-        raise TypeError(f"dynamics is {meta['dynamics']!r}")
-    return meta["dynamics"]
-
-
-def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+        return stored.load(path)
 
 
 def _arrays(population: Population) -> dict[str, np.ndarray]:
     """All arrays of a population, by the names they have in a file."""
-    found = {name: getattr(population, name) for name in _SHARED}
+    found = {name: getattr(population, name) for name in SHARED}
     if isinstance(population, IntegerPopulation):
-        found |= {name: getattr(population, name) for name in _OF_THE_REFERENCE}
+        found |= {name: getattr(population, name) for name in OF_THE_REFERENCE}
         found |= {f"late_bias.{step}": late for step, late in population.late_bias.items()}
         found |= {f"zeros.{step}": taken for step, taken in population.zeros.items()}
     elif isinstance(population, ChipPopulation):
@@ -379,22 +338,3 @@ def _own_meta(population: Population) -> dict[str, Any]:
         zeros = {"zeros": sorted(population.zeros)} if population.zeros else {}
         return {"shift": population.shift, "late_bias": sorted(population.late_bias), **zeros}
     return {"registers": sorted(population.registers)} if isinstance(population, ChipPopulation) else {}
-
-
-def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> Population:
-    shared = {name: arrays[name] for name in _SHARED}
-    rules, shape = Rules(**entry["rules"]), tuple(entry["shape"])
-    common = {**entry, **shared, "shape": shape, "rules": rules}
-    if "registers" in entry:
-        registers = {name: arrays[f"registers.{name}"] for name in entry["registers"]}
-        stands_for: dict[str, Any] = _below(arrays, "stands_for.")
-        return ChipPopulation(**{**common, "registers": registers, "stands_for": Effective(**stands_for)})
-    late = {step: arrays[f"late_bias.{step}"] for step in entry["late_bias"]}
-    own = {"late_bias": late, "zeros": {step: arrays[f"zeros.{step}"] for step in entry.get("zeros", ())}}
-    return IntegerPopulation(**{**common, **{name: arrays[name] for name in _OF_THE_REFERENCE}, **own})
-
-
-def _projection(entry: dict[str, Any], weight: np.ndarray, unit: np.ndarray) -> IntegerProjection:
-    operator, pool = operator_from(entry["operator"], weight), pool_from(entry["pool"])
-    maximum = maximum_from(entry.get("maximum"))
-    return IntegerProjection(**{**entry, "operator": operator, "pool": pool, "maximum": maximum}, unit=unit)

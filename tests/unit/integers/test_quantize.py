@@ -130,7 +130,7 @@ def test_whose_neurons_step_it_is_kept_and_digested(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"dynamics": None}, "does not say whose neurons step it, an older nirdeploy wrote it"),
-        ({"dynamics": ["xylo"]}, "not an integer network (dynamics is ['xylo'])"),
+        ({"dynamics": ["xylo"]}, "not an integer network (dynamics is ['xylo'], expected a text)"),
         ({"dynamics": None, "formats": None}, "not an integer network ('formats')"),
     ],
 )

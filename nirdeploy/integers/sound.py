@@ -1,0 +1,234 @@
+"""sound: whether a network that was read of a file is one: everything that a simulator takes for an index or a size.
+
+The compiled loops look at no bounds, and whoever can write a build's folder can write its digests, too: what is held to
+be so here, once and when it is loaded, is all that there is between a file and memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from nirdeploy.integers.network import (
+    OF_THE_REFERENCE,
+    ChipPopulation,
+    Formats,
+    IntegerNetwork,
+    IntegerPopulation,
+    IntegerProjection,
+    Population,
+)
+from nirdeploy.records import entries
+from nirdeploy.records.inputs import MAX_BITS, InputEncoding
+from nirdeploy.semantics import passages
+from nirdeploy.semantics.neuron import PARAMETERS, SPIKING, Rules
+
+_MOST_STEPS = 1 << 20  # late: a stream keeps so many
+_MOST_SHIFT = 62
+_MOST_NUMBER = 1 << 60  # some of them still add in 64 bits
+_EXACT = 1 << 53  # whole numbers that float64 holds
+_BITS = (("weight_bits", 2, 32), ("accumulator_bits", 2, 64), ("state_bits", 2, 32), ("decay_bits", 1, 32))
+_CHOICES = {"threshold": (">", ">="), "reset": ("zero", "subtract", "none"), "synapse_order": ("new", "old")}
+
+
+def check(network: IntegerNetwork) -> None:
+    """Raises ValueError that says which entry, or array, is not one of an integer network."""
+    entries.text(network.target, "the target")
+    entries.text(network.dynamics, "dynamics")
+    entries.positive(network.dt, "dt")
+    entries.whole(network.input_bits, "input_bits", 1, MAX_BITS)
+    _formats(network.formats)
+    sizes = _inputs(network)
+    for population in network.populations:
+        name = entries.text(population.name, "the name of a population")
+        if name in sizes:
+            raise ValueError(f"{name!r} is there twice")
+        sizes[name] = _named(f"population {name!r}", _population, population, network.formats)
+    place = {name: index for index, name in enumerate(sizes)}
+    for p in network.projections:
+        what = f"projection {entries.text(p.source, 'a source')!r} -> {entries.text(p.target, 'a target')!r}"
+        if p.source not in sizes or p.target not in place or place[p.target] < len(network.inputs):
+            raise ValueError(f"{what}: there are no such populations")
+        _named(what, _projection, p, network, sizes)
+        if place[p.source] >= place[p.target] and not network.dynamics:
+            _backward(what, p, network)
+    for name, read in entries.texts(network.outputs, "outputs").items():
+        if read not in place or place[read] < len(network.inputs):
+            raise ValueError(f"output {name!r} reads {read!r}, which is no population")
+    for row in network.report:
+        odd = {
+            key: value
+            for key, value in entries.table(row, "a row of the report").items()
+            if isinstance(value, dict | list)
+        }
+        if odd:
+            raise ValueError(f"the report says {next(iter(odd))!r} in more than a word")
+
+
+def _named(what: str, check: Any, *given: Any) -> Any:
+    """A check whose error says what it is of."""
+    try:
+        return check(*given)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
+
+
+def _formats(formats: Formats) -> None:
+    for name, least, most in _BITS:
+        entries.whole(getattr(formats, name), name, least, most)
+    entries.whole(formats.shift_max, "shift_max", 0, _MOST_SHIFT)
+
+
+def _inputs(network: IntegerNetwork) -> dict[str, int]:
+    """How many numbers each input sends."""
+    names = entries.names([name for name, _ in network.inputs], "inputs")
+    unknown = set(network.encodings) - set(names)
+    if unknown or not names:
+        raise ValueError(f"there is no input {min(unknown)!r}" if unknown else "it has no input")
+    sizes = {}
+    for name, shape in network.inputs:
+        if name in network.encodings:
+            _named(f"input {name!r}", encoding, network.encodings[name], shape)
+        sizes[name] = math.prod(network.takes[name].sent(shape))
+    return sizes
+
+
+def encoding(held: InputEncoding, shape: tuple[int, ...], most: int = MAX_BITS) -> None:
+    """Whether an input of that shape can be in it, in ``most`` bits. Raises ValueError."""
+    entries.whole(held.bits, "bits", 1, most)
+    entries.whole(held.zero, "input_zero", 0, held.top)
+    if held.scale is not None:
+        entries.positive(held.scale, "input_scale")
+    for pad in held.border:
+        for size in pad:
+            entries.whole(size, "a border", 0)
+    if len(held.border) > len(shape):
+        raise ValueError(f"a border around {len(held.border)} dimensions of {len(shape)}")
+    entries.shape(held.sent(shape), "the shape with its border")
+
+
+def _population(population: Population, formats: Formats) -> int:
+    """Its size."""
+    entries.one_of(population.model, "the model", tuple(PARAMETERS))
+    size = math.prod(entries.shape(population.shape, "the shape"))
+    entries.whole(population.latency, "the latency", 0, _MOST_STEPS)
+    if population.weight_bits is not None:
+        entries.whole(population.weight_bits, "weight_bits", 2, 32)
+    _rules(population.rules)
+    _whole(population.threshold, "threshold", size)
+    _real(population.scale, "scale", size)
+    if isinstance(population, IntegerPopulation):
+        _reference(population, formats, size)
+    elif isinstance(population, ChipPopulation):
+        _chip(population, size)
+    return size
+
+
+def _rules(rules: Rules) -> None:
+    for entry in fields(rules):
+        value = getattr(rules, entry.name)
+        if entry.name in _CHOICES:
+            entries.one_of(value, f"the rule {entry.name!r}", _CHOICES[entry.name])
+        elif entry.name != "max_spikes":
+            entries.flag(value, f"the rule {entry.name!r}")
+    entries.whole(rules.max_spikes, "the rule 'max_spikes'")
+
+
+def _reference(population: IntegerPopulation, formats: Formats, size: int) -> None:
+    entries.whole(population.shift, "the shift", -_MOST_SHIFT, _MOST_SHIFT)
+    if population.rules.multi and population.rules.max_spikes < 1:
+        raise ValueError("it spikes several times a step, at most 0 times")
+    for name in OF_THE_REFERENCE:
+        _whole(getattr(population, name), name, size)
+    if population.spike_size.min() < 1:
+        raise ValueError(f"spike_size holds {population.spike_size.min()}, expected numbers from 1 on")
+    most = _MOST_NUMBER >> formats.state_bits
+    for name in ("decay", "synapse_decay"):
+        _within(getattr(population, name), name, -most, most)
+    most = _MOST_NUMBER // max(population.rules.max_spikes, 1)
+    _within(population.reset_value, "reset_value", -most, most)
+    for name, parts in (("late_bias", population.late_bias), ("zeros", population.zeros)):
+        for step, values in parts.items():
+            entries.whole(step, f"a step of {name}")
+            _whole(values, f"{name} before step {step}", size)
+
+
+def _chip(population: ChipPopulation, size: int) -> None:
+    for name, values in population.registers.items():
+        _numbers(values, f"the register {name!r}", "biuf", (size,) if values.ndim else ())
+    told = {name: values for name, values in vars(population.stands_for).items() if values is not None}
+    if told.pop("late_offset"):
+        raise ValueError("what it stands for begins late")
+    for name, values in told.items():
+        _numbers(values, f"what it stands for, {name},", "f", (size,))
+
+
+def _projection(p: IntegerProjection, network: IntegerNetwork, sizes: Mapping[str, int]) -> None:
+    passages.check(p, sizes[p.source], sizes[p.target])
+    target, bits = network.population(p.target), network.weight_bits(p.target)
+    if p.weight.dtype != np.int32:
+        raise ValueError(f"its weights are of the type {p.weight.dtype}, expected int32")
+    _within(p.weight, "its weights", -(1 << bits - 1), (1 << bits - 1) - 1)
+    _real(p.unit, "unit", sizes[p.target])
+    entries.whole(p.delay, "the delay", 0, _MOST_STEPS)
+    shift = entries.whole(p.shift, "the shift", -_MOST_SHIFT, _MOST_SHIFT)
+    if isinstance(target, IntegerPopulation):
+        shift = entries.whole(shift + target.shift, "the shift with its target's", -_MOST_SHIFT, _MOST_SHIFT)
+    largest = _largest(network, p.source)
+    if largest is not None and _reach(p, largest, _EXACT) << max(shift, 0) > _MOST_NUMBER:
+        raise ValueError(f"sums of its weights, shifted by {shift}, are beyond 60 bits")
+
+
+def _largest(network: IntegerNetwork, name: str) -> int | None:
+    """What a source sends in a step at most; None: a membrane, or as many spikes as there are."""
+    if name in network.takes:
+        return network.takes[name].top
+    source = network.population(name)
+    if source.model not in SPIKING:
+        return None
+    return (source.rules.max_spikes or None) if source.rules.multi else 1
+
+
+def _reach(p: IntegerProjection, largest: int, most: int) -> int:
+    """No sum of its weights is larger. Raises ValueError where one is larger than ``most``."""
+    rows = p.weight.reshape(len(p.weight), -1)
+    times = largest * (1 if p.pool is None else math.prod(p.pool.kernel))
+    found = max(int(rows.max()), -int(rows.min())) * rows.shape[1] * times
+    if found > most:  # of all weights as large as the largest; row by row it may be less
+        found = max(int(np.abs(row.astype(np.int64)).sum()) for row in rows) * times
+    if found > most:
+        raise ValueError(f"sums of its weights reach {found:,}, beyond what is exact")
+    return found
+
+
+def _backward(what: str, p: IntegerProjection, network: IntegerNetwork) -> None:
+    """What comes from a population that is stepped later is of a step before."""
+    if p.delay < 1 and not network.population(p.source).rules.spike_delay:
+        raise ValueError(f"{what}: it closes a cycle without a delay")
+
+
+def _whole(values: np.ndarray, what: str, size: int) -> None:
+    if values.dtype != np.int64 or values.shape != (size,):
+        raise ValueError(f"{what} is of {values.dtype} {values.shape}, expected int64 {(size,)}")
+    _within(values, what, -_MOST_NUMBER, _MOST_NUMBER)
+
+
+def _within(values: np.ndarray, what: str, least: int, most: int) -> None:
+    low, high = int(values.min()), int(values.max())
+    if low < least or high > most:
+        raise ValueError(f"{what} holds {low if low < least else high}, expected numbers from {least} to {most}")
+
+
+def _real(values: np.ndarray, what: str, size: int) -> None:
+    _numbers(values, what, "f", (size,))
+
+
+def _numbers(values: np.ndarray, what: str, kinds: Iterable[str], shape: tuple[int, ...]) -> None:
+    if values.dtype.kind not in kinds or values.dtype.itemsize > 8 or values.shape != shape:
+        raise ValueError(f"{what} is of {values.dtype} {values.shape}, expected numbers {shape}")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"{what} holds what is no finite number")
