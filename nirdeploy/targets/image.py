@@ -23,9 +23,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
-from nirdeploy.records import files, inputs, spikes, store
+from nirdeploy.records import entries, files, inputs, spikes, store
 from nirdeploy.records.brief import Brief, brief, listed
 from nirdeploy.records.inputs import Border, InputEncoding, border_from
+from nirdeploy.targets import header
 from nirdeploy.targets.wiring import Wiring
 
 MAGIC = b"NIRDIMG1"
@@ -210,7 +211,7 @@ class Image:
         return {section.sha256: section.data for one in self.passes for section in one.sections}
 
     def _header(self) -> dict[str, Any]:
-        header = {
+        said = {
             "target": self.target,
             "signature": self.signature,
             "sections": [
@@ -229,9 +230,9 @@ class Image:
             "dt": self.dt,
             "provenance": dict(self.provenance),
         }
-        header |= {"passes": [one._header() for one in self.passes]} if self.passes else {}
-        header |= {"external": self.external} if self.external and self.passes else {}
-        return header | ({"wiring": self.wiring.as_dict()} if self.wiring else {})
+        said |= {"passes": [one._header() for one in self.passes]} if self.passes else {}
+        said |= {"external": self.external} if self.external and self.passes else {}
+        return said | ({"wiring": self.wiring.as_dict()} if self.wiring else {})
 
     @cached_property
     def digest_bytes(self) -> bytes:
@@ -275,41 +276,44 @@ class Image:
                 "the image is damaged: its SHA-256 does not match its content", where=where, hint="build it again"
             )
         try:
-            return cls._from_body(body, where)
-        except (KeyError, TypeError, ValueError) as error:
+            image = cls._from_body(body, where)
+            header.check(image)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CorruptFile(
                 f"the image's header is not of this version ({error})", where=where, hint="build it again"
             ) from error
+        return image
 
     @classmethod
     def _from_body(cls, body: bytes, where: str) -> Image:
         start = len(MAGIC) + 4
         end = start + int.from_bytes(body[len(MAGIC) : start], "little")
-        header = json.loads(body[start:end])
+        said = entries.table(entries.parsed(body[start:end]), "the header")
         sections, offset = [], end
         known: dict[str, np.ndarray] = {}
-        parts = header.get("passes", ())
-        for entry in (*header["sections"], *(entry for part in parts for entry in part["sections"])):
+        parts = said.get("passes", ())
+        for entry in (*said["sections"], *(entry for part in parts for entry in part["sections"])):
             if not parts or entry["sha256"] not in known:
-                words = np.frombuffer(body, dtype="<u4", count=entry["words"], offset=offset)
+                count = entries.whole(entry["words"], "the length of a section")
+                words = np.frombuffer(body, dtype="<u4", count=count, offset=offset)
                 if hashlib.sha256(words.tobytes()).hexdigest() != entry["sha256"]:
                     raise CorruptFile(f"section {entry['name']!r} does not match its SHA-256", where=where)
                 known[entry["sha256"]], offset = words, offset + words.nbytes
             sections.append(Section(entry["name"], entry["address"], known[entry["sha256"]]))
-        return cls._of_header(header, iter(sections))
+        return cls._of_header(said, iter(sections))
 
     @classmethod
-    def _of_header(cls, header: Mapping[str, Any], sections: Iterator[Section]) -> Image:
+    def _of_header(cls, said: Mapping[str, Any], sections: Iterator[Section]) -> Image:
         """An image from its header; takes the sections that it has, then those of its passes, from ``sections``."""
         return cls(
-            target=header["target"],
-            signature=header["signature"],
-            sections=tuple(islice(sections, len(header["sections"]))),
+            target=said["target"],
+            signature=said["signature"],
+            sections=tuple(islice(sections, len(said["sections"]))),
             inputs=tuple(
                 InputSlot(**{**s, "shape": tuple(s["shape"]), "grid": tuple(s["grid"]), "border": border_from(s)})
-                for s in header["inputs"]
+                for s in said["inputs"]
             ),
-            input_words=header["input_words"],
+            input_words=said["input_words"],
             readouts=tuple(
                 Readout(
                     r["population"],
@@ -321,14 +325,14 @@ class Image:
                     tuple(r["widths"]),
                     r["late"],
                 )
-                for r in header["readouts"]
+                for r in said["readouts"]
             ),
-            outputs=header["outputs"],
-            dt=header["dt"],
-            provenance=header["provenance"],
-            passes=tuple(cls._of_header(one, sections) for one in header.get("passes", ())),
-            wiring=Wiring.from_dict(header["wiring"]) if "wiring" in header else None,
-            external=int(header.get("external", 0)),
+            outputs=said["outputs"],
+            dt=said["dt"],
+            provenance=said["provenance"],
+            passes=tuple(cls._of_header(one, sections) for one in said.get("passes", ())),
+            wiring=Wiring.from_dict(said["wiring"]) if "wiring" in said else None,
+            external=said.get("external", 0),
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from nirdeploy.errors import CorruptFile, InternalError
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.records import store
+from nirdeploy.records import entries, store
 from nirdeploy.records.brief import Brief
 
 
@@ -102,22 +102,46 @@ class Placement(Brief):
     @classmethod
     def load(cls, path: Path) -> Placement:
         """Raises :class:`CorruptFile` if the file is not a saved Placement."""
-        meta, _ = store.unpack(path.read_bytes(), where=str(path))
+        meta, _ = store.load(path)
         try:
             return cls._of_meta(meta)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise CorruptFile(f"not a placement ({error})", where=str(path), hint="build it again") from error
 
     @classmethod
-    def _of_meta(cls, meta: Mapping[str, Any]) -> Placement:
+    def _of_meta(cls, meta: Any) -> Placement:
+        """Raises KeyError, TypeError or ValueError if it is none."""
+        told = entries.table(meta, "it")
         return cls(
             **{
-                **meta,
-                "slices": tuple(Slice(**entry) for entry in meta["slices"]),
-                "cores": tuple(CoreUse(**entry) for entry in meta["cores"]),
-                "passes": tuple(cls._of_meta(one) for one in meta.get("passes", ())),
+                **told,
+                "network": entries.text(told["network"], "the network"),
+                "target": entries.text(told["target"], "the target"),
+                "slices": tuple(_slice(entry) for entry in entries.several(told["slices"], "slices")),
+                "cores": tuple(_core(entry) for entry in entries.several(told["cores"], "cores")),
+                "layout": entries.table(told["layout"], "the layout"),
+                "passes": tuple(cls._of_meta(one) for one in entries.several(told.get("passes", []), "passes")),
             }
         )
+
+
+def _slice(entry: Any) -> Slice:
+    told = entries.table(entry, "a slice")
+    entries.text(told["population"], "the population of a slice")
+    for name, least in (("core", 0), ("group", 0), ("first", 0), ("count", 1)):
+        entries.whole(told[name], f"{name} of a slice of {told['population']!r}", least)
+    return Slice(**told)
+
+
+def _core(entry: Any) -> CoreUse:
+    told = entries.table(entry, "a core")
+    core, limits = entries.whole(told["core"], "a core's number"), entries.table(told["limits"], "the limits of a core")
+    for name, used in entries.table(told["used"], f"what core {core} holds").items():
+        entries.number(used, f"what core {core} holds of {name!r}")
+        entries.number(limits[name], f"the limit of core {core} for {name!r}")
+    entries.number(told["cycles"], f"the cycles of core {core}")
+    entries.text(told["limited_by"], f"what core {core} is limited by")
+    return CoreUse(**told)
 
 
 def validate(placement: Placement, network: IntegerNetwork) -> None:
