@@ -96,19 +96,19 @@ def _ready(network: IntegerNetwork, name: str, together: Sequence[str], layouts:
     most = population.rules.max_spikes if population.rules.multi else 1
     if most > _MOST or not _holds(population, network.formats):
         return None
-    groups: dict[tuple[int, Maximum | None], list[IntegerProjection]] = {}
+    groups: dict[tuple[int, Maximum | None, int], list[IntegerProjection]] = {}
     odd = []
-    for p in network.into(name):
-        if (
-            _is_known(network, p, layout)
-            and _reach(network, p) * 2.0 ** max(population.shift + p.shift, 0) < neurons.LARGEST
-        ):
-            groups.setdefault((population.shift + p.shift, p.maximum), []).append(p)
+    for number, p in enumerate(network.into(name)):
+        shift = population.shift + p.shift
+        if _is_known(network, p, layout) and _reach(network, p) * 2.0 ** max(shift, 0) < neurons.LARGEST:
+            # Each projection's sum is rounded, and its maximum taken, for itself.
+            alone = number if shift < 0 or p.maximum is not None else -1
+            groups.setdefault((shift, p.maximum, alone), []).append(p)
         elif p.source in together:
             return None
         else:
             odd.append(p)
-    lots = [_lot(network, group, shift, maximum, layouts) for (shift, maximum), group in groups.items()]
+    lots = [_lot(network, group, shift, maximum, layouts) for (shift, maximum, _), group in groups.items()]
     parameters, late = _parameters(population, layout)
     return Ready(
         name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import nir
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import Formats, IntegerNetwork
 from nirdeploy.integers.quantize import quantize
@@ -199,3 +201,34 @@ def test_many_neurons_each_with_its_own_numbers(seed: int) -> None:
     """More than one tile of them, and of blocks of sums."""
     network = quantize(check(networks.two_layers(seed, (40, 1100, 600))), Formats(8, 20, 24, 16))
     _assert_as_defined(network, networks.spikes(seed, (8, 2, 40)), seed)
+
+
+@pytest.mark.parametrize("shift", [-1, -4, 0, 2])
+def test_sums_of_several_projections_are_rounded_each_for_itself(shift: int) -> None:
+    """round(a / 2) + round(b / 2) is not round((a + b) / 2)."""
+    network = _quantized(check(networks.two_layers(sizes=(9, 8, 3))), Formats(8, 24, 24, 12))
+    first, second = network.projections
+    rng = np.random.default_rng(0)
+    own = [replace(p, shift=shift - network.neurons(p.target).shift) for p in (first, second)]
+    twin = replace(own[0], operator=replace(first.operator, weight=rng.integers(-127, 128, first.weight.shape)))
+    _assert_equal(replace(network, projections=(own[0], twin, own[1])), networks.spikes(0, (12, 3, 9), 0.5))
+
+
+def test_maxima_of_several_projections_are_taken_each_for_itself() -> None:
+    """As behind two pooled ways that are added, as blocks with a residual have them."""
+    nodes = {
+        "input": nir.Input({"input": np.array([1, 6, 6])}),
+        "one": nir.Conv2d((6, 6), np.linspace(-1, 1, 18).reshape(2, 1, 3, 3), 1, 1, 1, 1, np.zeros(2)),
+        "two": nir.Conv2d((6, 6), np.linspace(1, -1, 18).reshape(2, 1, 3, 3) ** 3, 1, 1, 1, 1, np.zeros(2)),
+        "largest1": MaxPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        "largest2": MaxPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        "if": nir.IF(r=np.ones((2, 3, 3)), v_threshold=np.ones((2, 3, 3)), v_reset=np.zeros((2, 3, 3))),
+        "output": nir.Output({"output": np.array([2, 3, 3])}),
+    }
+    ways = [("input", "one"), ("one", "largest1"), ("input", "two"), ("two", "largest2")]
+    edges = [*ways, ("largest1", "if"), ("largest2", "if"), ("if", "output")]
+    network = _quantized(check(nir.NIRGraph(nodes, edges, type_check=False)), Formats(8, 24, 24, 12))
+    assert [p.maximum is not None for p in network.projections] == [True, True]
+    shifted = [replace(p, shift=1) for p in network.projections]
+    for made in (network, replace(network, projections=tuple(shifted))):
+        _assert_equal(made, networks.spikes(3, (12, 3, 1, 6, 6), 0.4))
