@@ -13,9 +13,8 @@ from functools import cache as once
 from pathlib import Path
 from typing import Any
 
-import numba
-
 from nirdeploy.records import cache
+from nirdeploy.sim.engine.compiler import numba
 
 
 def loop(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from nirdeploy.sim.engine.compiler import cgutils, intrinsic, ir, types
 
 WORD = 64  # signals that are looked at together
 
