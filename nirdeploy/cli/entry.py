@@ -5,6 +5,7 @@ Commands load when they are called, so that ``nirdeploy --help`` needs neither t
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -88,9 +89,25 @@ def group() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point: runs a command and turns every error into one paragraph and an exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(given))
+    """Entry point: runs a command and turns every error into one paragraph and an exit code.
+
+    Args:
+        arguments: of a process that goes on with something else; None: the process is this command.
+    """
+    ui.any_text()
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None and code in (_Interrupted.exit_code, _Ended.exit_code):
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once where a signal says so: all is undone and said, and Python would wait for threads that compute on, or
+    wait for what the main thread was cut off at."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -165,6 +182,11 @@ def _unexpected(error: Exception) -> NirdeployError:
     """A bug, or a disk that is full, a folder that may not be written, ..."""
     if isinstance(error, OSError):
         return ToolMissing(f"the system refused: {error.strerror or error}", where=str(error.filename or ""))
+    if isinstance(error, MemoryError):
+        return ToolMissing(
+            "there is not memory enough for this",
+            hint="give it less at a time, end other programs, or take a machine with more memory",
+        )
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

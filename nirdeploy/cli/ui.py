@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
@@ -28,6 +29,13 @@ NOT_EQUAL = 1
 _WIDTH = 80  # where nobody watches
 _LEAST = 40  # less is no width
 _HANGING = "  "  # before what goes on in another line
+
+
+def any_text() -> None:
+    """What the terminal's encoding does not have is spelt out (``\\u8109``): a name is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def width() -> int:
