@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -22,17 +24,17 @@ def cluster(work: Work, address: str) -> Iterator[Measure]:
     """The workers of the scheduler at that address.
 
     Raises:
-        ToolMissing: ``distributed`` is not installed, nobody answers, there are no workers, or they fail.
+        ToolMissing: ``distributed`` is not installed, nobody answers or what does is no scheduler, there are no
+            workers, or they fail.
         UsageProblem: no address.
     """
     distributed = installed()
     check_address(address)
+    _check_scheduler(address)
     try:
         client = distributed.Client(address, timeout=_SECONDS, set_as_default=False)
-    except OSError as error:
-        raise ToolMissing(
-            "no scheduler answers", where=address, hint="start one with 'dask scheduler', and name the address it says"
-        ) from error
+    except Exception as error:
+        raise _silent(address) from error
     with client:
         try:
             yield _Cluster(client, work).measure
@@ -52,6 +54,50 @@ def check_address(address: str) -> None:
         addressing.parse_host_port(place)
     except ValueError as error:
         raise UsageProblem(f"{address!r} is not the address of a scheduler", hint="tcp://HOST:PORT") from error
+
+
+def _check_scheduler(address: str) -> None:
+    """Before a client is made: one that meets anything else tries on, and leaves its threads and warnings behind.
+
+    Raises :class:`ToolMissing`.
+    """
+    try:
+        with ThreadPoolExecutor(1) as apart:  # a notebook's thread has a loop that runs
+            said = apart.submit(lambda: asyncio.run(asyncio.wait_for(_identity(address), _SECONDS))).result()
+    except OSError as error:  # TimeoutError is one
+        raise _silent(address) from error
+    except Exception as error:  # what it said was taken for lengths, versions, messages
+        raise _no_scheduler(address, f"({type(error).__name__})") from error
+    if said.get("type") != "Scheduler":
+        raise _no_scheduler(address, f"but a {str(said.get('type')).lower()}")
+
+
+async def _identity(address: str) -> Mapping[str, Any]:
+    """What answers there says that it is. Raises whatever comes of an answer that is none of Dask's."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    comm = await connect(address, timeout=_SECONDS, **Security().get_connection_args("client"))
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        said: Mapping[str, Any] = dict(await comm.read())
+        return said
+    finally:
+        comm.abort()
+
+
+def _silent(address: str) -> ToolMissing:
+    return ToolMissing(
+        "no scheduler answers", where=address, hint="start one with 'dask scheduler', and name the address it says"
+    )
+
+
+def _no_scheduler(address: str, what: str) -> ToolMissing:
+    return ToolMissing(
+        f"what answers there is no Dask scheduler {what}",
+        where=address,
+        hint="name the address that 'dask scheduler' says as 'Scheduler at', not its dashboard's",
+    )
 
 
 def installed() -> Any:
