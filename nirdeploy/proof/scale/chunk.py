@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import pickle
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -143,12 +144,18 @@ def answer(blob: bytes, chunk: Chunk) -> tuple[int, bytes] | NirdeployError:
         part = judged(_job(blob), chunk)
         return chunk.first, store.pack(*stored.parts(part))
     except NirdeployError as error:
-        error.where = f"{error.where}{', ' if error.where else ''}{chunk}"
+        error.where = f"{_of_all(error.where, chunk)}{', ' if error.where else ''}{chunk}"
+        error.message, error.hint = _of_all(error.message, chunk), _of_all(error.hint, chunk)
         return error
     except MemoryError:
         return ToolMissing("there is not memory enough for a chunk", hint="take fewer workers, or smaller chunks")
     except Exception as error:  # noqa: BLE001 - the boundary of another process: nothing else leaves it
         return InternalError(f"this is a bug in nirdeploy: {type(error).__name__}: {error}", where=str(chunk))
+
+
+def _of_all(text: str, chunk: Chunk) -> str:
+    """A text in which samples of a chunk have the numbers that they have in the data set."""
+    return re.sub(r"\bsample (\d+)\b", lambda found: f"sample {chunk.first + int(found[1])}", text)
 
 
 def judged(job: Job, chunk: Chunk) -> Verified | Evaluated:

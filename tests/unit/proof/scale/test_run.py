@@ -140,7 +140,7 @@ def test_what_cannot_be_is_said(built: Build, small: Case) -> None:
             nd.verify(built, small.data, port="sim", **options)
     wrong = networks.spikes(0, (6, 20, 12))
     wrong[2, 17, 3] = 9
-    with pytest.raises(InputShapeError, match=r"holds 9 in sample 1, step 2.*samples 16 to 19"):
+    with pytest.raises(InputShapeError, match=r"holds 9 in sample 17, step 2.*samples 16 to 19"):
         nd.verify(built, wrong, port="sim", workers=1)
     with pytest.raises(UsageProblem, match="no labels"):
         nd.evaluate(built, x=wrong, port="sim", workers=1)
