@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from nirdeploy.device.cutting import Reading, Writing
 from nirdeploy.device.frame import MAX_BODY, Frame, encoded_size
@@ -14,6 +14,7 @@ from nirdeploy.errors import TransferError
 from nirdeploy.targets.image import Image
 
 Progress = Callable[[int, int], None]  # called with how many are done, of how many
+Said = TypeVar("Said", Hello, DeviceStatus)
 
 _LEAST_BODY = 64  # bytes of a frame: no hardware takes fewer
 _LIKELY = 0.6  # chance that a long request comes through: else others are made of it
@@ -67,11 +68,19 @@ class Device(Talk):
     # --- requests -----------------------------------------------------------------------
 
     def hello(self) -> Hello:
-        return Hello.parse(self.request(Kind.HELLO))
+        return self._parsed(Hello.parse, self.request(Kind.HELLO))
 
     def status(self, *, patience: float = 0.0, aside: Callable[[Frame], None] | None = None) -> DeviceStatus:
         """``patience``, ``aside``: as of :meth:`request`."""
-        return DeviceStatus.parse(self.request(Kind.STATUS, patience=patience, aside=aside))
+        return self._parsed(DeviceStatus.parse, self.request(Kind.STATUS, patience=patience, aside=aside))
+
+    def _parsed(self, parse: Callable[[bytes], Said], reply: bytes) -> Said:
+        """A reply; an error names the port."""
+        try:
+            return parse(reply)
+        except TransferError as error:
+            error.where = self.where
+            raise
 
     def write(self, blocks: Iterable[tuple[int, bytes]], sent: Callable[[int], None] | None = None) -> None:
         """Write (address, data) blocks, several in flight. Raises :class:`TransferError` if one is refused."""
@@ -111,6 +120,7 @@ class Device(Talk):
         if len(reply) != 2 or reply[0] not in Status._value2member_map_:
             raise TransferError(
                 f"the device answered COMMIT with {reply.hex() or 'nothing'}, not status and index",
+                where=self.where,
                 hint="flash again; if it stays so, load the board's bitstream again",
             )
         return Status(reply[0]), reply[1]
@@ -156,11 +166,12 @@ class Device(Talk):
     def _check(self, reply: bytes, doing: str) -> None:
         status = Status(reply[0]) if reply and reply[0] in Status._value2member_map_ else None
         if status is Status.NO_IMAGE:
-            raise TransferError("the device holds no valid image", where=doing, hint="flash one first")
+            raise TransferError(f"{doing}: the device holds no valid image", where=self.where, hint="flash one first")
         if status is not Status.OK:
-            name = status.name.lower().replace("_", " ") if status is not None else f"unknown status {reply[:1].hex()}"
+            unknown = f"unknown status {reply[:1].hex()}" if reply else "an answer without a status"
+            name = status.name.lower().replace("_", " ") if status is not None else unknown
             raise TransferError(
-                f"the device refused: {name}",
-                where=doing,
+                f"the device refused {doing}: {name}",
+                where=self.where,
                 hint="flash again; if it stays so, load the board's bitstream again",
             )

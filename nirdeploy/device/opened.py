@@ -8,7 +8,7 @@ from typing import Any
 from nirdeploy.device import faults
 from nirdeploy.device.client import Device
 from nirdeploy.device.lab import choose
-from nirdeploy.device.ports import AUTO, ClaimedPort, Port, SerialPort, find, serial_of
+from nirdeploy.device.ports import AUTO, ClaimedPort, Port, SerialPort, check_baud, find, serial_of
 from nirdeploy.device.streaming.opening import stream
 from nirdeploy.device.streaming.session import StepStream
 from nirdeploy.errors import DeviceMismatch, PortError
@@ -41,8 +41,9 @@ def open_port(
     Args:
         wait, say: as of :func:`open_device`.
 
-    Returns the port and what to call when it has been closed.
+    Returns the port and what to call when it has been closed. Raises as :func:`open_device` until somebody answers.
     """
+    check_baud(baud)
     if spec.startswith(faults.PREFIX):
         settings, inner = faults.parse(spec)
         port, on_close = open_port(inner, target, baud, wait=wait, say=say)
@@ -87,7 +88,7 @@ def open_device(
 
     Raises:
         PortError, PortBusy: no such port or board, or held by another process.
-        DeviceSilent: nobody answers.
+        UsageProblem: no line has that baud rate. DeviceSilent: nobody answers.
         DeviceMismatch: other hardware; says both signatures.
     """
     named = choose.board(port)

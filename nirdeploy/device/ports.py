@@ -14,7 +14,7 @@ import serial
 import serial.tools.list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from nirdeploy.errors import PortBusy, PortError, TransferError, near
+from nirdeploy.errors import PortBusy, PortError, TransferError, UsageProblem, near
 from nirdeploy.records import boards, claims, holders
 from nirdeploy.records.claims import Say
 from nirdeploy.records.holders import Holder
@@ -24,6 +24,7 @@ AUTO = "auto"
 _FTDI = 0x0403
 _POLL_S = 0.005
 _HELD_S = 0.05  # between two looks whether another process still has the port
+MOST_BAUD = (1 << 31) - 1  # what systems take
 _WRITE_S = 10.0  # a line that takes nothing for so long is dead
 
 
@@ -46,13 +47,15 @@ class SerialPort:
     Raises:
         PortError: there is no such port, or no permission; lists the ports there are.
         PortBusy: another process holds it.
+        UsageProblem: no line has that rate.
     """
 
     def __init__(self, name: str, baud: int) -> None:
         self.name = name
+        check_baud(baud)
         try:
             self._serial = serial.serial_for_url(name, baud, timeout=_POLL_S, write_timeout=_WRITE_S, exclusive=True)
-        except (serial.SerialException, OSError, ValueError) as error:
+        except (serial.SerialException, OSError, ValueError, OverflowError) as error:
             raise _explain(name, error) from error
         # FTDI's bridges hold back what does not fill a packet for 16 ms; some systems can ask for 1 ms, others say no.
         with contextlib.suppress(AttributeError, NotImplementedError, ValueError, OSError):
@@ -122,6 +125,14 @@ class ClaimedPort(SerialPort):
     def close(self) -> None:
         super().close()
         self._claim.release()
+
+
+def check_baud(baud: int) -> None:
+    """Raises :class:`UsageProblem` where no line has that rate."""
+    if not 1 <= baud <= MOST_BAUD:
+        raise UsageProblem(
+            f"no line has a rate of {baud:,} baud", hint=f"1 to {MOST_BAUD:,}; leave it out for the target's own"
+        )
 
 
 def serial_of(spec: str) -> str | None:

@@ -76,6 +76,13 @@ MOST_READ = 120
 
 _HELLO = struct.Struct("<BBHHBBHHHII8s32s")
 _STATUS = struct.Struct("<BBHQQII")
+_OTHERS = "use the nirdeploy that the device's bitstream came with"
+
+
+def _check_state(state: int) -> None:
+    if state >= len(STATE_NAMES):
+        known = ", ".join(f"{number} {name}" for number, name in enumerate(STATE_NAMES))
+        raise TransferError(f"the device says that its state is {state}; there are: {known}", hint=_OTHERS)
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,13 @@ class Hello:
     @classmethod
     def parse(cls, payload: bytes) -> Hello:
         """Raises :class:`TransferError` if the reply is not a HELLO of this protocol."""
-        if len(payload) != _HELLO.size or payload[0] not in (PROTOCOL, PLAYS):
-            raise TransferError(
-                f"the device speaks protocol {payload[0] if payload else '?'}, this is {PROTOCOL} and {PLAYS}",
-                hint="use the nirdeploy that the device's bitstream came with",
-            )
+        if payload[:1] not in (bytes([PROTOCOL]), bytes([PLAYS])):
+            said = f"the device speaks protocol {payload[0]}" if payload else "the device does not say its protocol"
+            raise TransferError(f"{said}, this is {PROTOCOL} and {PLAYS}", hint=_OTHERS)
+        if len(payload) != _HELLO.size:
+            raise TransferError(f"a HELLO reply has {_HELLO.size} bytes, not {len(payload)}", hint=_OTHERS)
         fields = list(_HELLO.unpack(payload))
+        _check_state(fields[1])
         fields[-1] = fields[-1] if any(fields[-1]) else b""
         return cls(*fields)
 
@@ -136,11 +144,12 @@ class DeviceStatus:
 
     @classmethod
     def parse(cls, payload: bytes) -> DeviceStatus:
-        """Raises :class:`TransferError` on a payload of another size."""
+        """Raises :class:`TransferError` on a payload of another size, or a state that there is not."""
         if len(payload) != _STATUS.size:
             raise TransferError(
                 f"a STATUS reply has {_STATUS.size} bytes, not {len(payload)}",
                 hint="load the board's bitstream again: it may be another version's",
             )
+        _check_state(payload[0])
         state, failed, bad, cycles, busy, steps, saturations = _STATUS.unpack(payload)
         return cls(state, bad, cycles, busy, steps, saturations, bool(failed & 1))

@@ -62,7 +62,8 @@ def _there(board: NamedBoard, needed: bool) -> Finding:
             mend = f"nirdeploy board power {board.name} {'on' if board.power.on else 'cycle'}; or {mend}"
         return Finding(_AREA, board.name, MISSING, f"not there: {one.why}", mend, needed, PORT)
     if one.state == listing.BUSY:
-        mend = f"wait for it (--wait SECONDS){f', or end it: kill {one.by.pid}' if one.by else ''}"
+        end = f"end it: kill {one.by.pid}" if one.by and one.claimed else "close that program"
+        mend = f"wait for it (--wait SECONDS), or {end}"
         return Finding(_AREA, board.name, PROBLEM, f"{said}: held by {one.by or 'another process'}", mend, needed, PORT)
     return Finding(_AREA, board.name, OK, said, needed=needed, exit_code=PORT)
 

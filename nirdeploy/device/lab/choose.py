@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ def device_of(named: NamedBoard, there: Iterable[ListPortInfo] | None = None) ->
     """The path, or URL, that a board's port is at; ``there``: the ports that this system has.
 
     Raises:
-        PortError: it is not plugged in, or several could be meant.
+        PortError: it is not plugged in, several could be meant, or what is there is no port.
     """
     spec = without_faults(named.port)
     listed = list(comports() if there is None else there)
@@ -91,7 +92,20 @@ def device_of(named: NamedBoard, there: Iterable[ListPortInfo] | None = None) ->
         return ports.find(named.target().serial_board, spec, listed)
     if "://" not in spec and not Path(spec).exists() and spec not in {str(port.device) for port in listed}:
         raise ports.absent(spec)
+    if os.name == "posix" and "://" not in spec:
+        _check_is_port(spec)
     return spec
+
+
+def _check_is_port(path: str) -> None:
+    """Raises :class:`PortError` where something else is there."""
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISCHR(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a file" if stat.S_ISREG(mode) else "something else"
+        raise PortError(f"{path} is no serial port but {kind}", hint="mend the board's port, such as /dev/ttyUSB1")
 
 
 def claimed(named: NamedBoard, say: Say | None = None) -> Claim:

@@ -15,16 +15,17 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from nirdeploy.device import faults
-from nirdeploy.device.ports import AUTO, serial_of
+from nirdeploy.device.ports import AUTO, MOST_BAUD, serial_of
 from nirdeploy.errors import BoardsFileError, CorruptFile, UsageProblem, meant_file, near
 from nirdeploy.records import files
 from nirdeploy.targets import registry
-from nirdeploy.targets.tables import Line, Positive, Target
+from nirdeploy.targets.tables import Line, Target
 
 FILE = "boards.toml"
 VARIABLE = "NIRDEPLOY_BOARDS"
@@ -33,6 +34,7 @@ RESERVED = frozenset({VIRTUAL, AUTO, "sim"})  # mean something else where a port
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _WINDOWS = re.compile(r"(?i)(com|lpt)\d+|con|nul|prn|aux")
+_OF_MACHINES = ("socket", "rfc2217")
 _MOST = 1 << 20  # bytes of such a file
 
 NAMES = "letters, digits, '.', '_' and '-', 64 at most, a letter or digit first"
@@ -57,9 +59,24 @@ def check_name(text: str) -> str:
 
 def _a_port(text: str) -> str:
     inner = faults.parse(text)[1] if text.startswith(faults.PREFIX) else text
+    _check_url(inner)
     if inner in (VIRTUAL, AUTO) or serial_of(inner) or re.search(r"[/\\:]", inner) or _WINDOWS.fullmatch(inner):
         return text
     raise ValueError(f"{text!r} is no port; write a path (/dev/ttyUSB1), 'auto:SERIAL', a URL or 'virtual'")
+
+
+def _check_url(text: str) -> None:
+    """Raises ValueError where a URL of a machine names none, or no port of it."""
+    scheme, found, _ = text.partition("://")
+    if not found or scheme.lower() not in _OF_MACHINES:
+        return
+    try:
+        parts = urlsplit(text)
+        whole = bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(f"{text!r} names no machine and port of it, as in {scheme}://HOST:4001")
 
 
 Words = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1, strict=False)]
@@ -81,7 +98,7 @@ class Power(_Table):
 class _Entry(_Table):
     port: Annotated[Line, Field(min_length=1), AfterValidator(_a_port)]
     target: Annotated[Line, Field(min_length=1)]
-    baud: Positive | None = None
+    baud: Annotated[int, Field(gt=0, le=MOST_BAUD)] | None = None
     bitstream: Annotated[Line, Field(min_length=1)] | None = None
     power: Power | None = None
 
@@ -189,8 +206,10 @@ def load() -> Lab:
         raise BoardsFileError(said, where=str(path), hint="a board is a table [boards.NAME] (docs/labs.md)") from error
     targets = registry.names()
     for name in found.boards:
-        if not is_name(name):
-            raise BoardsFileError(f"boards.{name!r}: no board can be called so", where=str(path), hint=NAMES)
+        try:
+            check_name(name)
+        except UsageProblem as error:
+            raise BoardsFileError(error.message, where=str(path), hint=error.hint) from error
         if name in targets:
             raise BoardsFileError(f"boards.{name}: this is a target's name", where=str(path), hint="take another")
     return Lab(path, {name: _named(name, entry, path) for name, entry in found.boards.items()})
@@ -202,6 +221,16 @@ def _named(name: str, entry: _Entry, path: Path) -> NamedBoard:
 
 
 _A_LIST = 'a list of words, such as ["uhubctl", "-a", "on"]; no shell runs it'
+_TEXT = 'a text of one line, in quotes, without " and \\ in it'
+_LIMITS = ("gt", "le")
+_MUST = {
+    **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "a table"),
+    **dict.fromkeys(("tuple_type", "too_short"), _A_LIST),
+    **dict.fromkeys(("string_type", "string_too_short", "string_pattern_mismatch"), _TEXT),
+    **dict.fromkeys(("int_type", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number"),
+    **{"greater_than": "more than {gt}", "less_than_equal": "{le} at most"},
+}
 _KEYS = {0: ("boards",), 2: tuple(_Entry.model_fields), 3: tuple(Power.model_fields)}
 
 
@@ -219,6 +248,7 @@ def _mistake(item: Any) -> str:
         return f"{key}: there is no such key, {remedy}"
     if kind == "missing":
         return f"{key}: missing"
-    if kind in ("tuple_type", "model_type", "dict_type", "model_attributes_type"):
-        return f"{key}: must be {_A_LIST if kind == 'tuple_type' else 'a table'}"
+    if kind in _MUST:
+        limits = {name: f"{value:,.15g}" if name in _LIMITS else value for name, value in item.get("ctx", {}).items()}
+        return f"{key}: must be {_MUST[kind].format(**limits)}"
     return f"{key}: {item['msg'].removeprefix('Value error, ')}"

@@ -26,8 +26,8 @@ FREE, BUSY, ABSENT = "free", "busy", "absent"
 class Listed:
     """A board. ``kind``: "real" or "virtual"; ``targets``: which it is, or may be where only its adapter is known.
 
-    ``state``: "free", "busy" (``by`` whom, where the system tells) or "absent" (``why``). ``device``: the port's path,
-    where it is plugged in. ``record``: of a virtual one that runs.
+    ``state``: "free", "busy" (``by`` whom, where the system tells; ``claimed``: it is a nirdeploy that has it) or
+    "absent" (``why``). ``device``: the port's path, where it is plugged in. ``record``: of a virtual one that runs.
     """
 
     name: str | None
@@ -38,6 +38,7 @@ class Listed:
     device: str | None = None
     by: Holder | None = None
     why: str = ""
+    claimed: bool = False
     record: BoardRecord | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,7 +64,7 @@ class Listed:
             "port": self.port if self.device in (None, self.port) else f"{self.port} ({self.device})",
             "target": " or ".join(self.targets),
             "state": self.state,
-            "by": str(self.by) if self.by else self.why,
+            "by": "; ".join(filter(None, (str(self.by or ""), self.why))),
         }
 
 
@@ -83,20 +84,24 @@ def listed() -> list[Listed]:
 def of_named(board: NamedBoard, there: Sequence[ListPortInfo]) -> Listed:
     """A board of boards.toml, among the ports there are."""
     spec = choose.without_faults(board.port)
+    try:
+        board.target()
+        wrong = ""
+    except NirdeployError as error:
+        wrong = str(error)
     if spec == file.VIRTUAL:
-        return Listed(board.name, "virtual", spec, (board.target_name,), FREE, why="started for whoever uses it")
+        why = wrong or "started for whoever uses it"
+        return Listed(board.name, "virtual", spec, (board.target_name,), FREE, why=why)
     try:
         device = choose.device_of(board, there)
     except NirdeployError as error:
         return Listed(board.name, "real", spec, (board.target_name,), ABSENT, why=str(error))
-    state, by = _taken(device)
-    return Listed(board.name, "real", spec, (board.target_name,), state, device, by)
+    return Listed(board.name, "real", spec, (board.target_name,), device=device, why=wrong, **_taken(device))
 
 
 def _virtual(record: BoardRecord) -> Listed:
-    state, by = _taken(record.port)
-    why = "" if record.name else "ends with the program that started it"
-    return Listed(record.name, "virtual", record.port, (record.target,), state, record.port, by, why, record)
+    why, port = "" if record.name else "ends with the program that started it", record.port
+    return Listed(record.name, "virtual", port, (record.target,), device=port, why=why, record=record, **_taken(port))
 
 
 def _unnamed(there: Sequence[ListPortInfo], known: set[str]) -> list[Listed]:
@@ -110,12 +115,13 @@ def _unnamed(there: Sequence[ListPortInfo], known: set[str]) -> list[Listed]:
     found = []
     for device, targets in sorted(fitting.items()):
         if os.path.realpath(device) not in known:
-            state, by = _taken(device)
             why = f"serial number {serials[device]}" if serials[device] else "no serial number"
-            found.append(Listed(None, "real", device, tuple(targets), state, device, by, why))
+            found.append(Listed(None, "real", device, tuple(targets), device=device, why=why, **_taken(device)))
     return found
 
 
-def _taken(device: str) -> tuple[str, Holder | None]:
-    by = ports.holder(device) or claims.holder(os.path.realpath(device))
-    return (FREE if by is None else BUSY), by
+def _taken(device: str) -> dict[str, Any]:
+    """``state``, ``by`` and ``claimed``: who claimed it has it; who has its port open may only look on."""
+    claim = claims.holder(os.path.realpath(device))
+    by = claim or ports.holder(device)
+    return {"state": FREE if by is None else BUSY, "by": by, "claimed": claim is not None}

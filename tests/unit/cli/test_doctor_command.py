@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nirdeploy import processes
 from nirdeploy.cli.doctor_ import finding, ports, tools
 from nirdeploy.records import boards, claims
+from nirdeploy.targets import registry
+from tests.doubles.device import DeviceModel, ServedModel
 from tests.labs import Lab, alone
 from tests.plugged import Plug, adapter, plug
 from tests.unit.cli.conftest import Cli
@@ -164,12 +168,35 @@ def test_a_board_and_what_it_names(
     assert cli("doctor", "--board", "odd").code == 3
     assert cli("doctor", "--board", "nobody").code == 6
     assert cli("doctor", "--board", "../x").code == 2
-    (tmp_path / "port").touch()
-    with boards.announced(str(tmp_path / "port"), "lab7", "fpga", 9600):
+    with ServedModel(DeviceModel(registry.load("fpga"))) as served, boards.announced(served.port, "lab7", "fpga", 9600):
         assert cli("doctor", "--board", "lab7").code == 0
     path.write_text("[boards.a]\n")
     malformed = cli("doctor", "--json")
     assert (malformed.code, found(malformed, "boards.toml")["state"]) == (3, "problem")
+
+
+def test_who_only_has_a_port_open_is_not_to_be_killed(cli: Cli, lab: Lab, plugged: Plug) -> None:
+    with ServedModel(DeviceModel(registry.load("fpga"))) as served:
+        lab(f'[boards.own]\nport = "{served.port}"\ntarget = "fpga"\n')
+        command = processes.command("-c", "import sys; print(flush=True); sys.stdin.read(1)")
+        with (
+            Path(served.port).open("rb", buffering=0) as port,
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=processes.environment(),
+                pass_fds=[port.fileno()],
+            ) as looking,
+        ):
+            assert looking.stdout
+            assert looking.stdout.readline()
+            busy = cli("doctor", "--board", "own")
+            looking.communicate(b"x")
+    assert busy.code == 6
+    assert f"held by process {looking.pid}" in busy.out
+    assert "wait for it (--wait SECONDS), or close that program" in busy.out
+    assert "kill" not in busy.out
 
 
 def test_ports_and_whose_they_are(cli: Cli, lab: Lab, plugged: Plug) -> None:

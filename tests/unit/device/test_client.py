@@ -117,8 +117,24 @@ def test_the_window_is_kept_and_used() -> None:
 
 def test_a_refused_write_names_the_address() -> None:
     device = Device(ModelPort(DeviceModel(TARGET)))
-    with pytest.raises(TransferError, match=r"bad request.*0x77000000"):
+    with pytest.raises(TransferError, match=r"the device refused writing at 0x77000000: bad request"):
         device.write([(0x77000000, bytes(4))])
+
+
+def test_answers_that_say_nothing_name_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(ModelPort(DeviceModel(TARGET)), name="/dev/ttyX")
+    answers = iter([b"", b"\x63", b"\x02\x63" + bytes(60), bytes(5)])
+    monkeypatch.setattr(device, "request", lambda *_, **__: next(answers))
+    for ask, said in (
+        (lambda: device.begin([]), "the device refused starting a run: an answer without a status"),
+        (lambda: device.begin([]), "the device refused starting a run: unknown status 63"),
+        (device.hello, "the device says that its state is 99; there are: "),
+        (device.status, "a STATUS reply has 28 bytes, not 5"),
+    ):
+        with pytest.raises(TransferError) as caught:
+            ask()
+        assert str(caught.value).startswith(said)
+        assert caught.value.where == "port /dev/ttyX"
 
 
 def test_a_refused_digest_is_none() -> None:

@@ -15,9 +15,10 @@ import pytest
 import serial
 from serial.tools.list_ports_common import ListPortInfo
 
+import nirdeploy as nd
 from nirdeploy import processes
 from nirdeploy.device.ports import SerialPort, _explain, find, matching, serial_of
-from nirdeploy.errors import PortBusy, PortError, TransferError
+from nirdeploy.errors import PortBusy, PortError, TransferError, UsageProblem
 from nirdeploy.targets import registry as targets
 
 
@@ -57,6 +58,14 @@ def test_no_such_port() -> None:
 def test_not_a_serial_port(name: str) -> None:
     with pytest.raises(PortError, match="port"):
         SerialPort(name, 115200)
+
+
+@pytest.mark.parametrize("baud", [0, -1, 1 << 31, 4_000_000_000, 10**26])
+def test_no_line_has_such_a_rate(terminal: tuple[int, str], baud: int) -> None:
+    with pytest.raises(UsageProblem, match="no line has a rate of"):
+        SerialPort(terminal[1], baud)
+    with pytest.raises(UsageProblem, match="no line has a rate of"):
+        nd.open_device("virtual", baud=baud or 1 << 40)
 
 
 def test_a_held_port_is_busy(terminal: tuple[int, str]) -> None:
@@ -121,6 +130,7 @@ with boards.announced(os.ttyname(slave), None, "fpga", 115200):
 """
 HOST = """
 import sys
+import nirdeploy as nd
 from nirdeploy import processes
 from nirdeploy.device.ports import SerialPort
 port = SerialPort(sys.argv[1], 115200)

@@ -10,10 +10,12 @@ from nirdeploy.device.protocol import DeviceStatus, Hello
 from nirdeploy.errors import TransferError
 
 u8, u16, u32, u64 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32, 64))
+states = st.integers(0, 3)
+
 hellos = st.builds(
     Hello,
     protocol=st.just(2),
-    state=u8,
+    state=states,
     window=u16,
     max_body=u16,
     cores=u8,
@@ -33,7 +35,7 @@ def test_hello_round_trip(hello: Hello) -> None:
     assert Hello.parse(hello.pack()) == hello
 
 
-@given(st.builds(DeviceStatus, u8, u16, u64, u64, u32, u32))
+@given(st.builds(DeviceStatus, states, u16, u64, u64, u32, u32))
 def test_status_round_trip(status: DeviceStatus) -> None:
     assert DeviceStatus.parse(status.pack()) == status
 
@@ -53,11 +55,25 @@ def test_status_as_the_document_lays_it_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\x02", bytes(64), b"\x01" + bytes(63), b"\x01" + bytes(61), b"\x02" + bytes(64)]
+    ("payload", "said"),
+    [
+        (b"", "does not say its protocol"),
+        (bytes(64), "speaks protocol 0, this is 2 and 3"),
+        (b"\x01" + bytes(63), "speaks protocol 1,"),
+        (b"\x01", "speaks protocol 1,"),
+        (b"\x02", "a HELLO reply has 62 bytes, not 1"),
+        (b"\x03" + bytes(62), "a HELLO reply has 62 bytes, not 63"),
+        (b"\x02\x4d" + bytes(60), "its state is 77; there are: 0 no image, 1 ready, 2 running, 3 playing"),
+    ],
 )
-def test_a_hello_of_another_protocol(payload: bytes) -> None:
-    with pytest.raises(TransferError, match="protocol"):
+def test_what_is_no_hello(payload: bytes, said: str) -> None:
+    with pytest.raises(TransferError, match=said):
         Hello.parse(payload)
+
+
+def test_a_status_of_no_state() -> None:
+    with pytest.raises(TransferError, match="its state is 4; there are: 0 no image"):
+        DeviceStatus.parse(b"\x04" + bytes(27))
 
 
 @pytest.mark.parametrize("size", [0, 1, 27, 29])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nirdeploy import processes
 from nirdeploy.device.lab import listing
-from nirdeploy.records import boards
+from nirdeploy.records import boards, claims
 from nirdeploy.targets import registry
 from tests.doubles.device import DeviceModel, ServedModel
 from tests.plugged import Plug, adapter
@@ -52,6 +52,37 @@ def test_real_and_virtual_free_and_absent(lab: Lab, plugged: Plug) -> None:
     assert (other.name, other.targets, other.why) == (None, ("fpga-ulx3s",), "serial number D2")
     assert other.as_dict()["target"] == "fpga-ulx3s"
     assert bench.row()["port"] == "auto:D00137 (/dev/ttyUSB7)"
+
+
+def test_what_is_no_port_is_absent_and_an_unknown_target_said(lab: Lab, plugged: Plug, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    entries = {"folder": (str(tmp_path), "fpga"), "file": (str(tmp_path / "file"), "fpga"), "ci": ("virtual", "fpgaa")}
+    lab("".join(f'[boards.{name}]\nport = "{port}"\ntarget = "{of}"\n' for name, (port, of) in entries.items()))
+    folder, a_file, ci = listing.listed()
+    assert (folder.state, a_file.state) == ("absent", "absent")
+    assert folder.why.startswith(f"{tmp_path} is no serial port but a folder")
+    assert a_file.why.startswith(f"{tmp_path / 'file'} is no serial port but a file")
+    assert "fpgaa" in ci.why
+    assert "did you mean 'fpga'" in ci.why
+
+
+def test_who_has_claimed_a_board_has_it(lab: Lab, plugged: Plug) -> None:
+    """Not the first who has its port open: that one only looks on."""
+    with ServedModel(DeviceModel(registry.load("fpga"))) as served:
+        lab(f'[boards.a]\nport = "{served.port}"\ntarget = "fpga"\n')
+        command = processes.command("-c", HOST, served.port)
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=processes.environment()
+        ) as host:
+            assert host.stdout
+            assert host.stdout.readline()
+            (open_,) = listing.listed()
+            with claims.claim(os.path.realpath(served.port), "board 'a'"):
+                (claimed,) = listing.listed()
+    assert open_.by is not None
+    assert claimed.by is not None
+    assert (open_.by.pid, open_.claimed) == (host.pid, False)
+    assert (claimed.by.pid, claimed.claimed) == (os.getpid(), True)
 
 
 def test_several_boards_have_the_same_adapter(lab: Lab, plugged: Plug) -> None:
