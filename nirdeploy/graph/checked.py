@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
-from nirdeploy.records import store
+from nirdeploy.graph import sound
+from nirdeploy.records import entries, store
 from nirdeploy.records.brief import Brief, brief, listed
 from nirdeploy.records.inputs import InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics import neuron
-from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.dialect import Dialect, of_dict
 from nirdeploy.semantics.operators import (
     Maximum,
     Operator,
@@ -175,13 +176,14 @@ class CheckedGraph:
     @classmethod
     def load(cls, path: Path) -> CheckedGraph:
         """Raises :class:`CorruptFile` if the file is not a saved CheckedGraph."""
-        return cls.of_parts(*store.unpack(path.read_bytes(), where=str(path)), where=str(path))
+        return cls.of_parts(*store.load(path), where=str(path))
 
     @classmethod
     def of_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, where: str) -> CheckedGraph:
         """The inverse of :meth:`parts`. Raises :class:`CorruptFile` naming ``where``."""
         try:
-            return cls(
+            meta = entries.table(meta, "it")
+            graph = cls(
                 populations=tuple(
                     Population(
                         name,
@@ -190,7 +192,7 @@ class CheckedGraph:
                         {key: arrays[f"population{i}.{key}"] for key in params},
                         arrays[f"population{i}.bias"],
                         {step: arrays[f"population{i}.late_bias.{step}"] for step in late},
-                        own and Dialect(**own),
+                        None if own is None else of_dict(own),
                         bits[0] if bits else None,
                     )
                     for i, (name, model, shape, params, own, late, *bits) in enumerate(meta["populations"])
@@ -199,22 +201,24 @@ class CheckedGraph:
                     Projection(
                         source,
                         target,
-                        operator_from(operator, arrays[f"projection{i}.weight"]),
+                        operator_from(entries.table(operator, "an operator"), arrays[f"projection{i}.weight"]),
                         tuple(nodes),
-                        pool_from(pool),
+                        pool_from(pool and entries.table(pool, "a pool")),
                         delay,
-                        maximum_from(maximum[0] if maximum else None),
+                        maximum_from(entries.table(maximum[0], "a maximum") if maximum else None),
                     )
                     for i, (source, target, nodes, operator, pool, delay, *maximum) in enumerate(meta["projections"])
                 ),
                 inputs=tuple(meta["inputs"]),
                 outputs=meta["outputs"],
-                dialect=Dialect(**meta["dialect"]),
+                dialect=of_dict(meta["dialect"]),
                 dialect_source=meta["dialect_source"],
                 repairs=tuple(meta["repairs"]),
                 warnings=tuple(meta["warnings"]),
                 input_bits=meta["input_bits"],
-                encodings=encodings_from(meta),
+                encodings=encodings_from({"encodings": entries.table(meta.get("encodings", {}), "encodings")}),
             )
-        except (KeyError, TypeError, ValueError) as error:
+            sound.check(graph)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CorruptFile(f"not a checked graph ({error})", where=where, hint="build it again") from error
+        return graph

@@ -23,7 +23,7 @@ from nirdeploy.integers.network import (
     Population,
 )
 from nirdeploy.records import entries
-from nirdeploy.records.inputs import MAX_BITS, InputEncoding
+from nirdeploy.records.inputs import MAX_BITS
 from nirdeploy.semantics import passages
 from nirdeploy.semantics.neuron import PARAMETERS, SPIKING, Rules
 
@@ -92,23 +92,9 @@ def _inputs(network: IntegerNetwork) -> dict[str, int]:
     sizes = {}
     for name, shape in network.inputs:
         if name in network.encodings:
-            _named(f"input {name!r}", encoding, network.encodings[name], shape)
+            _named(f"input {name!r}", network.encodings[name].check, shape)
         sizes[name] = math.prod(network.takes[name].sent(shape))
     return sizes
-
-
-def encoding(held: InputEncoding, shape: tuple[int, ...], most: int = MAX_BITS) -> None:
-    """Whether an input of that shape can be in it, in ``most`` bits. Raises ValueError."""
-    entries.whole(held.bits, "bits", 1, most)
-    entries.whole(held.zero, "input_zero", 0, held.top)
-    if held.scale is not None:
-        entries.positive(held.scale, "input_scale")
-    for pad in held.border:
-        for size in pad:
-            entries.whole(size, "a border", 0)
-    if len(held.border) > len(shape):
-        raise ValueError(f"a border around {len(held.border)} dimensions of {len(shape)}")
-    entries.shape(held.sent(shape), "the shape with its border")
 
 
 def _population(population: Population, formats: Formats) -> int:

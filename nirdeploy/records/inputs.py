@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import InputShapeError, meant
+from nirdeploy.records import entries
 
 MAX_BITS = 8
 Border = tuple[tuple[int, int], ...]
@@ -106,6 +107,18 @@ class InputEncoding:
     def from_dict(cls, values: Mapping[str, Any]) -> InputEncoding:
         """The inverse of :meth:`as_dict`. Raises KeyError if it is none."""
         return cls(values["bits"], values["input_scale"], values["input_zero"], border_from(values))
+
+    def check(self, shape: tuple[int, ...], most: int = MAX_BITS) -> None:
+        """Whether, as a file says it, it is one of an input of that shape, in ``most`` bits. Raises ValueError."""
+        entries.whole(self.bits, "bits", 1, most)
+        entries.whole(self.zero, "input_zero", 0, self.top)
+        if self.scale is not None:
+            entries.positive(self.scale, "input_scale")
+        for size in (size for pad in self.border for size in pad):
+            entries.whole(size, "a border", 0)
+        if len(self.border) > len(shape):
+            raise ValueError(f"a border around {len(self.border)} dimensions of {len(shape)}")
+        entries.shape(self.sent(shape), "the shape with its border")
 
     def __str__(self) -> str:
         """What it takes, to be read behind "takes"."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from nirdeploy.errors import DialectError, meant
+from nirdeploy.records import entries
 
 METADATA_KEY = "nirdeploy_dialect"
 
@@ -160,6 +161,24 @@ def parse(text: str, *, where: str = "") -> Dialect:
             )
         dialect = _with_field(dialect, name.strip(), value.strip(), where)
     return dialect
+
+
+def of_dict(values: Any) -> Dialect:
+    """The inverse of :meth:`Dialect.as_dict`, of a file's JSON. Raises ValueError, or TypeError of another field."""
+    told = entries.table(values, "a dialect")
+    for name, value in told.items():
+        what = f"the dialect's {name}"
+        if name == "preset":
+            entries.one_of(value, what, tuple(PRESETS))
+        elif name == "dt":
+            entries.positive(value, what)
+        elif name == "max_spikes":
+            entries.whole(value, what, 0, 10**9)
+        elif _ALLOWED.get(name) == ("true", "false"):
+            entries.flag(value, what)
+        elif name in _ALLOWED:
+            entries.one_of(value, what, _ALLOWED[name])
+    return Dialect(**told)
 
 
 def _with_field(dialect: Dialect, name: str, value: str, where: str) -> Dialect:

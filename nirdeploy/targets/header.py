@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nirdeploy.integers import sound
 from nirdeploy.records import entries
 from nirdeploy.records.inputs import MAX_BITS
 
@@ -54,7 +53,7 @@ def _input(slot: InputSlot, words: int | None, most: int) -> None:
     for name in ("first_bit", "plane_bits"):
         entries.whole(getattr(slot, name), f"{name} {what}")
     shape = entries.shape(slot.shape, f"the shape {what}")
-    sound.encoding(slot.encoding, shape, most)
+    slot.encoding.check(shape, most)
     size = math.prod(slot.encoding.sent(shape))
     _grid(slot.grid, size, what)
     end = slot.first_bit + (slot.planes - 1) * slot.plane_bits + size
