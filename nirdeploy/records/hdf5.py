@@ -10,8 +10,10 @@ import io
 import os
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -23,6 +25,9 @@ _SECONDS = "NIRDEPLOY_READ_SECONDS"  # processor time that reading a file may ta
 _CPU_S = 30  # some times what the most objects that are read take; damaged heaps send HDF5 into endless loops
 _BYTES_PER_SECOND = 4 << 20  # a large file gets more time, up to the most that is read of any
 _MOST_S = 1_000_000
+#: Bytes that the child sends at most: what it may read, and what an npz has around 50,000 arrays; and that it says.
+_MOST_SENT, _MOST_SAID = hdf5child.MAX_BYTES + (64 << 20), 1 << 20
+_PART = 1 << 20
 _WALL_PER_CPU = 10  # the clock on the wall ends only what sleeps, however busy the machine is
 
 
@@ -78,26 +83,65 @@ def _seconds(size: int) -> int:
 
 
 def _ask_child(path: Path, seconds: int, kind: Kind, attribute: str) -> tuple[int, bytes, str]:
-    """The child's exit status, its npz, and what it says."""
+    """The child's exit status, its npz, and what it says. Raises ``kind.late``, and ``kind.refused`` where that is more
+    than a file may hold."""
     settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
     longest = seconds * _WALL_PER_CPU
     asked = [str(path.resolve()), str(seconds), str(kind.ratio), *filter(None, [attribute])]
-    try:
-        done = subprocess.run(
-            processes.command(hdf5child.__file__, *asked),
-            capture_output=True,
-            timeout=longest,
-            check=False,
-            env=processes.environment(settings),
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
+    with subprocess.Popen(
+        processes.command(hdf5child.__file__, *asked),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=processes.environment(settings),
+    ) as child:
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            child.kill()
+
+        clock = threading.Timer(longest, end)
+        clock.start()
+        try:
+            content, said = _both(child)
+            child.wait()
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            clock.cancel()
+    if late.is_set() and child.returncode:
         raise kind.late(
             f"reading {kind.what} took more than {longest} s, though less than {seconds} s of processor time",
             where=str(path),
             hint=f"copy it to a local disk, or set {_SECONDS} to more than {seconds}",
-        ) from error
-    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+        )
+    if len(content) > _MOST_SENT:
+        raise kind.refused(f"reading {kind.what} gives more than the file may hold", where=str(path), hint=kind.again)
+    return child.returncode, content, said.decode(errors="replace")
+
+
+def _both(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What a child writes to stdout and stderr, of each no more than it may; one that writes more is ended."""
+    assert child.stdout is not None
+    assert child.stderr is not None
+    said = io.BytesIO()
+    beside = threading.Thread(target=_taken, args=(child, child.stderr, said, _MOST_SAID))
+    beside.start()
+    content = io.BytesIO()
+    _taken(child, child.stdout, content, _MOST_SENT)
+    beside.join()
+    return content.getvalue(), said.getvalue()  # which BytesIO does not copy
+
+
+def _taken(child: subprocess.Popen[bytes], source: IO[bytes], into: io.BytesIO, most: int) -> None:
+    """Reads to the end, or until there is more than ``most``."""
+    while part := source.read1(_PART):  # type: ignore[attr-defined]
+        into.write(part)
+        if into.tell() > most:
+            child.kill()
+            return
 
 
 def _contents(answer: tuple[int, bytes, str], where: str, seconds: int, kind: Kind) -> Contents:

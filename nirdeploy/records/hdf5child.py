@@ -27,6 +27,7 @@ from h5py import h5d, h5g, h5l, h5o
 MAX_DEPTH = 24
 MAX_OBJECTS = 50_000
 MAX_BYTES = 1 << 30
+MAX_TEXT = 1 << 28  # of those bytes: a text that is stored once may be named a thousand times
 SUSPECT_BYTES = 1 << 28  # a dataset this large must not be compressed more than the ratio allowed
 FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32
 MEMORY_BYTES = 2 << 30
@@ -39,7 +40,8 @@ class RefusedError(Exception):
 
 @dataclass
 class Contents:
-    """What the file holds: datasets by path, paths of groups, how many objects, and bytes they declare.
+    """What the file holds: datasets by path, paths of groups, how many objects, and bytes they declare; and those of
+    the texts that were read.
 
     ``ratio``: how many bytes a stored one may stand for.
     """
@@ -49,6 +51,7 @@ class Contents:
     groups: list[str] = field(default_factory=list)
     objects: int = 0
     bytes: int = 0
+    text: int = 0
 
 
 def limit(seconds: int) -> None:
@@ -122,15 +125,25 @@ def look(item: h5d.DatasetID, here: str, ratio: int) -> int:
     return int(declared)
 
 
-def load(item: h5py.Dataset) -> np.ndarray:
-    """The dataset as a plain array; text as unicode. Raises :class:`RefusedError` on text out of proportion."""
+def load(item: h5py.Dataset, found: Contents) -> np.ndarray:
+    """The dataset as a plain array; text as unicode. Raises :class:`RefusedError` as :func:`texts`."""
     if h5py.check_string_dtype(item.dtype) is None:
         return np.asarray(item[()])
-    text = np.asarray(item.asstr()[()], dtype=object)
-    longest = max((len(one) for one in text.flat), default=0)
-    if text.size * longest * 4 > MAX_BYTES:  # the array gives every text the room of the longest
-        raise RefusedError(f"{item.name!r} holds {text.size} texts of up to {longest} characters")
-    return np.array(text, dtype=np.str_)
+    return texts(np.asarray(item.asstr()[()], dtype=object), repr(item.name), found)
+
+
+def texts(given: np.ndarray, what: str, found: Contents) -> np.ndarray:
+    """Texts as an array, which gives each the room of the longest and counts among what was found.
+
+    Raises :class:`RefusedError` where all together are too large.
+    """
+    longest = max((len(one) for one in given.flat), default=0)
+    found.text += given.size * longest * 4
+    if found.text > MAX_TEXT or found.bytes + found.text > MAX_BYTES:
+        raise RefusedError(
+            f"its texts are too large together: {what} holds {given.size} texts of up to {longest} characters"
+        )
+    return np.array(given, dtype=np.str_)
 
 
 def text_of(file: h5py.File, attribute: str) -> np.ndarray:
@@ -152,12 +165,12 @@ def answer(path: str, ratio: int, attribute: str, out: IO[bytes], say: IO[str]) 
             text = text_of(file, attribute) if attribute else None
             scan(file["/"].id, "", found)
             with zipfile.ZipFile(out, "w") as archive:  # one dataset after the other: never all of them in memory
-                put(archive, "names", np.array(list(found.datasets), dtype=np.str_))
-                put(archive, "groups", np.array(found.groups, dtype=np.str_))
+                for what, listed in (("names", list(found.datasets)), ("groups", found.groups)):
+                    put(archive, what, texts(np.array(listed, dtype=object), f"the list of {what}", found))
                 if text is not None:
                     put(archive, "attribute", text)
                 for i, item in enumerate(found.datasets.values()):
-                    put(archive, f"d{i}", load(item))
+                    put(archive, f"d{i}", load(item, found))
     except RefusedError as error:
         say.write(f"{error}\n")
         return 3
@@ -174,7 +187,9 @@ def mark(path: str, name: str, told: Callable[[dict[str, np.ndarray]], str]) -> 
     with h5py.File(path, "r+") as file:
         found = Contents(MAX_BYTES)
         scan(file["/"].id, "", found)
-        held = {at: load(item) for at, item in found.datasets.items()} | {f"{at}/": np.zeros(0) for at in found.groups}
+        held = {at: load(item, found) for at, item in found.datasets.items()} | {
+            f"{at}/": np.zeros(0) for at in found.groups
+        }
         file.create_dataset(name, data=np.bytes_(told(held).encode()))
 
 

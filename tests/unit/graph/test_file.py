@@ -241,3 +241,16 @@ def test_the_parent_opens_no_hdf5(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("6\n", 0), done.stderr
+
+
+def test_a_reader_that_says_more_than_a_file_holds_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, child = tmp_path / "m.nir", tmp_path / "child.py"
+    nirfile.write(path, networks.two_layers(sizes=(2, 3, 2)))
+    monkeypatch.setattr(hdf5child, "__file__", str(child))
+    monkeypatch.setattr(hdf5, "_MOST_SENT", 1 << 21)
+    child.write_text("import sys\nwhile True: sys.stdout.buffer.write(bytes(1 << 20))")
+    with pytest.raises(ModelFileError, match="gives more than the file may hold"):
+        nirfile.read(path)
+    child.write_text("import sys\nwhile True: sys.stderr.buffer.write(bytes(1 << 20))")
+    with pytest.raises(ModelFileError, match="crashed the reader"):
+        nirfile.read(path)
