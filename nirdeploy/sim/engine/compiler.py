@@ -10,7 +10,6 @@ end meanwhile would wait for an import that nobody goes on with.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -56,7 +55,7 @@ def _imported() -> None:
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     try:
-        importlib.import_module("numba")
+        import numba  # noqa: F401
     finally:
         sys.meta_path.remove(finder)
 
