@@ -188,7 +188,7 @@ class CheckedGraph:
                     Population(
                         name,
                         model,
-                        tuple(shape),
+                        tuple(entries.several(shape, "a shape")),
                         {key: arrays[f"population{i}.{key}"] for key in params},
                         arrays[f"population{i}.bias"],
                         {step: arrays[f"population{i}.late_bias.{step}"] for step in late},
@@ -220,5 +220,7 @@ class CheckedGraph:
             )
             sound.check(graph)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise CorruptFile(f"not a checked graph ({error})", where=where, hint="build it again") from error
+            raise CorruptFile(
+                f"not a checked graph ({entries.said(error)})", where=where, hint="build it again"
+            ) from error
         return graph

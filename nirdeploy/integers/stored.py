@@ -34,7 +34,9 @@ def load(path: Path) -> IntegerNetwork:
         network = _network(entries.table(meta, "it"), arrays, str(path))
         sound.check(network)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise CorruptFile(f"not an integer network ({error})", where=str(path), hint="build it again") from error
+        raise CorruptFile(
+            f"not an integer network ({entries.said(error)})", where=str(path), hint="build it again"
+        ) from error
     return network
 
 
@@ -83,7 +85,7 @@ def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 
 def _population(entry: dict[str, Any], arrays: dict[str, Any]) -> Population:
     shared = {name: arrays[name] for name in SHARED}
-    rules, shape = Rules(**entries.table(entry["rules"], "rules")), tuple(entry["shape"])
+    rules, shape = Rules(**entries.table(entry["rules"], "rules")), tuple(entries.several(entry["shape"], "a shape"))
     common = {**entry, **shared, "shape": shape, "rules": rules}
     if "registers" in entry:
         registers = {name: arrays[f"registers.{name}"] for name in entries.names(entry["registers"], "registers")}

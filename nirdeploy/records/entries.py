@@ -20,8 +20,17 @@ def parsed(given: str | bytes) -> Any:
     """What a JSON says."""
     try:
         return json.loads(given)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
     except RecursionError as error:
         raise ValueError("its JSON is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError("its JSON has a number of more digits than are read") from error
+
+
+def said(error: Exception) -> str:
+    """What was wrong with an entry, as an error of reading it says."""
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def odd(value: Any, what: str, expected: str) -> ValueError:

@@ -85,7 +85,9 @@ def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.nda
         scale = {_unescape(name): _numbers(held.datasets, f"scale/{name}") for name in names}
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CorruptFile(
-            f"not a spike record: {(str(error).splitlines() or [''])[0][:120]}", where=str(path), hint="record it again"
+            f"not a spike record: {(entries.said(error).splitlines() or [''])[0][:120]}",
+            where=str(path),
+            hint="record it again",
         ) from error
     return observables, scale, meta
 

@@ -195,7 +195,9 @@ class SpikeRecord:
                 **told,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFile(f"not a spike record ({error})", where=str(path), hint="record it again") from error
+            raise CorruptFile(
+                f"not a spike record ({entries.said(error)})", where=str(path), hint="record it again"
+            ) from error
 
 
 def lag(name: str, steps: Any) -> int:

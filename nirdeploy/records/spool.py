@@ -96,7 +96,9 @@ def rescue(out: Path, stats: Mapping[str, float] | None = None) -> SpikeRecord:
             hint="rescue them on a machine that has more, or remove the file if it is of no stream of yours",
         ) from error
     except (ValueError, KeyError) as error:
-        raise CorruptFile(f"these are no steps of a stream ({error})", where=str(path), hint="remove it") from error
+        raise CorruptFile(
+            f"these are no steps of a stream ({entries.said(error)})", where=str(path), hint="remove it"
+        ) from error
     path.unlink()
     return record
 

@@ -148,7 +148,7 @@ def load(path: Path | str) -> SpikeRecord | Tally:
             **entries.of_record(meta),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise CorruptFile(f"not a tally ({error})", where=str(path), hint="record it again") from error
+        raise CorruptFile(f"not a tally ({entries.said(error)})", where=str(path), hint="record it again") from error
 
 
 def check(reads: Sequence[str]) -> None:

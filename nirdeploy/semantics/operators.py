@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nirdeploy.records import entries
 from nirdeploy.records.brief import Brief
 
 Pair = tuple[int, int]
@@ -265,9 +266,10 @@ def to_meta(operator: Operator | Windows | None) -> dict[str, Any] | None:
 
 
 def operator_from(meta: dict[str, Any], weight: np.ndarray) -> Operator:
-    """The inverse of :func:`to_meta`. Raises KeyError or TypeError if ``meta`` is none of ours."""
+    """The inverse of :func:`to_meta`. Raises KeyError, ValueError or TypeError if ``meta`` is none of ours."""
     kinds: dict[str, Any] = {kind.__name__: kind for kind in (Dense, Elementwise, Convolution)}
-    operator: Operator = kinds[meta["kind"]](weight=weight, **_values(meta))
+    kind = entries.one_of(meta["kind"], "the kind of an operator", tuple(kinds))
+    operator: Operator = kinds[kind](weight=weight, **_values(meta))
     return operator
 
 

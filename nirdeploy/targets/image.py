@@ -280,7 +280,7 @@ class Image:
             header.check(image)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CorruptFile(
-                f"the image's header is not of this version ({error})", where=where, hint="build it again"
+                f"the image's header is not of this version ({entries.said(error)})", where=where, hint="build it again"
             ) from error
         return image
 
@@ -310,19 +310,19 @@ class Image:
             signature=said["signature"],
             sections=tuple(islice(sections, len(said["sections"]))),
             inputs=tuple(
-                InputSlot(**{**s, "shape": tuple(s["shape"]), "grid": tuple(s["grid"]), "border": border_from(s)})
+                InputSlot(**{**s, "shape": _listed(s, "shape"), "grid": _listed(s, "grid"), "border": border_from(s)})
                 for s in said["inputs"]
             ),
             input_words=said["input_words"],
             readouts=tuple(
                 Readout(
                     r["population"],
-                    tuple(r["shape"]),
+                    _listed(r, "shape"),
                     r["kind"],
                     tuple(ReadoutPart(**part) for part in r["parts"]),
-                    tuple(r["scale"]),
-                    tuple(r["grid"]),
-                    tuple(r["widths"]),
+                    _listed(r, "scale"),
+                    _listed(r, "grid"),
+                    _listed(r, "widths"),
                     r["late"],
                 )
                 for r in said["readouts"]
@@ -334,6 +334,10 @@ class Image:
             wiring=Wiring.from_dict(said["wiring"]) if "wiring" in said else None,
             external=said.get("external", 0),
         )
+
+
+def _listed(entry: Any, name: str) -> tuple[Any, ...]:
+    return tuple(entries.several(entries.table(entry, "an input or read-out")[name], name))
 
 
 def stimulus_of(image: Image, x: Any) -> dict[str, np.ndarray]:

@@ -106,7 +106,9 @@ class Placement(Brief):
         try:
             return cls._of_meta(meta)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise CorruptFile(f"not a placement ({error})", where=str(path), hint="build it again") from error
+            raise CorruptFile(
+                f"not a placement ({entries.said(error)})", where=str(path), hint="build it again"
+            ) from error
 
     @classmethod
     def _of_meta(cls, meta: Any) -> Placement:

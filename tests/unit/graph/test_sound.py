@@ -97,7 +97,7 @@ def convolved(**changed: Any) -> Change:
         (of_population(MODEL, "IF"), "expected those of IF"),
         (of_population(SHAPE, [-3]), "is -3, expected a whole number from 1"),
         (of_population(SHAPE, [1 << 40]), "is 1099511627776"),
-        (of_population(SHAPE, 3), "int"),
+        (of_population(SHAPE, 3), "a shape is 3, expected a list"),
         (of_population(LATE, [-1]), "late_bias.-1"),
         (of_population(DIALECT, [1]), "a dialect is [1]"),
         (held("population1.bias", np.zeros(1)), "bias of 'lif1' is of float64 (1,), expected float64 (3,)"),

@@ -131,7 +131,7 @@ def test_whose_neurons_step_it_is_kept_and_digested(tmp_path: Path) -> None:
     [
         ({"dynamics": None}, "does not say whose neurons step it, an older nirdeploy wrote it"),
         ({"dynamics": ["xylo"]}, "not an integer network (dynamics is ['xylo'], expected a text)"),
-        ({"dynamics": None, "formats": None}, "not an integer network ('formats')"),
+        ({"dynamics": None, "formats": None}, "not an integer network (it has no 'formats')"),
     ],
 )
 def test_a_file_that_does_not_say_whose_neurons(tmp_path: Path, change: dict[str, Any], said: str) -> None:

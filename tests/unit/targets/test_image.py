@@ -99,7 +99,7 @@ def of_part(**changed: Any) -> Callable[[dict[str, Any]], Any]:
     [
         (lambda header: b"[]", "the header is []"),
         (lambda header: b"[" * 100_000, "nested too deeply"),
-        (lambda header: b'{"sections":' + b"1" * 6000 + b"}", "4300 digits"),
+        (lambda header: b'{"sections":' + b"1" * 6000 + b"}", "more digits than are read"),
         (said(target=5), "the target is 5"),
         (said(signature=["zz"]), "the signature is ['zz']"),
         (said(signature="zz"), "fromhex"),
@@ -117,7 +117,7 @@ def of_part(**changed: Any) -> Callable[[dict[str, Any]], Any]:
         (lambda header: header["sections"][0].update(words=-1), "the length of a section is -1"),
         (lambda header: header["sections"][0].update(address=-1), "is -1"),
         (lambda header: header["inputs"].append(header["inputs"][0]), "unlike each other"),
-        (of_input(shape=3), "int"),
+        (of_input(shape=3), "shape is 3, expected a list"),
         (of_input(shape=[-3]), "is -3"),
         (of_input(first_bit=10**9), "the bits of input 'input' end at"),
         (of_input(planes=64), "bits is 64"),
