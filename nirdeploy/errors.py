@@ -104,7 +104,7 @@ def meant_file(path: str | Path) -> str:
     path = Path(path)
     try:
         with os.scandir(path.parent) as there:
-            beside = [entry.name for entry in islice(there, _LOOKED_AT)]
+            beside = [entry.name for entry in islice(there, _LOOKED_AT) if entry.name != path.name]
     except OSError:
         return f"there is no folder {str(path.parent)!r} either"
     stems = {name.removesuffix(path.suffix): name for name in beside if name.endswith(path.suffix)}

@@ -36,6 +36,7 @@ def test_a_file_of_nearly_that_name(tmp_path: Path) -> None:
     assert meant_file(tmp_path / "nett.nir") == f"did you mean {str(tmp_path / 'net.nir')!r}?"
     assert "there is no folder" in meant_file(tmp_path / "nowhere" / "net.nir")
     assert "did you mean" not in meant_file(tmp_path / "quite-another.txt")
+    assert "did you mean" not in meant_file(tmp_path / "net.nir")  # it is there, and is no file that can be read
     (tmp_path / "shorter.nird").touch()
     assert "did you mean" not in meant_file(tmp_path / "nowhere.nir")
     assert "net.nir" in meant_file(tmp_path / "net.nri")  # a mistyped ending, too
