@@ -145,7 +145,7 @@ def _reference(population: IntegerPopulation, formats: Formats, size: int) -> No
 
 def _chip(population: ChipPopulation, size: int) -> None:
     for name, values in population.registers.items():
-        _numbers(values, f"the register {name!r}", "biuf", (size,) if values.ndim else ())
+        _numbers(values, f"the register {name!r}", "biuf", values.shape)  # of the chip's own shapes
     told = {name: values for name, values in vars(population.stands_for).items() if values is not None}
     if told.pop("late_offset"):
         raise ValueError("what it stands for begins late")
