@@ -82,7 +82,7 @@ def content(path: Path, most: int | None = None, begins: bytes = b"") -> bytes:
 
 def toml(path: Path, most: int = 1 << 20) -> dict[str, Any]:
     """What a TOML file says. Raises :class:`ValueError` where it is not valid, else as :func:`content`."""
-    text = content(path, most).decode()
+    text = content(path, most).decode("utf-8-sig")  # Windows' editors begin a file with a mark
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -103,9 +103,7 @@ def check_archive(file: IO[bytes], where: str) -> None:
     if not zipfile.is_zipfile(file):
         raise zipfile.BadZipFile
     with enough(file.seek(0, os.SEEK_END), where):
-        archive = zipfile.ZipFile(file)
-    with archive:
-        members = archive.infolist()
+        members = _members(file)
     file.seek(0)
     for one in members:
         if one.file_size > _SMALL + _DEFLATED * one.compress_size:
@@ -116,6 +114,17 @@ def check_archive(file: IO[bytes], where: str) -> None:
             )
     with enough(sum(one.file_size for one in members), where):
         pass
+
+
+def _members(file: IO[bytes]) -> list[zipfile.ZipInfo]:
+    """What an archive says of its members. Raises :class:`zipfile.BadZipFile` for whatever zipfile raises of damage."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.infolist()
+    except MemoryError:
+        raise
+    except Exception as error:  # another version, a place before the file, a name that is none: each has its own
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def check(path: Path, archive: bool = False) -> None:

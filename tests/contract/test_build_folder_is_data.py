@@ -12,8 +12,9 @@ import pytest
 import nirdeploy as nd
 from nirdeploy.errors import TargetFileError, UsageProblem
 from nirdeploy.graph import file as nirfile
-from nirdeploy.pipeline import MANIFEST, Build
+from nirdeploy.pipeline import Build
 from nirdeploy.records import manifest
+from nirdeploy.records.products import MANIFEST
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import emit
 from nirdeploy.targets.resources import targets_dir, templates_dir

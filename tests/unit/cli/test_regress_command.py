@@ -62,7 +62,8 @@ def test_a_tolerance_that_is_no_fraction(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_an_accuracy_is_said_with_what_it_is_worth(cli: Cli, tmp_path: Path) -> None:
-    golden, run = tmp_path / "golden.nird", _record(tmp_path / "a.nird", _spikes() * np.array([[[0], [1], [1]]], np.uint8))
+    some = _spikes() * np.array([[[0], [1], [1]]], np.uint8)
+    golden, run = tmp_path / "golden.nird", _record(tmp_path / "a.nird", some)
     np.save(tmp_path / "labels.npy", np.zeros(3, int))
     cli("regress", "record", golden, run)
     arguments = ("regress", "check", golden, run, "--labels", tmp_path / "labels.npy")

@@ -145,3 +145,20 @@ def test_an_archive_of_garbage(tmp_path: Path) -> None:
         store.load(tmp_path / "a")
     with pytest.raises(NirdeployError, match="damaged"):
         store.unpack(io.BytesIO(b"PK\x03\x04").getvalue(), where="a")
+
+
+@pytest.mark.parametrize(("at", "byte"), [(6, 173), (-22 + 16, 255), (-22 + 19, 255)])
+def test_a_damaged_directory_is_damage_whatever_zipfile_calls_it(at: int, byte: int, tmp_path: Path) -> None:
+    """A version that it does not know, a place before the file: errors of their own."""
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.arange(9))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + at if at > 0 else at] = byte
+    path.write_bytes(data)
+    with pytest.raises(CorruptFile, match="damaged"):
+        files.check(path, archive=True)
+
+
+def test_a_mark_in_front_of_a_text(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfa = 1\n")
+    assert files.toml(tmp_path / "a.toml") == {"a": 1}
