@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from nirdeploy.graph.check import check
-from nirdeploy.integers.network import Formats
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.coverage.judge import coverage
 from nirdeploy.proof.coverage.search import stimulus_for

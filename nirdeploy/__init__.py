@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nirdeploy.exchange.frontends import export_from
     from nirdeploy.exchange.importer import import_from_nir
     from nirdeploy.graph.check import check
-    from nirdeploy.integers.network import Formats
+    from nirdeploy.integers.parts import Formats
     from nirdeploy.integers.quantize import quantize
     from nirdeploy.pipeline import Build, build
     from nirdeploy.proof.causes.search import cause
@@ -84,7 +84,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Build": "pipeline",
-    "Formats": "integers.network",
+    "Formats": "integers.parts",
     "SpikeRecord": "records.spikes",
     "Tally": "records.tally",
     "accuracy": "proof.evaluate",

@@ -10,7 +10,8 @@ import nir
 import numpy as np
 from hypothesis import strategies as st
 
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics import dialect as dialect_module
 from nirdeploy.semantics.dialect import Dialect

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerPopulation
 from nirdeploy.integers.rounding import shifted
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim import integer

@@ -11,7 +11,8 @@ from typing import Any
 
 from nirdeploy.backends.common.support import unsupported
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerPopulation
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets.backend import Backend

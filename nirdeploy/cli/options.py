@@ -15,7 +15,7 @@ from nirdeploy.errors import CorruptFile, UsageProblem
 if TYPE_CHECKING:
     import numpy as np
 
-    from nirdeploy.integers.network import Formats
+    from nirdeploy.integers.parts import Formats
     from nirdeploy.proof.scale.run import Who
     from nirdeploy.records.samples import Samples
     from nirdeploy.records.spikes import SpikeRecord
@@ -206,7 +206,7 @@ def probes(text: str) -> str | list[str]:
 
 def formats(text: str) -> Formats:
     """The value of ``--integer``."""
-    from nirdeploy.integers.network import Formats
+    from nirdeploy.integers.parts import Formats
 
     bits = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
     bits = bits + [24, 24, 12][len(bits) - 1 :]

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from nirdeploy.device.protocol import RAW
-from nirdeploy.targets.image import Readout, ReadoutPart
+from nirdeploy.targets.slots import Readout, ReadoutPart
 
 MORE = "more came than was asked for"
 

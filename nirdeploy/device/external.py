@@ -10,7 +10,7 @@ from nirdeploy.device.client import Device
 from nirdeploy.device.flash import blocks
 from nirdeploy.device.protocol import EXTERNAL
 from nirdeploy.errors import TransferError
-from nirdeploy.targets.image import Section
+from nirdeploy.targets.slots import Section
 
 _ROUNDS = 3  # words that differ after writing are written again this often
 _CHUNK = 1 << 14  # words that one digest says are there, or not

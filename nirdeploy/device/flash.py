@@ -12,8 +12,9 @@ from nirdeploy.device.counting import Counting
 from nirdeploy.device.frame import OVERHEAD
 from nirdeploy.device.protocol import Status
 from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
-from nirdeploy.targets.image import Image, Section
+from nirdeploy.targets.image import Image
 from nirdeploy.targets.sending import changed
+from nirdeploy.targets.slots import Section
 
 _ROUNDS = 3  # a section that differs after writing is written again this often
 _HASH_BYTES, _SECTION_BYTES = 32, 12  # of a COMMIT: the image's hash, then an entry per section

@@ -22,9 +22,10 @@ from nirdeploy.device.protocol import EXTERNAL, PLAYING, DeviceStatus
 from nirdeploy.errors import DeviceMismatch, TransferError
 from nirdeploy.records import spikes, store
 from nirdeploy.records.trains import Trains
-from nirdeploy.targets.image import Image, Section, record_of
+from nirdeploy.targets.image import Image, record_of
 from nirdeploy.targets.player.compiling import Compiled, Kept, Sent, compiled
 from nirdeploy.targets.player.standing import words_of
+from nirdeploy.targets.slots import Section
 
 _WORDS = 1 << 18  # in a MiB
 _GAP = 8  # words that are read though nobody wants them rather than asked around

@@ -10,7 +10,8 @@ import numpy as np
 
 from nirdeploy.records import spikes
 from nirdeploy.records.trains import Kept
-from nirdeploy.targets.image import Image, Readout
+from nirdeploy.targets.image import Image
+from nirdeploy.targets.slots import Readout
 from nirdeploy.targets.wiring import Given
 
 

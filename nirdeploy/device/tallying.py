@@ -11,7 +11,7 @@ from nirdeploy.device.protocol import MAX_PROBES, SAME_GROUP, SAMPLE_STEPS, Prob
 from nirdeploy.errors import TransferError
 from nirdeploy.records.spikes import counts
 from nirdeploy.records.tally import OF_MEMBRANES, OF_SPIKES
-from nirdeploy.targets.image import Readout, ReadoutPart
+from nirdeploy.targets.slots import Readout, ReadoutPart
 
 _PROBES = {
     **{"count": Probe.COUNT, "first": Probe.FIRST},

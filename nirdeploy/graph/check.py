@@ -14,11 +14,12 @@ from nirdeploy.graph import file as nirfile
 from nirdeploy.graph import precision, primitives
 from nirdeploy.graph import repair as nirrepair
 from nirdeploy.graph.chain import Chain
-from nirdeploy.graph.checked import CheckedGraph, Population, Projection
+from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.graph.doubts import doubts
 from nirdeploy.graph.flatten import FlatGraph, flatten
 from nirdeploy.graph.folding import Folding
 from nirdeploy.graph.inputs import Bits, Ranges, Scales, declared
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.graph.shapes import per_neuron
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics import neuron

@@ -11,16 +11,13 @@ import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.graph import sound
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.records import entries, store
-from nirdeploy.records.brief import Brief, brief, listed
+from nirdeploy.records.brief import brief, listed
 from nirdeploy.records.inputs import InputEncoding, encodings_from, encodings_to
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import Dialect, of_dict
 from nirdeploy.semantics.operators import (
-    Maximum,
-    Operator,
-    Passage,
-    Pool,
     maximum_from,
     operator_from,
     pool_from,
@@ -28,48 +25,6 @@ from nirdeploy.semantics.operators import (
 )
 
 _TOLD = ("dialect_source", "repairs", "warnings")  # of the graph, and no part of it
-
-
-@dataclass(frozen=True, repr=False)
-class Population(Brief):
-    """Neurons of one NIR node (or an input, or an analog output).
-
-    ``model`` is ``"Input"`` or a key of :data:`nirdeploy.semantics.neuron.PARAMETERS`; ``params`` are float64
-    arrays of ``shape``, finite and in range; ``bias`` is the constant current (float64, ``shape``)
-    folded from Affine nodes on the way in; ``late_bias`` holds what of it begins only in a later step
-    (behind a Delay, say), by that step. ``dialect``: its own, where it differs from the graph's. ``weight_bits``: of
-    the weights into it, where that is not left to the target (:mod:`nirdeploy.graph.precision`).
-    """
-
-    name: str
-    model: str
-    shape: tuple[int, ...]
-    params: Mapping[str, np.ndarray]
-    bias: np.ndarray
-    late_bias: Mapping[int, np.ndarray] = field(default_factory=dict)
-    dialect: Dialect | None = None
-    weight_bits: int | None = None
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
-
-
-@dataclass(frozen=True, repr=False)
-class Projection(Brief, Passage):
-    """A linear operator from one population's spikes to another's input current.
-
-    The signal passes ``pool`` (if any), ``operator`` and ``maximum`` (if any), over flattened (C order) populations,
-    and arrives ``delay`` steps later; ``nodes`` are the NIR nodes folded into it, in order.
-    """
-
-    source: str
-    target: str
-    operator: Operator
-    nodes: tuple[str, ...] = ()
-    pool: Pool | None = None
-    delay: int = 0
-    maximum: Maximum | None = None
 
 
 @dataclass(frozen=True, repr=False)

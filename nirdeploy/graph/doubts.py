@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.graph.checked import CheckedGraph, Population
+from nirdeploy.graph.checked import CheckedGraph
+from nirdeploy.graph.parts import Population
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import PRESETS, Dialect
 from nirdeploy.semantics.operators import Operator

@@ -6,23 +6,47 @@ What is left out is what only a wrong simulation comes of: whether a time consta
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.records import entries
-from nirdeploy.records.inputs import MAX_BITS
+from nirdeploy.records.inputs import MAX_BITS, InputEncoding
 from nirdeploy.semantics import passages
-from nirdeploy.semantics.neuron import PARAMETERS
-
-if TYPE_CHECKING:
-    from nirdeploy.graph.checked import CheckedGraph, Population, Projection
+from nirdeploy.semantics.neuron import PARAMETERS, Rules
 
 _INPUT = "Input"
 _MOST_STEPS = 1 << 20  # late
 
 
-def check(graph: CheckedGraph) -> None:
+class Graph(Protocol):
+    """What is read of a checked graph."""
+
+    @property
+    def populations(self) -> tuple[Population, ...]: ...
+    @property
+    def projections(self) -> tuple[Projection, ...]: ...
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def outputs(self) -> Mapping[str, str]: ...
+    @property
+    def dialect_source(self) -> str: ...
+    @property
+    def repairs(self) -> tuple[str, ...]: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+    @property
+    def input_bits(self) -> int: ...
+    @property
+    def encodings(self) -> Mapping[str, InputEncoding]: ...
+    def rules(self, name: str) -> Rules: ...
+    def population(self, name: str) -> Population: ...
+
+
+def check(graph: Graph) -> None:
     """Raises ValueError that says which entry, or array, is not one of a checked graph."""
     sizes: dict[str, int] = {}
     for population in graph.populations:

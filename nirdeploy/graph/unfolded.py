@@ -10,8 +10,9 @@ import nir
 import numpy as np
 
 from nirdeploy.errors import GraphError
-from nirdeploy.graph.checked import CheckedGraph, Population, Projection
+from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.graph.extension import ConvTranspose2d, MaxPool2d
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.graph.precision import METADATA_KEY as BITS
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Windows

@@ -13,8 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nirdeploy.graph.checked import CheckedGraph, Projection
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.graph.checked import CheckedGraph
+from nirdeploy.graph.parts import Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.records.inputs import Border
 from nirdeploy.semantics.operators import Convolution, Dense
 

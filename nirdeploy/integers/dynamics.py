@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nirdeploy.integers.network import ChipPopulation, Formats, IntegerProjection
+from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
 
 
 class Dynamics(Protocol):

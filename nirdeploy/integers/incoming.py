@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nirdeploy.graph.check import Projection
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers import grid
 from nirdeploy.semantics.operators import Convolution, Elementwise, Operator
 

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers import grid, zero_point
 from nirdeploy.integers.incoming import Incoming
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
-from nirdeploy.integers.network import Population as RoundedPopulation
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.parts import Population as RoundedPopulation
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, matrix
 

@@ -9,21 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from nirdeploy.integers.network import (
+from nirdeploy.integers.parts import (
     OF_THE_REFERENCE,
     ChipPopulation,
     Formats,
-    IntegerNetwork,
     IntegerPopulation,
     IntegerProjection,
     Population,
 )
 from nirdeploy.records import entries
-from nirdeploy.records.inputs import MAX_BITS
+from nirdeploy.records.inputs import MAX_BITS, InputEncoding
 from nirdeploy.semantics import passages
 from nirdeploy.semantics.neuron import PARAMETERS, SPIKING, Rules
 
@@ -35,7 +34,38 @@ _BITS = (("weight_bits", 2, 32), ("accumulator_bits", 2, 64), ("state_bits", 2, 
 _CHOICES = {"threshold": (">", ">="), "reset": ("zero", "subtract", "none"), "synapse_order": ("new", "old")}
 
 
-def check(network: IntegerNetwork) -> None:
+class Network(Protocol):
+    """What is read of an integer network."""
+
+    @property
+    def target(self) -> str: ...
+    @property
+    def dynamics(self) -> str: ...
+    @property
+    def dt(self) -> float: ...
+    @property
+    def input_bits(self) -> int: ...
+    @property
+    def formats(self) -> Formats: ...
+    @property
+    def populations(self) -> tuple[Population, ...]: ...
+    @property
+    def projections(self) -> tuple[IntegerProjection, ...]: ...
+    @property
+    def inputs(self) -> tuple[tuple[str, tuple[int, ...]], ...]: ...
+    @property
+    def outputs(self) -> Mapping[str, str]: ...
+    @property
+    def encodings(self) -> Mapping[str, InputEncoding]: ...
+    @property
+    def takes(self) -> Mapping[str, InputEncoding]: ...
+    @property
+    def report(self) -> tuple[Mapping[str, Any], ...]: ...
+    def population(self, name: str) -> Population: ...
+    def weight_bits(self, name: str) -> int: ...
+
+
+def check(network: Network) -> None:
     """Raises ValueError that says which entry, or array, is not one of an integer network."""
     entries.text(network.target, "the target")
     entries.text(network.dynamics, "dynamics")
@@ -83,7 +113,7 @@ def _formats(formats: Formats) -> None:
     entries.whole(formats.shift_max, "shift_max", 0, _MOST_SHIFT)
 
 
-def _inputs(network: IntegerNetwork) -> dict[str, int]:
+def _inputs(network: Network) -> dict[str, int]:
     """How many numbers each input sends."""
     names = entries.names([name for name, _ in network.inputs], "inputs")
     unknown = set(network.encodings) - set(names)
@@ -153,7 +183,7 @@ def _chip(population: ChipPopulation, size: int) -> None:
         _numbers(values, f"what it stands for, {name},", "f", (size,))
 
 
-def _projection(p: IntegerProjection, network: IntegerNetwork, sizes: Mapping[str, int]) -> None:
+def _projection(p: IntegerProjection, network: Network, sizes: Mapping[str, int]) -> None:
     passages.check(p, sizes[p.source], sizes[p.target])
     target, bits = network.population(p.target), network.weight_bits(p.target)
     if p.weight.dtype != np.int32:
@@ -169,7 +199,7 @@ def _projection(p: IntegerProjection, network: IntegerNetwork, sizes: Mapping[st
         raise ValueError(f"sums of its weights, shifted by {shift}, are beyond 60 bits")
 
 
-def _largest(network: IntegerNetwork, name: str) -> int | None:
+def _largest(network: Network, name: str) -> int | None:
     """What a source sends in a step at most; None: a membrane, or as many spikes as there are."""
     if name in network.takes:
         return network.takes[name].top
@@ -191,7 +221,7 @@ def _reach(p: IntegerProjection, largest: int, most: int) -> int:
     return found
 
 
-def _backward(what: str, p: IntegerProjection, network: IntegerNetwork) -> None:
+def _backward(what: str, p: IntegerProjection, network: Network) -> None:
     """What comes from a population that is stepped later is of a step before."""
     if p.delay < 1 and not network.population(p.source).rules.spike_delay:
         raise ValueError(f"{what}: it closes a cycle without a delay")

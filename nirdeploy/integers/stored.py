@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nirdeploy.errors import CorruptFile
 from nirdeploy.integers import sound
-from nirdeploy.integers.network import (
+from nirdeploy.integers.parts import (
     OF_THE_REFERENCE,
     SHARED,
     ChipPopulation,
     Effective,
     Formats,
-    IntegerNetwork,
     IntegerPopulation,
     IntegerProjection,
     Population,
@@ -26,12 +25,14 @@ from nirdeploy.records.inputs import encodings_from
 from nirdeploy.semantics.neuron import Rules
 from nirdeploy.semantics.operators import maximum_from, operator_from, pool_from
 
+Network = TypeVar("Network", bound=sound.Network)
 
-def load(path: Path) -> IntegerNetwork:
-    """Raises :class:`CorruptFile` if the file is not a saved IntegerNetwork."""
+
+def load(path: Path, make: Callable[..., Network]) -> Network:
+    """A network that ``make`` makes of its fields. Raises :class:`CorruptFile` if the file is not a saved one."""
     meta, arrays = store.load(path)
     try:
-        network = _network(entries.table(meta, "it"), arrays, str(path))
+        network = make(**_fields(entries.table(meta, "it"), arrays, str(path)))
         sound.check(network)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise CorruptFile(
@@ -40,29 +41,32 @@ def load(path: Path) -> IntegerNetwork:
     return network
 
 
-def _network(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> IntegerNetwork:
+def _fields(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> dict[str, Any]:
+    """Those of an IntegerNetwork."""
     populations = [
         entries.table(entry, "a population") for entry in entries.several(meta["populations"], "populations")
     ]
     projections = [
         entries.table(entry, "a projection") for entry in entries.several(meta["projections"], "projections")
     ]
-    return IntegerNetwork(
-        target=meta["target"],
-        formats=Formats(**entries.table(meta["formats"], "formats")),
-        populations=tuple(_population(entry, _below(arrays, f"population{i}.")) for i, entry in enumerate(populations)),
-        projections=tuple(
+    return {
+        "target": meta["target"],
+        "formats": Formats(**entries.table(meta["formats"], "formats")),
+        "populations": tuple(
+            _population(entry, _below(arrays, f"population{i}.")) for i, entry in enumerate(populations)
+        ),
+        "projections": tuple(
             _projection(entry, arrays[f"projection{i}.weight"], arrays[f"projection{i}.unit"])
             for i, entry in enumerate(projections)
         ),
-        inputs=tuple(_input(entry) for entry in entries.several(meta["inputs"], "inputs")),
-        outputs=meta["outputs"],
-        dt=meta["dt"],
-        report=tuple(meta["report"]),
-        input_bits=meta["input_bits"],
-        encodings=encodings_from({"encodings": entries.table(meta.get("encodings", {}), "encodings")}),
-        dynamics=_stepped_by(meta, where),
-    )
+        "inputs": tuple(_input(entry) for entry in entries.several(meta["inputs"], "inputs")),
+        "outputs": meta["outputs"],
+        "dt": meta["dt"],
+        "report": tuple(meta["report"]),
+        "input_bits": meta["input_bits"],
+        "encodings": encodings_from({"encodings": entries.table(meta.get("encodings", {}), "encodings")}),
+        "dynamics": _stepped_by(meta, where),
+    }
 
 
 def _stepped_by(meta: Mapping[str, Any], where: str) -> str:

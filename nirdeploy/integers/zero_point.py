@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
+from nirdeploy.integers.parts import IntegerPopulation, IntegerProjection
 from nirdeploy.records.inputs import InputEncoding
 
 

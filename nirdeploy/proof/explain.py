@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers.border import unbordered
-from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Effective, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.processes import progress
 from nirdeploy.proof.evaluate import accuracy

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.graph.checked import CheckedGraph, Population, Projection
+from nirdeploy.graph.checked import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.border import unbordered
-from nirdeploy.integers.network import ChipPopulation, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation, IntegerPopulation, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Elementwise, Passage
 

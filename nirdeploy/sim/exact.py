@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import GraphError
-from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
 from nirdeploy.processes import progress
 from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import neuron

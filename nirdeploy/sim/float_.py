@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import GraphError
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.processes import progress
 from nirdeploy.records import inputs, spikes
 from nirdeploy.semantics import neuron

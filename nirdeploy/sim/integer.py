@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from nirdeploy.integers.dynamics import Dynamics
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation, IntegerProjection
 from nirdeploy.integers.rounding import decayed, shifted
 from nirdeploy.processes import progress
 from nirdeploy.records import inputs, spikes

@@ -10,7 +10,8 @@ from nirdeploy.errors import UsageProblem
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.inputs import Bits, Ranges, Scales
 from nirdeploy.integers.border import bordered
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records import products, transaction
 from nirdeploy.records.spikes import SpikeRecord

@@ -14,8 +14,9 @@ from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.dynamics import Dynamics
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.targets.fit import Fit, refusal
-from nirdeploy.targets.image import Image, Section
+from nirdeploy.targets.image import Image
 from nirdeploy.targets.placement import ChipUse, Placement, validate
+from nirdeploy.targets.slots import Section
 from nirdeploy.targets.tables import Formats, FormatsT, HardwareT, Target
 
 

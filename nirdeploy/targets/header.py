@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from nirdeploy.records import entries
 from nirdeploy.records.inputs import MAX_BITS
-
-if TYPE_CHECKING:
-    from nirdeploy.targets.image import Image, InputSlot, Readout, ReadoutPart
-    from nirdeploy.targets.wiring import Given, Taken, Wiring
+from nirdeploy.targets.slots import InputSlot, Readout, ReadoutPart, Section
+from nirdeploy.targets.wiring import Given, Taken, Wiring
 
 _WORD = 32  # bits
 _MOST_WORDS = entries.MOST // _WORD  # of a step's inputs
 
 
-def check(image: Image) -> None:
+class Header(Protocol):
+    """What is read of an image."""
+
+    @property
+    def target(self) -> str: ...
+    @property
+    def signature(self) -> str: ...
+    @property
+    def dt(self) -> float: ...
+    @property
+    def outputs(self) -> Mapping[str, str]: ...
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
+    @property
+    def external(self) -> int: ...
+    @property
+    def input_words(self) -> int: ...
+    @property
+    def sections(self) -> tuple[Section, ...]: ...
+    @property
+    def inputs(self) -> tuple[InputSlot, ...]: ...
+    @property
+    def readouts(self) -> tuple[Readout, ...]: ...
+    @property
+    def passes(self) -> tuple[Self, ...]: ...
+    @property
+    def wiring(self) -> Wiring | None: ...
+
+
+def check(image: Header) -> None:
     """Raises ValueError that says which entry is not one of an image's header."""
     entries.text(image.target, "the target")
     signature = entries.text(image.signature, "the signature")
@@ -34,7 +62,7 @@ def check(image: Image) -> None:
         entries.whole(section.address, f"the address of section {section.name!r}", 0, (1 << _WORD) - 1)
     entries.names([slot.name for slot in image.inputs], "inputs")
     entries.names([readout.population for readout in image.readouts], "read-outs")
-    if not image.inputs:
+    if image.readouts and not image.inputs:  # a chip's image, of its own layout, may say neither
         raise ValueError("it has no input")
     for slot in image.inputs:
         most = MAX_BITS if image.wiring is None else _WORD  # a pass takes the sums of others

@@ -1,7 +1,7 @@
 """losses: what rounding to a target's integers takes from a population: its weights, its leak, its bias, its spikes.
 
 A population without weights left is no longer the network's, and refused; the rest is a warning each. The integers are
-read back in the graph's terms (:meth:`nirdeploy.integers.network.Population.effective`), so this holds on every target.
+read back in the graph's terms (:meth:`nirdeploy.integers.parts.Population.effective`), so this holds on every target.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nirdeploy.graph import doubts
-from nirdeploy.graph.checked import CheckedGraph, Projection
-from nirdeploy.graph.checked import Population as Exact
+from nirdeploy.graph.checked import CheckedGraph
+from nirdeploy.graph.parts import Population as Exact
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers.border import unbordered
-from nirdeploy.integers.network import Effective, IntegerNetwork, IntegerProjection, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Effective, IntegerProjection, Population
 from nirdeploy.integers.quantize import per_weight, with_sign
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.fit import Problem

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from nirdeploy.targets.image import Section
+from nirdeploy.targets.slots import Section
 
 _GAP = 8  # words: writing so many again takes no longer than a frame of its own for what comes behind them
 

@@ -20,7 +20,7 @@ from pydantic import (
 from typing_extensions import TypeVar
 
 from nirdeploy.errors import TargetFileError, UsageProblem, meant
-from nirdeploy.integers import network
+from nirdeploy.integers import parts
 from nirdeploy.records.brief import brief
 
 Reset = Literal["zero", "subtract", "none"]
@@ -49,7 +49,7 @@ class ModelSupport(Table):
 
 
 class Formats(Table):
-    """Integer formats of a target (bits; see :class:`nirdeploy.integers.network.Formats`)."""
+    """Integer formats of a target (bits; see :class:`nirdeploy.integers.parts.Formats`)."""
 
     weight_bits: Literal[2, 4, 8, 16]
     accumulator_bits: Annotated[int, Field(ge=8, le=24)]
@@ -57,9 +57,9 @@ class Formats(Table):
     decay_bits: Annotated[int, Field(ge=4, le=16)]
     shift_max: Annotated[int, Field(ge=0, le=15)]
 
-    def of_network(self) -> network.Formats:
+    def of_network(self) -> parts.Formats:
         """As a network in these integers says them."""
-        return network.Formats(**self.model_dump())
+        return parts.Formats(**self.model_dump())
 
 
 class Connections(Table):

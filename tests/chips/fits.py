@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nirdeploy.integers.network import ChipPopulation, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation
 from nirdeploy.targets.fit import Fit
 from nirdeploy.targets.placement import Placement
 

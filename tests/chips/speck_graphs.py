@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from nirdeploy import pipeline
 from nirdeploy.backends.speck.geometry import image_of, square
 from nirdeploy.backends.speck.rounding import Rounding
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.quantize import assembled
 from nirdeploy.records.spikes import SpikeRecord

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.graph.check import Population, Projection
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool
 from tests.chips import speck_graphs as graphs
 from tests.chips.speck_graphs import PLAIN, neurons

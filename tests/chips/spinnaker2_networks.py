@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nirdeploy import pipeline
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect

@@ -15,7 +15,7 @@ import nirdeploy as nd
 from nirdeploy.backends.loihi2.dynamics import wrap
 from nirdeploy.backends.loihi2.synapses import connection, mantissas
 from nirdeploy.errors import InputShapeError
-from nirdeploy.graph.check import Projection
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool

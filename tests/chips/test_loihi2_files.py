@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator
 from nirdeploy.targets import registry

@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.backends.speck.rounding import Rounding
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.semantics.neuron import coefficients
 from nirdeploy.semantics.operators import Convolution, Dense, Pool

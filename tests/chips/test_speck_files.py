@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy.graph import file as nirfile
-from nirdeploy.graph.check import CheckedGraph, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Projection
 from nirdeploy.pipeline import Build
 from nirdeploy.proof.explain import explain
 from nirdeploy.records.spikes import SpikeRecord

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nirdeploy.backends.speck.placement import assigned, memories, place
 from nirdeploy.errors import InternalError, TargetFileError
 from nirdeploy.graph import file as nirfile
-from nirdeploy.graph.check import Projection
+from nirdeploy.graph.parts import Projection
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.placement import CoreUse

@@ -27,7 +27,8 @@ import nirdeploy as nd
 from nirdeploy import pipeline
 from nirdeploy.errors import InputShapeError
 from nirdeploy.graph import file as nirfile
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records.spikes import SpikeRecord

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from nirdeploy.errors import DoesNotFit, TargetFileError
 from nirdeploy.graph import file as nirfile
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Pool

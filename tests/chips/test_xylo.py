@@ -20,7 +20,8 @@ from nirdeploy.backends.xylo.placement import place
 from nirdeploy.backends.xylo.schema import Formats
 from nirdeploy.backends.xylo.wiring import merged
 from nirdeploy.errors import InputShapeError
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import float_, integer

@@ -12,9 +12,11 @@ import pytest
 import nirdeploy as nd
 from nirdeploy.backends.xylo import registers
 from nirdeploy.backends.xylo.dynamics import State, XyloDynamics
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.graph.unfolded import as_nir
-from nirdeploy.integers.network import ChipPopulation, Formats, IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.dialect import PRESETS, Dialect
 from nirdeploy.semantics.operators import Dense, Operator

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from snntorch.functional import quant
 
 import nirdeploy as nd
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics import dialect as dialects
 from nirdeploy.semantics.operators import Convolution, Dense, Operator

@@ -13,7 +13,8 @@ import nirdeploy as nd
 from nirdeploy.device.client import Device
 from nirdeploy.device.flash import flash
 from nirdeploy.device.run import run
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Maximum
 from nirdeploy.targets import registry

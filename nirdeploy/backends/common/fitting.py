@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
 from nirdeploy.targets.fit import Problem
 
 

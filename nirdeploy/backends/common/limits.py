@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.backends.common.quality import largest
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics import neuron, options
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.targets.fit import Problem

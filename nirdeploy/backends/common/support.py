@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from nirdeploy.backends.common import limits
-from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.tables import Target

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from nirdeploy.backends.common.limits import of_the_late_bias
 from nirdeploy.backends.fpga import jobs, memory
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
-from nirdeploy.graph.check import CheckedGraph, Population
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation
 from nirdeploy.integers.quantize import MAX_SPIKES
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.fit import Problem

@@ -11,7 +11,8 @@ from nirdeploy.backends.fpga.jobs import INPUT_GROUP
 from nirdeploy.backends.fpga.layout import WORD, Block, Layout, grids, input_layout, layout
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import Part, Reading
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.targets.placement import Slice
 
 

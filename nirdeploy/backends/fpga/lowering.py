@@ -16,9 +16,10 @@ from nirdeploy.backends.fpga.layout import Grid, grids, source_grid, target_grid
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import expressible
 from nirdeploy.graph.chain import MAX_WEIGHTS
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.border import bordered
-from nirdeploy.integers.network import IntegerProjection
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise

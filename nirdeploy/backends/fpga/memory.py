@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
-from nirdeploy.integers.network import Formats, IntegerPopulation
+from nirdeploy.integers.parts import Formats, IntegerPopulation
 from nirdeploy.integers.rounding import decayed
 
 CONTROL, JOBS, WEIGHTS, PARAMETERS, SEGMENTS = range(5)

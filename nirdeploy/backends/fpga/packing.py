@@ -13,7 +13,7 @@ from nirdeploy.backends.fpga.jobs import encode, mask
 from nirdeploy.backends.fpga.plan import Plan
 from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.targets.image import InputSlot, Readout, ReadoutPart, Section
+from nirdeploy.targets.slots import InputSlot, Readout, ReadoutPart, Section
 
 
 def sections(plan: Plan, target: FpgaTarget, number: int = 0) -> list[Section]:

@@ -15,7 +15,8 @@ from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.backends.fpga.segments import MOST_BITS
-from nirdeploy.integers.network import IntegerNetwork, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Population
 from nirdeploy.targets.fit import Problem, refusal, refuse
 from nirdeploy.targets.placement import CoreUse, Placement, Slice
 

@@ -15,7 +15,7 @@ from nirdeploy.backends.fpga.jobs import Job, PlacedSegment
 from nirdeploy.backends.fpga.layout import WORD, Block
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.backends.fpga.segments import Segment
-from nirdeploy.integers.network import IntegerPopulation
+from nirdeploy.integers.parts import IntegerPopulation
 from nirdeploy.targets.placement import Slice
 
 

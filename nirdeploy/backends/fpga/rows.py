@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from nirdeploy.backends.fpga.schema import Hardware
-from nirdeploy.integers.network import Formats
+from nirdeploy.integers.parts import Formats
 
 
 def bits_of(weights: Iterable[np.ndarray]) -> int:

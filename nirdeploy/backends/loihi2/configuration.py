@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nirdeploy.backends.loihi2.synapses import mantissas
-from nirdeploy.integers.network import ChipPopulation, IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation, IntegerProjection
 from nirdeploy.semantics.operators import Convolution, Dense
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target

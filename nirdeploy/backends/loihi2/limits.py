@@ -8,7 +8,8 @@ import numpy as np
 
 from nirdeploy.backends.common import limits
 from nirdeploy.backends.common.latency import delay_on_chip, loop_delay
-from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
 from nirdeploy.semantics import neuron
 from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.tables import Target

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection, Population
 from nirdeploy.semantics.operators import Convolution, Dense
 from nirdeploy.targets.fit import Fit, Problem
 from nirdeploy.targets.placement import CoreUse, Placement, Slice

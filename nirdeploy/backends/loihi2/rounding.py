@@ -23,9 +23,10 @@ from nirdeploy.backends.loihi2 import grids, start
 from nirdeploy.backends.loihi2.schema import Formats
 from nirdeploy.backends.loihi2.synapses import Mantissas, as_matrix, connection, mantissas, with_weight
 from nirdeploy.graph.chain import MAX_WEIGHTS
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers import grid
-from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
+from nirdeploy.integers.parts import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Operator

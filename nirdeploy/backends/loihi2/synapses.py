@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from nirdeploy.graph.check import Projection
+from nirdeploy.graph.parts import Projection
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pair, Passage, Pool
 
 SignMode = Literal["mixed", "excitatory", "inhibitory"]

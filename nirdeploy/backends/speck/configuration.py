@@ -13,7 +13,8 @@ import numpy as np
 from nirdeploy.backends.speck import layers
 from nirdeploy.backends.speck.layers import Layer, Layers
 from nirdeploy.backends.speck.schema import READOUT_LAYER
-from nirdeploy.integers.network import ChipPopulation, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 

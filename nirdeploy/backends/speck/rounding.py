@@ -20,9 +20,10 @@ import numpy as np
 
 from nirdeploy.backends.common import limits, quality
 from nirdeploy.backends.speck.schema import Formats
-from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
 from nirdeploy.integers import grid
-from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
+from nirdeploy.integers.parts import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.integers.quantize import per_weight
 from nirdeploy.targets.fit import Problem
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nirdeploy.integers.network import Formats as IntegerFormats
+from nirdeploy.integers.parts import Formats as IntegerFormats
 from nirdeploy.targets.tables import Positive, Table
 
 PerCore = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.backends.spinnaker2.placement import is_convolved
-from nirdeploy.integers.network import ChipPopulation, IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation, IntegerProjection
 from nirdeploy.semantics.operators import Convolution
 from nirdeploy.targets.placement import Placement
 

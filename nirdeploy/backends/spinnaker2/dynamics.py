@@ -20,7 +20,7 @@ import numpy as np
 
 from nirdeploy.backends.spinnaker2.rounding import membrane_units
 from nirdeploy.errors import InputShapeError
-from nirdeploy.integers.network import ChipPopulation, Formats, IntegerProjection
+from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
 
 _INT32 = np.iinfo(np.int32)
 

@@ -11,7 +11,8 @@ from nirdeploy.backends.common.fitting import neurons
 from nirdeploy.backends.common.latency import uneven_ways
 from nirdeploy.backends.spinnaker2 import rounding
 from nirdeploy.graph.chain import MAX_WEIGHTS
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution
 from nirdeploy.targets.fit import Problem

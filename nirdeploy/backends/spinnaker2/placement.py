@@ -11,7 +11,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection, Population
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution
 from nirdeploy.targets.fit import Fit, Problem

@@ -21,9 +21,10 @@ import numpy as np
 from nirdeploy.backends.common import limits, quality
 from nirdeploy.backends.spinnaker2.schema import Formats
 from nirdeploy.graph.chain import MAX_WEIGHTS
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers import grid
-from nirdeploy.integers.network import ChipPopulation, Effective, IntegerProjection
+from nirdeploy.integers.parts import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Operator
 from nirdeploy.targets.fit import Problem

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nirdeploy.integers.network import Formats as IntegerFormats
+from nirdeploy.integers.parts import Formats as IntegerFormats
 from nirdeploy.targets.tables import Positive, Table
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Population
 from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.tables import Target
 

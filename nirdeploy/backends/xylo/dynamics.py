@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.errors import InputShapeError
-from nirdeploy.integers.network import ChipPopulation, Formats, IntegerProjection
+from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
 
 
 @dataclass(frozen=True)

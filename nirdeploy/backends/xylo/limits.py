@@ -9,7 +9,8 @@ import numpy as np
 from nirdeploy.backends.common import limits
 from nirdeploy.backends.common.latency import Slack, uneven_ways
 from nirdeploy.backends.xylo import wiring
-from nirdeploy.graph.check import CheckedGraph, Population
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
 from nirdeploy.targets.fit import Problem
 from nirdeploy.targets.tables import Target
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nirdeploy.backends.xylo.decays import kept_by
 from nirdeploy.backends.xylo.schema import Formats
-from nirdeploy.integers.network import ChipPopulation, Effective
+from nirdeploy.integers.parts import ChipPopulation, Effective
 from nirdeploy.semantics.neuron import Rules
 
 #: Registers of a neuron, int64 (size,) each.

@@ -20,8 +20,9 @@ from nirdeploy.backends.xylo.decays import fit, kept_by
 from nirdeploy.backends.xylo.grids import Grids
 from nirdeploy.backends.xylo.schema import Formats
 from nirdeploy.backends.xylo.wiring import Wiring
-from nirdeploy.graph.check import CheckedGraph, Population
-from nirdeploy.integers.network import ChipPopulation, IntegerProjection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
+from nirdeploy.integers.parts import ChipPopulation, IntegerProjection
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets.fit import Problem
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from nirdeploy.backends.xylo.dynamics import State, decay, saturating
-from nirdeploy.integers.network import ChipPopulation, IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation, IntegerProjection
 from nirdeploy.targets.fit import Problem
 
 #: Steps after which a membrane that still rises counts as reaching everything.

@@ -14,7 +14,8 @@ import numpy as np
 
 from nirdeploy.backends.common.latency import Slack
 from nirdeploy.backends.xylo.schema import Hardware
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.semantics.operators import Dense
 

@@ -17,7 +17,8 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import inputs
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.sim.stepwise import Stepwise
-from nirdeploy.targets.image import Image, Readout, record_of, stimulus_of
+from nirdeploy.targets.image import Image, record_of, stimulus_of
+from nirdeploy.targets.slots import Readout
 
 if TYPE_CHECKING:
     from nirdeploy.device.client import Device

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.integers.rounding import shifted
 from nirdeploy.proof.causes.fault import Change, Fault
 from nirdeploy.semantics import order as recurrence

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation, IntegerProjection
 from nirdeploy.proof.coverage.candidates import Candidates, Sample
 from nirdeploy.proof.coverage.reach import known
 from nirdeploy.proof.coverage.way import reads

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation, IntegerProjection
 from nirdeploy.semantics import order
 from nirdeploy.semantics.neuron import RESETS
 

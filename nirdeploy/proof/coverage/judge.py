@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerPopulation
 from nirdeploy.processes import progress
 from nirdeploy.proof.coverage.faults import WEIGHTS, Site, sites
 from nirdeploy.proof.coverage.replay import Replay

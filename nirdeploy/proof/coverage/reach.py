@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nirdeploy.integers.network import Formats, IntegerPopulation
+from nirdeploy.integers.parts import Formats, IntegerPopulation
 from nirdeploy.proof.coverage.faults import FIELDS, LATE_BIAS, WEIGHTS, Site
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation
 from nirdeploy.integers.rounding import shifted
 from nirdeploy.proof.coverage.faults import DELAY, FIELDS, SIGNS, WEIGHTS, Site
 from nirdeploy.proof.coverage.reach import known, reach

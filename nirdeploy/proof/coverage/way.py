@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.integers.rounding import shifted
 from nirdeploy.semantics.operators import Convolution, Dense, Maximum, Operator
 from nirdeploy.sim.integer import exact

@@ -10,9 +10,10 @@ import numpy as np
 
 from nirdeploy.errors import UsageProblem
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.graph.checked import Projection
+from nirdeploy.graph.parts import Projection
 from nirdeploy.integers.border import unbordered
-from nirdeploy.integers.network import IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.records.brief import Brief
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.neuron import RESETS, SPIKING, SYNAPTIC

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.graph.checked import CheckedGraph
-from nirdeploy.integers.network import IntegerNetwork, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Population
 from nirdeploy.proof.explain import one_sample
 from nirdeploy.proof.verdict import Verdict
 from nirdeploy.records.pictures.traces import Membrane

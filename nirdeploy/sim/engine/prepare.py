@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation, IntegerProjection, Population
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation, IntegerProjection, Population
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
 from nirdeploy.sim.engine import neurons, settle
 from nirdeploy.sim.engine.kept import kept

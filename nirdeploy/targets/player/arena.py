@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nirdeploy.targets.image import Section
+from nirdeploy.targets.slots import Section
 
 
 class Arena:

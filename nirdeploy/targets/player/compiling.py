@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.targets.image import Image, Readout
+from nirdeploy.targets.image import Image
 from nirdeploy.targets.player.allocation import allocate
 from nirdeploy.targets.player.arena import Arena
 from nirdeploy.targets.player.gathering import GatherList, gather_list
@@ -29,6 +29,7 @@ from nirdeploy.targets.player.operations import (
 )
 from nirdeploy.targets.player.standing import NOWHERE, Entry, Standing, given_by, in_order, words_of
 from nirdeploy.targets.player.taking import Bitmap, Bits, Streams, bits_of, numbers_in_order
+from nirdeploy.targets.slots import Readout
 from nirdeploy.targets.wiring import Form, Given, Taken
 
 _BITS, _VALUES = 0, 1  # kinds of probes

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.targets.image import Image, Section
+from nirdeploy.targets.image import Image
 from nirdeploy.targets.player.arena import Arena
+from nirdeploy.targets.slots import Section
 
 _GAP = 4  # words: loading so many again takes no longer than what says that they are not
 _MEMORY = 20  # bits of an address that say where in a memory

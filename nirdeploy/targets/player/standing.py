@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nirdeploy.targets.image import Readout
 from nirdeploy.targets.player.operations import Region
+from nirdeploy.targets.slots import Readout
 from nirdeploy.targets.wiring import Given
 
 WORD = 32

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nirdeploy.targets.image import Image, InputSlot
+from nirdeploy.targets.image import Image
 from nirdeploy.targets.player.operations import Region
 from nirdeploy.targets.player.standing import NOWHERE, Entry, Standing
+from nirdeploy.targets.slots import InputSlot
 from nirdeploy.targets.wiring import Form, Taken
 
 #: Regions, and by how many steps each is read late.

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.graph.check import CheckedGraph, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Projection
 from nirdeploy.records.inputs import analog
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator

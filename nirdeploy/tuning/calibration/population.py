@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers import grid
 from nirdeploy.tuning.calibration import adaptive
 from nirdeploy.tuning.calibration.arriving import Arriving, known

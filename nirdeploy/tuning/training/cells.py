@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nirdeploy.integers.network import Formats, IntegerPopulation
+from nirdeploy.integers.parts import Formats, IntegerPopulation
 from nirdeploy.semantics.neuron import Rules
 
 

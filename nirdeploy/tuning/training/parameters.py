@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nirdeploy.graph.checked import Population, Projection
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers import grid
 from nirdeploy.semantics.operators import Convolution, Elementwise
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerProjection
 from nirdeploy.semantics import order as recurrence
 from nirdeploy.tuning.training import membrane, passages
 from nirdeploy.tuning.training.cells import Cells, State

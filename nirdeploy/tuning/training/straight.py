@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nirdeploy.graph.checked import CheckedGraph, Population, Projection
-from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
+from nirdeploy.graph.checked import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
+from nirdeploy.integers.parts import IntegerPopulation, IntegerProjection
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 from nirdeploy.tuning.training import passages

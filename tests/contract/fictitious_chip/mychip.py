@@ -17,9 +17,11 @@ import numpy as np
 from pydantic import Field
 
 from nirdeploy.backends.common.support import unsupported
-from nirdeploy.graph.check import CheckedGraph, Population
-from nirdeploy.integers import network as integers
-from nirdeploy.integers.network import ChipPopulation, Effective, IntegerNetwork, IntegerProjection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population
+from nirdeploy.integers import parts as integers
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation, Effective, IntegerProjection
 from nirdeploy.integers.quantize import assembled
 from nirdeploy.semantics import neuron
 from nirdeploy.semantics.operators import Dense

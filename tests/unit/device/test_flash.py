@@ -19,7 +19,8 @@ from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
 from nirdeploy.device.opened import open_device
 from nirdeploy.errors import DeviceMismatch, DeviceSilent, DoesNotFit, NirdeployError, TransferError
-from nirdeploy.targets.image import Image, Section
+from nirdeploy.targets.image import Image
+from nirdeploy.targets.slots import Section
 from tests.conftest import campaign, examples
 from tests.doubles.device import DeviceModel, ServedModel
 from tests.unit.device.models import PATIENCE, TARGET, ModelPort, built, holds
@@ -230,7 +231,8 @@ KILLED = """
 import os, signal, sys
 from nirdeploy.device.opened import open_device
 from nirdeploy.device.flash import flash
-from nirdeploy.targets.image import Image, Section
+from nirdeploy.targets.image import Image
+from nirdeploy.targets.slots import Section
 from pathlib import Path
 
 def progress(done, total):

@@ -21,7 +21,8 @@ from nirdeploy.device.frame import Decoder
 from nirdeploy.device.onboard import OnBoard, prepared
 from nirdeploy.device.protocol import PLAYING, DeviceStatus, Kind
 from nirdeploy.errors import DeviceMismatch, DoesNotFit, TransferError
-from nirdeploy.graph.check import CheckedGraph, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Projection
 from nirdeploy.semantics.operators import Convolution, Maximum
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.player.compiling import Compiled, compiled

@@ -14,7 +14,8 @@ from nirdeploy.errors import DoesNotFit, GraphError
 from nirdeploy.exchange import import_from_nir
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.extension import MaxPool2d
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.sim import float_, integer
 from nirdeploy.targets import registry

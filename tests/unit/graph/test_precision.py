@@ -13,7 +13,8 @@ from nirdeploy.graph import file as nirfile
 from nirdeploy.graph import precision
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.precision import parse, with_bits
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from tests import networks
 
 FORMATS = Formats(8, 20, 24, 16)

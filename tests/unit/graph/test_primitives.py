@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from nirdeploy.exchange import export_to_nir, import_from_nir
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, check
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import float_, integer

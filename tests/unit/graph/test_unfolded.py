@@ -12,7 +12,8 @@ from hypothesis import assume, given, settings
 
 from nirdeploy.errors import GraphError
 from nirdeploy.graph import file as nirfile
-from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.graph.precision import with_bits
 from nirdeploy.graph.unfolded import as_nir
 from nirdeploy.semantics.dialect import Dialect

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 import nirdeploy as nd
 from nirdeploy.backends.fpga.simulated import rtl
 from nirdeploy.errors import DoesNotFit, InputShapeError
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.border import bordered, unbordered
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.explain import explain
 from nirdeploy.proof.verify import verify

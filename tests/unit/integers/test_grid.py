@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nirdeploy as nd
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers import grid
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect

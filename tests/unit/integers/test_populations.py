@@ -11,7 +11,8 @@ import pytest
 
 import nirdeploy as nd
 from nirdeploy.errors import CorruptFile
-from nirdeploy.integers.network import ChipPopulation, Effective, Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import ChipPopulation, Effective, Formats, IntegerPopulation
 from nirdeploy.semantics.dialect import PRESETS
 from nirdeploy.semantics.neuron import rules
 

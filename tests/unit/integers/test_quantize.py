@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records import store
 from nirdeploy.semantics import neuron

@@ -18,7 +18,8 @@ from nirdeploy.graph.check import check
 from nirdeploy.graph.checked import CheckedGraph
 from nirdeploy.integers import sound
 from nirdeploy.integers.border import bordered
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records import store
 from nirdeploy.semantics.operators import Dense

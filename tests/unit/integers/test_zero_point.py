@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import nirdeploy as nd
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.graph.checked import Population, Projection
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.graph.parts import Population, Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.dialect import Dialect

@@ -22,7 +22,8 @@ from nirdeploy.cli.demo_ import digits
 from nirdeploy.errors import DeviceMismatch, UnknownPopulation
 from nirdeploy.exchange import LIF
 from nirdeploy.graph.check import CheckedGraph
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.pipeline import Build
 from nirdeploy.proof.harness import NeuroBenchModel

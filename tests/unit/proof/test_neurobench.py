@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy.errors import DoesNotFit, InputShapeError, UsageProblem
-from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.graph.precision import with_bits
 from nirdeploy.integers.border import bordered, unbordered
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.neurobench import Metrics, metrics, with_membrane
 from nirdeploy.semantics.dialect import PRESETS

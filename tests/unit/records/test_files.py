@@ -147,7 +147,7 @@ def test_an_archive_of_garbage(tmp_path: Path) -> None:
         store.unpack(io.BytesIO(b"PK\x03\x04").getvalue(), where="a")
 
 
-@pytest.mark.parametrize(("at", "byte"), [(6, 173), (-22 + 16, 255), (-22 + 19, 255)])
+@pytest.mark.parametrize(("at", "byte"), [(6, 173), (-22 + 13, 255)])
 def test_a_damaged_directory_is_damage_whatever_zipfile_calls_it(at: int, byte: int, tmp_path: Path) -> None:
     """A version that it does not know, a place before the file: errors of their own."""
     path = tmp_path / "a.npz"

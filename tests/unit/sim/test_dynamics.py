@@ -8,7 +8,7 @@ import pytest
 
 from nirdeploy.errors import CorruptFile, TargetFileError
 from nirdeploy.graph.check import check
-from nirdeploy.integers.network import Formats
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.sim import integer
 from nirdeploy.sim.dynamics import dynamics_of

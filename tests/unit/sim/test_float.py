@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.errors import GraphError, InputShapeError, UnknownPopulation
-from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from nirdeploy.errors import DoesNotFit, UnknownPopulation
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers import rounding
-from nirdeploy.integers.network import Formats, IntegerNetwork, IntegerPopulation
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats, IntegerPopulation
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records.inputs import stimulus
 from nirdeploy.records.spikes import SpikeRecord

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from nirdeploy.errors import DoesNotFit, InputShapeError
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.integers.border import bordered
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.sim import integer
 from nirdeploy.sim.stepwise import Stepwise

@@ -16,7 +16,8 @@ import nirdeploy as nd
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph import file as nirfile
 from nirdeploy.graph.check import CheckedGraph, check
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting, losses

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nirdeploy.targets.image import Section
 from nirdeploy.targets.sending import changed
+from nirdeploy.targets.slots import Section
 
 WORDS = st.lists(st.integers(0, 2), max_size=80)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from nirdeploy.backends.fpga.memory import parameter_fields, segment_marks
 from nirdeploy.backends.fpga.schema import Hardware
-from nirdeploy.integers.network import Formats
+from nirdeploy.integers.parts import Formats
 
 BLOCK, SINGLE, DISTRIBUTED, REGISTERS = "block RAM", "single-port RAM", "distributed RAM", "registers"
 

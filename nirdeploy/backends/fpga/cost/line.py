@@ -10,8 +10,8 @@ from nirdeploy.backends.fpga import packing
 from nirdeploy.backends.fpga.floorplan import Floorplan
 from nirdeploy.backends.fpga.plan import Plan
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.targets.image import Readout, Section
 from nirdeploy.targets.sending import changed
+from nirdeploy.targets.slots import Readout, Section
 
 BITS = 10  #: of a byte on the line: with start and stop bit
 _MOST_EVENTS, _MOST_OUTPUT_EVENTS = 251, 253

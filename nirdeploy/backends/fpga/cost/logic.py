@@ -15,7 +15,7 @@ from typing import Any
 
 from nirdeploy.backends.fpga.cost import blocks
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
-from nirdeploy.integers.network import Formats
+from nirdeploy.integers.parts import Formats
 from nirdeploy.targets.placement import ChipUse
 
 #: What a family's blocks are called where it is reported what a bitstream takes.

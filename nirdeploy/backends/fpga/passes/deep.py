@@ -17,7 +17,7 @@ import numpy as np
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
 from nirdeploy.backends.fpga.passes.ways import Way, whole_way
 from nirdeploy.backends.fpga.passes.whole import Signal, Whole
-from nirdeploy.integers.network import IntegerPopulation, IntegerProjection
+from nirdeploy.integers.parts import IntegerPopulation, IntegerProjection
 from nirdeploy.semantics.neuron import Rules
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise
 from nirdeploy.targets.fit import Problem, refuse

@@ -10,7 +10,8 @@ from nirdeploy.backends.fpga import packing
 from nirdeploy.backends.fpga.passes.cut import Pass, Passes
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.integers.network import IntegerNetwork
-from nirdeploy.targets.image import Image, InputSlot, Readout, Section
+from nirdeploy.targets.image import Image
+from nirdeploy.targets.slots import InputSlot, Readout, Section
 
 
 def image_of(passes: Passes, network: IntegerNetwork, target: FpgaTarget, provenance: Mapping[str, Any]) -> Image:

@@ -11,7 +11,8 @@ from nirdeploy.backends.fpga.lowering import walks, written_out
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
 from nirdeploy.backends.fpga.passes.ways import Way, narrowed
 from nirdeploy.backends.fpga.passes.whole import Whole
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerPopulation, IntegerProjection
 from nirdeploy.records.inputs import InputEncoding
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets.fit import refuse

@@ -14,7 +14,7 @@ import numpy as np
 from nirdeploy.backends.fpga import windows
 from nirdeploy.backends.fpga.layout import source_grid
 from nirdeploy.backends.fpga.passes.boxes import Box, Grid
-from nirdeploy.integers.network import IntegerProjection
+from nirdeploy.integers.parts import IntegerProjection
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum, Pair, Windows
 
 

@@ -13,7 +13,8 @@ from nirdeploy.backends.fpga import dialects, layout, rows
 from nirdeploy.backends.fpga.passes.boxes import Grid
 from nirdeploy.backends.fpga.passes.ways import Way, trimmed, whole_way
 from nirdeploy.backends.fpga.schema import FpgaTarget
-from nirdeploy.integers.network import IntegerNetwork, IntegerPopulation, IntegerProjection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import IntegerPopulation, IntegerProjection
 from nirdeploy.semantics.operators import to_meta
 from nirdeploy.targets.wiring import Form
 

@@ -14,7 +14,8 @@ from nirdeploy.backends.fpga.simulated import verilate
 from nirdeploy.errors import DeviceMismatch, InternalError
 from nirdeploy.records import spikes
 from nirdeploy.targets.emit import Artifacts, emit
-from nirdeploy.targets.image import Image, Readout, ReadoutPart, input_bitmap, record_of, stimulus_of
+from nirdeploy.targets.image import Image, input_bitmap, record_of, stimulus_of
+from nirdeploy.targets.slots import Readout, ReadoutPart
 
 _U32 = ctypes.POINTER(ctypes.c_uint32)
 _U64 = ctypes.POINTER(ctypes.c_uint64)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.backends.common.latency import delay_on_chip, first_ways, longest_ways, loop_delay, uneven_ways
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Dense
 from tests.conftest import examples

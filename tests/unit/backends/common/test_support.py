@@ -9,7 +9,8 @@ import pytest
 
 from nirdeploy.backends.common.support import late_projections, unsupported
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.graph.check import Projection, check
+from nirdeploy.graph.check import check
+from nirdeploy.graph.parts import Projection
 from nirdeploy.semantics import options
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.targets import registry as targets

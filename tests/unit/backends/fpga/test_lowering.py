@@ -6,7 +6,8 @@ import numpy as np
 
 import nirdeploy as nd
 from nirdeploy.backends.fpga.lowering import lower
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Operator, Pool
 from nirdeploy.targets import registry as targets

@@ -14,7 +14,8 @@ import nirdeploy as nd
 from nirdeploy.backends.fpga import packing
 from nirdeploy.backends.fpga.placement import place
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nirdeploy.backends.fpga import rows
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.precision import with_bits
-from nirdeploy.integers.network import Formats
+from nirdeploy.integers.parts import Formats
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.estimate import Estimate, estimate

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Maximum, Pool

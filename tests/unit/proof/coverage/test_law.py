@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.border import bordered
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.proof.coverage.faults import SIGNS, planted
 from nirdeploy.proof.coverage.judge import Ledger, run

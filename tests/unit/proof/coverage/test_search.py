@@ -76,7 +76,8 @@ def test_numbers_are_those_that_the_input_takes(held: InputEncoding) -> None:
 
 
 def encoded(held: InputEncoding) -> IntegerNetwork:
-    from nirdeploy.graph.check import CheckedGraph, Population, Projection
+    from nirdeploy.graph.check import CheckedGraph
+    from nirdeploy.graph.parts import Population, Projection
     from nirdeploy.semantics.dialect import Dialect
 
     params = {"r": np.full(4, 1000.0), "v_threshold": np.full(4, 2.0), "v_reset": np.zeros(4)}

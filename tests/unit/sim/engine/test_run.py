@@ -15,7 +15,8 @@ from nirdeploy.errors import DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
 from nirdeploy.graph.extension import MaxPool2d
 from nirdeploy.integers.border import bordered
-from nirdeploy.integers.network import Formats, IntegerNetwork
+from nirdeploy.integers.network import IntegerNetwork
+from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import integer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nirdeploy.graph.checked import Population, Projection
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers import grid
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
 from nirdeploy.tuning.training.parameters import Parameters, trains

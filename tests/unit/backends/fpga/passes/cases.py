@@ -9,7 +9,8 @@ from nirdeploy.backends.fpga.passes import placing
 from nirdeploy.backends.fpga.passes.cut import cut
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.errors import DoesNotFit
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import inputs
 from nirdeploy.semantics.dialect import Dialect

@@ -15,7 +15,8 @@ import nirdeploy as nd
 from nirdeploy.backends.fpga.passes import placing
 from nirdeploy.backends.fpga.passes.cut import cut
 from nirdeploy.errors import DoesNotFit, InternalError
-from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Maximum
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.placement import Placement

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nirdeploy.backends.fpga.passes.cut import cut
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool
 from tests.unit.backends.fpga.passes.cases import agrees, rounded, small

@@ -6,7 +6,8 @@ import numpy as np
 
 import nirdeploy as nd
 from nirdeploy.backends.fpga.passes.cut import cut
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.records import inputs
 from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.semantics.operators import Convolution, Dense, Elementwise, Pool

@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nirdeploy.backends.fpga.simulated import rtl
-from nirdeploy.graph.check import CheckedGraph, Population, Projection
+from nirdeploy.graph.check import CheckedGraph
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.proof.verify import verify
 from nirdeploy.records.spikes import SpikeRecord
 from nirdeploy.semantics.dialect import Dialect

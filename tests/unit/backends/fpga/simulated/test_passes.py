@@ -16,7 +16,8 @@ import pytest
 import nirdeploy as nd
 from nirdeploy import processes
 from nirdeploy.cli.watch import VARIABLE
-from nirdeploy.graph.check import CheckedGraph, Population, Projection, check
+from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Population, Projection
 from nirdeploy.graph.precision import with_bits
 from nirdeploy.records.trains import JOURNAL
 from nirdeploy.semantics.dialect import Dialect
