@@ -63,16 +63,18 @@ def verify(
     verdict = _step_for_step(expected, measured, populations, allow_silent, same_network)
     if built is None or x is None or not verdict.mismatches:
         return verdict
-    return _caused(verdict, built, x, measured)
+    return _caused(verdict, built, x, expected, measured)
 
 
-def _caused(verdict: Verdict, built: IntegerNetwork | Quantized, x: Any, measured: SpikeRecord) -> Verdict:
+def _caused(
+    verdict: Verdict, built: IntegerNetwork | Quantized, x: Any, expected: SpikeRecord, measured: SpikeRecord
+) -> Verdict:
     """The verdict with what would make a device differ so, or with why that was not looked for."""
     why = ""
     if measured.in_floats:
         why = "the measured record is a reference's in floats, which no fault of a device explains"
-    elif verdict.apart:
-        why = "the records are not of one run"
+    elif run := disagreements(expected, measured, same_network=False):  # of another network: what differs may be said
+        why = f"the records are not of one run: {run[0]}"
     elif odd := [p.population for p in verdict.populations if p.unlike and p.decides]:
         why = f"the values of {', '.join(map(repr, odd))} cannot be judged"
     if not why:

@@ -56,6 +56,16 @@ def test_the_cause_is_said_of_a_record_that_was_kept(folder: Path, cli: Cli) -> 
     assert found["verdicts"][1]["cause"] is None
 
 
+def test_a_record_of_another_network_has_its_cause_said(folder: Path, cli: Cli) -> None:
+    """As of a board with another build on it."""
+    record = nd.SpikeRecord.load(folder / "device.nird")
+    replace(record, manifest={**record.manifest, "network": "0" * 64}).save(folder / "another.nird")
+    told = cli("verify", folder / "build", folder / "another.nird", "-x", folder / "x.npz")
+    assert told.code == 1
+    assert "is of another integer network than the expected one" in told.out
+    assert "cause on the device: one weight from 'input' to 'lif1'" in told.out
+
+
 def test_where_only_outputs_are_recorded_the_cause_is_looked_for_behind_them(folder: Path, cli: Cli) -> None:
     ran = cli(
         "verify", folder / "build", folder / "outputs.nird", "-x", folder / "x.npz", "--probe", "outputs", "--json"
