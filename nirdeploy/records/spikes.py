@@ -23,8 +23,26 @@ IN_FLOATS = ("float", "exact")
 WITNESS, SIMULATOR = "witness", "simulator"
 
 
+class Witnessed:
+    """What says by its ``source`` and ``manifest`` who saw it."""
+
+    source: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def in_floats(self) -> bool:
+        """Whether a simulator of the graph in floats made it."""
+        return self.source in IN_FLOATS
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator made it, and no device; a chip's own neurons go by the chip's name."""
+        named = self.manifest.get(WITNESS) == SIMULATOR
+        return self.source in (*IN_FLOATS, "integer") or (self.source != "device" and named)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class SpikeRecord:
+class SpikeRecord(Witnessed):
     """Spikes, and where asked membrane potentials, per population. Records are equal where a network did the same.
 
     ``spikes[name]``: (T, B, *shape), spike counts per step, uint8 or as wide as they need, for every probed
@@ -89,16 +107,6 @@ class SpikeRecord:
         meta = {"dt": self.dt, "outputs": dict(self.outputs), "latency": dict(self.latency)}
         kinds = {"spikes": self.spikes, "membrane": self.membrane, "scale": self.scale}
         return store.digest(meta, {f"{kind}/{name}": held[name] for kind, held in kinds.items() for name in held})
-
-    @property
-    def in_floats(self) -> bool:
-        """Whether a simulator of the graph in floats made it."""
-        return self.source in IN_FLOATS
-
-    @property
-    def simulated(self) -> bool:
-        """Whether a simulator made it, and no device."""
-        return simulated(self.source, self.manifest)
 
     @property
     def steps(self) -> int:
@@ -210,11 +218,6 @@ def lag(name: str, steps: Any) -> int:
 def lags(meta: Mapping[str, Any]) -> dict[str, int]:
     """Those of a record's populations, of its JSON; what is older does not say them. Raises ValueError."""
     return {name: lag(name, steps) for name, steps in entries.table(meta.get("latency", {}), "latency").items()}
-
-
-def simulated(source: str, manifest: Mapping[str, Any]) -> bool:
-    """Whether a record of that source and manifest is a simulator's; a chip's own neurons go by the chip's name."""
-    return source in (*IN_FLOATS, "integer") or (source != "device" and manifest.get(WITNESS) == SIMULATOR)
 
 
 def _same(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from nirdeploy.errors import CorruptFile, UnknownPopulation, UsageProblem, meant
 from nirdeploy.records import entries, nirdata
 from nirdeploy.records.brief import brief, listed
-from nirdeploy.records.spikes import IN_FLOATS, SpikeRecord, counts, simulated
+from nirdeploy.records.spikes import SpikeRecord, Witnessed, counts
 
 
 def first_spike(spikes: np.ndarray) -> np.ndarray:
@@ -34,7 +34,7 @@ READS = (*OF_SPIKES, *OF_MEMBRANES)
 
 
 @dataclass(frozen=True, repr=False)
-class Tally:
+class Tally(Witnessed):
     """What every sample came to, over its ``steps`` steps.
 
     ``values[read][population]``: (B, *shape), for each read of :data:`READS` that was asked for and every population
@@ -55,16 +55,6 @@ class Tally:
     def __repr__(self) -> str:
         of = f"{', '.join(self.values)} of {listed(self.populations)}"
         return brief(self, f"{self.source}, {self.samples:,} samples of {self.steps:,} steps: {of}")
-
-    @property
-    def in_floats(self) -> bool:
-        """Whether a simulator of the graph in floats made it."""
-        return self.source in IN_FLOATS
-
-    @property
-    def simulated(self) -> bool:
-        """Whether a simulator made it, and no device."""
-        return simulated(self.source, self.manifest)
 
     @property
     def samples(self) -> int:
