@@ -70,8 +70,9 @@ def command(
     verify BUILD MEASURED.nird -x STIMULUS   the same, of a device's record that was kept
 
     Exit code 1 if integer simulator and device (or the two records) differ in a single spike or value of
-    a read-out, or if nothing was measured or compared (--port sim is the integer simulator itself), or if
-    no population spiked: silence proves nothing, unless --allow-silent asks for it. Float against integer
+    a read-out, or if nothing was measured or compared (--port sim is the integer simulator itself, and a
+    simulator's record is no device's), or if no population spiked, though a read-out moves: silence proves
+    nothing, unless --allow-silent asks for it. Float against integer
     is quantization: it is explained, not judged.
 
     Of a build, what the stimulus exercised is said: of how many parameters a fault of one step would have shown.
