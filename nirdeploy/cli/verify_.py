@@ -69,17 +69,16 @@ def command(
     verify BUILD -x STIMULUS -p PORT         float, integer simulator and device
     verify BUILD MEASURED.nird -x STIMULUS   the same, of a device's record that was kept
 
-    Exit code 1 if integer simulator and device (or the two records) differ in a single spike or value of
-    a read-out, or if nothing was measured or compared (--port sim is the integer simulator itself, and a
-    simulator's record is no device's), or if no population spiked, though a read-out moves: silence proves
-    nothing, unless --allow-silent asks for it. Float against integer
-    is quantization: it is explained, not judged.
+    Exit code 1 if integer simulator and device (or the two records) differ in a single spike or value of a
+    read-out, if nothing was measured or compared (--port sim is the integer simulator itself, and a simulator's
+    record is no device's), or if no population spiked, though a read-out moves: silence proves nothing, unless
+    --allow-silent asks for it. Float against integer is quantization: it is explained, not judged.
 
     Of a build, what the stimulus exercised is said: of how many parameters a fault of one step would have shown.
     Where the device differs, the fault that would make it do so is looked for and said.
 
-    With --workers, --scheduler, --chunk or --keep a data set (an .npy or .npz file, or a folder of these) is judged
-    chunk by chunk, and need not fit in memory; the result is the same for any number of workers (docs/scale.md).
+    With --workers, --scheduler, --chunk or --keep a data set (docs/scale.md) is judged chunk by chunk, and need
+    not fit in memory; the result is the same for any number of workers.
     """
     from nirdeploy import pipeline
 
