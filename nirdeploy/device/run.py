@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from nirdeploy.device.client import Device, Progress
 from nirdeploy.device.holding import image_held
@@ -12,11 +15,13 @@ from nirdeploy.device.onboard import OnBoard, prepared
 from nirdeploy.device.passes import Played
 from nirdeploy.device.stream import Stream
 from nirdeploy.errors import UnknownPopulation
-from nirdeploy.records import spikes
+from nirdeploy.records import inputs, spikes
 from nirdeploy.records import tally as tallies
 from nirdeploy.records.tally import OF_MEMBRANES, OF_SPIKES, Tally
 from nirdeploy.targets.image import Image, stimulus_of
 from nirdeploy.targets.player.compiling import Compiled
+
+Seen = TypeVar("Seen", spikes.SpikeRecord, Tally)
 
 
 def run(
@@ -55,14 +60,16 @@ def run(
     if not probed:
         raise UnknownPopulation("nothing to probe", hint=f"populations: {', '.join(names)}")
     stimulus = stimulus_of(image, x)
-    if image.passes:
-        made = prepared(image, stimulus, probed)
-        if isinstance(made, Compiled):
-            return OnBoard(device, image, made, stimulus, probed, progress, on_pass, store).record()
+    playing: Stream | OnBoard | Played
+    if not image.passes:
+        playing = Stream(device, image, stimulus, probed, progress)
+    elif isinstance(made := prepared(image, stimulus, probed), Compiled):
+        playing = OnBoard(device, image, made, stimulus, probed, progress, on_pass, store)
+    else:
         if say and image.external:
             say(made)
-        return Played(device, image, stimulus, probed, progress, on_pass, store).record()
-    return Stream(device, image, stimulus, probed, progress).record()
+        playing = Played(device, image, stimulus, probed, progress, on_pass, store)
+    return _of(stimulus, playing.record())
 
 
 def tally(
@@ -105,4 +112,10 @@ def tally(
     if image.passes or not len(x):
         how: dict[str, Any] = {"image": image, "store": store, "on_pass": on_pass, "say": say}
         return Tally.of(run(device, x, probed, progress, **how), reads)
-    return Stream(device, image, stimulus_of(image, x), probed, progress).tally(reads)
+    stimulus = stimulus_of(image, x)
+    return _of(stimulus, Stream(device, image, stimulus, probed, progress).tally(reads))
+
+
+def _of(stimulus: Mapping[str, np.ndarray], seen: Seen) -> Seen:
+    """What was recorded, which says of which stimulus it is."""
+    return replace(seen, manifest={**seen.manifest, spikes.STIMULUS: inputs.digest(stimulus)})

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from nirdeploy.records.spikes import SpikeRecord, lag
+from nirdeploy.records.spikes import STIMULUS, SpikeRecord, lag
 from nirdeploy.records.tally import Tally
 
 Record = SpikeRecord | Tally
@@ -44,6 +44,15 @@ def _disagreements(expected: Record, measured: Record, same_network: bool) -> It
         a, b = (str(record.manifest.get(key, "")) for record in (expected, measured))
         if a and b and a != b:
             yield f"the measured record is of another {what} than the expected one ({b[:16]}, not {a[:16]})"
+    yield from _stimuli(expected, measured)
+
+
+def _stimuli(expected: Record, measured: Record) -> Iterator[str]:
+    """That they are of other stimuli, which only records of the same integers show: others encode them otherwise."""
+    said = [(str(r.manifest.get(STIMULUS, "")), r.manifest.get("network")) for r in (expected, measured)]
+    (a, of), (b, also) = said
+    if a and b and a != b and of == also:
+        yield f"the measured record is of another stimulus than the expected one ({b[:16]}, not {a[:16]})"
 
 
 def _runs(record: Record) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nirdeploy.errors import InputShapeError, meant
-from nirdeploy.records import entries
+from nirdeploy.records import entries, store
 
 MAX_BITS = 8
 Border = tuple[tuple[int, int], ...]
@@ -191,6 +191,12 @@ def stimulus(
 def analog(x: Any, inputs: Inputs) -> dict[str, np.ndarray]:
     """The same for a network that takes any finite number: float64 (T, B, *shape)."""
     return {name: values.astype(np.float64) for name, values in shaped(x, inputs).items()}
+
+
+def digest(stimulus: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 (hex) of what goes into each input, as :func:`stimulus` gives it: of one network the same in a simulator
+    and on a device, whatever types of numbers they were given."""
+    return store.digest({}, stimulus)
 
 
 def shaped(x: Any, inputs: Inputs) -> dict[str, np.ndarray]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Sources of records that simulators make in floats, and the entry by which those in integers say who made them.
 IN_FLOATS = ("float", "exact")
 WITNESS, SIMULATOR = "witness", "simulator"
+#: The entry that says of which whole numbers into its inputs (:func:`nirdeploy.records.inputs.digest`) a record is.
+STIMULUS = "stimulus"
 
 
 class Witnessed:

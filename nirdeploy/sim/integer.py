@@ -129,7 +129,7 @@ def simulate(
         source=network.target if network.dynamics else "integer",
         dt=network.dt,
         outputs=dict(network.outputs),
-        manifest=manifest(network),
+        manifest=manifest(network) | {spikes.STIMULUS: trace.stimulus},
         stats={"saturations": float(trace.saturations)},
         latency=network.latencies,
     )
@@ -155,12 +155,16 @@ def onward(network: IntegerNetwork, together: list[str], signals: Mapping[str, n
 
 @dataclass
 class Trace:
-    """By population (T, B, size): what left it, and the membranes that were asked for (int32)."""
+    """By population (T, B, size): what left it, and the membranes that were asked for (int32).
+
+    ``stimulus``: the digest of what entered.
+    """
 
     signals: Signals
     membrane: dict[str, np.ndarray]
     compared: list[np.ndarray]
     saturations: int = 0
+    stimulus: str = ""
 
 
 def _run(
@@ -174,7 +178,7 @@ def _run(
     stimulus = inputs.stimulus(x, network.inputs, network.takes, ranged=dynamics is None)
     time, batch = next(iter(stimulus.values())).shape[:2]
     entered = Signals({name: values.reshape(time, batch, -1) for name, values in stimulus.items()})
-    trace = Trace(entered, {}, [])
+    trace = Trace(entered, {}, [], stimulus=inputs.digest(stimulus))
     sources = {p.name: [q.source for q in network.into(p.name)] for p in network.populations}
     order = list(recurrence.components([*stimulus, *sources], sources))
     for together in progress.each("integer model, populations", order):

@@ -66,6 +66,20 @@ def test_a_record_of_another_network_has_its_cause_said(folder: Path, cli: Cli) 
     assert "cause on the device: one weight from 'input' to 'lif1'" in told.out
 
 
+def test_a_record_of_another_stimulus_is_no_fault_of_the_device(folder: Path, cli: Cli, tmp_path: Path) -> None:
+    np.savez(tmp_path / "y.npz", x=spikes(4, (30, 8, 6), 0.4))
+    told = cli("verify", folder / "build", folder / "good.nird", "-x", tmp_path / "y.npz")
+    assert told.code == 1
+    assert "the measured record is of another stimulus than the expected one" in told.out
+    assert "no cause was looked for: the records are not of one run" in told.out
+    assert "cause on the device" not in told.out
+
+
+def test_a_stimulus_is_the_same_one_in_any_type_of_numbers(folder: Path, cli: Cli, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.load(folder / "x.npz")["x"].astype(np.float64))
+    assert cli("verify", folder / "build", folder / "good.nird", "-x", tmp_path / "x.npy").code == 0
+
+
 def test_where_only_outputs_are_recorded_the_cause_is_looked_for_behind_them(folder: Path, cli: Cli) -> None:
     ran = cli(
         "verify", folder / "build", folder / "outputs.nird", "-x", folder / "x.npz", "--probe", "outputs", "--json"

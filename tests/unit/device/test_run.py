@@ -43,6 +43,7 @@ def flashed(image: Image) -> DeviceModel:
 
 
 def equal(measured: spikes.SpikeRecord, expected: spikes.SpikeRecord) -> bool:
+    assert measured.manifest["stimulus"] == expected.manifest["stimulus"]
     return all(
         sorted(found) == sorted(wanted) and all(np.array_equal(found[name], wanted[name]) for name in wanted)
         for found, wanted in ((measured.spikes, expected.spikes), (measured.membrane, expected.membrane))

@@ -30,6 +30,7 @@ def same(measured: Tally, expected: Tally) -> None:
         for name, values in wanted.items():
             assert np.array_equal(measured.values[read][name], values), (read, name)
             assert measured.values[read][name].dtype == values.dtype, (read, name)
+    assert measured.manifest["stimulus"] == expected.manifest["stimulus"]
     assert (measured.steps, measured.samples) == (expected.steps, expected.samples)
     assert measured.scale.keys() == expected.scale.keys()
     assert all(np.array_equal(measured.scale[name], expected.scale[name]) for name in expected.scale)

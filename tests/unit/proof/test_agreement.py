@@ -27,6 +27,10 @@ APART: dict[str, tuple[dict[str, Any], str]] = {
         "the expected record's outputs are output (b), the measured one's output (a)",
     ),
     "no outputs": ({"outputs": {}}, "the measured one's none"),
+    "stimulus": (
+        {"manifest": {"network": "abc", "stimulus": "ghi"}},
+        "of another stimulus than the expected one (ghi, not jkl)",
+    ),
     "network": ({"manifest": {"network": "def"}}, "of another integer network than the expected one (def, not abc)"),
 }
 

@@ -96,7 +96,7 @@ def test_junit_tells_a_populations_spikes_from_its_membrane(tmp_path: Path) -> N
 
 
 def test_manifest_changes_are_reported(golden: Path) -> None:
-    regression = regress.check(golden, replace(record(), manifest={"network": "xyz"}))
+    regression = regress.check(golden, replace(record(), manifest={"network": "xyz", "stimulus": "jkl"}))
     assert regression.passed
     assert regression.manifest_changes == {"network": ("abc", "xyz")}
 

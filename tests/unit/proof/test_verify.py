@@ -32,7 +32,7 @@ def record(seed: int = 0, source: str = "integer", **changes: Any) -> SpikeRecor
         source=source,
         dt=1e-4,
         outputs={"output": "b"},
-        manifest={"network": "abc"},
+        manifest={"network": "abc", "stimulus": "jkl"},
     )
     return replace(made, **changes)
 
