@@ -217,14 +217,12 @@ def _witnesses(
         with ui.doing("comparing, and looking for the cause of what differs"):
             judged = verify(quantized, measured, populations=names, allow_silent=allow_silent, built=built, x=x)
         pair = (quantized, measured)
-    right: dict[str, int] = {}
+    read = {}
     if labels is not None:
         shown = {record.source: record for record in (reference, quantized, *pair)}
         read = {source: evaluate(record, labels) for source, record in shown.items()}
-        right = {source: round(one.accuracy * len(one.labels)) for source, one in read.items()}
-        ui.warn(f"{source}: {one.doubt}" for source, one in read.items() if one.doubt)
     saturations = int(pair[1].stats["saturations"]) if "saturations" in pair[1].stats else None  # not every record says
-    found = Verified(judged, verify(reference, quantized), explanation, right, saturations)
+    found = Verified(judged, verify(reference, quantized), explanation, read, saturations)
     with ui.doing("counting events, and computing the membrane that differs"):
         return told(_report(built, found), x, labels, port)
 
@@ -248,6 +246,7 @@ def _chunks(built: Build, stimulus: Path, labels: Path | None, who: Who, quiet: 
 def _report(built: Build, found: Verified) -> Report:
     from nirdeploy.proof.report import html
 
+    ui.warn(found.doubts)
     facts: dict[str, Any] = {f"accuracy, {source}": share for source, share in found.accuracies.items()}
     if found.saturations is not None:
         facts["saturations"] = found.saturations

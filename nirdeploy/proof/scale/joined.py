@@ -15,13 +15,15 @@ from nirdeploy.proof.cells import root_mean, worst
 from nirdeploy.proof.evaluate import Evaluation
 from nirdeploy.proof.explain import ROUNDINGS, Cause, Explanation
 from nirdeploy.proof.verdict import Divergence, PopulationVerdict, Verdict
+from nirdeploy.records.spikes import STIMULUS
 
 _CAUSES = ("input", *ROUNDINGS, "state")
 
 
 def verdict(parts: Sequence[Verdict]) -> Verdict:
-    """Of samples one after the other."""
+    """Of samples one after the other. What it says of its records leaves out the stimulus: each part has its own."""
     one, begins = parts[0], _begins([part.samples for part in parts])
+    told = {source: {k: v for k, v in said.items() if k != STIMULUS} for source, said in (one.manifests or {}).items()}
     columns = zip(*(part.populations for part in parts), strict=True)
     return replace(
         one,
@@ -31,6 +33,7 @@ def verdict(parts: Sequence[Verdict]) -> Verdict:
         left_out={name: why for part in parts for name, why in part.left_out.items()},
         apart=_each_once(why for part in parts for why in part.apart),
         notes=_each_once(note for part in parts for note in part.notes),
+        manifests=told,
     )
 
 

@@ -13,7 +13,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof import evaluate as scoring
 from nirdeploy.proof.coverage.judge import Ledger, run
 from nirdeploy.proof.energy.modelled import Ran
-from nirdeploy.proof.evaluate import Evaluation, accuracy
+from nirdeploy.proof.evaluate import Evaluation
 from nirdeploy.proof.explain import Explanation, explain
 from nirdeploy.proof.scale import joined
 from nirdeploy.proof.verdict import Verdict
@@ -52,20 +52,25 @@ class Built(Protocol):
 class Verified(Brief):
     """``verdict``: of integer simulator and device; ``rounding``: of float model and integer simulator.
 
-    ``right``: by source, of how many samples the class is the label, where there are labels. ``exercised``: what a
-    ledger of coverage found in the first samples, where it looked.
+    ``read``: what each witness says of the samples' classes, by its source, where there are labels. ``exercised``: what
+    a ledger of coverage found in the first samples, where it looked.
     """
 
     verdict: Verdict
     rounding: Verdict
     explanation: Explanation
-    right: Mapping[str, int]
+    read: Mapping[str, Evaluation]
     saturations: int | None
     exercised: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def accuracies(self) -> dict[str, float]:
-        return {source: right / self.rounding.samples for source, right in self.right.items()}
+        return {source: one.accuracy for source, one in self.read.items()}
+
+    @property
+    def doubts(self) -> list[str]:
+        """Of which witnesses samples decide nothing."""
+        return [f"{source}: {one.doubt}" for source, one in self.read.items() if one.doubt]
 
     @classmethod
     def joined(cls, parts: Sequence[Verified]) -> Verified:
@@ -74,7 +79,7 @@ class Verified(Brief):
             verdict=joined.verdict([part.verdict for part in parts]),
             rounding=joined.verdict([part.rounding for part in parts]),
             explanation=joined.explanation([part.explanation for part in parts]),
-            right={source: sum(part.right[source] for part in parts) for source in parts[0].right},
+            read={source: joined.evaluation([part.read[source] for part in parts]) for source in parts[0].read},
             saturations=sum(part.saturations or 0 for part in parts),
         )
 
@@ -103,8 +108,10 @@ def verified(
     else:
         pair = (quantized, measured(x))
         judged = verify(*pair, allow_silent=allow_silent)
-    shown = {record.source: record for record in (reference, quantized, *pair)} if labels is not None else {}
-    right = {source: round(accuracy(record, _known(labels)) * record.samples) for source, record in shown.items()}
+    read = {}
+    if labels is not None:
+        shown = {record.source: record for record in (reference, quantized, *pair)}
+        read = {source: scoring.evaluate(record, labels) for source, record in shown.items()}
     exercised: dict[str, np.ndarray] = {}
     if looked:
         ledger = Ledger(built.network, compared(built.network, probe), bits=bits)
@@ -112,16 +119,11 @@ def verified(
         ledger.exercise({name: values[:, :looked] for name, values in signals.items()})
         exercised = ledger.state()
     saturations = int(pair[1].stats["saturations"])
-    return Verified(judged, verify(reference, quantized), explanation, right, saturations, exercised)
+    return Verified(judged, verify(reference, quantized), explanation, read, saturations, exercised)
 
 
 def compared(network: IntegerNetwork, probe: str | Sequence[str]) -> tuple[str, ...]:
     return select(probe, [p.name for p in network.populations], network.outputs)
-
-
-def _known(labels: np.ndarray | None) -> np.ndarray:
-    assert labels is not None
-    return labels
 
 
 @dataclass(frozen=True, repr=False)

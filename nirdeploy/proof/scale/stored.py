@@ -48,7 +48,7 @@ def _to(part: Part, arrays: Arrays) -> dict[str, Any]:
             "margins": explanation.margins and asdict(explanation.margins),
             "causes": [asdict(cause) for cause in explanation.causes],
         },
-        "right": dict(part.right),
+        "read": {name: _evaluation_to(one, f"read/{name}/", arrays) for name, one in part.read.items()},
         "saturations": part.saturations,
     }
 
@@ -63,7 +63,7 @@ def of_parts(held: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Part:
         verdict=_verdict_of(meta["verdict"], "verdict/", arrays),
         rounding=_verdict_of(meta["rounding"], "rounding/", arrays),
         explanation=_explanation_of(meta["explanation"], arrays),
-        right=meta["right"],
+        read={name: _evaluation_of(one, f"read/{name}/", arrays) for name, one in meta["read"].items()},
         saturations=meta["saturations"],
         exercised=_below("exercised/", arrays),
     )

@@ -78,7 +78,9 @@ def test_any_cut(built: Build, seed: int, rate: float, cuts: set[int], wrong: se
     whole, parts = verified(built, x, labels, measured, looked=looked), list(map(of, slices))
     joined = Verified.joined(parts)
     assert _said(joined) == _said(whole)
-    assert joined.verdict == whole.verdict  # and all its fields
+    told = {name: {**said, "stimulus": ""} for name, said in (whole.verdict.manifests or {}).items()}
+    assert {name: {**said, "stimulus": ""} for name, said in (joined.verdict.manifests or {}).items()} == told
+    assert replace(joined.verdict, manifests=None) == replace(whole.verdict, manifests=None)  # and all its fields
     if looked:
         ledgers = [Ledger(built.network, list(map(str, [p.name for p in built.network.populations]))) for _ in "ab"]
         ledgers[0].absorb(whole.exercised)
@@ -114,12 +116,20 @@ def _said(found: Verified) -> list[str]:
         str(found.saturations),
         *found.explanation.summary(),
         found.verdict.summary(),
+        *found.doubts,
     ]
 
 
 def _told(built: Build, found: Evaluated) -> tuple[list[str], list[str]]:
     costs = [ran and priced(built, ran).as_dict() for ran in found.ran]
     return [_json(one.as_dict(2)) for one in found.evaluations], [_json(cost) for cost in costs]
+
+
+def test_samples_that_decide_nothing_are_counted_over_all_parts() -> None:
+    built = nd.build(networks.two_layers(sizes=(12, 10, 4)))
+    silent, labels = networks.spikes(0, (7, SAMPLES, 12), 0.0), np.zeros(SAMPLES, dtype=np.int64)
+    parts = [_again(verified(built, silent[:, s], labels[s], None)) for s in (slice(0, 2), slice(2, SAMPLES))]
+    assert f"{SAMPLES} of {SAMPLES} samples decide nothing" in Verified.joined(parts).doubts[0]
 
 
 def test_a_part_is_what_it_was_stored_as(built: Build) -> None:
