@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from nirdeploy.device.protocol import COUNTED
 from nirdeploy.records.spikes import STIMULUS, SpikeRecord, lag
 from nirdeploy.records.tally import Tally
 
@@ -53,6 +54,26 @@ def _stimuli(expected: Record, measured: Record) -> Iterator[str]:
     (a, of), (b, also) = said
     if a and b and a != b and of == also:
         yield f"the measured record is of another stimulus than the expected one ({b[:16]}, not {a[:16]})"
+
+
+def saturations(expected: Record, measured: Record) -> tuple[str, ...]:
+    """That other numbers of updates saturated, which shows a fault that no value shows; for records whose values agree.
+
+    Said of integers and devices that ran one network on one stimulus, each step once: what a line loses, and what a
+    network of several passes plays again, counts again.
+    """
+    said = [(r.manifest.get(STIMULUS), r.manifest.get("network")) for r in (expected, measured)]
+    counts = [_saturated(record) for record in (expected, measured)]
+    if said[0] != said[1] or None in (*said[0], *counts) or counts[0] == counts[1]:
+        return ()
+    return (f"{counts[0]:,} updates saturated in the expected record and {counts[1]:,} in the measured one",)
+
+
+def _saturated(record: Record) -> int | None:
+    """How many updates saturated, as a device counts them; None where that is not known of each step once."""
+    count, steps = record.stats.get("saturations", math.nan), record.steps * record.samples
+    once = record.stats.get("steps", 0 if record.source == "device" else steps) == steps
+    return int(count) % COUNTED if math.isfinite(count) and once and "bytes_flashed" not in record.stats else None
 
 
 def _runs(record: Record) -> Iterator[tuple[str, tuple[int, ...]]]:

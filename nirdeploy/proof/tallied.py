@@ -9,7 +9,7 @@ import numpy as np
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation
 from nirdeploy.proof import cells
-from nirdeploy.proof.agreement import disagreements, remarks
+from nirdeploy.proof.agreement import disagreements, remarks, saturations
 from nirdeploy.proof.chosen import chosen, names_of
 from nirdeploy.proof.verdict import PopulationVerdict, Verdict
 from nirdeploy.records.spikes import SpikeRecord
@@ -54,6 +54,9 @@ def sample_by_sample(
             else:
                 by = "expected" if name in names_of(one) else "measured"
                 lacking[name] = f"only the {by} record has {read!r} of {name!r}"
+    apart = disagreements(expected, measured, same_network=same_network)
+    if not any(p.mismatches for p in compared):
+        apart += saturations(expected, measured)
     seen = {p.population for p in compared}  # what is held of these besides is an extra
     return Verdict(
         expected=a.source,
@@ -67,7 +70,7 @@ def sample_by_sample(
         outputs=tuple(dict.fromkeys([*a.outputs.values(), *b.outputs.values()])),
         allow_silent=allow_silent,
         reads=tuple(reads),
-        apart=disagreements(expected, measured, same_network=same_network),
+        apart=apart,
         notes=remarks(expected, measured, same_network=same_network),
     )
 

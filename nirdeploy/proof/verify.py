@@ -11,7 +11,7 @@ import numpy as np
 from nirdeploy.errors import InputShapeError, UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof import cells
-from nirdeploy.proof.agreement import disagreements, remarks
+from nirdeploy.proof.agreement import disagreements, remarks, saturations
 from nirdeploy.proof.causes import search
 from nirdeploy.proof.chosen import chosen
 from nirdeploy.proof.tallied import sample_by_sample
@@ -38,8 +38,9 @@ def verify(
     that both records hold, in value and in form: whole numbers or not, and the scale. Only a reference's membranes
     (floats, without a scale) against integers of a scale are measured and decide nothing; where no output decides, the
     records are not equal. The records must be of one network and one run: seconds per step, outputs and, where both
-    have it, the network's digest agree, or the verdict says which does not. Records in which no population spikes show
-    nothing, however equal they are; that no output spikes, or some population never, is said.
+    have it, the digests of network and stimulus agree, or the verdict says which does not; so do the numbers of updates
+    that saturated, where no line lost steps. Records in which no population spikes show nothing, however equal they
+    are; that no output spikes, or some population never, is said.
 
     Args:
         populations: only these; by default all that either record holds.
@@ -96,6 +97,7 @@ def _step_for_step(
     names = chosen(expected, measured, populations)
     apart = disagreements(expected, measured, same_network=same_network)
     notes = remarks(expected, measured, same_network=same_network)
+    counted = saturations(expected, measured)
     given = expected.steps
     if not apart:
         expected, measured = _by_the_graph(expected, measured)
@@ -116,6 +118,8 @@ def _step_for_step(
             left_out[name] = ", ".join(lacking)
         if spikes not in ("", _BOTH) or _BOTH not in (spikes, membrane):
             missing.append(name)
+    if not any(p.mismatches for p in compared):
+        apart += counted
     return Verdict(
         expected=expected.source,
         measured=measured.source,

@@ -25,6 +25,7 @@ from nirdeploy.errors import (
     TransferError,
     UnknownPopulation,
 )
+from nirdeploy.proof import agreement
 from nirdeploy.records import spikes
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
@@ -44,6 +45,7 @@ def flashed(image: Image) -> DeviceModel:
 
 def equal(measured: spikes.SpikeRecord, expected: spikes.SpikeRecord) -> bool:
     assert measured.manifest["stimulus"] == expected.manifest["stimulus"]
+    assert not agreement.saturations(expected, measured)
     return all(
         sorted(found) == sorted(wanted) and all(np.array_equal(found[name], wanted[name]) for name in wanted)
         for found, wanted in ((measured.spikes, expected.spikes), (measured.membrane, expected.membrane))

@@ -13,6 +13,7 @@ from nirdeploy.device.faults import Faults, FaultyPort
 from nirdeploy.device.flash import flash
 from nirdeploy.device.protocol import Kind
 from nirdeploy.errors import DeviceMismatch, NirdeployError, UnknownPopulation, UsageProblem
+from nirdeploy.proof import agreement
 from nirdeploy.records.tally import READS, Tally
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
@@ -31,6 +32,7 @@ def same(measured: Tally, expected: Tally) -> None:
             assert np.array_equal(measured.values[read][name], values), (read, name)
             assert measured.values[read][name].dtype == values.dtype, (read, name)
     assert measured.manifest["stimulus"] == expected.manifest["stimulus"]
+    assert not agreement.saturations(expected, measured)
     assert (measured.steps, measured.samples) == (expected.steps, expected.samples)
     assert measured.scale.keys() == expected.scale.keys()
     assert all(np.array_equal(measured.scale[name], expected.scale[name]) for name in expected.scale)

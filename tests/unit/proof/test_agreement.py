@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +65,37 @@ def test_a_build_and_its_device_say_the_same_network() -> None:
     built = nd.build(check(networks.two_layers()), "fpga")
     x = networks.spikes(0, (4, 2, *built.graph.populations[0].shape))
     assert built.image.manifest()["network"] == nd.simulate(built, x).manifest["network"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "red"),
+    [
+        ({}, True),
+        ({"stats": {"saturations": 3.0, "steps": 27.0}}, False),
+        ({"stats": {"saturations": 4.0, "steps": 30.0}}, False),  # some steps twice
+        ({"stats": {"saturations": 4.0, "steps": 27.0, "bytes_flashed": 9.0}}, False),  # in several passes
+        ({"stats": {"saturations": math.nan, "steps": 27.0}}, False),
+        ({"stats": {"saturations": 4.0}}, False),
+        ({"manifest": {"network": "abc"}}, False),  # perhaps of another stimulus
+        ({"stats": {"saturations": 3.0 + 2**32, "steps": 27.0}}, False),  # counted from 0 again
+    ],
+)
+def test_a_device_that_saturates_elsewhere_is_not_equal_though_its_values_are(
+    changes: dict[str, Any], red: bool
+) -> None:
+    """27 steps: 9 of each of 3 samples."""
+    expected = record(stats={"saturations": 3.0})
+    measured = record(source="device", **{"stats": {"saturations": 4.0, "steps": 27.0}, **changes})
+    for verdict in (
+        verify(expected, measured),
+        verify(expected, Tally.of(measured, ["count", "last"])),
+    ):
+        assert bool(verdict) != red
+        said = "3 updates saturated in the expected record and 4 in the measured one"
+        assert (said in verdict.summary()) == red
+    if red:
+        odd = replace(measured, spikes={**measured.spikes, "a": 1 - measured.spikes["a"]})
+        assert not verify(expected, odd).apart  # what differs says more
 
 
 def _with(name: str, values: np.ndarray) -> SpikeRecord:
