@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +102,13 @@ def _lags(expected: SpikeRecord, measured: SpikeRecord) -> Iterator[str]:
         a, b = (record.latency.get(name, 0) for record in (expected, measured))
         if a != b and (name in measured.spikes or name in measured.membrane):
             yield f"{name!r} lags behind the graph by {a} steps in the expected record, by {b} in the measured one"
+
+
+def manifests(expected: Record, measured: Record) -> dict[str, dict[str, Any]]:
+    """What the records say of themselves, each under its source, or under its part where they are of one source."""
+    same = expected.source == measured.source
+    named = ("expected", "measured") if same else (expected.source, measured.source)
+    return {name: dict(record.manifest) for name, record in zip(named, (expected, measured), strict=True)}
 
 
 def remarks(expected: Record, measured: Record, *, same_network: bool = True) -> tuple[str, ...]:

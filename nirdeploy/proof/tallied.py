@@ -9,7 +9,7 @@ import numpy as np
 
 from nirdeploy.errors import InputShapeError, UnknownPopulation
 from nirdeploy.proof import cells
-from nirdeploy.proof.agreement import disagreements, remarks, saturations
+from nirdeploy.proof.agreement import disagreements, manifests, remarks, saturations
 from nirdeploy.proof.chosen import chosen, names_of
 from nirdeploy.proof.verdict import PopulationVerdict, Verdict
 from nirdeploy.records.spikes import SpikeRecord
@@ -65,7 +65,7 @@ def sample_by_sample(
         samples=a.samples,
         populations=tuple(compared),
         missing=tuple(name for name in lacking if name not in seen),
-        manifests={a.source: dict(a.manifest), b.source: dict(b.manifest)},
+        manifests=manifests(a, b),
         left_out=lacking,
         outputs=tuple(dict.fromkeys([*a.outputs.values(), *b.outputs.values()])),
         allow_silent=allow_silent,

@@ -180,12 +180,11 @@ class Verdict:
 
     @property
     def undecided(self) -> str:
-        """That no output was judged, where outputs were compared; nothing else."""
-        outputs = [p for p in self.populations if p.population in self.outputs]
-        if not outputs or any(p.decides for p in outputs):
-            return ""
-        names = ", ".join(dict.fromkeys(repr(p.population) for p in outputs))
-        return f"what the network gives ({names}) is measured and not judged, in floats against integers"
+        """That an output was compared and not judged; nothing where each of them was."""
+        judged = {p.population for p in self.populations if p.decides}
+        outputs = [p.population for p in self.populations if p.population in self.outputs]
+        names = ", ".join(dict.fromkeys(repr(name) for name in outputs if name not in judged))
+        return names and f"what the network gives ({names}) is measured and not judged, in floats against integers"
 
     @property
     def vacuous(self) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from nirdeploy.errors import InputShapeError, UsageProblem
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof import cells
-from nirdeploy.proof.agreement import disagreements, remarks, saturations
+from nirdeploy.proof.agreement import disagreements, manifests, remarks, saturations
 from nirdeploy.proof.causes import search
 from nirdeploy.proof.chosen import chosen
 from nirdeploy.proof.tallied import sample_by_sample
@@ -36,11 +36,11 @@ def verify(
     Where populations of the float reference keep to the graph and those of integers lag behind it (``latency``), they
     are compared step by step of the graph; integers and devices lag alike. Spikes must be equal, and so must membranes
     that both records hold, in value and in form: whole numbers or not, and the scale. Only a reference's membranes
-    (floats, without a scale) against integers of a scale are measured and decide nothing; where no output decides, the
-    records are not equal. The records must be of one network and one run: seconds per step, outputs and, where both
-    have it, the digests of network and stimulus agree, or the verdict says which does not; so do the numbers of updates
-    that saturated, where no line lost steps. Records in which no population spikes show nothing, however equal they
-    are; that no output spikes, or some population never, is said.
+    (floats, without a scale) against integers of a scale are measured and decide nothing; where an output is only
+    measured, the records are not equal. The records must be of one network and one run: seconds per step, outputs and,
+    where both have it, the digests of network and stimulus agree, or the verdict says which does not; so do the numbers
+    of updates that saturated, where no line lost steps. Records in which no population spikes show nothing, however
+    equal they are; that no output spikes, or some population never, is said.
 
     Args:
         populations: only these; by default all that either record holds.
@@ -127,7 +127,7 @@ def _step_for_step(
         samples=expected.samples,
         populations=tuple(compared),
         missing=tuple(missing),
-        manifests={expected.source: dict(expected.manifest), measured.source: dict(measured.manifest)},
+        manifests=manifests(expected, measured),
         left_out=left_out,
         outputs=tuple(dict.fromkeys([*expected.outputs.values(), *measured.outputs.values()])),
         allow_silent=allow_silent,
@@ -139,8 +139,8 @@ def _step_for_step(
 
 def unmeasured(expected: SpikeRecord, why: str) -> Verdict:
     """The verdict where there is no record to compare with: not equal, and ``why``."""
-    manifests = {expected.source: dict(expected.manifest)}
-    return Verdict(expected.source, "nothing", expected.steps, expected.samples, (), manifests=manifests, apart=(why,))
+    told = {expected.source: dict(expected.manifest)}
+    return Verdict(expected.source, "nothing", expected.steps, expected.samples, (), manifests=told, apart=(why,))
 
 
 _BOTH = "both"

@@ -164,6 +164,24 @@ def test_where_no_output_is_judged_nothing_is_equal() -> None:
     assert verify(exact, ours, populations=["a"])
 
 
+def test_each_output_is_judged_or_nothing_is_equal() -> None:
+    """One that spikes does not answer for a read-out whose device says anything."""
+    ours = replace(record(), outputs={"one": "b", "other": "r"}, source="device")
+    exact = replace(ours, membrane={"r": record().volts("r")}, scale={}, source="float")
+    wrong = replace(ours, membrane={"r": 7 - ours.membrane["r"]})
+    for measured in (ours, wrong):
+        verdict = verify(exact, measured)
+        assert not verdict.equal
+        assert "but what the network gives ('r') is measured and not judged" in verdict.summary()
+    assert verify(exact, ours, populations=["a", "b"])
+
+
+def test_a_verdict_says_both_manifests_of_records_of_one_source() -> None:
+    told = verify(record(), record(manifest={"network": "abc", "target": "fpga"})).manifests
+    assert told == {"expected": record().manifest, "measured": {"network": "abc", "target": "fpga"}}
+    assert set(verify(record(), record(source="device")).manifests or ()) == {"integer", "device"}
+
+
 def test_integers_and_devices_lag_alike() -> None:
     """What a record says of its lag would else leave steps out of the comparison."""
     steps = record().steps
