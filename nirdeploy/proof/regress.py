@@ -7,6 +7,7 @@ reason, who made it, when, and the digests of the records before and after.
 from __future__ import annotations
 
 import getpass
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from typing import Any
 from nirdeploy.errors import CorruptFile, InputShapeError, UnknownPopulation, UsageProblem, meant, meant_file
 from nirdeploy.proof.verdict import PopulationVerdict, Verdict
 from nirdeploy.proof.verify import unmeasured, verify
+from nirdeploy.records import entries
 from nirdeploy.records.spikes import SpikeRecord
 
-_HISTORY = "history"
+_HISTORY, _BUILD = "history", "build"
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _changes(kept: SpikeRecord, run: SpikeRecord) -> dict[str, tuple[Any, Any]]:
     """What the manifests disagree on, (golden, now) by key."""
     return {
         key: (kept.manifest.get(key), run.manifest.get(key))
-        for key in sorted({*kept.manifest, *run.manifest} - {_HISTORY, "build"})
+        for key in sorted({*kept.manifest, *run.manifest} - {_HISTORY, _BUILD})
         if kept.manifest.get(key) != run.manifest.get(key)
     }
 
@@ -188,7 +190,8 @@ def update(
     history say.
 
     Args:
-        manifest: of the build that ``run`` is of, to keep with it.
+        manifest: of the build that ``run`` is of, to keep with it; by default that which the golden has, where the run
+            is of the same network. What it replaces stays in the history.
         by: who decided it; by default the user who runs this.
 
     Raises:
@@ -204,6 +207,11 @@ def update(
         why = f"the run cannot be compared with the golden that it replaces: {error.message}"
         verdict = replace(unmeasured(kept, why), expected="golden")
         changed, found = Regression(verdict, {}, _changes(kept, run)), {"not_compared": error.message}
+    built, manifest = kept.manifest.get(_BUILD), manifest and json.loads(json.dumps(dict(manifest)))
+    if manifest is None and all(kept.manifest.get(of) == run.manifest.get(of) for of in ("network", "graph")):
+        manifest = built
+    if built != manifest:
+        changed = replace(changed, manifest_changes={**changed.manifest_changes, _BUILD: (built, manifest)})
     was = {
         "was": kept.digest(),
         "manifest_changes": {key: list(pair) for key, pair in changed.manifest_changes.items()},
@@ -232,11 +240,18 @@ def load(golden: Path | str) -> SpikeRecord:
     if not path.is_file():
         hint = f"make one with 'nirdeploy regress record'; {meant_file(path)}"
         raise CorruptFile("there is no golden", where=str(path), hint=hint)
-    return SpikeRecord.load(path)
+    kept = SpikeRecord.load(path)
+    try:
+        for change in entries.several(kept.manifest.get(_HISTORY, []), "its history"):
+            entries.table(change, "a change in its history")
+        entries.table(kept.manifest.get(_BUILD, {}), "the manifest of its build")
+    except ValueError as error:
+        raise CorruptFile(f"not a golden: {error}", where=str(path), hint="record it again") from error
+    return kept
 
 
 def _keep(golden: Path, run: SpikeRecord, manifest: Mapping[str, Any] | None, history: list[Any]) -> None:
     full = {**run.manifest, _HISTORY: history}
     if manifest is not None:
-        full["build"] = dict(manifest)
+        full[_BUILD] = dict(manifest)
     replace(run, manifest=full).save(golden)

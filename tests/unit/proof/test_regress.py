@@ -145,6 +145,35 @@ def test_an_update_keeps_who_when_why_and_what_it_was(golden: Path) -> None:
     assert kept["build"] == {"digests": {"image": "2"}}
 
 
+def test_the_manifest_of_a_build_stays_with_its_network_and_in_the_history(golden: Path) -> None:
+    first = regress.load(golden).manifest["build"]
+    regress.update(golden, _flipped(1), "built", manifest={"digests": {"image": "2"}, "options": {"many": (1, 2)}})
+    told = {"digests": {"image": "2"}, "options": {"many": [1, 2]}}
+    assert regress.load(golden).manifest["history"][-1]["manifest_changes"] == {"build": [first, told]}
+    same = regress.update(golden, _flipped(2), "the same network")
+    assert same.manifest_changes == {}
+    assert regress.load(golden).manifest["build"] == told
+    other = replace(_flipped(3), manifest={"network": "xyz", "stimulus": "jkl"})
+    assert regress.update(golden, other, "another network").manifest_changes["build"] == (told, None)
+    kept = regress.load(golden).manifest
+    assert "build" not in kept
+    assert kept["history"][-1]["manifest_changes"]["build"] == [told, None]
+
+
+@pytest.mark.parametrize(
+    ("entry", "odd"),
+    [*(("history", odd) for odd in (None, 5, "nonsense", {"a": 1}, [1])), ("build", None), ("build", [1])],
+)
+def test_a_golden_whose_history_is_none_is_refused(golden: Path, entry: str, odd: object) -> None:
+    replace(record(), manifest={**record().manifest, entry: odd}).save(golden)
+    before = golden.read_bytes()
+    with pytest.raises(CorruptFile, match="not a golden: "):
+        regress.check(golden, record())
+    with pytest.raises(CorruptFile, match="not a golden: "):
+        regress.update(golden, record(), "why")
+    assert golden.read_bytes() == before
+
+
 @pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), 2, -0.1, "much", {"a": 2}, {"a": float("nan")}])
 def test_a_tolerance_is_a_fraction(golden: Path, tolerance: object) -> None:
     with pytest.raises(UsageProblem, match="a tolerance is a fraction from 0 to 1"):
