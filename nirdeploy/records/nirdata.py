@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from nirdeploy.errors import CorruptFile, meant_file
+from nirdeploy.errors import CorruptFile, UsageProblem, meant_file
 from nirdeploy.records import entries, hdf5, store
 
 #: Spikes are few: deflate packs zeros by 1,032 at most.
@@ -58,6 +58,17 @@ def write(
         for node, values in scale.items():
             file.require_group("scale").create_dataset(_escape(node), data=values, fletcher32=True, chunks=True)
     store.write_atomic(path, buffer.getvalue())
+
+
+def readable(reading: Callable[[Mapping[str, Any]], Any], meta: Mapping[str, Any]) -> None:
+    """Raises :class:`UsageProblem` where ``reading`` refuses what a file would say: it is not written then."""
+    try:
+        reading(json.loads(json.dumps(meta)))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UsageProblem(
+            f"this record cannot be kept: {entries.said(error)}",
+            hint="a file of it would be refused where it is read; mend what the record says",
+        ) from error
 
 
 def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, Any]]:

@@ -158,7 +158,10 @@ class SpikeRecord(Witnessed):
         return recorded.drawn(populations, sample, self).plotly()
 
     def save(self, path: Path | str) -> None:
-        """Write as NIRData (``nir.data_ir``) in HDF5; what NIRData has no field for is an attribute."""
+        """Write as NIRData (``nir.data_ir``) in HDF5; what NIRData has no field for is an attribute.
+
+        Raises :class:`UsageProblem` where :meth:`load` would refuse the file.
+        """
         meta = {
             "source": self.source,
             "dt": self.dt,
@@ -169,16 +172,13 @@ class SpikeRecord(Witnessed):
             "shapes": {n: list(v.shape[2:]) for n, v in [*self.spikes.items(), *self.membrane.items()]},
             "size": [self.steps, self.samples],
         }
-        nirdata.write(
-            Path(path),
-            {
-                "spikes": {name: _flat(values) for name, values in self.spikes.items()},
-                "membrane": {name: _flat(values) for name, values in self.membrane.items()},
-            },
-            {name: np.asarray(values).ravel() for name, values in self.scale.items()},
-            self.dt,
-            meta,
-        )
+        observables = {
+            "spikes": {name: _flat(values) for name, values in self.spikes.items()},
+            "membrane": {name: _flat(values) for name, values in self.membrane.items()},
+        }
+        scale = {name: np.asarray(values).ravel() for name, values in self.scale.items()}
+        nirdata.readable(lambda told: self._of(observables, scale, told), meta)
+        nirdata.write(Path(path), observables, scale, self.dt, meta)
 
     @classmethod
     def load(cls, path: Path | str) -> SpikeRecord:
@@ -191,23 +191,33 @@ class SpikeRecord(Witnessed):
                 hint="record it again, without --tally",
             )
         try:
-            told, latency, shapes = entries.of_record(meta), lags(meta), entries.of_shapes(meta)
-            time, batch = (entries.whole(size, "a number of its size") for size in meta["size"])
-
-            def unflat(name: str, values: np.ndarray) -> np.ndarray:
-                return np.ascontiguousarray(values.reshape(batch, time, *shapes[name]).swapaxes(0, 1))
-
-            return cls(
-                spikes={n: counts(unflat(n, v)) for n, v in observables["spikes"].items()},
-                membrane={n: unflat(n, v) for n, v in observables["membrane"].items()},
-                scale={n: v.reshape(shapes[n]) for n, v in scale.items()},
-                latency=latency,
-                **told,
-            )
+            return cls._of(observables, scale, meta)
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(
                 f"not a spike record ({entries.said(error)})", where=str(path), hint="record it again"
             ) from error
+
+    @classmethod
+    def _of(
+        cls,
+        observables: Mapping[str, Mapping[str, np.ndarray]],
+        scale: Mapping[str, np.ndarray],
+        meta: Mapping[str, Any],
+    ) -> SpikeRecord:
+        """Of what a file holds. Raises KeyError, TypeError or ValueError where that is no record."""
+        told, latency, shapes = entries.of_record(meta), lags(meta), entries.of_shapes(meta)
+        time, batch = (entries.whole(size, "a number of its size") for size in meta["size"])
+
+        def unflat(name: str, values: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(values.reshape(batch, time, *shapes[name]).swapaxes(0, 1))
+
+        return cls(
+            spikes={n: counts(unflat(n, v)) for n, v in observables["spikes"].items()},
+            membrane={n: unflat(n, v) for n, v in observables["membrane"].items()},
+            scale={n: v.reshape(shapes[n]) for n, v in scale.items()},
+            latency=latency,
+            **told,
+        )
 
 
 def lag(name: str, steps: Any) -> int:

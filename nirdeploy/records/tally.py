@@ -98,7 +98,7 @@ class Tally(Witnessed):
         )
 
     def save(self, path: Path | str) -> None:
-        """Write as :meth:`~nirdeploy.records.spikes.SpikeRecord.save` does, each sample one step long."""
+        """Write as :meth:`~nirdeploy.records.spikes.SpikeRecord.save` does, each sample one step long; raises as it."""
         found = [(name, values) for read in self.values.values() for name, values in read.items()]
         meta = {
             "steps": self.steps,
@@ -114,6 +114,7 @@ class Tally(Witnessed):
             for read, held in self.values.items()
         }
         scale = {name: np.asarray(values).ravel() for name, values in self.scale.items()}
+        nirdata.readable(lambda told: _of(flat, scale, told), meta)
         nirdata.write(Path(path), flat, scale, self.dt * self.steps, meta)
 
 
@@ -123,22 +124,29 @@ def load(path: Path | str) -> SpikeRecord | Tally:
     if "steps" not in meta:
         return SpikeRecord.load(path)
     try:
-        shapes = entries.of_shapes(meta)
-        values = {
-            read: {name: values.reshape(len(values), *shapes[name]) for name, values in held.items()}
-            for read, held in observables.items()
-            if read in READS
-        }
-        if len({len(one) for held in values.values() for one in held.values()}) != 1:
-            raise ValueError("it holds no reads, or those of unlike numbers of samples")
-        return Tally(
-            values=values,
-            steps=entries.whole(meta["steps"], "the number of its steps", 1),
-            scale={name: values.reshape(shapes[name]) for name, values in scale.items()},
-            **entries.of_record(meta),
-        )
+        return _of(observables, scale, meta)
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptFile(f"not a tally ({entries.said(error)})", where=str(path), hint="record it again") from error
+
+
+def _of(
+    observables: Mapping[str, Mapping[str, np.ndarray]], scale: Mapping[str, np.ndarray], meta: Mapping[str, Any]
+) -> Tally:
+    """Of what a file holds. Raises KeyError, TypeError or ValueError where that is no tally."""
+    shapes = entries.of_shapes(meta)
+    values = {
+        read: {name: values.reshape(len(values), *shapes[name]) for name, values in held.items()}
+        for read, held in observables.items()
+        if read in READS
+    }
+    if len({len(one) for held in values.values() for one in held.values()}) != 1:
+        raise ValueError("it holds no reads, or those of unlike numbers of samples")
+    return Tally(
+        values=values,
+        steps=entries.whole(meta["steps"], "the number of its steps", 1),
+        scale={name: values.reshape(shapes[name]) for name, values in scale.items()},
+        **entries.of_record(meta),
+    )
 
 
 def check(reads: Sequence[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nirdeploy.errors import CorruptFile, UnknownPopulation
+from nirdeploy.errors import CorruptFile, UnknownPopulation, UsageProblem
 from nirdeploy.records import spikes
 from nirdeploy.records.spikes import SpikeRecord
 from tests.unit.proof.test_verify import record
@@ -58,6 +60,26 @@ def test_save_and_load_any_record(
     assert (loaded.steps, loaded.samples) == (time, batch)
     assert loaded == original
     assert loaded.digest() == original.digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"membrane": {}}, "it has no 'r'"),  # whose scale is left
+        ({"dt": math.nan}, "dt is nan, expected a finite number above 0"),
+        ({"dt": np.float32(1e-3)}, "not JSON serializable"),
+        ({"stats": {"cycles": "many"}}, "stats of 'cycles' is 'many', expected a number"),
+        ({"latency": {"a": -1}}, "'a' lags behind by -1 steps"),
+        ({"spikes": {"a": np.full((9, 3, 4), -1)}}, "spike counts are whole numbers from 0 on"),
+        ({"spikes": {"a": np.zeros((9, 4, 3), np.uint8)}}, "cannot reshape"),  # of other samples than the rest
+    ],
+    ids=str,
+)
+def test_what_could_not_be_read_is_not_written(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        replace(record(), **changes).save(tmp_path / "r.nird")
+    assert said in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x89HDF\r\n\x1a\n" + bytes(100)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert (again.manifest, again.stats) == ({"image": "x"}, {"saturations": 2.0})
     with pytest.raises(CorruptFile, match="what samples came to"):
         SpikeRecord.load(tmp_path / "t.nird")
+
+
+def test_a_tally_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="this record cannot be kept: the number of its steps is 0"):
+        replace(nd.Tally.of(record(), ["count"]), steps=0).save(tmp_path / "t.nird")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_record_is_loaded_as_one(tmp_path: Path) -> None:
