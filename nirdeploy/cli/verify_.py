@@ -179,11 +179,13 @@ def _records(expected: Path, measured: Path, probe: str, allow_silent: bool, lab
     if a.simulated and b.simulated and a.source == b.source:
         verdict = replace(verdict, notes=(*verdict.notes, "both are of the same simulator: no device was measured"))
     known = None if labels is None else options.labels_of(labels)
-    named = ((expected, a), (measured, b))
-    read = () if known is None else [evaluate(record, known) for _, record in named]
-    facts = {f"accuracy, {path.name}": one.accuracy for (path, _), one in zip(named, read, strict=False)}
-    ui.warn(f"{path.name}: {one.doubt}" for (path, _), one in zip(named, read, strict=False) if one.doubt)
-    return html.Report(f"{measured.name} against {expected.name}", [verdict], facts=facts, evaluations=read)
+    named = (expected.name, measured.name)
+    if expected.name == measured.name:
+        named = (str(expected), str(measured))
+    read = () if known is None else [evaluate(record, known) for record in (a, b)]
+    facts = {f"accuracy, {name}": one.accuracy for name, one in zip(named, read, strict=False)}
+    ui.warn(f"{name}: {one.doubt}" for name, one in zip(named, read, strict=False) if one.doubt)
+    return html.Report(f"{named[1]} against {named[0]}", [verdict], facts=facts, evaluations=read)
 
 
 def _witnesses(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
@@ -282,6 +283,10 @@ def test_labels_give_an_accuracy_for_each_record(cli: Cli, record: Path, wrong: 
     assert "accuracy, now: " in cli("regress", "check", golden, record, "--labels", labels).out
     facts = cli("verify", record, wrong, "--labels", labels, "--json").json["facts"]
     assert {f"accuracy, {record.name}", f"accuracy, {wrong.name}"} == set(facts)
+    (tmp_path / "old").mkdir()
+    namesake = shutil.copy(wrong, tmp_path / "old" / record.name)
+    facts = cli("verify", record, namesake, "--labels", labels, "--json").json["facts"]
+    assert set(facts) == {f"accuracy, {record}", f"accuracy, {namesake}"}
     np.save(tmp_path / "short.npy", np.zeros(1))
     assert "the labels have the shape (1,)" in cli("verify", record, wrong, "--labels", tmp_path / "short.npy").err
     np.savez(tmp_path / "none.npz", y=np.zeros(1))
