@@ -1,27 +1,33 @@
 """samples: a data set that is read some samples at a time, so that it may be larger than memory.
 
-A file (.npy, .npz), a folder of such files, or any array that is cut as NumPy's are. Arrays are (T, B, ...); what is
-not packed is mapped, so that only the samples that are asked for are read.
+A file (.npy, .npz), a folder of such files, or any array that is cut as NumPy's are. Arrays are (T, B, ...); of what is
+not packed only the samples that are asked for are read, once the CRC was looked at that an archive carries.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import math
+import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 
-from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem, meant_file
+from nirdeploy.errors import CorruptFile, InputShapeError, NirdeployError, UsageProblem, meant_file
 from nirdeploy.records import archive as archives
+from nirdeploy.records import files
 from nirdeploy.records.archive import ALONE, LABELS, Inputs
 from nirdeploy.records.brief import brief
 
 _ENDINGS = (".npy", ".npz")
+_CLASSES = f"{LABELS}.npy"  # of all samples of a folder
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class _Piece:
             raise InputShapeError(
                 f"the array {short[0]!r} has the shape {self.arrays[short[0]].shape}, expected (T, B, ...)",
                 where=self.where,
-                hint="a batch of one sample is x[:, None]",
+                hint="a batch of one sample is x[:, None]; name classes with --labels, or save them as 'labels' in an"
+                f" .npz file or as {_CLASSES} in a folder of samples",
             )
         if len({array.shape[:2] for array in self.arrays.values()}) > 1:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
@@ -113,7 +120,7 @@ class Samples:
 
     @classmethod
     def open(cls, path: Path, labels: Any = None, inputs: Inputs | None = None) -> Samples:
-        """A file, or a folder of files, in the order of their names.
+        """A file, or a folder of files, in the order of their names; a folder's labels.npy (B,) is the labels of all.
 
         Args:
             labels: those of all, if not in there.
@@ -124,27 +131,40 @@ class Samples:
             that do not go together.
         """
         if path.is_dir():
-            files = sorted(one for one in path.iterdir() if one.suffix in _ENDINGS)
-            if not files:
+            classes = _classes(path / _CLASSES)
+            there = sorted(one for one in path.iterdir() if one.suffix in _ENDINGS)
+            there = [one for one in there if classes is None or one.name != _CLASSES]
+            if not there:
                 raise UsageProblem(
-                    "the folder holds no .npy or .npz file",
+                    "the folder holds no .npy or .npz file of samples",
                     where=str(path),
                     hint="save samples there with numpy.savez, x as (T, B, ...)",
                 )
         elif path.is_file():
-            files = [path]
+            classes, there = None, [path]
         else:
             raise UsageProblem("there is no such stimulus file", where=str(path), hint=meant_file(path))
-        return cls([_opened(one, inputs) for one in files]).labelled(labels)
+        found = cls([_opened(one, inputs) for one in there])
+        if labels is not None or classes is None:
+            return found.labelled(labels)
+        if found.labels is not None:
+            raise UsageProblem(
+                f"there are labels in {_CLASSES} and in the .npz files",
+                where=str(path),
+                hint=f"take {_CLASSES} out of the folder, or name it with --labels",
+            )
+        return found.labelled(classes, str(path / _CLASSES))
 
-    def labelled(self, labels: Any) -> Samples:
+    def labelled(self, labels: Any, where: str = "") -> Samples:
         """With these labels, if there are any, int (B,). Raises :class:`InputShapeError` where they are not as many."""
         if labels is None:
             return self
         given = np.asarray(labels)
         if given.shape != (self.count,):
             raise InputShapeError(
-                f"the labels have the shape {given.shape}, there are {self.count} samples", hint="one for each sample"
+                f"the labels have the shape {given.shape}, there are {self.count} samples",
+                where=where,
+                hint="one for each sample",
             )
         own = np.split(given, np.cumsum([piece.count for piece in self.pieces])[:-1])
         return Samples([_Piece(p.arrays, of, p.where) for p, of in zip(self.pieces, own, strict=True)])
@@ -181,52 +201,139 @@ class Samples:
         return archives.alone(found)
 
 
+@dataclass
+class _Source:
+    """A file of samples. It is opened for each read, and has to stay what it was when it was opened first."""
+
+    path: Path
+    stamp: tuple[int, int] | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Raises :class:`CorruptFile` for whatever is raised of damage, or where the file has changed."""
+        try:
+            with files.opened(self.path) as file:
+                status = os.fstat(file.fileno())
+                now = (status.st_size, status.st_mtime_ns)
+                if self.stamp not in (None, now):
+                    raise CorruptFile(
+                        "the stimulus was changed while its samples were read",
+                        where=str(self.path),
+                        hint="run it again, and leave the file as it is until the end",
+                    )
+                self.stamp = now
+                yield file
+        except NirdeployError:
+            raise
+        except FileNotFoundError as error:
+            raise CorruptFile(
+                "the stimulus was taken away while its samples were read",
+                where=str(self.path),
+                hint="put it back, run it again, and leave it there until the end",
+            ) from error
+        except Exception as error:  # zipfile, zlib and numpy each raise their own
+            raise CorruptFile(
+                f"cannot read the stimulus ({str(error) or type(error).__name__})",
+                where=str(self.path),
+                hint="it is damaged, or of another kind: save it again with numpy.save or savez",
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What an array's header says, and ``begin``: where its numbers begin behind it."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    kind: np.dtype[Any]
+    begin: int
+
+    @classmethod
+    def of(cls, file: IO[bytes], size: int) -> _Form:
+        """``size``: bytes of header and array. Raises :class:`ValueError` where it is none that can be read."""
+        version = npy.read_magic(file)
+        found = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+        form = cls(tuple(found[0]), bool(found[1]), np.dtype(found[2]), file.tell())
+        if form.kind.hasobject:
+            raise ValueError("an array of objects")
+        if min(form.shape, default=0) < 0 or form.begin + math.prod(form.shape) * form.kind.itemsize > size:
+            raise ValueError("the file ends before the array does")
+        return form
+
+    def read(self, file: IO[bytes], begin: int, first: int, last: int) -> np.ndarray:
+        """Samples of the array whose header is at ``begin``, and nothing else.
+
+        They are not mapped: a file that is cut off under its map ends the process. Raises :class:`EOFError` instead.
+        """
+        shape, axis = (self.shape[::-1], len(self.shape) - 2) if self.fortran else (self.shape, 1)
+        one = math.prod(shape[axis + 1 :]) * self.kind.itemsize
+        found = np.empty((math.prod(shape[:axis]), (last - first) * one), np.uint8)
+        for row, into in enumerate(found):
+            file.seek(begin + self.begin + (row * shape[axis] + first) * one)
+            if file.readinto(into) != into.size:  # type: ignore[attr-defined]
+                raise EOFError
+        values = found.reshape(-1).view(self.kind).reshape(*shape[:axis], last - first, *shape[axis + 1 :])
+        return values.T if self.fortran else values
+
+
 def _opened(path: Path, inputs: Inputs | None) -> _Piece:
-    try:
-        if path.suffix == ".npz":
-            return _archive(path, inputs)
-        return _Piece({ALONE: _Array.of(np.load(path, mmap_mode="r", allow_pickle=False))}, None, str(path))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise CorruptFile(
-            f"cannot read the stimulus ({type(error).__name__})",
-            where=str(path),
-            hint="save it with numpy.save or savez",
-        ) from error
+    source = _Source(path)
+    with source.opened() as file:
+        packed = file.read(2) == b"PK"
+        file.seek(0)
+        if packed or path.suffix == ".npz":
+            return _archive(source, file, inputs)
+        form = _Form.of(file, os.fstat(file.fileno()).st_size)
+
+    def read(first: int, last: int) -> np.ndarray:
+        with source.opened() as file:
+            return form.read(file, 0, first, last)
+
+    return _Piece({ALONE: _Array(form.shape, read)}, None, str(path))
 
 
-def _archive(path: Path, inputs: Inputs | None) -> _Piece:
-    with zipfile.ZipFile(path) as archive:
+def _archive(source: _Source, file: BinaryIO, inputs: Inputs | None) -> _Piece:
+    with zipfile.ZipFile(file) as archive:
         members = archives.members(archive)
-        arrays = {name: _member(path, archive, info) for name, info in members.items()}
-    chosen, labels = archives.parted(arrays, inputs)
-    piece = _Piece(chosen, None, str(path))
-    if labels is None:
-        return piece
-    with np.load(path, allow_pickle=False) as loaded:
-        return Samples([piece]).labelled(loaded[members[LABELS].filename]).pieces[0]
+        arrays = {name: _member(source, archive, info) for name, info in members.items()}
+        chosen, labels = archives.parted(arrays, inputs)
+        piece = _Piece(chosen, None, str(source.path))
+        if labels is None:
+            return piece
+        classes = archives.values(archive, members[LABELS])
+    return Samples([piece]).labelled(classes, str(source.path)).pieces[0]
 
 
-def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Array:
-    """An array of an archive: mapped where it is stored as it is, else unpacked when it is read."""
-    with archive.open(info) as file:
-        shape, fortran, kind = _header(file)
-        begin = file.tell()
-    if kind.hasobject:
-        raise ValueError("an array of objects")
-    if info.compress_type != zipfile.ZIP_STORED:
-        return _Array(shape, lambda first, last: np.load(path, allow_pickle=False)[info.filename][:, first:last])
-    with path.open("rb") as file:  # behind the local header, whose length stands in it
-        file.seek(info.header_offset)
-        local = file.read(30)
-    offset = info.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
-    if offset + begin + int(np.prod(shape)) * kind.itemsize > path.stat().st_size:
-        raise ValueError("the file ends before the array does")
-    order: Any = "F" if fortran else "C"
-    return _Array.of(np.memmap(path, dtype=kind, mode="r", offset=offset + begin, shape=shape, order=order))
+def _member(source: _Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Array:
+    """An array of an archive: some of its samples where it is stored as it is, else unpacked when it is read."""
+    with archive.open(info) as member:
+        form = _Form.of(member, info.file_size)
+
+    def unpack(first: int, last: int) -> np.ndarray:
+        with source.opened() as file, files.enough(info.file_size, str(source.path)), zipfile.ZipFile(file) as again:
+            return archives.values(again, info)[:, first:last].copy()  # the others are not held
+
+    @functools.cache
+    def begin() -> int:
+        """Once it was seen that the array is what was stored."""
+        with source.opened() as file:
+            archives.check_crc(file, info)
+            return archives.begins(file, info)
+
+    def read(first: int, last: int) -> np.ndarray:
+        at = begin()
+        with source.opened() as file:
+            return form.read(file, at, first, last)
+
+    return _Array(form.shape, read if info.compress_type == zipfile.ZIP_STORED else unpack)
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = npy.read_magic(file)
-    found = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
-    shape, fortran, kind = found
-    return tuple(shape), bool(fortran), np.dtype(kind)
+def _classes(path: Path) -> np.ndarray | None:
+    """Labels of one dimension, if there is such a file; more are samples."""
+    if not path.exists():
+        return None
+    with _Source(path).opened() as file:
+        if len(_Form.of(file, os.fstat(file.fileno()).st_size).shape) != 1:
+            return None
+        file.seek(0)
+        return np.asarray(npy.read_array(file, allow_pickle=False))

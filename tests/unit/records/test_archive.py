@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +78,22 @@ def test_what_stands_beside_the_arrays_is_none(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "a") as added:
         added.writestr("README.txt", "of which nothing is read")
     assert [*archive.read(tmp_path / "x.npz")] == ["x"]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_array_that_ends_before_its_member_is_damage(tmp_path: Path, save: Callable[..., None]) -> None:
+    """One digit of the shape in its header."""
+    path = tmp_path / "x.npz"
+    save(path, x=np.random.default_rng(0).integers(0, 256, (500, 30), dtype=np.uint8))
+    with zipfile.ZipFile(path) as whole:
+        packed, (info,) = whole.read("x.npy"), whole.infolist()
+    with zipfile.ZipFile(path, "w", info.compress_type) as other:
+        other.writestr("x.npy", packed.replace(b"(500, 30)", b"(100, 30)"))
+    path.write_bytes(path.read_bytes().replace(_crc(path).to_bytes(4, "little"), info.CRC.to_bytes(4, "little")))
+    with pytest.raises(zipfile.BadZipFile, match="CRC"):
+        archive.read(path)
+
+
+def _crc(path: Path) -> int:
+    with zipfile.ZipFile(path) as there:
+        return there.infolist()[0].CRC

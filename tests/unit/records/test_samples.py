@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nirdeploy.errors import CorruptFile, InputShapeError, UsageProblem
+from nirdeploy.errors import CorruptFile, InputShapeError, ToolMissing, UsageProblem
+from nirdeploy.records import archive as archives
+from nirdeploy.records import files
 from nirdeploy.records.samples import Samples
 
 X = np.random.default_rng(0).integers(0, 256, (5, 13, 3, 2), dtype=np.uint8)
@@ -89,7 +95,7 @@ def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
         Samples.of(X[:, 1:], LABELS)
     with pytest.raises(InputShapeError, match="differ in steps or samples"):
         Samples.of({"a": X, "b": X[1:]})
-    with pytest.raises(InputShapeError, match=r"the shape \(5,\), expected \(T, B"):
+    with pytest.raises(InputShapeError, match=r"the shape \(5,\), expected \(T, B.*name classes with --labels"):
         Samples.of(np.zeros(5))
 
 
@@ -117,3 +123,115 @@ def test_an_array_under_an_inputs_name_is_that_inputs(tmp_path: Path) -> None:
         assert samples.labels.tolist() == LABELS.tolist()
     with pytest.raises(InputShapeError, match="labels have the shape"):
         Samples.open(tmp_path / "x.npz", None, lambda: [("in", (3, 2))])
+
+
+def _flipped(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def _begin(path: Path, name: str) -> int:
+    """Where the bytes of a member begin."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        return archives.begins(file, archive.getinfo(name))
+
+
+NOISE = np.random.default_rng(1).integers(0, 256, (8, 30, 64), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("behind", [-23, 3, 4000, 15000])
+def test_one_byte_that_is_another_is_damage_in_an_archive(
+    tmp_path: Path, save: Callable[..., None], behind: int
+) -> None:
+    """In its name, in the array's, among its numbers: whatever is read."""
+    for number in range(3):
+        save(tmp_path / f"{number}.npz", x=NOISE, labels=np.arange(30))
+    damaged = tmp_path / "1.npz"
+    _flipped(damaged, _begin(damaged, "x.npy") + behind)
+    with pytest.raises(CorruptFile, match=r"cannot read the stimulus \(.*1\.npz"):
+        Samples.open(tmp_path).read(30, 31)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_damaged_labels_are_damage(tmp_path: Path, save: Callable[..., None]) -> None:
+    save(tmp_path / "x.npz", x=NOISE, labels=np.arange(30))
+    _flipped(tmp_path / "x.npz", _begin(tmp_path / "x.npz", "labels.npy") + 90)
+    with pytest.raises(CorruptFile, match=r"cannot read the stimulus \(.*x\.npz"):
+        Samples.open(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("save", [np.save, np.savez, np.savez_compressed])
+@pytest.mark.parametrize("read_before", [False, True])
+def test_a_file_that_does_not_stay_as_it_was(tmp_path: Path, save: Callable[..., None], read_before: bool) -> None:
+    """Cut off under a map it would end the process."""
+    path = tmp_path / "x"
+    with path.open("wb") as file:
+        save(file, NOISE) if save is np.save else save(file, x=NOISE)
+    whole, samples = path.read_bytes(), Samples.open(path)
+    if read_before:
+        samples.read(0, 2)
+    os.truncate(path, len(whole) // 2)
+    with pytest.raises(CorruptFile, match=r"the stimulus was changed while its samples were read \(in .*x\)"):
+        samples.read(20, 30)
+    with pytest.raises(CorruptFile, match="cannot read the stimulus"):
+        Samples.open(path)
+    path.unlink()
+    with pytest.raises(CorruptFile, match=r"the stimulus was taken away .*put it back"):
+        samples.read(20, 30)
+
+
+def test_no_file_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.npy")
+    with pytest.raises(CorruptFile, match="this is a pipe, not a file"):
+        Samples.open(tmp_path)
+
+
+def test_more_files_than_may_be_open(tmp_path: Path) -> None:
+    for number in range(60):
+        np.save(tmp_path / f"{number:02}.npy", X[:, :1])
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len([*Path("/proc/self/fd").iterdir()]) + 20, limits[1]))
+        assert Samples.open(tmp_path).read(0, 60).shape == (5, 60, 3, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_what_unpacks_to_more_than_there_is_memory_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((4, 4, 1 << 16), np.uint8))
+    samples = Samples.open(tmp_path / "x.npz")
+    monkeypatch.setattr(files, "available", lambda: 1 << 19)
+    with pytest.raises(ToolMissing, match=r"takes 1,048,704 bytes, 524,288 are free .*x\.npz"):
+        samples.read(0, 1)
+
+
+def test_labels_beside_the_samples_of_a_folder(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", X[:, :6])
+    np.save(tmp_path / "x.npy", X[:, 6:])
+    np.save(tmp_path / "labels.npy", LABELS)
+    samples = Samples.open(tmp_path)
+    assert (samples.count, samples.labels is not None and samples.labels.tolist()) == (13, LABELS.tolist())
+    np.testing.assert_array_equal(samples.read(0, 13), X)
+    named = Samples.open(tmp_path, LABELS[::-1]).labels
+    assert named is not None
+    assert named.tolist() == LABELS[::-1].tolist()
+    np.save(tmp_path / "labels.npy", LABELS[1:])
+    with pytest.raises(InputShapeError, match=r"the labels have the shape \(12,\), there are 13 .*labels\.npy"):
+        Samples.open(tmp_path)
+    np.save(tmp_path / "labels.npy", X)
+    assert Samples.open(tmp_path).count == 26  # samples of that name
+    (tmp_path / "labels.npy").write_text("no array")
+    with pytest.raises(CorruptFile, match=r"cannot read the stimulus .*labels\.npy"):
+        Samples.open(tmp_path)
+
+
+def test_labels_that_are_there_twice(tmp_path: Path) -> None:
+    np.save(tmp_path / "labels.npy", LABELS)
+    with pytest.raises(UsageProblem, match=r"no \.npy or \.npz file of samples"):
+        Samples.open(tmp_path)
+    np.savez(tmp_path / "x.npz", x=X, labels=LABELS)
+    with pytest.raises(UsageProblem, match=r"labels in labels.npy and in the .npz files"):
+        Samples.open(tmp_path)
+    assert Samples.open(tmp_path, LABELS).count == 13
