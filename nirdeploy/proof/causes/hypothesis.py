@@ -35,12 +35,13 @@ class Hypothesis:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def share(changes: np.ndarray, now: int, span: int) -> float:
+def share(changes: np.ndarray, now: np.ndarray | int, span: int) -> float:
     """Which part of all changes of a number these are: half of them are of one bit, of the others small ones are as
     likely as large ones of their own size.
 
     Args:
-        changes: int (n,), those that explain the same; what lies between them does. span: the largest change there is.
+        changes: int (n,), those that explain the same; what lies between them does. now: the number, or all those that
+            change alike. span: the largest change there is.
     """
     log, flips, bits = 0.0, 0, span.bit_length()
     for signed in (changes[changes > 0], changes[changes < 0]):
@@ -53,12 +54,13 @@ def share(changes: np.ndarray, now: int, span: int) -> float:
     return 0.5 * log + 0.5 * flips / bits
 
 
-def _flip(now: int, change: int, bits: int) -> bool:
-    """Whether it is one bit of a number of so many."""
-    return (((now + change) ^ now) & ((1 << bits) - 1)).bit_count() == 1
+def _flip(now: np.ndarray | int, change: int, bits: int) -> bool:
+    """Whether it is one bit of numbers of so many, the same of all."""
+    odd = np.unique(((now + np.int64(change)) ^ now) & ((1 << bits) - 1))
+    return len(odd) == 1 and int(odd[0]).bit_count() == 1
 
 
-def likeliest(changes: np.ndarray, now: int, span: int) -> int:
+def likeliest(changes: np.ndarray, now: np.ndarray | int, span: int) -> int:
     """The change to name: one bit that flipped, else the smallest."""
     flips = [d for d in changes.tolist() if _flip(now, d, span.bit_length())]
     return int(min(flips or changes.tolist(), key=lambda d: (abs(d), -d)))
@@ -74,7 +76,7 @@ def grid(low: float, high: float, now: int, least: int, most: int, many: int = 2
         found = np.arange(first, last + 1)
     else:
         sizes = np.unique(np.geomspace(1, max(abs(first), abs(last)), many // 2).astype(np.int64))
-        bits = np.left_shift(np.int64(1), np.arange(max(int(most - least).bit_length() - 1, 1)))
+        bits = np.left_shift(np.int64(1), np.arange(int(most - least).bit_length()))
         edges = [first, first + 1, first + 2, last - 2, last - 1, last]
         spread = np.linspace(first, last, many // 2).astype(np.int64)
         found = np.unique(np.concatenate([sizes, -sizes, bits, -bits, edges, spread]))

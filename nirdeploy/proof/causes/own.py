@@ -14,6 +14,8 @@ from nirdeploy.proof.causes.parameters import scopes
 from nirdeploy.proof.causes.sources import addresses, swapped_planes
 from nirdeploy.proof.causes.weights import PERIODS
 
+_ODD = 0.1  # how much rarer values are stuck at a number of which the bits differ
+
 Found = tuple[str, tuple[int, ...], str, float, Change]
 
 
@@ -36,21 +38,16 @@ def sent(clamped: Clamped, whole: np.ndarray) -> Iterator[Hypothesis]:
 def _changes(clamped: Clamped) -> Iterator[Found]:
     population, odd = clamped.population, clamped.neurons
     size, shape, name = population.size, population.shape, clamped.name
-    if len(odd) == 1:
-        values = np.unique(clamped.device[:, :, odd[0]])
-        at = index(int(odd[0]), shape)
+    for text, at, neurons, part in _together(clamped):
+        values = np.unique(clamped.device[:, :, neurons])
         if len(values) == 1:
-            what = "spikes" if population.spiking else "value"
-            text = f"the {what} of neuron {named(at)} of {name!r} are stuck at {values[0]}"
-            yield "stuck bit", at, text, 0.25 / size / 2, set_to(odd, int(values[0]))
-    for period in PERIODS:
-        places = np.unique(odd % period)
-        if len(places) == 1 and period < size and population.spiking:
-            neurons = np.arange(places[0], size, period)
-            values = np.unique(clamped.device[:, :, neurons])
-            if len(values) == 1:
-                text = f"the spikes of every {period}th neuron of {name!r} from {places[0]} on are stuck at {values[0]}"
-                yield "stuck bit", (), text, 0.1 / period / len(PERIODS), set_to(neurons, int(values[0]))
+            value = int(values[0])
+            what, does = ("value", "is") if len(neurons) == 1 else ("values", "are")
+            what, does = ("spikes", "are") if population.spiking else (what, does)
+            # A wire is at 0 or at 1, and so are the bits that come by it; a number may saturate at another.
+            often = 1 if value in (0, -1) or (population.spiking and value & (value + 1) == 0) else _ODD
+            said = f"the {what} of {text} {does} stuck at {value}"
+            yield "stuck bit", at, said, part * often / 2, set_to(neurons, value)
     if len(odd) == 2:
         order = np.arange(size)
         order[odd] = odd[::-1]
@@ -71,6 +68,27 @@ def _changes(clamped: Clamped) -> Iterator[Found]:
         most = population.rules.max_spikes if population.rules.multi else 1
         for said, part, change in addresses(shape, most):
             yield "stuck bit", (), f"{said}, of those that {name!r} sends", 0.25 * part, change
+
+
+def _together(clamped: Clamped) -> Iterator[tuple[str, tuple[int, ...], np.ndarray, float]]:
+    """Neurons that may have a wire in common, all that differ among them: in words, their place, how likely."""
+    population, odd, name = clamped.population, clamped.neurons, clamped.name
+    size, shape = population.size, population.shape
+    if len(odd) == 1:
+        at = index(int(odd[0]), shape)
+        yield f"neuron {named(at)} of {name!r}", at, odd, 0.25 / size
+    if size > 1:
+        yield f"all neurons of {name!r}", (), np.arange(size), 0.1
+    if len(shape) == 3 and 1 < shape[0] < size:
+        channels = np.unique(odd // (size // shape[0]))
+        if len(channels) == 1:
+            plane = np.arange(size).reshape(shape[0], -1)[channels[0]]
+            yield f"channel {channels[0]}, all of it, of {name!r}", (int(channels[0]),), plane, 0.1 / shape[0]
+    for period in PERIODS:
+        places = np.unique(odd % period)
+        if len(places) == 1 and period < size:
+            text = f"every {period}th neuron of {name!r} from {places[0]} on"
+            yield text, (), np.arange(places[0], size, period), 0.1 / period / len(PERIODS)
 
 
 def state_bits(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:

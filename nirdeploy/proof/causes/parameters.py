@@ -12,7 +12,7 @@ from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.proof.causes.clamped import Clamped, Lanes
 from nirdeploy.proof.causes.fault import Fault
 from nirdeploy.proof.causes.hypothesis import Hypothesis, grid, index, likeliest, named, share, span_text
-from nirdeploy.proof.causes.tangent import ADDED, tangent
+from nirdeploy.proof.causes.tangent import ADDED, CELLS, tangent
 from nirdeploy.proof.coverage.faults import DECAYS, FIELDS, kinds, limits
 
 _TELLING = 3  # neurons that are looked at first
@@ -52,13 +52,13 @@ def parameters(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
     telling = clamped.neurons[:_TELLING]
     empty = np.zeros((len(clamped.device), len(samples), 0))
     tangents = [tangent(clamped, int(n), samples, empty) for n in telling]
-    between = [[one.between(), one.between(early=True)] for one in tangents]
+    between = [[one.between(cells) for cells in CELLS] for one in tangents]
     for kind in some:
         values = np.broadcast_to(getattr(population, FIELDS[kind]), (population.size,)).astype(np.int64)
         for scope in scopes(clamped):
             own = values[scope[1]]
             for absolute in (False, True) if len(own) > 1 and (own != own[0]).any() else (False,):
-                tried = _worth(clamped, kind, values, between, absolute)
+                tried = _worth(clamped, kind, values, between, scope[1], absolute)
                 left = _explaining(clamped, samples, FIELDS[kind], values, tried, scope[1], absolute)
                 if len(left):
                     yield _said(clamped, kind, scope, values, left, absolute)
@@ -69,13 +69,17 @@ def parameters(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
 Bounds = list[list[tuple[np.ndarray, np.ndarray]]]
 
 
-def _worth(clamped: Clamped, kind: str, values: np.ndarray, between: Bounds, absolute: bool) -> np.ndarray:
-    """Numbers to add, or to set: those that the bounds of all neurons that tell most allow."""
+def _worth(
+    clamped: Clamped, kind: str, values: np.ndarray, between: Bounds, neurons: np.ndarray, absolute: bool
+) -> np.ndarray:
+    """Numbers to add to those of some neurons, or to set them to: those that the bounds of all neurons that tell most
+    allow and registers hold."""
     least, most = number_limits(clamped, kind)
     telling = clamped.neurons[: len(between)]
-    now = 0 if absolute else int(values[telling[0]])
-    if kind in DECAYS and most <= _SCAN:
-        tried = np.arange(least - now, most - now + 1)
+    if not absolute:
+        least, most = least - int(values[neurons].min()), most - int(values[neurons].max())
+    if kind in DECAYS and most - least <= 2 * _SCAN:
+        tried = np.arange(least, most + 1)
         return tried if absolute else tried[tried != 0]
     bounds = [(-np.inf, np.inf)]
     if kind in ADDED:
@@ -91,11 +95,11 @@ def _worth(clamped: Clamped, kind: str, values: np.ndarray, between: Bounds, abs
                     for b, n in zip(between, telling, strict=True)
                 ),
             )
-            for which in (0, 1)
+            for which in range(len(CELLS))
         ]
-    low, high = next((b for b in bounds if b[0] <= b[1]), bounds[0])
-    tried = grid(low, high, now, least, most, _EVERY)
-    return np.append(tried, 0) if absolute and low <= 0 <= high else tried
+    low, high = next((b for b in bounds if b[0] <= b[1]), bounds[-1])
+    tried = grid(low, high, 0, least, most, _EVERY)
+    return np.append(tried, 0) if absolute and max(low, least) <= 0 <= min(high, most) else tried
 
 
 def number_limits(clamped: Clamped, kind: str) -> tuple[int, int]:
@@ -153,8 +157,8 @@ def _said(
         new, mass = np.full_like(own, change), part * 0.5 * len(found) / (span + 1)
         said = f"is {change:,} on the device where it should be {own.min():,} to {own.max():,}"
     else:
-        change = likeliest(found, int(own[0]), span)
-        new, mass = own + change, part * share(found, int(own[0]), span)
+        change = likeliest(found, own, span)
+        new, mass = own + change, part * share(found, own, span)
         said = f"is {abs(change):,} {'more' if change > 0 else 'less'} on the device than it should be"
     if same:
         said = f"is {int(new[0]):,} on the device where it should be {int(own[0]):,}"

@@ -126,6 +126,10 @@ class _Search:
 
     def _everywhere(self) -> Iterator[Hypothesis]:
         """What concerns all that is recorded."""
+        if len(self.device) > 1 and not any(values.any() for values in self.device.values()):
+            nothing = dict.fromkeys(self.device, np.zeros_like)
+            text = "all that is recorded is stuck at 0"
+            yield Hypothesis("stuck bit", next(iter(self.device)), text, Fault(self.network, said=nothing), 0.3)
         for steps, left in itertools.product((1, -1, 2, -2, 3, -3), OPEN):
             change = shifted(steps, left)
             if all(np.array_equal(change(self.expected[n]), self.device[n]) for n in self.device):

@@ -17,7 +17,8 @@ from nirdeploy.proof.causes.clamped import Clamped
 BIAS, SYNAPSE_BIAS, START, RESET, THRESHOLD = "bias", "synapse bias", "start", "reset", "threshold"
 ADDED = (BIAS, SYNAPSE_BIAS, START, RESET, THRESHOLD)
 
-_EARLY = 2  # cells that differ until which a membrane is taken to be unsaturated
+#: By how many differing cells bounds may be taken: all, or the first; later a state may have saturated.
+CELLS = (None, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,15 @@ class Tangent:
     moves: np.ndarray
     slack: float
 
-    def between(self, *, early: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def between(self, cells: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """How much of each direction there may be: float (K,) twice, the first above the second where none fits.
 
         Args:
-            early: by what the device did until shortly after it first differed: later a membrane may have saturated.
+            cells: by what the device did until so many cells of a sample differed; None: by all it did.
         """
         low, high = self.low, self.high
-        if early:
-            known = np.cumsum((low > 0) | (high < 0), axis=0) <= _EARLY
+        if cells is not None:
+            known = np.cumsum((low > 0) | (high < 0), axis=0) <= cells
             low, high = np.where(known, low, -np.inf), np.where(known, high, np.inf)
         low, high = (np.broadcast_to(v[..., None], self.moves.shape) for v in (low, high))
         shape = (-1, self.moves.shape[2])
@@ -71,7 +72,7 @@ def tangent(clamped: Clamped, neuron: int, samples: np.ndarray, directions: np.n
     for t in range(time):
         membrane, moved = follow.integrated(arriving[t], directions[t])
         if not clamped.population.spiking:
-            low[t] = high[t] = device[t] - membrane
+            low[t], high[t] = follow.beside(membrane, device[t])
             moves[t] = moved
             continue
         if not (late and t == time - 1):  # what it does then is said in no step
@@ -134,6 +135,12 @@ class _Follow:
         if self.population.spiking and self.rules.reset_delay and not self.rules.reset_before:
             self.v, self.dv = self._after(self.z)
         return (self.v, self.dv) if before is None else self._after(before)
+
+    def beside(self, membrane: np.ndarray, device: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How much more a membrane that is recorded must be and may be: float (S,) twice. A saturated one would have
+        gone on."""
+        more, top = (device - membrane).astype(float), self.formats.state_max
+        return np.where(device > -top - 1, more, -np.inf), np.where(device < top, more, np.inf)
 
     def bounds(self, compared: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How much more the membrane must be and may be for the device's spikes: float (S,) twice."""

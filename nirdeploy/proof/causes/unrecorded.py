@@ -131,7 +131,7 @@ def _numbers(clamped: Clamped) -> Iterator[Hypothesis]:
             new = values + sign * (1 << bit)
             if least <= new.min() and new.max() <= most:
                 text = f"the {kind} of all neurons of {name!r} is {1 << bit:,} {'more' if sign > 0 else 'less'} on the "
-                mass = 0.1 * share(np.array([sign * (1 << bit)]), int(values[0]), most - least)
+                mass = 0.1 * share(np.array([sign * (1 << bit)]), values, most - least)
                 said = text + "device than it should be"
                 yield Hypothesis(OF_KIND.get(kind, kind), name, said, whole(**{FIELDS[kind]: new}), mass)
     if population.spiking and population.rules.reset != "none":

@@ -12,7 +12,7 @@ from nirdeploy.integers.rounding import shifted
 from nirdeploy.proof.causes.clamped import Clamped, Lanes
 from nirdeploy.proof.causes.fault import Fault, stuck
 from nirdeploy.proof.causes.hypothesis import Hypothesis, grid, index, likeliest, named, share, span_text
-from nirdeploy.proof.causes.tangent import Tangent, tangent
+from nirdeploy.proof.causes.tangent import CELLS, Tangent, tangent
 from nirdeploy.proof.coverage.way import Way, delayed, outputs, reads
 from nirdeploy.semantics.operators import Dense
 from nirdeploy.sim import integer
@@ -69,9 +69,8 @@ def one_weight(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
     for at, way in clamped.ways.items():
         weight = way.projection.weight.ravel().astype(np.int64)
         top = (1 << clamped.network.weight_bits(clamped.name) - 1) - 1
-        pairs = _shared(clamped, at, samples, weight, top, early=False)
-        if not len(pairs[0]):
-            pairs = _shared(clamped, at, samples, weight, top, early=True)
+        every = (_shared(clamped, at, samples, weight, top, cells) for cells in CELLS)
+        pairs = next((some for some in every if len(some[0])), (np.zeros(0, dtype=np.int64),) * 2)
         for flat, changes in _tried(clamped, at, samples, *pairs).items():
             now = int(weight[flat])
             change = likeliest(changes, now, 2 * top + 1)
@@ -107,7 +106,7 @@ def with_weight(network: IntegerNetwork, at: int, new: dict[int, int] | np.ndarr
 
 
 def _shared(
-    clamped: Clamped, at: int, samples: np.ndarray, weight: np.ndarray, top: int, *, early: bool
+    clamped: Clamped, at: int, samples: np.ndarray, weight: np.ndarray, top: int, cells: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """(flat index, change) of weights that all neurons that differ read, by the bounds of some."""
     way, odd = clamped.ways[at], clamped.neurons
@@ -118,7 +117,7 @@ def _shared(
     for rank, neuron in enumerate(telling):
         found = seen(clamped, at, int(neuron), samples)
         assert found is not None
-        low, high = (v[: len(found.weights)] for v in found.tangent.between(early=early))
+        low, high = (v[: len(found.weights)] for v in found.tangent.between(cells))
         here = {
             int(w): (float(a), float(b))
             for w, a, b, i in zip(found.weights, low, high, found.inputs, strict=True)
