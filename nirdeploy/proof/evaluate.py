@@ -36,6 +36,7 @@ _OF_MEMBRANES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 #: How a class is read: by most spikes, first spike, largest sum of membranes, last or largest membrane.
 READERS = (*_OF_SPIKES, *_OF_MEMBRANES)
+_NUMBER = "a label is the number of a neuron of the output, from 0"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -257,7 +258,7 @@ def _check_classes(labels: np.ndarray, scores: np.ndarray, name: str) -> None:
     if not 0 <= labels.min() <= labels.max() < scores.shape[2]:
         raise InputShapeError(
             f"the labels go from {labels.min()} to {labels.max()}, the output {name!r} has {scores.shape[2]} neurons",
-            hint="a label is the number of a neuron of the output, from 0",
+            hint=_NUMBER,
         )
 
 
@@ -292,6 +293,9 @@ def class_numbers(labels: np.ndarray, samples: int, steps: int) -> np.ndarray:
         )
     if labels.dtype.kind not in "iuf" or (labels % 1 != 0).any():
         raise InputShapeError("the labels are no whole numbers", hint="save the class of each sample as one")
+    holds = np.iinfo(np.int64)
+    if labels.size and not holds.min <= int(labels.min()) <= int(labels.max()) <= holds.max:
+        raise InputShapeError(f"the labels go from {labels.min()} to {labels.max()}, which no class has", hint=_NUMBER)
     return labels.astype(np.int64)
 
 

@@ -186,3 +186,19 @@ def test_a_record_without_outputs_says_how_to_name_one() -> None:
         with pytest.raises(UsageProblem, match="which of its populations .* --output NAME, .* it holds o"):
             accuracy(one, np.zeros(3, int))
         assert accuracy(one, np.zeros(3, int), output="o") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("beyond", "said"),
+    [
+        (np.array([1, 3], np.uint64) + np.uint64(2**63), "from 9223372036854775809 to 9223372036854775811"),
+        (np.array([0, 2**64 - 1], np.uint64), "from 0 to 18446744073709551615"),
+        (np.array([-1e300, 2.0]), r"from -1e\+300 to 2.0"),
+        (np.array([0.0, 2.0**63]), r"from 0.0 to 9.22"),
+    ],
+)
+def test_labels_beyond_all_classes_are_said_as_they_are(beyond: np.ndarray, said: str) -> None:
+    record = _record(np.ones((3, 2, 4), np.uint8))
+    with pytest.raises(InputShapeError, match=rf"the labels go {said}.*a label is the number of a neuron"):
+        evaluate(record, beyond)
+    assert evaluate(record, np.array([0, 3], np.uint64)).labels.tolist() == [0, 3]
