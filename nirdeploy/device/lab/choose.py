@@ -89,7 +89,7 @@ def device_of(named: NamedBoard, there: Iterable[ListPortInfo] | None = None) ->
     spec = without_faults(named.port)
     listed = list(comports() if there is None else there)
     if spec == ports.AUTO or ports.serial_of(spec) is not None:
-        return ports.find(named.target().serial_board, spec, listed)
+        return ports.find(named.hardware(), spec, listed)
     if "://" not in spec and not Path(spec).exists() and spec not in {str(port.device) for port in listed}:
         raise ports.absent(spec)
     if os.name == "posix" and "://" not in spec:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,10 +24,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from nirdeploy.device import faults
 from nirdeploy.device.ports import AUTO, MOST_BAUD, serial_of
-from nirdeploy.errors import BoardsFileError, CorruptFile, UsageProblem, meant_file, near
+from nirdeploy.errors import BoardsFileError, CorruptFile, UsageProblem, near
 from nirdeploy.records import files
 from nirdeploy.targets import registry
-from nirdeploy.targets.tables import Line, Target
+from nirdeploy.targets.tables import Board, Line, Target
 
 FILE = "boards.toml"
 VARIABLE = "NIRDEPLOY_BOARDS"
@@ -47,18 +49,25 @@ def is_name(text: str) -> bool:
 
 def check_name(text: str) -> str:
     """``text``, which a board may be called. Raises :class:`UsageProblem`."""
-    if is_name(text):
-        return text
+    hint = "choose another name"
     if text in RESERVED:
-        raise UsageProblem(
-            f"a board cannot be called {text!r}, which means something else where a port is named",
-            hint="choose another name",
-        )
-    raise UsageProblem(f"a board cannot be called {text!r}", hint=f"name it by {NAMES}")
+        why = ", which means something else where a port is named"
+    elif _WINDOWS.fullmatch(text):
+        why = ", which Windows calls a device of its own"
+    elif text in registry.names():
+        why = ": this is a target's name"
+    elif is_name(text):
+        return text
+    else:
+        why, hint = "", f"name it by {NAMES}"
+    raise UsageProblem(f"a board cannot be called {text!r}{why}", hint=hint)
 
 
 def _a_port(text: str) -> str:
-    inner = faults.parse(text)[1] if text.startswith(faults.PREFIX) else text
+    try:
+        inner = faults.parse(text)[1] if text.startswith(faults.PREFIX) else text
+    except UsageProblem as error:
+        raise ValueError(error.message) from error
     _check_url(inner)
     if inner in (VIRTUAL, AUTO) or serial_of(inner) or re.search(r"[/\\:]", inner) or _WINDOWS.fullmatch(inner):
         return text
@@ -133,6 +142,10 @@ class NamedBoard:
         own = self.target_name.endswith(".toml") and self.file is not None
         return registry.load(self.file.parent / self.target_name if own and self.file else self.target_name)
 
+    def hardware(self) -> Board:
+        """What its target is on. Raises as :meth:`target`, and :class:`UsageProblem` where that has no board."""
+        return self.target().serial_board
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -147,36 +160,53 @@ def find() -> Path | None:
     upward, else that of the user's configuration.
 
     Raises:
-        UsageProblem: what is named is not there.
-        BoardsFileError: the one on the way up is another user's: it names commands that this user would run.
+        UsageProblem: what is named is not there, or no file.
+        BoardsFileError: the one that is found is no file; or, on the way up, it is another user's: it names commands
+            that this user would run.
     """
     if chosen := os.environ.get(VARIABLE):
         if not Path(chosen).is_file():
-            raise UsageProblem(
-                "there is no such file of boards",
-                where=chosen,
-                hint=f"--boards and {VARIABLE} name a {FILE}; {meant_file(chosen)}",
-            )
+            error = files.absent(Path(chosen), "file of boards")
+            error.hint = f"--boards and {VARIABLE} name a {FILE}; {error.hint}"
+            raise error
         return Path(chosen).absolute()
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / FILE).is_file():
-            _refuse_strangers(folder / FILE)
-            return folder / FILE
+    for path in (folder / FILE for folder in (here, *here.parents)):
+        if os.path.lexists(path):
+            _refuse_strangers(_refuse_others(path), path)
+            return path
     own = platformdirs.user_config_path("nirdeploy", appauthor=False) / FILE
-    return own if own.is_file() else None
+    if not os.path.lexists(own):
+        return None
+    _refuse_others(own)
+    return own
 
 
-def _refuse_strangers(path: Path) -> None:
+def _refuse_others(path: Path) -> os.stat_result:
+    """What there is of a file. Raises :class:`BoardsFileError` where it is none: the next one is not meant."""
+    hint = "put a file in its place or remove it, or name another with --boards"
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise BoardsFileError(
+            f"cannot follow this link: {error.strerror}" if path.is_symlink() else f"cannot look: {error.strerror}",
+            where=str(path),
+            hint=hint,
+        ) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise BoardsFileError(f"this is {files.kind_of(found.st_mode)}, not a file", where=str(path), hint=hint)
+    return found
+
+
+def _refuse_strangers(found: os.stat_result, path: Path) -> None:
     if not hasattr(os, "getuid"):
         return
-    found = path.stat()
     if found.st_uid not in (os.getuid(), 0) or found.st_mode & stat.S_IWOTH:
         whose = "everybody may write" if found.st_mode & stat.S_IWOTH else "belongs to another user"
         raise BoardsFileError(
             f"this file, which is on the way from the current folder up, {whose}; it can name commands to run",
             where=str(path),
-            hint=f"if you trust it, say so: --boards {path}",
+            hint=f"if you trust it, say so: --boards {shlex.quote(str(path))}",
         )
 
 
@@ -199,20 +229,26 @@ def load() -> Lab:
         ) from error
     except ValueError as error:
         raise BoardsFileError(f"not valid TOML: {error}", where=str(path), hint="compare with docs/labs.md") from error
+    boards = data.get("boards")
+    wrong = _wrong_names(boards) if isinstance(boards, dict) else []
     try:
-        found = _File.model_validate(data)
-    except (ValidationError, UsageProblem) as error:
-        said = _mistakes(error) if isinstance(error, ValidationError) else error.message
-        raise BoardsFileError(said, where=str(path), hint="a board is a table [boards.NAME] (docs/labs.md)") from error
-    targets = registry.names()
-    for name in found.boards:
+        found = _File.model_validate(data).boards
+    except ValidationError as error:
+        found, wrong = {}, [*wrong, *map(_mistake, error.errors())]
+    if wrong:
+        raise BoardsFileError("; ".join(wrong), where=str(path), hint="a board is a table [boards.NAME] (docs/labs.md)")
+    return Lab(path, {name: _named(name, entry, path) for name, entry in found.items()})
+
+
+def _wrong_names(names: Iterable[str]) -> list[str]:
+    """What is wrong with those that no board may have."""
+    wrong = []
+    for name in names:
         try:
             check_name(name)
         except UsageProblem as error:
-            raise BoardsFileError(error.message, where=str(path), hint=error.hint) from error
-        if name in targets:
-            raise BoardsFileError(f"boards.{name}: this is a target's name", where=str(path), hint="take another")
-    return Lab(path, {name: _named(name, entry, path) for name, entry in found.boards.items()})
+            wrong.append(f"boards.{name}: {error.message} ({error.hint})")
+    return wrong
 
 
 def _named(name: str, entry: _Entry, path: Path) -> NamedBoard:
@@ -232,10 +268,6 @@ _MUST = {
     **{"greater_than": "more than {gt}", "less_than_equal": "{le} at most"},
 }
 _KEYS = {0: ("boards",), 2: tuple(_Entry.model_fields), 3: tuple(Power.model_fields)}
-
-
-def _mistakes(error: ValidationError) -> str:
-    return "; ".join(_mistake(item) for item in error.errors())
 
 
 def _mistake(item: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serial.tools.list_ports import comports
@@ -19,15 +19,16 @@ from nirdeploy.records.boards import BoardRecord
 from nirdeploy.records.holders import Holder
 from nirdeploy.targets import registry
 
-FREE, BUSY, ABSENT = "free", "busy", "absent"
+FREE, BUSY, ABSENT, WRONG = "free", "busy", "absent", "wrong"
 
 
 @dataclass(frozen=True)
 class Listed:
     """A board. ``kind``: "real" or "virtual"; ``targets``: which it is, or may be where only its adapter is known.
 
-    ``state``: "free", "busy" (``by`` whom, where the system tells; ``claimed``: it is a nirdeploy that has it) or
-    "absent" (``why``). ``device``: the port's path, where it is plugged in. ``record``: of a virtual one that runs.
+    ``state``: "free"; "busy" (``by`` whom, where the system tells; ``claimed``: a nirdeploy has it); "absent" (``why``); or
+    "wrong": nobody can use it (``why``: its target is none, or has no board). ``device``: the port's path,
+    where it is plugged in. ``record``: of a virtual one that runs.
     """
 
     name: str | None
@@ -84,19 +85,21 @@ def listed() -> list[Listed]:
 def of_named(board: NamedBoard, there: Sequence[ListPortInfo]) -> Listed:
     """A board of boards.toml, among the ports there are."""
     spec = choose.without_faults(board.port)
+    kind = "virtual" if spec == file.VIRTUAL else "real"
+    found = Listed(board.name, kind, spec, (board.target_name,), FREE)
     try:
-        board.target()
+        board.hardware()
         wrong = ""
     except NirdeployError as error:
         wrong = str(error)
-    if spec == file.VIRTUAL:
-        why = wrong or "started for whoever uses it"
-        return Listed(board.name, "virtual", spec, (board.target_name,), FREE, why=why)
+    if kind == "virtual":
+        return replace(found, state=WRONG, why=wrong) if wrong else replace(found, why="started for whoever uses it")
     try:
         device = choose.device_of(board, there)
     except NirdeployError as error:
-        return Listed(board.name, "real", spec, (board.target_name,), ABSENT, why=str(error))
-    return Listed(board.name, "real", spec, (board.target_name,), device=device, why=wrong, **_taken(device))
+        return replace(found, state=WRONG if wrong else ABSENT, why=wrong or str(error))
+    found = replace(found, device=device, why=wrong, **_taken(device))
+    return replace(found, state=WRONG) if wrong and found.state == FREE else found
 
 
 def _virtual(record: BoardRecord) -> Listed:

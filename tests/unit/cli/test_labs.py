@@ -63,7 +63,7 @@ def test_a_malformed_file_is_one_error(cli: Cli, lab: Lab) -> None:
         assert "boards.a.port" in outcome.err
 
 
-@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a b", "", "\x1b[31m", "virtual", "sim"])
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a b", "", "\x1b[31m", "virtual", "sim", "fpga", "COM3"])
 def test_names_are_never_paths(cli: Cli, lab: Lab, name: str) -> None:
     for command in (("start", name), ("stop", name), ("power", name, "on")):
         outcome = cli("board", *command)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nirdeploy.device.lab import file
 from nirdeploy.errors import BoardsFileError, NirdeployError, UnknownTarget, UsageProblem
+from nirdeploy.targets import registry
 
 GOOD = """
 [boards.bench1]
@@ -148,6 +150,54 @@ def test_all_mistakes_are_said_at_once(folder: Path) -> None:
         file.load()
 
 
+def test_wrong_names_are_said_with_all_else(folder: Path) -> None:
+    names = ('"../x"', "virtual", "fpga", "COM3")
+    tables = "".join(f"[boards.{name}]\nport = 'auto'\ntarget = 'fpga'\n" for name in names)
+    written(folder / file.FILE, tables + "prt = 1\n[boards.b]\nport = 'fault:x:virtual'\n")
+    with pytest.raises(BoardsFileError) as caught:
+        file.load()
+    for said in (
+        "boards.../x: a board cannot be called '../x' (name it by letters",
+        "boards.virtual: a board cannot be called 'virtual', which means something else",
+        "boards.fpga: a board cannot be called 'fpga': this is a target's name",
+        "boards.COM3: a board cannot be called 'COM3', which Windows calls a device of its own (choose another name)",
+        "boards.COM3.prt: there is no such key",
+        "boards.b.port: cannot read the fault port 'fault:x:virtual': unknown field 'x'",
+        "boards.b.target: missing",
+    ):
+        assert said in caught.value.message, said
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Path.mkdir, "this is a folder, not a file"),
+        (os.mkfifo, "this is a pipe, not a file"),
+        (lambda path: path.symlink_to("/nowhere"), "cannot follow this link: No such file or directory"),
+        (lambda path: path.symlink_to(path), "cannot follow this link: "),
+        (lambda path: path.symlink_to("/dev/zero"), "this is a device, not a file"),
+    ],
+    ids=["folder", "pipe", "nowhere", "itself", "device"],
+)
+def test_what_is_no_file_is_not_passed_over(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object], said: str
+) -> None:
+    written(folder.parent / file.FILE)
+    own = tmp_path / "config" / "nirdeploy" / file.FILE
+    own.parent.mkdir(parents=True)
+    for path in (folder / file.FILE, own):
+        make(path)
+        with pytest.raises(BoardsFileError, match=said) as caught:
+            file.load()
+        assert caught.value.where == str(path)
+        path.rmdir() if path.is_dir() else path.unlink()
+        (folder.parent / file.FILE).unlink(missing_ok=True)
+    make(own)
+    monkeypatch.setenv(file.VARIABLE, str(own))
+    with pytest.raises(UsageProblem, match="file of boards .*--boards and NIRDEPLOY_BOARDS name a boards.toml"):
+        file.load()
+
+
 def test_a_file_that_is_none(folder: Path) -> None:
     (folder / file.FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(BoardsFileError, match="not valid TOML"):
@@ -187,3 +237,9 @@ def test_what_is_no_name(name: str) -> None:
     assert not file.is_name(name)
     with pytest.raises(NirdeployError, match="cannot be called"):
         file.check_name(name)
+
+
+def test_no_board_is_called_as_a_target_is() -> None:
+    for name in registry.names():
+        with pytest.raises(UsageProblem, match="cannot be called '.*': this is a target's name; choose another"):
+            file.check_name(name)

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from nirdeploy import processes
 from nirdeploy.device.lab import listing
 from nirdeploy.records import boards, claims
@@ -64,6 +66,18 @@ def test_what_is_no_port_is_absent_and_an_unknown_target_said(lab: Lab, plugged:
     assert a_file.why.startswith(f"{tmp_path / 'file'} is no serial port but a file")
     assert "fpgaa" in ci.why
     assert "did you mean 'fpga'" in ci.why
+
+
+@pytest.mark.parametrize("port", ["virtual", "auto:D00137", "/dev/ttyUSB7", "/dev/nowhere"])
+@pytest.mark.parametrize(
+    ("target", "said"), [("fpgaa", "did you mean 'fpga'"), ("speck2f", "has no board that")]
+)
+def test_a_board_that_nobody_can_use_is_not_free(lab: Lab, plugged: Plug, port: str, target: str, said: str) -> None:
+    lab(f'[boards.a]\nport = "{port}"\ntarget = "{target}"\n')
+    plugged(adapter("/dev/ttyUSB7", "dead:beef"))
+    (one,) = listing.listed()
+    assert (one.state, said in one.why) == ("wrong", True)
+    assert one.device == (port if port == "/dev/ttyUSB7" else None)
 
 
 def test_who_has_claimed_a_board_has_it(lab: Lab, plugged: Plug) -> None:
