@@ -14,10 +14,10 @@ import pytest
 
 import nirdeploy
 from nirdeploy.cli.hil import properties
-from nirdeploy.cli.hil.plainly import plainly
+from nirdeploy.cli.hil.plainly import plainly, said, worded
 from nirdeploy.device import opened
 from nirdeploy.device.lab import choose, file
-from nirdeploy.errors import NirdeployError
+from nirdeploy.errors import NirdeployError, PortError
 from nirdeploy.targets import registry
 from nirdeploy.targets.tables import Target
 
@@ -69,6 +69,8 @@ class Bench:
         if mark is not None and (len(mark.args) != 1 or mark.kwargs):
             _fail(f"the mark nir_board names one board, as in nir_board('NAME'), not {mark.args}")
         wanted = mark.args[0] if mark is not None else None
+        if mark is not None and not isinstance(wanted, str):
+            _fail(f"the mark nir_board names a board by text, as in nir_board('NAME'), not by {wanted!r}")
         if wanted is not None and (port or (asked or wanted) != wanted):
             pytest.skip(
                 f"needs the board {wanted!r}, and {f'--nir-board={asked}' if asked else '--nir-port'} is chosen"
@@ -77,14 +79,12 @@ class Bench:
         if name is None:
             return Place(port or file.VIRTUAL)
         try:
-            board = choose.board(file.check_name(name))
-            if board is not None and not choose.is_virtual(name):
-                choose.device_of(board)
+            return Place(name, _plugged_in(name))
         except NirdeployError as error:
-            if asked or self._config.getoption("nir_require_boards"):
-                _fail(f"error[{error.code}]: {error}")
-            pytest.skip(f"needs the board {name!r}: {error}")
-        return Place(name, board)
+            absent = isinstance(error, PortError) or not file.is_name(name)
+            if not absent or asked or self._config.getoption("nir_require_boards"):
+                _fail(said(error))
+            pytest.skip(f"needs the board {name!r}: {worded(error)}")
 
     def target(self, item: pytest.Item, chosen: str | None) -> Target:
         """The target of a test; skips the test whose board is another."""
@@ -106,7 +106,7 @@ class Bench:
             if board is not None and board.file is not None and board.target().signature != target.signature:
                 pytest.skip(f"is for the target {target.name!r}, and the board {board.name!r} is {board.target_name!r}")
         except NirdeployError as error:
-            _fail(f"error[{error.code}]: {error}")
+            _fail(said(error))
         return target
 
     def build(self, source: object, target: str | Path | Target, example: Any, how: dict[str, Any]) -> Build:
@@ -203,18 +203,30 @@ class NirDevice:
 
 
 def header(config: pytest.Config) -> list[str]:
-    """Which board the tests have, and where that is said."""
-    name = config.getoption("nir_board")
-    if name is None:
-        return [f"nirdeploy: port {config.getoption('nir_port')}"]
+    """Which board the tests have, and where that is said. Raises UsageError where there is no such board, or file."""
+    name, port = config.getoption("nir_board"), config.getoption("nir_port")
     bench = Bench(config)
     try:
+        if config.getoption("nir_boards") is not None:
+            file.load()
+        if name is None:
+            return [f"nirdeploy: port {port}"] if port else []
         board = choose.board(file.check_name(name))
         return [f"nirdeploy: {board.said if board is not None else name}"]
     except NirdeployError as error:
-        raise pytest.UsageError(f"error[{error.code}]: {error}") from error
+        raise pytest.UsageError(said(error)) from error
     finally:
         bench.close()
+
+
+def _plugged_in(name: str) -> NamedBoard | None:
+    """The board of that name. Raises :class:`PortError` where there is none, or it is not there; else what is wrong."""
+    board = choose.board(file.check_name(name))
+    if board is not None and board.file is not None:
+        board.hardware()
+    if board is not None and not choose.is_virtual(name):
+        choose.device_of(board)
+    return board
 
 
 def _tell(text: str) -> None:

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from nirdeploy.errors import InternalError, NirdeployError, PortBusy
+from nirdeploy.errors import InternalError, NirdeployError
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
+
+_OPTIONS = (  # of the command line, and what pytest has in their place
+    (r"wait for it: --wait SECONDS \(NIRDEPLOY_WAIT\)", "wait longer for it: --nir-wait=SECONDS"),
+    (r"--boards (?='?(/|[A-Z]:))", "--nir-boards="),
+    (r"--boards\b", "--nir-boards"),
+    (r"run (the|its) integer model \(--port sim\)", "run the integer model (nirdeploy.simulate)"),
+)
+
+
+def worded(error: NirdeployError) -> NirdeployError:
+    """The error, whose hint names options of pytest."""
+    for option, own in _OPTIONS:
+        error.hint = re.sub(rf"(?<![\w-]){option}", own, error.hint)
+    return error
+
+
+def said(error: NirdeployError) -> str:
+    """It in one paragraph, where no exception shows it."""
+    return f"error[{error.code}]: {worded(error)}"
 
 
 def plainly(called: Callable[Given, Made]) -> Callable[Given, Made]:
@@ -23,8 +43,6 @@ def plainly(called: Callable[Given, Made]) -> Callable[Given, Made]:
         except InternalError:
             raise
         except NirdeployError as error:
-            if isinstance(error, PortBusy):
-                error.hint = "close that program and try again, or wait longer for it: --nir-wait=SECONDS"
-            raise error.with_traceback(None) from None
+            raise worded(error).with_traceback(None) from None
 
     return caller

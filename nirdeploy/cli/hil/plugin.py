@@ -65,10 +65,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", mark)
     if config.getoption("nir_port") and config.getoption("nir_board"):
         raise pytest.UsageError("--nir-port and --nir-board both say where nir_device is: leave one out")
-    if config.getoption("nir_board"):
+    if config.getoption("nir_board") or config.getoption("nir_boards") is not None:
         from nirdeploy.cli.hil.bench import header
 
-        header(config)  # that there is such a board, before anything is collected
+        header(config)  # that there is such a board, or file, before anything is collected
     config.pluginmanager.register(_Ends(config), "nirdeploy-ends")
 
 
