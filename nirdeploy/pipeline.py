@@ -30,7 +30,7 @@ from nirdeploy.targets.emit import Artifacts, emit
 from nirdeploy.targets.fit import Fit, refusal
 from nirdeploy.targets.fitting import fit
 from nirdeploy.targets.image import Image
-from nirdeploy.targets.placement import Placement
+from nirdeploy.targets.placement import Placement, check_loaded
 from nirdeploy.targets.tables import Target
 from nirdeploy.tuning.calibration.calibrate import Calibration, calibrated
 from nirdeploy.tuning.calibration.task import Task
@@ -236,6 +236,10 @@ class Build:
                 built.products[stage.name] = products.loaded(stage.product, folder / stage.file, kept["digests"])
         if _CALIBRATION in kept["digests"]:
             built.calibration = products.loaded(Calibration, folder / Calibration.FILE, kept["digests"])
+        if {"quantize", "place"} <= built.products.keys():  # whoever can write the folder can write its digests
+            backend = registry.backend_of(built.target)
+            check = partial(backend.validate, built.placement, built.network, built.target)
+            check_loaded(built.placement, folder / Placement.FILE, backend.cores(built.target), check)
         return built
 
 

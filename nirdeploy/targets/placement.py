@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from nirdeploy.errors import CorruptFile, InternalError
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.records import entries, store
-from nirdeploy.records.brief import Brief
+from nirdeploy.records.brief import Brief, listed
 
 
 @dataclass(frozen=True)
@@ -149,16 +149,66 @@ def _core(entry: Any) -> CoreUse:
 def validate(placement: Placement, network: IntegerNetwork) -> None:
     """Re-check what every placement guarantees; of passes, whose networks the backend knows, that no core is over its
     limits in any. Raises :class:`InternalError`."""
+    if placement.network != network.digest() or placement.target != network.target:
+        raise InternalError("it is the placement of another network")
+    _check_cores(placement.cores)
+    if not placement.passes:
+        _check_slices(placement, network)
+    elif placement.slices:
+        raise InternalError("there are slices beside passes")
+    for one in placement.passes:
+        _check_cores(one.cores)
+
+
+def _check_slices(placement: Placement, network: IntegerNetwork) -> None:
+    """Every neuron of every population once, in the network's order, and nothing else."""
     known = {core.core for core in placement.cores}
-    for population in () if placement.passes else network.populations:
-        expected = 0
-        for part in placement.of(population.name):
-            if part.first != expected or part.core not in known:
+    parts = iter(placement.slices)
+    for population in network.populations:
+        placed = 0
+        while placed < population.size:
+            part = next(parts, None)
+            if part is None or part.population != population.name:
+                raise InternalError(f"{population.name!r}: {placed:,} of {population.size:,} neurons placed")
+            most = population.size - placed
+            if part.first != placed or part.count > most or part.core not in known:
                 raise InternalError(f"slice {part} is out of order")
-            expected += part.count
-        if expected != population.size:
-            raise InternalError(f"{population.name!r}: {expected} of {population.size} neurons placed")
-    for core in (*placement.cores, *(core for one in placement.passes for core in one.cores)):
-        over = [name for name, used in core.used.items() if used > core.limits[name]]
+            if part.group > len(placement.slices):
+                raise InternalError(f"slice {part} is of a group beyond all slices")
+            placed += part.count
+    if (left := next(parts, None)) is not None:
+        raise InternalError(f"slice {left} is one too many")
+
+
+def _check_cores(cores: Sequence[CoreUse]) -> None:
+    """Each there once, all known by the same memories, and none over a limit."""
+    numbers = [core.core for core in cores]
+    if not cores or len(set(numbers)) < len(numbers):
+        raise InternalError(f"the cores are {listed(numbers)}, expected each once")
+    for core in cores:
+        if core.used.keys() != core.limits.keys() or core.used.keys() != cores[0].used.keys():
+            raise InternalError(f"core {core.core} does not say what it holds of all its memories")
+        over = [name for name, used in core.used.items() if not 0 <= used <= core.limits[name]]
         if over:
             raise InternalError(f"core {core.core} is over its {', '.join(over)}")
+
+
+def check_loaded(placement: Placement, path: Path, cores: int, check: Callable[[], None]) -> None:
+    """Whether a placement that was read of a file is one.
+
+    Args:
+        cores: that the target has.
+        check: of the placement, the backend's own.
+
+    Raises:
+        CorruptFile: it is none.
+    """
+    try:
+        for core in (*placement.cores, *(core for one in placement.passes for core in one.cores)):
+            entries.whole(core.core, "a core's number", most=cores - 1)
+        check()
+    except (InternalError, ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+        said = error.message if isinstance(error, InternalError) else entries.said(error)
+        raise CorruptFile(
+            f"not a placement of the build's network ({said})", where=str(path), hint="build it again"
+        ) from error

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import nirdeploy as nd
-from nirdeploy.errors import TargetFileError, UsageProblem
+from nirdeploy.errors import CorruptFile, TargetFileError, UsageProblem
 from nirdeploy.graph import file as nirfile
 from nirdeploy.pipeline import Build
-from nirdeploy.records import manifest
+from nirdeploy.records import manifest, store
 from nirdeploy.records.products import MANIFEST
 from nirdeploy.targets import registry as targets
 from nirdeploy.targets.emit import emit
+from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.resources import targets_dir, templates_dir
 from tests import networks
 from tests.unit.cli import conftest as terminal
 
 cli = terminal.cli
 
+#: Of a target on which a network takes several passes.
+SMALL = {"cores": 1, "lanes": 8, "weight_rows": 128, "neurons": 64, "parameters": 64, "segments": 1024, "jobs": 256}
 TEXT = (targets_dir() / "fpga.toml").read_text()
 
 
@@ -233,3 +238,84 @@ def test_includes_stay_inside(mine: Path, name: str) -> None:
     (mine / "fpga" / "x.txt.j2").write_text(f'{{% include "{name}" %}}')
     with pytest.raises(TargetFileError, match="does not render"):
         emit(targets.load(mine / "mine.toml"))
+
+
+# --- a placement that is not the network's ---------------------------------------------
+
+
+def forge(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """The placement changed by a stranger, who makes the digests anew."""
+    path, kept = folder / Placement.FILE, manifest.opened((folder / MANIFEST).read_bytes())
+    meta, arrays = store.load(path)
+    change(meta)
+    path.write_bytes(store.pack(meta, arrays))
+    kept["digests"]["placement"] = Placement.load(path).digest()
+    (folder / MANIFEST).write_bytes(manifest.sealed(kept))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda meta: meta["slices"][0].update(count=1 << 31), "is out of order"),
+        (lambda meta: meta["slices"][0].update(first=1 << 31), "is out of order"),
+        (lambda meta: meta["slices"][0].update(core=9), "is out of order"),
+        (lambda meta: meta["slices"][0].update(group=1 << 31), "of a group beyond all slices"),
+        (lambda meta: meta["slices"][0].update(group=meta["slices"][1]["group"]), "not of a group each"),
+        (lambda meta: meta["slices"].pop(), "neurons placed"),
+        (lambda meta: meta["slices"].append(meta["slices"][0]), "is one too many"),
+        (lambda meta: meta["slices"].reverse(), "neurons placed"),
+        (lambda meta: meta["cores"].pop(), "it is not of 4 cores"),
+        (lambda meta: meta["cores"][0].update(core=4), "a core's number is 4"),
+        (lambda meta: meta["cores"][2]["used"].pop("neurons"), "core 2 does not say what it holds"),
+        (lambda meta: meta["cores"][2]["used"].update(neurons=1 << 20), "core 2 is over its neurons"),
+        (lambda meta: meta["cores"][2]["limits"].update(neurons=1 << 20), "core 2 has other limits"),
+        (lambda meta: meta.update(network="0" * 64), "of another network"),
+        (lambda meta: meta.update(target="other"), "of another network"),
+    ],
+)
+def test_a_placement_of_another_network_is_refused(
+    folder: Path, cli: terminal.Cli, change: Callable[[dict[str, Any]], None], expected: str
+) -> None:
+    forge(folder, change)
+    for command in (("info", folder), ("build", "--from", "image", "-o", folder)):
+        said = cli(*command)
+        assert (said.code, "build it again" in said.err) == (3, True)
+        assert "not a placement of the build's network" in " ".join(said.err.split())
+    with pytest.raises(CorruptFile, match=expected):
+        Build.load(folder)
+
+
+def test_a_slice_ends_with_a_line(folder: Path) -> None:
+    def cut(meta: dict[str, Any]) -> None:
+        one = meta["slices"][0]
+        more = {**one, "first": 1, "count": one["count"] - 1}
+        meta["slices"] = [{**one, "count": 1}, more, *meta["slices"][1:]]
+        for group, part in enumerate(meta["slices"], 1):
+            part["group"] = group
+
+    forge(folder, cut)
+    with pytest.raises(CorruptFile, match="is not of whole lines"):
+        Build.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            lambda meta: next(iter(meta["passes"][0]["layout"]["boxes"].values())).update(firsts=[[1 << 40] * 3]),
+            "beyond",
+        ),
+        (lambda meta: next(iter(meta["passes"][0]["layout"]["boxes"].values())).update(shape=[1 << 40] * 3), "beyond"),
+        (lambda meta: meta["passes"][0]["slices"][0].update(count=1 << 31), "is out of order"),
+        (lambda meta: meta["passes"][0]["layout"].update(boxes={"none": {"firsts": [[0]], "shape": [1]}}), "'none'"),
+        (lambda meta: meta["passes"].pop(), "are in no pass"),
+        (lambda meta: meta["layout"].pop("sums"), "'sums'"),
+    ],
+)
+def test_passes_of_another_network_are_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], expected: str
+) -> None:
+    nd.build(networks.two_layers(sizes=(40, 100, 20)), targets.load("fpga").with_hardware(**SMALL), tmp_path / "built")
+    forge(tmp_path / "built", change)
+    with pytest.raises(CorruptFile, match=expected):
+        Build.load(tmp_path / "built")

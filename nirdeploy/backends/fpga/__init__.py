@@ -13,6 +13,7 @@ from nirdeploy.backends.fpga.cost import cycles, held, line, logic
 from nirdeploy.backends.fpga.lowering import lower, walks
 from nirdeploy.backends.fpga.passes import estimating, imaging, placing
 from nirdeploy.backends.fpga.passes.cut import Passes, cut
+from nirdeploy.backends.fpga.placement import in_order
 from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.errors import DoesNotFit
@@ -82,7 +83,7 @@ class FpgaBackend(Backend[Formats, Hardware]):
         if placement.passes:
             placing.check(placement, network, target)
         else:
-            super().validate(placement, network, target)
+            in_order(placement, network, target)
 
     def context(
         self, target: FpgaTarget, network: IntegerNetwork | None = None, placement: Placement | None = None

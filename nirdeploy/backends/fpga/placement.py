@@ -15,10 +15,11 @@ from nirdeploy.backends.fpga.plan import Plan, planned
 from nirdeploy.backends.fpga.program import Program
 from nirdeploy.backends.fpga.schema import FpgaTarget, Hardware
 from nirdeploy.backends.fpga.segments import MOST_BITS
+from nirdeploy.errors import InternalError
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.parts import Population
 from nirdeploy.targets.fit import Problem, refusal, refuse
-from nirdeploy.targets.placement import CoreUse, Placement, Slice
+from nirdeploy.targets.placement import CoreUse, Placement, Slice, validate
 
 _TOO_LARGE = "the network is too large: it needs"
 _SMALLER = "make the named layers smaller, or take a target with larger memories"
@@ -92,6 +93,30 @@ def place(network: IntegerNetwork, target: FpgaTarget) -> tuple[Placement, Plan]
     )
     layout = {"cycles_per_step": round(predicted.period, 1), "activity": work.ASSUMED_ACTIVITY}
     return replace(placement, cores=cores, layout=layout), plan
+
+
+def in_order(placement: Placement, network: IntegerNetwork, target: FpgaTarget) -> None:
+    """Re-check what every placement guarantees, and that slices are whole lines, of a group each, on the target's
+    cores. Raises :class:`InternalError`."""
+    validate(placement, network)
+    hardware = target.hardware
+    if [core.core for core in placement.cores] != list(range(hardware.cores)):
+        raise InternalError(f"it is not of {hardware.cores} cores")
+    for core in placement.cores:
+        if any(limit != getattr(hardware, name, None) for name, limit in core.limits.items()):
+            raise InternalError(f"core {core.core} has other limits than the target's")
+    if [part.group for part in placement.slices] != list(range(1, len(placement.slices) + 1)):
+        raise InternalError("slices are not of a group each")
+    if len(placement.slices) >= hardware.groups:
+        raise InternalError(f"there are {len(placement.slices)} slices, of {hardware.groups} groups with the inputs'")
+    blocks = {name: layout.blocks for name, layout in Floorplan(network, target).layouts.items()}
+    for part in placement.slices:
+        block = next(b for b in blocks[part.population] if part.first < b.first + b.count)
+        after, end = part.first + part.count - block.first, block.count
+        if (part.first - block.first) % block.line_neurons or (after != end and after % block.line_neurons):
+            raise InternalError(f"slice {part} is not of whole lines")
+        if after > end:
+            raise InternalError(f"slice {part} is of several blocks")
 
 
 def arranged(

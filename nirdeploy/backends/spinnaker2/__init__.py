@@ -11,7 +11,7 @@ from nirdeploy.backends.common.fitting import judged
 from nirdeploy.backends.common.latency import first_ways
 from nirdeploy.backends.spinnaker2 import configuration, limits, schema
 from nirdeploy.backends.spinnaker2.dynamics import SpiNNaker2Dynamics
-from nirdeploy.backends.spinnaker2.placement import estimate, place
+from nirdeploy.backends.spinnaker2.placement import as_laid_out, estimate, place
 from nirdeploy.backends.spinnaker2.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.integers.network import IntegerNetwork
@@ -46,6 +46,10 @@ class SpiNNaker2Backend(Backend):
     def cores(self, target: Target) -> int:
         """But for the system's own."""
         return int(target.hardware.cores - target.hardware.system_cores)
+
+    def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
+        super().validate(placement, network, target)
+        as_laid_out(placement, network, target)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
         return configuration.written(network, placement)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nirdeploy.errors import InternalError
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.parts import IntegerProjection, Population
 from nirdeploy.semantics import neuron
@@ -84,6 +85,13 @@ def _laid_out(
             "steps": {"sram": steps, "dram": hardware.dram_bytes // recorded},
         },
     )
+
+
+def as_laid_out(placement: Placement, network: IntegerNetwork, target: Target) -> None:
+    """Slices, cores and layout all follow from the network. Raises :class:`InternalError` where they do not."""
+    again = place(network, target).placement
+    if again is None or replace(again, target=placement.target) != placement:
+        raise InternalError("it is not how the network lies on the chip's cores")
 
 
 def recorded_bytes(network: IntegerNetwork, name: str, count: int) -> int:

@@ -160,10 +160,14 @@ def in_order(placement: Placement, network: IntegerNetwork, target: Target) -> N
         InternalError: they are not.
     """
     needs = wiring.of_network(network, target.hardware)
+    if placement.cores != (_use(needs, target.hardware),):
+        raise InternalError("the core does not hold what the network takes")
     numbers = [n for of in placement.layout["hidden"].values() for n in of]
     numbers += [copy for _, copy in placement.layout["aliases"]]
     if sorted(numbers) != list(range(placement.layout["hidden_neurons"])):
         raise InternalError("hidden neurons do not have a number each")
+    if placement.layout != _layout(needs, target.hardware):
+        raise InternalError("the numbers are not those of the network's neurons")
     for population in network.populations:
         into = network.into(population.name)
         if [p.delay for p in into] != [int(p.source not in needs.inputs) for p in into]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nirdeploy.backends.fpga.passes.boxes import Box
+from nirdeploy.backends.fpga.passes.boxes import Box, Grid
 from nirdeploy.backends.fpga.passes.cut import Boxes, Pass, Passes
 from nirdeploy.backends.fpga.passes.deep import Deep, deepened
 from nirdeploy.backends.fpga.passes.subnetwork import subnetwork, walked
 from nirdeploy.backends.fpga.passes.whole import Whole
+from nirdeploy.backends.fpga.placement import in_order
 from nirdeploy.backends.fpga.plan import planned
 from nirdeploy.backends.fpga.schema import FpgaTarget
 from nirdeploy.errors import InternalError
@@ -47,6 +48,7 @@ def passes_of(placement: Placement, network: IntegerNetwork, target: FpgaTarget)
     deep = tuple(Deep(name, _tuples(sums), name in beside) for name, sums in placement.layout["sums"].items())
     for one in deep:
         whole, _ = deepened(whole, one)
+    _check_boxes(placement.passes, whole.grids)
     return Passes(tuple(_pass_of(one, whole, target) for one in placement.passes), deep)
 
 
@@ -56,6 +58,7 @@ def check(placement: Placement, network: IntegerNetwork, target: FpgaTarget) -> 
     Raises:
         InternalError: says which is not.
     """
+    validate(placement, network)
     whole = Whole.of(network, target)
     passes = passes_of(placement, network, target)
     for deep in passes.deep:
@@ -63,9 +66,8 @@ def check(placement: Placement, network: IntegerNetwork, target: FpgaTarget) -> 
     times = {name: np.zeros(grid, dtype=np.int64) for name, grid in whole.grids.items() if name in whole.populations}
     there = {name for name, _ in network.inputs}
     for one in passes.passes:
-        validate(one.placement, one.network)
         seen = {subnetwork(whole, boxes).network.digest() for boxes in one.tiles}
-        if len(seen) > 1 or one.network.digest() != one.placement.network:
+        if len(seen) > 1:
             raise InternalError(f"the tiles of the pass of {', '.join(one.tiles[0])} are not all alike")
         for boxes in one.tiles:
             for name, box in boxes.items():
@@ -96,7 +98,18 @@ def _pass_of(placed: Placement, whole: Whole, target: FpgaTarget) -> Pass:
     network = walked(made[0].network, whole.spatial)
     wiring = joined([one.wiring for one in made])
     bare = Placement(placed.network, placed.target, placed.slices, placed.cores)
+    in_order(bare, network, target)
     return Pass(tiles, network, wiring, bare, planned(network, target, placed.slices))
+
+
+def _check_boxes(passes: Sequence[Placement], grids: Mapping[str, Grid]) -> None:
+    """Every box within its population's grid, before anything is made of it. Raises :class:`InternalError`."""
+    for placed in passes:
+        for name, own in placed.layout["boxes"].items():
+            for first in own["firsts"]:
+                sides = zip(grids[name], first, own["shape"], strict=True)
+                if not all(at >= 0 < size and at + size <= most for most, at, size in sides):
+                    raise InternalError(f"a pass of {name!r} is beyond its neurons")
 
 
 def _tiles(boxes: Mapping[str, Any]) -> tuple[Boxes, ...]:
