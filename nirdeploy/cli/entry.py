@@ -13,14 +13,14 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from nirdeploy import __version__
-from nirdeploy.cli import ui
+from nirdeploy.cli import streams, ui
 from nirdeploy.cli.groups import Group
 from nirdeploy.cli.watch import WATCH
 from nirdeploy.errors import InternalError, NirdeployError, ToolMissing, UsageProblem, near
@@ -53,8 +53,16 @@ _COMMANDS = {
 _BROKEN_PIPE = 141  # 128 + SIGPIPE: whoever read the result has gone
 
 
-class _ReaderGone(Exception):
-    """A closed pipe; click would exit with 1 for it, which means that spikes differ."""
+class _ReaderGone(OSError):
+    """A closed pipe, without its number: click would exit with 1 for that, which means that spikes differ."""
+
+
+@contextlib.contextmanager
+def _told_apart() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGone(error.strerror) from error
 
 
 class _Terminated(BaseException):
@@ -71,11 +79,13 @@ class _Lazy(Group):
         command: click.Command = importlib.import_module(f"nirdeploy.cli.{name}_").command
         return command
 
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        with _told_apart():  # it writes help, and the version
+            return super().make_context(*arguments, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _told_apart():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise _ReaderGone from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -94,20 +104,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: of a process that goes on with something else; None: the process is this command.
     """
-    ui.any_text()
+    streams.prepare()
     code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None and code in (_Interrupted.exit_code, _Ended.exit_code):
         _leave(code)
+    _flush()
     sys.exit(code)
 
 
 def _leave(code: int) -> NoReturn:
     """End at once where a signal says so: all is undone and said, and Python would wait for threads that compute on, or
     wait for what the main thread was cut off at."""
+    _flush()
+    os._exit(code)
+
+
+def _flush() -> None:
+    """What is left was said beside an error, which has its own exit code."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -116,7 +132,7 @@ def _run(arguments: list[str]) -> int:
         _end_on_sigterm()
         with WATCH.watching("starting"):
             result: Any = group.main(arguments, prog_name="nirdeploy", standalone_mode=False)
-        sys.stdout.flush()
+        streams.finish()
         return result if isinstance(result, int) else 0
     except NirdeployError as error:
         return ui.report_error(error, as_json)
@@ -131,10 +147,9 @@ def _run(arguments: list[str]) -> int:
         return ui.report_error(_Ended("ended by SIGTERM"), as_json)
     except (click.Abort, KeyboardInterrupt):
         return ui.report_error(_Interrupted("interrupted"), as_json)
-    except (_ReaderGone, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves it but an exit code
+        if isinstance(streams.lost(), BrokenPipeError):
+            return _BROKEN_PIPE
         if os.environ.get("NIRDEPLOY_TRACEBACK"):
             ui.note(traceback.format_exc())
         return ui.report_error(_unexpected(error), as_json)
@@ -180,6 +195,12 @@ def _ended(_number: int, _frame: object) -> NoReturn:
 
 def _unexpected(error: Exception) -> NirdeployError:
     """A bug, or a disk that is full, a folder that may not be written, ..."""
+    if isinstance(error, OSError) and error is streams.lost():
+        return ToolMissing(
+            f"the result could not be written: {error.strerror}",
+            where="stdout",
+            hint="make room where it goes, or let it go elsewhere",
+        )
     if isinstance(error, OSError):
         return ToolMissing(f"the system refused: {error.strerror or error}", where=str(error.filename or ""))
     if isinstance(error, MemoryError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
 import math
 import shutil
@@ -29,13 +29,6 @@ NOT_EQUAL = 1
 _WIDTH = 80  # where nobody watches
 _LEAST = 40  # less is no width
 _HANGING = "  "  # before what goes on in another line
-
-
-def any_text() -> None:
-    """What the terminal's encoding does not have is spelt out (``\\u8109``): a name is no reason to fail."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def width() -> int:
@@ -121,7 +114,8 @@ def report_error(error: NirdeployError, as_json: bool) -> int:
     """
     if as_json:
         WATCH.quiet()
-        sys.stdout.write(json.dumps({"schema": SCHEMA, "error": error.as_dict()}) + "\n")
+        with contextlib.suppress(OSError):  # stderr says it, too
+            sys.stdout.write(json.dumps({"schema": SCHEMA, "error": error.as_dict()}) + "\n")
     problems = error.problems if isinstance(error, DoesNotFit) else ()
     if len(problems) > 1:
         note(f"error[{error.code}]: {len(problems)} things do not fit (in {error.where}); {error.hint}")
