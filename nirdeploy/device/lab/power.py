@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -14,6 +11,7 @@ from typing import Literal
 
 from nirdeploy.device.lab.file import NamedBoard
 from nirdeploy.errors import ToolMissing, UsageProblem
+from nirdeploy.processes import program
 
 Switch = Literal["on", "off", "cycle"]
 SWITCHES: tuple[Switch, ...] = ("on", "off", "cycle")
@@ -77,48 +75,24 @@ def _home(board: NamedBoard) -> Path:
 def _run(words: Sequence[str], board: NamedBoard) -> list[str]:
     seconds = board.power.seconds if board.power is not None else 0.0
     shown, where = " ".join(words), str(board.file or "")
+    command = [_program(words[0], board), *words[1:]]
     try:
-        process = subprocess.Popen(
-            [_program(words[0], board), *words[1:]],
-            cwd=_home(board),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        done = program.run(command, _home(board), seconds=seconds, stderr=subprocess.STDOUT)
     except OSError as error:
         raise ToolMissing(
             f"cannot run {words[0]}: {error.strerror}", where=where, hint=f"install it; the command is: {shown}"
         ) from error
-    try:
-        said, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        _end(process)
         raise ToolMissing(
             f"the power command of board {board.name!r} took longer than {seconds:g} s and was ended: {shown}",
             where=where,
             hint="allow it more by power.seconds",
         ) from None
-    except BaseException:
-        _end(process)
-        raise
-    if process.returncode:
-        last = " / ".join(said.strip().splitlines()[-2:])
+    if done.returncode:
+        last = " / ".join(done.stdout.strip().splitlines()[-2:])
         raise ToolMissing(
-            f"the power command of board {board.name!r} failed with status {process.returncode}: {last or 'no word'}",
+            f"the power command of board {board.name!r} failed with status {done.returncode}: {last or 'no word'}",
             where=where,
             hint=f"the command was: {shown}",
         )
-    return said.splitlines()
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End it with all that it started."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.communicate()
+    return done.stdout.splitlines()

@@ -12,12 +12,12 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from nirdeploy.errors import ToolMissing
+from nirdeploy.processes import program
 from nirdeploy.records import cache
 from nirdeploy.targets.emit import Artifacts
 
@@ -135,9 +135,7 @@ def _compile(sources: Sequence[Path], more: Sequence[str], made: Path) -> None:
 
 def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> str:
     try:
-        done = subprocess.run(
-            command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
-        )
+        done = program.run(command, cwd, environment=os.environ | environment)
     except OSError as error:
         raise ToolMissing(
             f"cannot run {Path(command[0]).name}: {error.strerror}",
