@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +18,7 @@ from nirdeploy.errors import NirdeployError, ToolMissing, UsageProblem
 from nirdeploy.processes.work import ATTEMPTS, OF_A_BOARD, Measure, Work
 
 _SECONDS = 15  # for the scheduler to answer, and for a first worker to be there
-_LOOK_S = 2  # between two looks at who is still there
+_LOOK_S = 2  # between two looks at who is still there: workers, and on a worker who waits for what it does
 
 
 @contextlib.contextmanager
@@ -247,9 +249,44 @@ def _told(error: BaseException, noun: str) -> None:
         ) from error
 
 
+class _Unwanted(BaseException):
+    """Nobody waits any more for what is done: no Exception, which work may take for its own."""
+
+
 def _on_worker(answer: Any, blob: bytes, item: Any) -> tuple[str, Any]:
     """As processes of this machine do it: with one thread for its sums. Whose it was, and what came of it."""
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(1)  # of the process, for good: other items may be done beside this one
-    return str(installed().get_worker().address), answer(blob, item)
+    where = str(installed().get_worker().address)
+    try:
+        with _while_wanted():
+            return where, answer(blob, item)
+    except _Unwanted:
+        return where, None  # to nobody
+
+
+@contextlib.contextmanager
+def _while_wanted() -> Iterator[None]:
+    """On a worker: raises :class:`_Unwanted` inside, wherever its Python is, once the client has gone or cancelled it.
+
+    Dask ends nothing that runs: what others gave this worker would wait for it, unseen by the scheduler.
+    """
+    worker, thread = installed().get_worker(), threading.get_ident()
+    key, over, ending = worker.get_current_task(), threading.Event(), threading.Lock()
+
+    def look() -> None:
+        while not over.wait(_LOOK_S):
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                with ending:
+                    if not over.is_set():
+                        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Unwanted))
+                return
+
+    threading.Thread(target=look, name="wanted", daemon=True).start()
+    try:
+        yield
+    finally:
+        with ending:  # and from here on nothing is raised
+            over.set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import nirdeploy as nd
 from nirdeploy.backends.fpga.simulated import board
 from nirdeploy.errors import PortError, ToolMissing
 from nirdeploy.processes import cluster as dask
+from nirdeploy.processes.work import Work
 from nirdeploy.proof.scale.boards import PORT
 from nirdeploy.records.boards import BoardRecord, is_running
 from nirdeploy.targets import registry
@@ -98,3 +101,39 @@ def test_what_is_killed_is_done_by_others(
     with pytest.raises(ToolMissing, match=r"no worker of the scheduler has a board.*nirdeploy worker tcp://.* -p PORT"):
         nd.verify(built, small.data, scheduler=running.address)
     assert not nd.verify(built, small.data, scheduler=running.address, port="sim")  # which needs none
+
+
+class Slow:
+    """Work that would go on for a minute. ``said``: how it came to its end."""
+
+    began = threading.Event()
+    said = ""
+
+    @classmethod
+    def answer(cls, blob: bytes, item: str) -> str:
+        if item == "slow":
+            cls.began.set()
+            try:
+                for _ in range(6000):
+                    time.sleep(0.01)
+                cls.said = "by itself"
+            except BaseException as error:
+                cls.said = type(error).__name__
+                raise
+        return item
+
+
+def test_what_nobody_waits_for_any_more_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what another client asks for does not wait behind it."""
+    monkeypatch.setattr(dask, "_LOOK_S", 0.1)
+    work = Work(Slow.answer, b"", "an item", str)
+    local = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "protocol": "tcp://"}
+    with distributed.LocalCluster(**local, dashboard_address=None) as there:
+        with dask.cluster(work, there.scheduler_address) as measure:
+            coming = measure(["first", "slow", "never"])
+            assert next(coming) == "first"
+            assert Slow.began.wait(60)
+            coming.close()  # type: ignore[attr-defined]
+        with dask.cluster(work, there.scheduler_address) as measure:
+            assert sorted(measure(["other", "another"])) == ["another", "other"]
+        assert Slow.said == "_Unwanted"
