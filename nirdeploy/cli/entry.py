@@ -201,6 +201,8 @@ def _unexpected(error: Exception) -> NirdeployError:
             where="stdout",
             hint="make room where it goes, or let it go elsewhere",
         )
+    if isinstance(error, FileNotFoundError) and not error.filename and _is_nowhere():
+        return ToolMissing("the current folder is not there any more", hint="go to another: cd FOLDER")
     if isinstance(error, OSError):
         return ToolMissing(f"the system refused: {error.strerror or error}", where=str(error.filename or ""))
     if isinstance(error, MemoryError):
@@ -216,3 +218,11 @@ def _unexpected(error: Exception) -> NirdeployError:
         where=f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else "",
         hint="set NIRDEPLOY_TRACEBACK=1 to see the traceback, and report it",
     )
+
+
+def _is_nowhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False

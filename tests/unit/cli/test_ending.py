@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import nir
@@ -66,3 +68,15 @@ def test_memory_that_is_not_enough_is_no_bug(cli: Cli, monkeypatch: pytest.Monke
     monkeypatch.setattr(entry.group, "main", command)
     done = cli("targets")
     assert (done.code, "there is not memory enough for this" in done.err) == (5, True)
+
+
+@pytest.mark.parametrize(("arguments", "code", "said"), [("targets", 0, ""), ("board list", 5, "cd FOLDER")])
+def test_a_folder_that_was_removed(arguments: str, code: int, said: str, tmp_path: Path) -> None:
+    python = shlex.join([sys.executable, "-m", "nirdeploy"])
+    command = ["bash", "-c", f"rmdir {shlex.quote(str(tmp_path / 'gone'))}; exec {python} {arguments}"]
+    (tmp_path / "gone").mkdir()
+    environment = processes.environment()
+    done = subprocess.run(command, cwd=tmp_path / "gone", env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.count("\n") == (code != 0)
+    assert said in done.stderr
