@@ -14,14 +14,25 @@ from pathlib import Path
 
 import platformdirs
 
+from nirdeploy.errors import ToolMissing
 from nirdeploy.records import store
 
 
 def folder() -> Path:
-    """The folder that ``NIRDEPLOY_CACHE`` names, else ``nirdeploy`` where this system keeps the user's caches."""
+    """The folder that ``NIRDEPLOY_CACHE`` names, else ``nirdeploy`` where this system keeps the user's caches.
+
+    Raises:
+        ToolMissing: nobody says, and the user has no home.
+    """
     if chosen := os.environ.get("NIRDEPLOY_CACHE"):
         return Path(chosen)
-    return platformdirs.user_cache_path("nirdeploy", appauthor=False)
+    try:
+        return platformdirs.user_cache_path("nirdeploy", appauthor=False)
+    except RuntimeError as error:
+        raise ToolMissing(
+            "there is no folder for what is kept between runs, for this user has no home",
+            hint="set NIRDEPLOY_CACHE to a folder that you may write, or HOME: export NIRDEPLOY_CACHE=FOLDER",
+        ) from error
 
 
 def made(path: Path, make: Callable[[Path], None]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import platformdirs
 import pytest
 
 from nirdeploy import processes
+from nirdeploy.errors import ToolMissing
 from nirdeploy.records import cache
 
 
@@ -28,6 +30,16 @@ def test_else_the_system(said: str | None, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache.folder() == platformdirs.user_cache_path("nirdeploy", appauthor=False)
     assert cache.folder().name == "nirdeploy"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NIRDEPLOY_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", str)  # as where the system does not know the user
+    with pytest.raises(ToolMissing, match="no home.*export NIRDEPLOY_CACHE=FOLDER"):
+        cache.folder()
+    monkeypatch.setenv("NIRDEPLOY_CACHE", str(tmp_path))
+    assert cache.folder() == tmp_path
 
 
 def writes(text: str) -> Callable[[Path], None]:
@@ -63,6 +75,7 @@ def test_what_fails_leaves_nothing_and_can_be_made_later(tmp_path: Path) -> None
 _MAKER = """
 import sys
 from pathlib import Path
+from nirdeploy.errors import ToolMissing
 from nirdeploy.records import cache
 def make(made):
     print("making", flush=True)
