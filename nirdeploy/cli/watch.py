@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nirdeploy.errors import printable
+from nirdeploy.errors import UsageProblem, printable
 from nirdeploy.processes import progress
 
 if TYPE_CHECKING:
@@ -159,12 +159,15 @@ class Watch:
 
 
 def _seconds() -> float | None:
-    """Between two lines; None: nothing is to be said."""
+    """Between two lines; None: nothing is to be said. Raises :class:`UsageProblem` of a number that is none of them."""
     asked = os.environ.get(VARIABLE, "")
     try:
-        return float(asked) if asked else _EVERY_S
+        seconds = float(asked) if asked else _EVERY_S
     except ValueError:
         return None
+    if not 0 < seconds < float("inf"):
+        raise UsageProblem(f"{VARIABLE}={asked} is no number of seconds", hint=f"such as 10, or none: {VARIABLE}=off")
+    return seconds
 
 
 def _bar() -> Bar:

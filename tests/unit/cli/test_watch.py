@@ -10,6 +10,7 @@ import pytest
 
 from nirdeploy.cli.watch import VARIABLE, Doing, Watch
 from nirdeploy.processes import progress
+from tests.unit.cli.conftest import Cli
 
 
 @pytest.fixture
@@ -52,6 +53,15 @@ def test_nothing_is_said_where_it_is_turned_off(
     with watch.watching("starting"), watch.doing("running"):
         assert threading.active_count() == before
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("asked", ["-1", "0", "nan", "inf", "-inf"])
+def test_a_number_that_is_no_time_is_refused(asked: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, asked)
+    done = cli("targets")
+    assert (done.code, done.out) == (2, "")
+    said = f"NIRDEPLOY_PROGRESS={asked} is no number of seconds; such as 10, or none: NIRDEPLOY_PROGRESS=off"
+    assert done.err == f"error[E201]: {said}\n"
 
 
 def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
