@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
 
+from nirdeploy.errors import CorruptFile
 from nirdeploy.integers.parts import (
     OF_THE_REFERENCE,
     ChipPopulation,
@@ -22,6 +23,7 @@ from nirdeploy.integers.parts import (
     Population,
 )
 from nirdeploy.records import entries
+from nirdeploy.records.brief import listed
 from nirdeploy.records.inputs import MAX_BITS, InputEncoding
 from nirdeploy.semantics import passages
 from nirdeploy.semantics.neuron import PARAMETERS, SPIKING, Rules
@@ -181,6 +183,35 @@ def _chip(population: ChipPopulation, size: int) -> None:
         raise ValueError("what it stands for begins late")
     for name, values in told.items():
         _numbers(values, f"what it stands for, {name},", "f", (size,))
+
+
+@dataclass(frozen=True)
+class Register:
+    """What a chip's register is: of each neuron, or one number (0-d) for all of them."""
+
+    each: bool = True
+    dtype: str = "int64"
+    least: int = -(1 << 32)
+    most: int = 1 << 32
+
+
+def registers(population: ChipPopulation, known: Mapping[str, Register]) -> None:
+    """Whether a population has these registers, and no others: a backend's own, which only it knows.
+
+    Raises:
+        CorruptFile: says which is not one.
+    """
+    try:
+        if population.registers.keys() != known.keys():
+            raise ValueError(f"its registers are {listed(sorted(population.registers))}, expected {listed([*known])}")
+        for name, register in known.items():
+            values, shape = population.registers[name], (population.size,) if register.each else ()
+            if values.dtype != register.dtype or values.shape != shape:
+                found, expected = f"{values.dtype} {values.shape}", f"{register.dtype} {shape}"
+                raise ValueError(f"its register {name!r} is of {found}, expected {expected}")
+            _within(values, f"its register {name!r}", register.least, register.most)
+    except ValueError as error:
+        raise CorruptFile(str(error), where=f"population {population.name!r}", hint="build it again") from error
 
 
 def _projection(p: IntegerProjection, network: Network, sizes: Mapping[str, int]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from nirdeploy.backends.common.fitting import judged
 from nirdeploy.backends.common.latency import longest_ways
+from nirdeploy.backends.common.registers import check_registers
 from nirdeploy.backends.loihi2 import configuration, limits, schema
-from nirdeploy.backends.loihi2.dynamics import Loihi2Dynamics
+from nirdeploy.backends.loihi2.dynamics import REGISTERS, Loihi2Dynamics
 from nirdeploy.backends.loihi2.placement import estimate, place
 from nirdeploy.backends.loihi2.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
@@ -39,6 +40,10 @@ class Loihi2Backend(Backend):
         made = (one.result() for one in rounded.values())
         network = assembled(graph, target.name, target.formats.of_network(), made, dynamics=target.backend)
         return place(network, target)
+
+    def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
+        check_registers(network, REGISTERS)
+        super().validate(placement, network, target)
 
     def configuration(self, network: IntegerNetwork, placement: Placement, target: Target) -> dict[str, Any]:
         return configuration.written(network, placement, target)

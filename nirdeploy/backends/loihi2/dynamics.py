@@ -16,7 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.errors import InputShapeError
+from nirdeploy.integers import sound
 from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
+from nirdeploy.integers.sound import Register
+
+#: lava's; besides ``align_shift``, and ``message_max``, the largest number that one spike into it carries.
+REGISTERS = {
+    **dict.fromkeys(("du", "dv", "vth"), Register(each=False)),
+    **dict.fromkeys(("bias_mant", "u", "v"), Register()),
+    "bias_exp": Register(least=0, most=31),
+    "align_shift": Register(each=False, least=0, most=31),
+    "message_max": Register(each=False, least=0),
+}
 
 
 @dataclass(frozen=True)
@@ -31,13 +42,12 @@ class State:
 class Loihi2Dynamics:
     """The chip's current-based leaky integrate-and-fire neuron.
 
-    A population's registers are lava's (int64): ``du``, ``dv``, ``vth`` (0-d), ``bias_mant``, ``bias_exp``, and ``u``
-    and ``v`` before the first step (size); besides ``align_shift``, and ``message_max``, the largest number that one
-    spike into it carries (0-d).
+    A population's registers (:data:`REGISTERS`) are lava's; ``u`` and ``v`` before the first step.
     """
 
     def start(self, population: ChipPopulation, batch: int) -> State:
         """The state before the first step."""
+        sound.registers(population, REGISTERS)
         u, v = (
             np.broadcast_to(values, (batch, population.size)).astype(np.int64)
             for values in (population.registers["u"], population.registers["v"])

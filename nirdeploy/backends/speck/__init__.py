@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from nirdeploy.backends.common.fitting import judged
+from nirdeploy.backends.common.registers import check_registers
 from nirdeploy.backends.speck import configuration, layers, limits, schema
-from nirdeploy.backends.speck.dynamics import SpeckDynamics
+from nirdeploy.backends.speck.dynamics import REGISTERS, SpeckDynamics
 from nirdeploy.backends.speck.placement import crowding, estimate, one_layer_each, place
 from nirdeploy.backends.speck.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
@@ -55,6 +56,7 @@ class SpeckBackend(Backend):
         return len(target.hardware.kernel_words)
 
     def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
+        check_registers(network, REGISTERS)
         super().validate(placement, network, target)
         one_layer_each(placement)
 

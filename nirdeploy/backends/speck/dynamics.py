@@ -16,7 +16,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nirdeploy.integers import sound
 from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
+from nirdeploy.integers.sound import Register
+
+#: A core's thresholds, and the bias of each neuron.
+REGISTERS = {
+    "threshold_high": Register(each=False, least=1),
+    "threshold_low": Register(each=False),
+    "bias": Register(),
+}
 
 
 @dataclass(frozen=True)
@@ -28,13 +37,11 @@ class State:
 
 
 class SpeckDynamics:
-    """A core's integrate-and-fire neurons.
-
-    A population's registers (int64): ``threshold_high`` and ``threshold_low`` (0-d), ``bias`` (size).
-    """
+    """A core's integrate-and-fire neurons. A population's registers: :data:`REGISTERS`."""
 
     def start(self, population: ChipPopulation, batch: int) -> State:
         """At rest."""
+        sound.registers(population, REGISTERS)
         zeros = np.zeros((batch, population.size), dtype=np.int64)
         return State(zeros, zeros)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from nirdeploy.backends.common.fitting import judged
 from nirdeploy.backends.common.latency import first_ways
+from nirdeploy.backends.common.registers import check_registers
 from nirdeploy.backends.spinnaker2 import configuration, limits, schema
-from nirdeploy.backends.spinnaker2.dynamics import SpiNNaker2Dynamics
+from nirdeploy.backends.spinnaker2.dynamics import REGISTERS, SpiNNaker2Dynamics
 from nirdeploy.backends.spinnaker2.placement import as_laid_out, estimate, place
 from nirdeploy.backends.spinnaker2.rounding import Rounding
 from nirdeploy.graph.check import CheckedGraph
@@ -48,6 +49,7 @@ class SpiNNaker2Backend(Backend):
         return int(target.hardware.cores - target.hardware.system_cores)
 
     def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
+        check_registers(network, REGISTERS)
         super().validate(placement, network, target)
         as_laid_out(placement, network, target)
 

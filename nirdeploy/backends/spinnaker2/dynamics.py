@@ -20,9 +20,18 @@ import numpy as np
 
 from nirdeploy.backends.spinnaker2.rounding import membrane_units
 from nirdeploy.errors import InputShapeError
+from nirdeploy.integers import sound
 from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
+from nirdeploy.integers.sound import Register
 
 _INT32 = np.iinfo(np.int32)
+_LARGEST = int(np.finfo(np.float32).max)
+_FLOATS = ("alpha_decay", "exc_decay", "inh_decay", "threshold", "i_offset", "v_reset", "v_init")
+#: py-spinnaker2's parameters, and the bits of the fraction of the membranes in records.
+REGISTERS = {
+    **dict.fromkeys(_FLOATS, Register(dtype="float32", least=-_LARGEST, most=_LARGEST)),
+    "fraction_bits": Register(each=False, least=-256, most=256),
+}
 
 
 @dataclass(frozen=True)
@@ -61,14 +70,10 @@ def held(units: np.ndarray) -> np.ndarray:
 
 
 class SpiNNaker2Dynamics:
-    """IF, LIF and CubaLIF of py-spinnaker2.
-
-    A population's registers are py-spinnaker2's parameters, float32 (size,): ``alpha_decay``, ``exc_decay``,
-    ``inh_decay``, ``threshold``, ``i_offset``, ``v_reset``, ``v_init``; and ``fraction_bits`` (int64, 0-d) of the
-    membranes in records.
-    """
+    """IF, LIF and CubaLIF of py-spinnaker2. A population's registers: :data:`REGISTERS`."""
 
     def start(self, population: ChipPopulation, batch: int) -> State:
+        sound.registers(population, REGISTERS)
         zeros = np.zeros((batch, population.size), dtype=np.float32)
         v = zeros + population.registers["v_init"]
         return State(v, v, zeros > 0, zeros, zeros, population)

@@ -9,8 +9,9 @@ from typing import Any
 
 from nirdeploy.backends.common.fitting import judged
 from nirdeploy.backends.common.latency import first_ways
+from nirdeploy.backends.common.registers import check_registers
 from nirdeploy.backends.xylo import configuration, limits, schema, silence, wiring
-from nirdeploy.backends.xylo.dynamics import XyloDynamics
+from nirdeploy.backends.xylo.dynamics import REGISTERS, XyloDynamics
 from nirdeploy.backends.xylo.placement import estimate, in_order, place, violations
 from nirdeploy.backends.xylo.rounding import Rounding, Shifts
 from nirdeploy.graph.check import CheckedGraph
@@ -57,6 +58,7 @@ class XyloBackend(Backend):
         return Fit((*silent, *placed.problems)) if silent else placed
 
     def validate(self, placement: Placement, network: IntegerNetwork, target: Target) -> None:
+        check_registers(network, REGISTERS)
         super().validate(placement, network, target)
         in_order(placement, network, target)
 

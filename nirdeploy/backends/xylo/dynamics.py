@@ -17,7 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from nirdeploy.errors import InputShapeError
+from nirdeploy.integers import sound
 from nirdeploy.integers.parts import ChipPopulation, Formats, IntegerProjection
+from nirdeploy.integers.sound import Register
+
+_DASH = Register(least=0, most=31)
+#: Of each neuron; and how often one spikes in a step, and how many events an input has.
+REGISTERS = {
+    "dash_mem": _DASH,
+    "dash_syn": _DASH,
+    "threshold": Register(least=1),
+    "bias": Register(),
+    "spikes_max": Register(each=False, least=0),
+    "events_max": Register(each=False, least=0),
+}
 
 
 @dataclass(frozen=True)
@@ -30,14 +43,12 @@ class State:
 
 
 class XyloDynamics:
-    """The chip's leaky integrate-and-fire neuron with a synaptic current.
-
-    A population's registers (int64): ``dash_mem``, ``dash_syn``, ``threshold`` and ``bias`` (size); ``spikes_max`` and
-    ``events_max`` (0-d): how often a neuron spikes in a step, and how many events an input has.
-    """
+    """The chip's leaky integrate-and-fire neuron with a synaptic current. A population's registers:
+    :data:`REGISTERS`."""
 
     def start(self, population: ChipPopulation, batch: int) -> State:
         """At rest."""
+        sound.registers(population, REGISTERS)
         zeros = np.zeros((batch, population.size), dtype=np.int64)
         return State(zeros, zeros, zeros)
 
