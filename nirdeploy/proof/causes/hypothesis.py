@@ -11,6 +11,10 @@ import numpy as np
 
 from nirdeploy.proof.causes.fault import Fault
 
+#: Of the changes of a number: those of one bit, those of its own size (from the least of it to all of it), all others.
+_FLIP, _OWN, _ANY = 0.4, 0.3, 0.3
+_LEAST = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
@@ -36,28 +40,40 @@ class Hypothesis:
 
 
 def share(changes: np.ndarray, now: np.ndarray | int, span: int) -> float:
-    """Which part of all changes of a number these are: half of them are of one bit, of the others small ones are as
-    likely as large ones of their own size.
+    """Which part of all changes of a number these are: :data:`_FLIP` of them are of one bit, :data:`_OWN` of the
+    number's own size, of the others half as often small as large by their logarithm, half by their number.
 
     Args:
         changes: int (n,), those that explain the same; what lies between them does. now: the number, or all those that
             change alike. span: the largest change there is.
     """
-    log, flips, bits = 0.0, 0, span.bit_length()
+    found, bits, size = 0.0, span.bit_length(), float(np.abs(now).max())
     for signed in (changes[changes > 0], changes[changes < 0]):
         if len(signed):
             least, most = sorted((abs(int(signed.min())), abs(int(signed.max()))))
-            log += math.log((most + 0.5) / (least - 0.5)) / (2 * math.log(2 * span + 1))
             sign = 1 if signed[0] > 0 else -1
             sizes = [1 << bit for bit in range(bits) if least <= 1 << bit <= most]
-            flips += sum(_flip(now, sign * size, bits) for size in sizes)
-    return 0.5 * log + 0.5 * flips / bits
+            found += _FLIP * sum(_flip(now, sign * size, bits) for size in sizes) / bits
+            found += _OWN / 2 * _logarithms(least, most, max(_LEAST * size, 1), size)
+            found += _ANY / 2 * (_logarithms(least, most, 1, span) / 2 + (most - least + 1) / span)
+    return found
+
+
+def _logarithms(least: int, most: int, low: float, high: float) -> float:
+    """Which part of the sizes between two these are, by their logarithm."""
+    least_part, most_part = max(least, low) - 0.5, min(most, high) + 0.5
+    return max(math.log(most_part / least_part), 0.0) / math.log((high + 0.5) / (low - 0.5)) if high >= low else 0.0
 
 
 def _flip(now: np.ndarray | int, change: int, bits: int) -> bool:
     """Whether it is one bit of numbers of so many, the same of all."""
     odd = np.unique(((now + np.int64(change)) ^ now) & ((1 << bits) - 1))
     return len(odd) == 1 and int(odd[0]).bit_count() == 1
+
+
+def slipped(steps: int) -> float:
+    """How likely so many steps too late or too early are beside one: a clock slips once, a register holds any delay."""
+    return 10.0 ** (1 - abs(steps))
 
 
 def likeliest(changes: np.ndarray, now: np.ndarray | int, span: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nirdeploy.proof.causes.clamped import Bits, Clamped, Lanes
 from nirdeploy.proof.causes.fault import OPEN, Change, Fault, Stuck, permuted, set_to, shifted
-from nirdeploy.proof.causes.hypothesis import Hypothesis, index, named
+from nirdeploy.proof.causes.hypothesis import Hypothesis, index, named, slipped
 from nirdeploy.proof.causes.parameters import scopes
 from nirdeploy.proof.causes.sources import addresses, swapped_planes
 from nirdeploy.proof.causes.weights import PERIODS
@@ -63,7 +63,7 @@ def _changes(clamped: Clamped) -> Iterator[Found]:
     for steps, left in itertools.product((1, -1, 2, -2, 3, -3), OPEN):
         when = "late" if steps > 0 else "early"
         text = f"all that {name!r} sends is {abs(steps)} step{'s' if abs(steps) > 1 else ''} too {when}{left}"
-        yield "step shifted", (steps,), text, (0.05 if left else 0.2) / abs(steps), shifted(steps, left)
+        yield "step shifted", (steps,), text, (0.05 if left else 0.2) * slipped(steps), shifted(steps, left)
     if population.spiking:
         most = population.rules.max_spikes if population.rules.multi else 1
         for said, part, change in addresses(shape, most):

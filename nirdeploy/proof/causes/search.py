@@ -21,7 +21,7 @@ from nirdeploy.proof.causes.cause import Cause, Explained
 from nirdeploy.proof.causes.clamped import WORK, Clamped
 from nirdeploy.proof.causes.events import lost_events
 from nirdeploy.proof.causes.fault import OPEN, Fault, shifted
-from nirdeploy.proof.causes.hypothesis import Hypothesis
+from nirdeploy.proof.causes.hypothesis import Hypothesis, slipped
 from nirdeploy.proof.causes.own import sent, state_bits
 from nirdeploy.proof.causes.parameters import parameters
 from nirdeploy.proof.causes.sources import sources
@@ -136,7 +136,7 @@ class _Search:
                 when = f"{abs(steps)} step{'s' if abs(steps) > 1 else ''} too {'late' if steps > 0 else 'early'}"
                 fault = Fault(self.network, said=dict.fromkeys(self.device, change))
                 text = f"all that is recorded is {when}{left}"
-                yield Hypothesis("step shifted", next(iter(self.device)), text, fault, 0.3 / abs(steps))
+                yield Hypothesis("step shifted", next(iter(self.device)), text, fault, 0.3 * slipped(steps))
 
     def _of(self, suspects: list[Clamped]) -> Iterator[Hypothesis]:
         for clamped in suspects:
@@ -208,7 +208,7 @@ class _Search:
         mass = {id(h): self._masses[h.population, h.kind] for _, h in best}
         total = sum({(h.population, h.kind): mass[id(h)] for _, h in best}.values())
         best.sort(key=lambda pair: (pair[0], -mass[id(pair[1])], -pair[1].mass))
-        for left, h in best[: _LISTED if least == 0 else 3]:
+        for left, h in _some(best, _LISTED if least == 0 else 3):
             yield Explained(
                 kind=h.kind,
                 population=h.population,
@@ -221,6 +221,15 @@ class _Search:
                 others=h.others,
                 likely=round(mass[id(h)] / total, 4),
             )
+
+
+def _some(ranked: list[tuple[int, Hypothesis]], most: int) -> list[tuple[int, Hypothesis]]:
+    """So many of them in their order; the second of a kind before others of other kinds only where there is room."""
+    firsts: dict[tuple[str, str], int] = {}
+    for place, (_, h) in enumerate(ranked):
+        firsts.setdefault((h.population, h.kind), place)
+    chosen = [*firsts.values(), *(place for place in range(len(ranked)) if place not in firsts.values())]
+    return [ranked[place] for place in sorted(chosen[:most])]
 
 
 def _recorded(network: IntegerNetwork, measured: SpikeRecord) -> dict[str, np.ndarray]:

@@ -118,3 +118,14 @@ def test_numbers_that_are_told_are_such_as_registers_hold() -> None:
         assert fault.others is not None
         assert values.min() + fault.others[0] >= -most - 1, fault.text
         assert values.max() + fault.others[1] <= most, fault.text
+
+
+def test_every_kind_that_explains_the_same_is_listed() -> None:
+    """A neuron that is silent by its threshold, the only one that spiked: nearly every kind would do that."""
+    network = small.network("delayed")
+    x, population = stimulus(network), network.neurons("p1")
+    threshold = population.threshold + 4096 * (np.arange(3) == 2)
+    found = cause(network, x, simulate(_with(network, "p1", threshold=threshold), x))
+    kinds = [fault.kind for fault in found.faults]
+    assert len(kinds) == 8
+    assert "threshold" in kinds, found.lines()
