@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self
 
@@ -80,6 +81,13 @@ class Board(Table):
     baud: Positive
     usb: tuple[str, ...] = Field(default=(), strict=False)
     interface: Annotated[int, Field(ge=0)] | None = None
+
+    @field_validator("usb")
+    @classmethod
+    def _vid_and_pid(cls, usb: tuple[str, ...]) -> tuple[str, ...]:
+        if odd := [entry for entry in usb if not re.fullmatch("[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}", entry)]:
+            raise ValueError(f"{odd[0]!r} must be VID:PID, four hexadecimal digits each, as in '0403:6010'")
+        return usb
 
     @model_validator(mode="after")
     def _at_least_four_clocks_per_bit(self) -> Board:

@@ -46,6 +46,10 @@ def test_the_board_is_not_part_of_the_hardware() -> None:
         (("update = 2", "update = 2.5"), "hardware.update"),
         (("schema = 1", "schema = 2"), "schema: input should be 1"),
         (("[formats]", "[formats"), "not valid TOML"),
+        *(
+            (("usb = []", f"usb = ['0403:6010', {usb!r}]"), f"board.usb: value error, {usb!r} must be vid:pid")
+            for usb in ("zz:qq", "1", "", "0403:6010:1", "0403", "0x403:6010", "0403:6010 ")
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, change: tuple[str, str], text: str) -> None:
