@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,9 @@ from nirdeploy.targets.placement import Placement
 from nirdeploy.targets.resources import templates_dir
 from nirdeploy.targets.tables import Target
 
+_MOST_FILES = 4096  # of a user's own templates; ours are some hundred
+_LEAVE = "leave in it what the hardware's files are made of"
+
 
 class Artifacts(Mapping[str, bytes]):
     """Generated files: ``{relative path: bytes}``. Paths stay inside, whatever made them."""
@@ -25,15 +29,23 @@ class Artifacts(Mapping[str, bytes]):
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
+        self._names: set[str] = set()  # in lower case: not every system tells them apart
+        self._folders: set[str] = set()
 
     def add(self, path: str, data: bytes) -> None:
-        """Raises :class:`InternalError` on an absolute path, ``..``, or a name taken already."""
+        """Raises :class:`InternalError` on an absolute path, ``..``, or a name taken already, be it by a folder."""
         parts = PurePosixPath(path).parts
         if not parts or path.startswith("/") or ".." in parts or "\\" in path or ":" in path:
             raise InternalError(f"artifact path {path!r} leaves its folder")
-        if path.lower() in {name.lower() for name in self._files}:
+        name = path.lower()
+        folders = {str(folder) for folder in PurePosixPath(name).parents}
+        if name in self._names:
             raise InternalError(f"artifact {path!r} exists twice")
+        if name in self._folders or folders & self._names:
+            raise InternalError(f"artifact {path!r} exists twice, as a file and as a folder")
         self._files[path] = data
+        self._names.add(name)
+        self._folders |= folders
 
     def __repr__(self) -> str:
         return brief(self, f"{len(self):,} files: {listed(list(self))}")
@@ -82,7 +94,7 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
     for name, path in files.items():
         if found.leaves_out(name):
             continue
-        data = found.texts[name].encode() if name in found.texts else path.read_bytes()
+        data = _encoded(name, found.texts[name]) if name in found.texts else path.read_bytes()
         try:
             artifacts.add(name.removesuffix(".j2"), data)
         except InternalError as error:
@@ -93,7 +105,19 @@ def emit(target: Target, network: IntegerNetwork | None = None, placement: Place
 def render(target: Target, template: str, **variables: Any) -> bytes:
     """One template of the target's folder, a partial too, with ``variables`` beside the backend's own."""
     context = {**registry.backend_of(target).context(target), **variables}
-    return _rendered(target, _folder(target), [template], context).texts[template].encode()
+    return _encoded(template, _rendered(target, _folder(target), [template], context).texts[template])
+
+
+def _encoded(template: str, text: str) -> bytes:
+    """As UTF-8. Raises :class:`TargetFileError` where a template made half a character."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise TargetFileError(
+            f"the template makes {text[error.start]!a}, which is half a character",
+            where=f"templates/{template}",
+            hint="write the character itself in the template, or leave it out",
+        ) from error
 
 
 def _rendered(target: Target, folder: Path, names: list[str], context: Mapping[str, Any]) -> rendering.Rendered:
@@ -125,7 +149,17 @@ def _own_folder(target: Target) -> Path:
             hint=f"name it again with --target {target.name}.toml",
         )
     folder, size = Path(target.home) / target.templates, 0
-    for path in (folder, *folder.rglob("*")):
+    for count, path in enumerate(itertools.chain([folder], folder.rglob("*"))):
+        if count > _MOST_FILES:
+            raise TargetFileError(
+                f"the template folder holds more than {_MOST_FILES:,} files", where=str(folder), hint=_LEAVE
+            )
+        if not path.name.isprintable():
+            raise TargetFileError(
+                f"the name {path.name!a} has characters that cannot be printed",
+                where=str(path.parent),
+                hint="rename the file",
+            )
         if not Path(os.path.realpath(path)).is_relative_to(folder):
             raise TargetFileError(
                 "a link leads out of the template folder", where=str(path), hint="put what it leads to in its place"
@@ -135,6 +169,6 @@ def _own_folder(target: Target) -> Path:
             raise TargetFileError(
                 f"the template folder holds more than {rendering.MOST_BYTES >> 20} MiB",
                 where=str(folder),
-                hint="leave in it what the hardware's files are made of",
+                hint=_LEAVE,
             )
     return folder
