@@ -230,9 +230,9 @@ def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
         return archive.read(path)
     except Exception as error:  # zipfile, zlib and numpy each raise their own
         raise CorruptFile(
-            f"cannot read the {what} ({type(error).__name__})",
+            f"cannot read the {what} ({str(error) or type(error).__name__})",
             where=str(path),
-            hint="save it with numpy.save or savez",
+            hint="it is damaged, or of another kind: save it again with numpy.save or savez",
         ) from error
 
 

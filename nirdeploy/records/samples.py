@@ -61,6 +61,12 @@ class _Piece:
                 hint="a batch of one sample is x[:, None]; name classes with --labels, or save them as 'labels' in an"
                 f" .npz file or as {_CLASSES} in a folder of samples",
             )
+        if empty := [name for name, array in self.arrays.items() if 0 in array.shape]:
+            raise InputShapeError(
+                f"the array {empty[0]!r} is empty: shape {self.arrays[empty[0]].shape}",
+                where=self.where,
+                hint="give at least one step and one sample: (T, B, ...)",
+            )
         if len({array.shape[:2] for array in self.arrays.values()}) > 1:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
             raise InputShapeError(

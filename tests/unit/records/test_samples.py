@@ -235,3 +235,11 @@ def test_labels_that_are_there_twice(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"labels in labels.npy and in the .npz files"):
         Samples.open(tmp_path)
     assert Samples.open(tmp_path, LABELS).count == 13
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 12), (4, 0, 12), (4, 2, 0)])
+def test_what_holds_nothing_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((4, 2, 12), np.uint8))
+    np.save(tmp_path / "b.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(InputShapeError, match=r"is empty: shape .*b\.npy"):
+        Samples.open(tmp_path)
