@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from nirdeploy.cli import options, ready, ui
@@ -47,21 +49,26 @@ def start(name: str, target: str | None, baud: int | None, as_json: bool) -> Non
 
 @command.command("stop")
 @click.argument("name", default="board")
-@options.boards
+@options.lab
 @options.as_json
 def stop(name: str, as_json: bool) -> None:
-    """Stop a virtual board."""
+    """Stop a virtual board; not while another process has it."""
     from nirdeploy.backends.fpga.simulated import board
-    from nirdeploy.device.lab import file
+    from nirdeploy.device.lab import choose, file
+    from nirdeploy.device.ports import ClaimedPort
 
-    running = [one.name for one in board.running()]
+    running = {one.name: one for one in board.running()}
     if name not in running and file.check_name(name) in (lab := file.load()).boards:
         raise PortError(
             f"board {name!r} is no virtual board that runs in the background",
             where=str(lab.file),
             hint=f"its power: nirdeploy board power {name} off",
         )
-    info = board.stop(name)
+    with contextlib.ExitStack() as held:
+        if (one := running.get(name)) is not None:
+            say = None if as_json else ui.note
+            held.callback(ClaimedPort(one.port, one.baud, f"board {name!r}", choose.wait(), say).close)
+        info = board.stop(name)
     if as_json:
         ui.result("board stop", info.shown())
     else:

@@ -49,6 +49,7 @@ def command(scheduler: str, port: str | None, processes: int | None) -> NoReturn
             raise UsageProblem("'sim' is no board", hint="leave out --port: a worker without a board simulates")
         arguments, added[boards.PORT] = ["--resources", f"{chunk.BOARD}=1"], port
         ready.to_open(port, None)
+    cluster.check_scheduler(scheduler)
     line = starting.command("-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1", "--no-dashboard")
     WATCH.quiet()
     os.execve(sys.executable, [*line, *arguments], starting.environment(added))

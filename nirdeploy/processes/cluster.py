@@ -32,7 +32,7 @@ def cluster(work: Work, address: str) -> Iterator[Measure]:
     """
     distributed = installed()
     check_address(address)
-    _check_scheduler(address)
+    check_scheduler(address)
     try:
         client = distributed.Client(address, timeout=_SECONDS, set_as_default=False)
     except Exception as error:
@@ -58,7 +58,7 @@ def check_address(address: str) -> None:
         raise UsageProblem(f"{address!r} is not the address of a scheduler", hint="tcp://HOST:PORT") from error
 
 
-def _check_scheduler(address: str) -> None:
+def check_scheduler(address: str) -> None:
     """Before a client is made: one that meets anything else tries on, and leaves its threads and warnings behind.
 
     Raises :class:`ToolMissing`.

@@ -26,9 +26,9 @@ FREE, BUSY, ABSENT, WRONG = "free", "busy", "absent", "wrong"
 class Listed:
     """A board. ``kind``: "real" or "virtual"; ``targets``: which it is, or may be where only its adapter is known.
 
-    ``state``: "free"; "busy" (``by`` whom, where the system tells; ``claimed``: a nirdeploy has it); "absent" (``why``); or
-    "wrong": nobody can use it (``why``: its target is none, or has no board). ``device``: the port's path,
-    where it is plugged in. ``record``: of a virtual one that runs.
+    ``state``: "free"; "busy" (``by`` whom, where the system tells; ``claimed``: a nirdeploy has it); "absent" (``why``)
+    or "wrong": nobody can use it (``why``: its target is none, or has no board). ``device``: the port's path, where it
+    is plugged in. ``record``: of a virtual one that runs.
     """
 
     name: str | None

@@ -155,3 +155,29 @@ def test_power(cli: Cli, lab: Lab) -> None:
     assert cli("board", "power", "nobody", "off").code == 6
     with claims.claim("/dev/ttyUSB7", "board 'bench1'"):
         assert cli("board", "power", "bench1", "cycle").code == 6
+
+
+def test_a_board_that_another_has_is_not_stopped(cli: Cli, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _: ended.append(pid))
+    monkeypatch.setattr(boards, "is_running", lambda board: board.pid not in ended)
+    with (
+        ServedModel(DeviceModel(registry.load("fpga"))) as served,
+        boards.announced(served.port, "lab7", "fpga", 9600),
+    ):
+        with claims.claim(os.path.realpath(served.port), "board 'lab7'"):
+            busy = cli("board", "stop", "lab7", "--json")
+            waited = cli("board", "stop", "lab7", "--wait", "0.1")
+        assert (busy.code, busy.json["error"]["code"], ended) == (6, "E602", [])
+        assert f"board 'lab7' is held by process {os.getpid()}" in busy.json["error"]["message"]
+        assert (waited.code, "waiting for board 'lab7', which is held by" in waited.err) == (6, True)
+        stopped = cli("board", "stop", "lab7")
+    assert (stopped.code, stopped.out, set(ended)) == (0, "stopped board 'lab7'\n", {os.getpid()})
+
+
+def test_a_worker_of_no_scheduler(cli: Cli, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("it began"))
+    with ServedModel(DeviceModel(registry.load("fpga"))) as served:
+        for board in ((), ("-p", served.port)):
+            done = cli("worker", "tcp://127.0.0.1:9", *board)
+            assert (done.code, "no scheduler answers (in tcp://127.0.0.1:9)" in done.err) == (5, True)
