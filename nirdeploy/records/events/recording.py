@@ -28,6 +28,7 @@ FORMATS = {".aedat4": "aedat", ".aedat": "aedat", ".raw": "evt", ".dat": "dat", 
 MOST_EVENTS = 1 << 30
 _CPU_S = 60  # of processor time, for any file; more for a large one
 _BYTES_PER_SECOND = 1 << 20
+_MOST_BYTES = 1 << 30  # of those; in the time for so many, all events that there may be are read some times over
 _MOST_HEAD = 1 << 10  # bytes
 _FIELDS = {
     "t": ("t", "ts", "timestamp", "timestamps", "time"),
@@ -70,7 +71,7 @@ class Recording:
             )
         if not path.is_file():
             raise UsageProblem("there is no such recording", where=str(path))
-        seconds = _CPU_S + path.stat().st_size // _BYTES_PER_SECOND
+        seconds = _seconds(path.stat().st_size)
         asked = [str(path.resolve()), FORMATS[path.suffix.lower()], str(seconds), str(MOST_EVENTS)]
         with tempfile.TemporaryFile() as said, subprocess.Popen(
             processes.command(child.__file__, *asked),
@@ -103,6 +104,11 @@ class Recording:
         reach = [int(found[axis].max(initial=0)) + 1 for axis in ("x", "y")]
         width, height = reach if size is None else (int(size[0]), int(size[1]) if len(size) > 1 else 1)
         return cls(width, height, iter([found]), where)
+
+
+def _seconds(size: int) -> int:
+    """How much processor time reading a file of ``size`` bytes may take: a size is easily claimed."""
+    return _CPU_S + min(size, _MOST_BYTES) // _BYTES_PER_SECOND
 
 
 def _structured(events: Any, where: str) -> np.ndarray:

@@ -107,6 +107,14 @@ def test_a_reader_that_never_ends_or_dies(
     assert said in _refused(path)
 
 
+def test_a_size_that_is_only_claimed_buys_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ends.py").write_text(ENDED)
+    monkeypatch.setattr(child, "__file__", str(tmp_path / "ends.py"))
+    with (tmp_path / "a.raw").open("wb") as file:
+        file.truncate(1 << 40)
+    assert f"more than {60 + 1024} s of processor time" in _refused(tmp_path / "a.raw")
+
+
 def test_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageProblem, match="no such recording"):
         read(tmp_path / "a.raw")
