@@ -44,6 +44,7 @@ def open_port(
     Returns the port and what to call when it has been closed. Raises as :func:`open_device` until somebody answers.
     """
     check_baud(baud)
+    wait = choose.wait() if wait is None else wait  # whatever the port: a wrong number is said, needed or not
     if spec.startswith(faults.PREFIX):
         settings, inner = faults.parse(spec)
         port, on_close = open_port(inner, target, baud, wait=wait, say=say)
@@ -63,7 +64,7 @@ def open_port(
             raise
     if spec == AUTO or serial_of(spec) is not None:
         spec = find(target.serial_board, spec)
-    return ClaimedPort(spec, baud, label, choose.wait() if wait is None else wait, say), None
+    return ClaimedPort(spec, baud, label, wait, say), None
 
 
 def open_device(

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nirdeploy.cli.doctor_.finding import MISSING, OK, PROBLEM, Finding, install, package, program, sudo, version_of
+from nirdeploy.errors import ToolMissing
 
 if TYPE_CHECKING:
     from nirdeploy.targets.tables import Target
 
+_ANYWHERE = '"${HOME:-$PWD}/.nirdeploy"'  # for a shell
 _ALWAYS = ("torch", "nir", "h5py", "numpy", "numba", "click", "jinja2", "platformdirs", "pyserial", "pydantic", "rich")
 _COMPILER = {"apt-get": "g++", "dnf": "gcc-c++", "pacman": "gcc", "": "xcode-select --install (macOS), or install g++"}
 _ICARUS = {"apt-get": "iverilog", "dnf": "iverilog", "pacman": "iverilog", "brew": "icarus-verilog"}
@@ -39,7 +41,10 @@ def cache() -> Finding:
     """The folder where what was made is kept: whether it can be written, and what is left there."""
     from nirdeploy.records import cache
 
-    folder = cache.folder()
+    try:
+        folder = cache.folder()
+    except ToolMissing as error:
+        return Finding("cache", "cache", PROBLEM, error.message, f"export NIRDEPLOY_CACHE={_ANYWHERE}", needed=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-"):
@@ -51,7 +56,7 @@ def cache() -> Finding:
             quoted = shlex.quote(str(there))
             mend = f"chmod u+rwx {quoted}" if own else f'{sudo()}chown -R "$USER" {quoted}'
         else:
-            mend = f"export NIRDEPLOY_CACHE={shlex.quote(str(Path.home() / '.nirdeploy'))}"
+            mend = f"export NIRDEPLOY_CACHE={_ANYWHERE}"
         return Finding("cache", "cache", PROBLEM, f"{folder}: {error.strerror}", mend, needed=True)
     held = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     free = shutil.disk_usage(folder).free

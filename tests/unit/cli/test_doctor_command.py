@@ -110,6 +110,18 @@ def test_versions(programs: Callable[[str, str], Path]) -> None:
     assert finding.version_of("/nowhere", "-V") == "its version is not told"
 
 
+def test_a_user_without_a_home_is_told_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: Any, **__: Any) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("NIRDEPLOY_CACHE", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", nowhere)
+    told = tools.cache()
+    assert (told.state, told.exit_code) == ("problem", 5)
+    assert "this user has no home" in told.said
+    assert told.remedy.startswith("export NIRDEPLOY_CACHE=")
+
+
 def test_a_cache_that_cannot_be_written(cli: Cli, lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     outcome = cli("doctor", "--json")

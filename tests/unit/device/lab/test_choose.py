@@ -117,5 +117,7 @@ def test_how_long_to_wait(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         assert choose.wait() == 2.5
         with choose.asked(choose.WAIT, text), pytest.raises(UsageProblem, match="not a number of seconds"):
             choose.wait()
+        with choose.asked(choose.WAIT, text), pytest.raises(UsageProblem, match="not a number of seconds"):
+            nd.open_device("virtual")
         assert choose.wait() == 2.5
     assert choose.wait() == 0
