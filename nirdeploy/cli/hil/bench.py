@@ -44,7 +44,8 @@ class Bench:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._open: dict[tuple[str, bytes], Device] = {}
+        self._open: list[Device] = []
+        self._kept_open: dict[tuple[str, bytes], Device] = {}
         self._builds: dict[str, Build] = {}
         self._kept: Path | None = None
         self._passing: tempfile.TemporaryDirectory[str] | None = None
@@ -54,9 +55,8 @@ class Bench:
             self._asked.__enter__()
 
     def close(self) -> None:
-        for device in self._open.values():
+        for device in [*self._open]:
             device.close()
-        self._open.clear()
         if self._passing is not None:
             self._passing.cleanup()
         if self._asked is not None:
@@ -131,20 +131,43 @@ class Bench:
 
     def opened(self, place: Place, target: Target) -> tuple[Device, bool]:
         """A device, and whether it stays open: a virtual board is this process's own, all others are given back."""
-        wait = float(self._config.getoption("nir_wait"))
         if not choose.is_virtual(place.port):
-            return opened.open_device(place.port, target, wait=wait, say=_tell), False
+            return self._opened(place, target), False
         if place.board is not None:
             choose.agree(place.board, target)
         key = (place.port, target.signature)
-        if key not in self._open:
-            self._open[key] = opened.open_device(place.port, target, wait=wait, say=_tell)
-        return self._open[key], True
+        device = self._kept_open.get(key)
+        if device is None or not (self.has_open(device) and _answers(device)):
+            if device is not None:
+                device.close()
+            device = self._kept_open[key] = self._opened(place, target)
+        return device, True
 
-    def forget(self, device: Device) -> None:
-        """One that went wrong is not used again."""
-        self._open = {key: own for key, own in self._open.items() if own is not device}
-        device.close()
+    def _opened(self, place: Place, target: Target) -> Device:
+        """A device that is known to be open until it is closed, by whomever."""
+        wait = float(self._config.getoption("nir_wait"))
+        device = opened.open_device(place.port, target, wait=wait, say=_tell)
+        close = device.close
+
+        def closed() -> None:
+            self._open = [one for one in self._open if one is not device]
+            close()
+
+        vars(device)["close"] = closed
+        self._open.append(device)
+        return device
+
+    def has_open(self, device: Device) -> bool:
+        return any(one is device for one in self._open)
+
+
+def _answers(device: Device) -> bool:
+    """Whether a virtual board is still there: one that went with its process is not used again."""
+    try:
+        device.hello()
+    except NirdeployError:
+        return False
+    return True
 
 
 class NirDevice:
@@ -167,7 +190,7 @@ class NirDevice:
     def open(self, target: Target | None = None) -> Device:
         """The open device, as :func:`nirdeploy.open_device` gives it. Raises as it does."""
         target = target or self.target
-        if self._device is None or self._opened != target.signature:
+        if self._device is None or not self._bench.has_open(self._device) or self._opened != target.signature:
             self.close()
             self._device, self._stays = self._bench.opened(self._place, target)
             self._opened = target.signature
@@ -191,8 +214,7 @@ class NirDevice:
                 nirdeploy.flash(built.image, device)
             return run(device)
         except BaseException:
-            self._device = None
-            self._bench.forget(device)
+            device.close()  # one that went wrong is not used again
             raise
 
     def close(self) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import nir
+import numpy as np
+
 from nirdeploy import processes
 
 _PLUGIN = "nirdeploy.cli.hil.plugin"
@@ -35,3 +38,12 @@ def pytest_in(folder: Path, *arguments: str, **environment: str) -> Ran:
         command, cwd=folder, env=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     return Ran(done.returncode, done.stdout)
+
+
+def net(threshold: float = 1.0) -> nir.NIRGraph:
+    """6 inputs, 5 neurons."""
+    ones, weight = np.ones(5), np.random.default_rng(1).uniform(0, 1, (5, 6))
+    lif = nir.LIF(tau=1e-3 * ones, r=10.0 * ones, v_leak=0.0 * ones, v_threshold=threshold * ones)
+    ends = {"input": nir.Input({"input": np.array([6])}), "output": nir.Output({"output": np.array([5])})}
+    nodes = {**ends, "fc": nir.Affine(weight, 0.0 * ones), "lif": lif}
+    return nir.NIRGraph(nodes=nodes, edges=[("input", "fc"), ("fc", "lif"), ("lif", "output")])

@@ -8,6 +8,8 @@ import pytest
 
 from nirdeploy.cli.hil import plainly
 from nirdeploy.errors import ToolMissing, UsageProblem
+from nirdeploy.targets import registry
+from tests.doubles.device import DeviceModel, ServedModel
 from tests.unit.cli.hil.project import pytest_in
 
 MARKED = """
@@ -88,3 +90,52 @@ def test_hints_name_options_of_pytest(hint: str, own: str) -> None:
     with pytest.raises(ToolMissing) as caught:
         fails()
     assert caught.value.hint == own
+
+
+CLOSED = """
+import pytest
+import nirdeploy as nd
+
+def used(nir_device):
+    assert nir_device.open().hello().signature == nir_device.target.signature
+
+def test_closes(nir_device):
+    with nir_device.open() as device:
+        device.hello()
+    used(nir_device)  # later in the same test
+    same = nir_device.open()
+    assert nir_device.open() is same
+    same.close()
+    same.close()
+
+def test_innocent(nir_device):
+    used(nir_device)
+"""
+DIES = """
+import os, signal
+import nirdeploy as nd
+from nirdeploy.records import boards
+
+def test_kills(nir_device):
+    nir_device.open()
+    (one,) = [one for one in boards.running() if one.port == nir_device.open()._port.name]
+    os.kill(one.pid, signal.SIGKILL)
+
+def test_innocent(nir_device):
+    assert nir_device.open().hello()
+"""
+
+
+def test_a_device_that_a_test_closed_is_opened_again(project: Path) -> None:
+    (project / "test_closed.py").write_text(CLOSED)
+    virtual = pytest_in(project)
+    assert (virtual.code, virtual.counts()) == (0, "2 passed"), virtual.out
+    with ServedModel(DeviceModel(registry.load("fpga"))) as served:
+        real = pytest_in(project, f"--nir-port={served.port}", "--nir-wait=0")
+    assert (real.code, real.counts()) == (0, "2 passed"), real.out
+
+
+def test_a_virtual_board_that_has_died_is_started_again(project: Path) -> None:
+    (project / "test_dies.py").write_text(DIES)
+    ran = pytest_in(project)
+    assert (ran.code, ran.counts()) == (0, "2 passed"), ran.out

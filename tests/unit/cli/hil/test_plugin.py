@@ -6,8 +6,6 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
-import nir
-import numpy as np
 import pytest
 
 import nirdeploy as nd
@@ -15,7 +13,7 @@ from nirdeploy import processes
 from nirdeploy.graph import file as nirfile
 from nirdeploy.targets import registry
 from tests.doubles.device import DeviceModel, ServedModel
-from tests.unit.cli.hil.project import pytest_in
+from tests.unit.cli.hil.project import net, pytest_in
 
 SPIKES = """
 import numpy as np
@@ -40,22 +38,6 @@ def test_targets(nir_build, nir_target, assert_spikes_equal):
     assert built.target.name == nir_target.name
     assert_spikes_equal(nd.simulate(built, X), nd.simulate(built, X))
 """
-
-
-def net(threshold: float = 1.0) -> nir.NIRGraph:
-    """6 inputs, 5 neurons."""
-    ones, weight = np.ones(5), np.random.default_rng(1).uniform(0, 1, (5, 6))
-    lif = nir.LIF(tau=1e-3 * ones, r=10.0 * ones, v_leak=0.0 * ones, v_threshold=threshold * ones)
-    ends = {"input": nir.Input({"input": np.array([6])}), "output": nir.Output({"output": np.array([5])})}
-    nodes = {**ends, "fc": nir.Affine(weight, 0.0 * ones), "lif": lif}
-    return nir.NIRGraph(nodes=nodes, edges=[("input", "fc"), ("fc", "lif"), ("lif", "output")])
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    nirfile.write(tmp_path / "net.nir", net())
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
-    return tmp_path
 
 
 def properties(report: Path) -> dict[str, list[tuple[str, str]]]:
