@@ -29,6 +29,7 @@ _MARKS = (
     "nir_target(name, ...): the target that nir_build builds for; of several, the test runs for each",
     "nir_board(name): the board of boards.toml that nir_device is; skipped where it is not there",
 )
+_LEFT_OUT = "nirdeploy: of what was collected some did not run"
 _VALUED = frozenset({"--nir-target", "--nir-port", "--nir-board", "--nir-boards", "--nir-wait", "--golden-reason"})
 
 
@@ -197,6 +198,29 @@ class _Ends:
         self._config = config
         self._outcomes: dict[str, str] = {}
         self._used: list[tuple[str, str]] = []
+        self._collected: list[pytest.Item] = []
+        self._of_workers: set[str] = set()
+        self._left_out = False  # by a worker, of what it collected; or all that was left where the run was ended
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        self._collected.append(item)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._of_workers.update(ids)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        self._left_out |= exitstatus == pytest.ExitCode.INTERRUPTED
+        if (told := getattr(self._config, "workeroutput", None)) is not None:
+            told[_LEFT_OUT] = bool(self._names() - {item.nodeid for item in session.items})
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._left_out |= getattr(node, "workeroutput", {}).get(_LEFT_OUT, True)
+
+    def _names(self) -> set[str]:
+        """Of what was collected here, as they are now: pytest-xdist changes some."""
+        return {item.nodeid for item in self._collected}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
@@ -209,5 +233,6 @@ class _Ends:
         if self._used or any((module.parent / GOLDENS / module.stem).is_dir() for module in folders):
             from nirdeploy.cli.hil.goldens import summary
 
-            for line in summary(self._config, self._outcomes, self._used):
+            every = not self._left_out and self._outcomes.keys() >= self._names() | self._of_workers
+            for line in summary(self._config, self._outcomes, self._used, every):
                 terminalreporter.write_line(line)
