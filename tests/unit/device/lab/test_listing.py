@@ -69,9 +69,7 @@ def test_what_is_no_port_is_absent_and_an_unknown_target_said(lab: Lab, plugged:
 
 
 @pytest.mark.parametrize("port", ["virtual", "auto:D00137", "/dev/ttyUSB7", "/dev/nowhere"])
-@pytest.mark.parametrize(
-    ("target", "said"), [("fpgaa", "did you mean 'fpga'"), ("speck2f", "has no board that")]
-)
+@pytest.mark.parametrize(("target", "said"), [("fpgaa", "did you mean 'fpga'"), ("speck2f", "has no board that")])
 def test_a_board_that_nobody_can_use_is_not_free(lab: Lab, plugged: Plug, port: str, target: str, said: str) -> None:
     lab(f'[boards.a]\nport = "{port}"\ntarget = "{target}"\n')
     plugged(adapter("/dev/ttyUSB7", "dead:beef"))
