@@ -308,6 +308,8 @@ def test_a_slice_ends_with_a_line(folder: Path) -> None:
         (lambda meta: next(iter(meta["passes"][0]["layout"]["boxes"].values())).update(shape=[1 << 40] * 3), "beyond"),
         (lambda meta: meta["passes"][0]["slices"][0].update(count=1 << 31), "is out of order"),
         (lambda meta: meta["passes"][0]["layout"].update(boxes={"none": {"firsts": [[0]], "shape": [1]}}), "'none'"),
+        (lambda meta: meta["passes"][0]["layout"].update(boxes={}), "of no tiles"),
+        (lambda meta: next(iter(meta["passes"][0]["layout"]["boxes"].values())).update(firsts=[]), "of no tiles"),
         (lambda meta: meta["passes"].pop(), "are in no pass"),
         (lambda meta: meta["layout"].pop("sums"), "'sums'"),
     ],

@@ -103,9 +103,14 @@ def _pass_of(placed: Placement, whole: Whole, target: FpgaTarget) -> Pass:
 
 
 def _check_boxes(passes: Sequence[Placement], grids: Mapping[str, Grid]) -> None:
-    """Every box within its population's grid, before anything is made of it. Raises :class:`InternalError`."""
+    """A pass is of some tiles, and every box within its population's grid, before anything is made of it. Raises
+    :class:`InternalError`."""
     for placed in passes:
-        for name, own in placed.layout["boxes"].items():
+        boxes = placed.layout["boxes"]
+        tiles = {len(own["firsts"]) for own in boxes.values()}
+        if len(tiles) != 1 or 0 in tiles:
+            raise InternalError("a pass is of no tiles, or does not say where each is")
+        for name, own in boxes.items():
             for first in own["firsts"]:
                 sides = zip(grids[name], first, own["shape"], strict=True)
                 if not all(at >= 0 < size and at + size <= most for most, at, size in sides):
