@@ -108,7 +108,7 @@ def _changes(clamped: Clamped, view: View, samples: np.ndarray) -> Iterator[Foun
     for steps in (1, -1, 2, -2):
         when = "late" if steps > 0 else "early"
         text = f"everything is {abs(steps)} step{'s' if abs(steps) > 1 else ''} too {when}"
-        yield "step shifted", (steps,), text, (0.2 if view.is_input else 0.1) * slipped(steps), late(steps)
+        yield "step shifted", (steps,), text, 0.1 * slipped(steps), late(steps)
     for text, part, change in addresses(view.shape, view.most):
         yield "stuck bit", (), text, 0.25 * part, change
 
@@ -227,5 +227,5 @@ def _delays(clamped: Clamped, samples: np.ndarray) -> Iterator[Hypothesis]:
                 f"{projection.delay}"
             )
             fault = Fault(replace(network, projections=tuple(every)))
-            mass = (0.4 if delays else 0.2) / len(clamped.ways) / abs(delay - projection.delay)
+            mass = (0.4 if delays else 0.3) / len(clamped.ways) / abs(delay - projection.delay)
             yield Hypothesis("delay", clamped.name, text, fault, mass, 0, view.source, (), projection.delay, delay)
