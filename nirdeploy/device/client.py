@@ -37,7 +37,7 @@ class Device(Talk):
         super().__init__(port, **options)
         self.image: Image | None = None
         self.committed: Image | None = None  # the last that was written through here, and checked by the device
-        self._on_close = on_close
+        self._on_close, self.closed = on_close, False
         self._port.write(b"\x00")
         hello = self.hello()
         if not (_LEAST_BODY <= hello.max_body <= MAX_BODY and hello.window >= encoded_size(_LEAST_BODY)):
@@ -60,6 +60,7 @@ class Device(Talk):
 
     def close(self) -> None:
         """Release the port; stops a virtual board that was started for it."""
+        self.closed = True
         self._port.close()
         if self._on_close:
             self._on_close()

@@ -55,8 +55,9 @@ class Bench:
             self._asked.__enter__()
 
     def close(self) -> None:
-        for device in [*self._open]:
-            device.close()
+        for device in self._open:
+            if not device.closed:
+                device.close()
         if self._passing is not None:
             self._passing.cleanup()
         if self._asked is not None:
@@ -137,28 +138,17 @@ class Bench:
             choose.agree(place.board, target)
         key = (place.port, target.signature)
         device = self._kept_open.get(key)
-        if device is None or not (self.has_open(device) and _answers(device)):
+        if device is None or device.closed or not _answers(device):
             if device is not None:
                 device.close()
             device = self._kept_open[key] = self._opened(place, target)
         return device, True
 
     def _opened(self, place: Place, target: Target) -> Device:
-        """A device that is known to be open until it is closed, by whomever."""
         wait = float(self._config.getoption("nir_wait"))
         device = opened.open_device(place.port, target, wait=wait, say=_tell)
-        close = device.close
-
-        def closed() -> None:
-            self._open = [one for one in self._open if one is not device]
-            close()
-
-        vars(device)["close"] = closed
-        self._open.append(device)
+        self._open = [one for one in self._open if not one.closed] + [device]
         return device
-
-    def has_open(self, device: Device) -> bool:
-        return any(one is device for one in self._open)
 
 
 def _answers(device: Device) -> bool:
@@ -190,7 +180,7 @@ class NirDevice:
     def open(self, target: Target | None = None) -> Device:
         """The open device, as :func:`nirdeploy.open_device` gives it. Raises as it does."""
         target = target or self.target
-        if self._device is None or not self._bench.has_open(self._device) or self._opened != target.signature:
+        if self._device is None or self._device.closed or self._opened != target.signature:
             self.close()
             self._device, self._stays = self._bench.opened(self._place, target)
             self._opened = target.signature

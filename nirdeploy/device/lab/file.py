@@ -175,7 +175,10 @@ def find() -> Path | None:
         if os.path.lexists(path):
             _refuse_strangers(_refuse_others(path), path)
             return path
-    own = platformdirs.user_config_path("nirdeploy", appauthor=False) / FILE
+    try:
+        own = platformdirs.user_config_path("nirdeploy", appauthor=False) / FILE
+    except RuntimeError:  # a user without a home has none
+        return None
     if not os.path.lexists(own):
         return None
     _refuse_others(own)

@@ -78,6 +78,14 @@ def test_the_nearest_file_wins_and_a_named_one_before_it(
         file.find()
 
 
+def test_a_user_without_a_home_has_no_file_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: object, **__: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("platformdirs.user_config_path", nowhere)
+    assert file.load() == file.Lab(None, {})
+
+
 def test_a_file_that_strangers_may_write_is_not_taken_on_the_way_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
