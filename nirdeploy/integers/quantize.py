@@ -219,7 +219,8 @@ class _Rounding:
         projections, noise, power = [], 0.0, 0.0
         for arriving, own in zip(self.incoming, shifts, strict=True):
             p, per_unit = arriving.projection, per_weight(arriving.operator, arriving.per_output(unit * 2.0**own))
-            integers = np.rint(arriving.operator.weight / per_unit)
+            most = self.formats.weight_max  # only what no window of a maximum reads is beyond it
+            integers = np.clip(np.rint(arriving.operator.weight / per_unit), -most - 1, most)
             noise += grid.noise(integers * per_unit, arriving.operator.weight)
             power += float((arriving.operator.weight**2).sum())
             operator = replace(arriving.operator, weight=np.ascontiguousarray(integers, dtype=np.int32))

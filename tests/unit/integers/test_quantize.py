@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,20 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from nirdeploy.errors import CorruptFile, DoesNotFit
 from nirdeploy.graph.check import CheckedGraph, check
+from nirdeploy.graph.parts import Population, Projection
+from nirdeploy.integers.border import bordered
 from nirdeploy.integers.network import IntegerNetwork
 from nirdeploy.integers.parts import Formats
 from nirdeploy.integers.quantize import quantize
 from nirdeploy.records import store
 from nirdeploy.semantics import neuron
+from nirdeploy.semantics.dialect import Dialect
+from nirdeploy.semantics.operators import Dense, Maximum
 from nirdeploy.targets import registry as targets
 from tests import networks
 from tests.conftest import examples
@@ -27,6 +32,8 @@ TARGETS = {
     "default": targets.load("fpga"),
     "narrow": targets.load("fpga").with_hardware(weight_bits=4, state_bits=16, accumulator_bits=16, decay_bits=8),
 }
+NIR = Dialect(dt=1e-3, reset="subtract")
+LIF = {"tau": 5e-3, "r": 1.0, "v_threshold": 0.4, "v_leak": 0.0, "v_reset": 0.0}
 
 
 @pytest.mark.law
@@ -117,6 +124,40 @@ def test_save_and_load(tmp_path: Path) -> None:
     (tmp_path / "n.npz").write_bytes(b"PK nonsense")
     with pytest.raises(CorruptFile, match="build it again"):
         IntegerNetwork.load(tmp_path / "n.npz")
+
+
+@pytest.mark.law
+@pytest.mark.parametrize("name", TARGETS)
+@settings(max_examples=examples(100))
+@given(graph=networks.graphs(beyond=True) | networks.grids() | networks.encoded())
+def test_what_was_quantized_is_read_as_it_was(name: str, graph: CheckedGraph) -> None:
+    """However strange the network is: no build is refused as damaged."""
+    try:
+        network = quantize(bordered(graph), TARGETS[name].formats.of_network())
+    except DoesNotFit:
+        reject()
+    with tempfile.TemporaryDirectory() as folder:
+        network.save(Path(folder) / "n.npz")
+        assert IntegerNetwork.load(Path(folder) / "n.npz").digest() == network.digest()
+
+
+def test_weights_that_no_window_of_a_maximum_reads_have_their_bits(tmp_path: Path) -> None:
+    """They have no part in the unit: a row far larger than those that are read came to numbers beyond 8 bits."""
+    weight = np.random.default_rng(0).normal(0.0, 0.1, (5, 8))
+    weight[4] = -3.0
+    populations = (
+        Population("in", "Input", (8,), {}, np.zeros(8)),
+        Population("a", "LIF", (1, 1, 2), {k: np.full((1, 1, 2), v) for k, v in LIF.items()}, np.zeros((1, 1, 2))),
+    )
+    pairs = Maximum((1, 1, 5), (1, 2), (1, 2), ((0, 0), (0, 0)))
+    graph = CheckedGraph(
+        populations, (Projection("in", "a", Dense(weight), maximum=pairs),), ("in",), {"output": "a"}, NIR, "argument"
+    )
+    network = quantize(graph, TARGETS["default"].formats.of_network())
+    assert np.abs(network.projections[0].weight[:4]).max() == 127
+    assert network.projections[0].weight.min() == -128
+    network.save(tmp_path / "n.npz")
+    IntegerNetwork.load(tmp_path / "n.npz")
 
 
 def test_whose_neurons_step_it_is_kept_and_digested(tmp_path: Path) -> None:
