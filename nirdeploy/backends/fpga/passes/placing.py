@@ -93,7 +93,7 @@ def _listed(name: str, one: Pass) -> dict[str, Any]:
 
 
 def _pass_of(placed: Placement, whole: Whole, target: FpgaTarget) -> Pass:
-    tiles = _tiles(placed.layout["boxes"])
+    tiles = _tiles(placed)
     made = [subnetwork(whole, boxes) for boxes in tiles]
     network = walked(made[0].network, whole.spatial)
     wiring = joined([one.wiring for one in made])
@@ -117,10 +117,14 @@ def _check_boxes(passes: Sequence[Placement], grids: Mapping[str, Grid]) -> None
                     raise InternalError(f"a pass of {name!r} is beyond its neurons")
 
 
-def _tiles(boxes: Mapping[str, Any]) -> tuple[Boxes, ...]:
+def _tiles(placed: Placement) -> tuple[Boxes, ...]:
+    """The boxes of each tile, in the order of the pass's network, which its slices have: JSON keeps none."""
+    order, boxes = dict.fromkeys(part.population for part in placed.slices), placed.layout["boxes"]
+    if order.keys() != boxes.keys():
+        raise InternalError("a pass does not say where it holds which populations")
     count = len(next(iter(boxes.values()))["firsts"])
     return tuple(
-        {name: Box(tuple(own["firsts"][tile]), tuple(own["shape"])) for name, own in boxes.items()}
+        {name: Box(tuple(boxes[name]["firsts"][tile]), tuple(boxes[name]["shape"])) for name in order}
         for tile in range(count)
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from hypothesis import reject
 
@@ -17,6 +20,7 @@ from nirdeploy.semantics.dialect import Dialect
 from nirdeploy.sim import integer
 from nirdeploy.targets import fitting
 from nirdeploy.targets import registry as targets
+from nirdeploy.targets.placement import Placement
 from tests.doubles.passes import played
 
 
@@ -50,7 +54,18 @@ def agrees(network: IntegerNetwork, target: FpgaTarget, seed: int) -> None:
     found = played(passes, network, inputs.stimulus(x, network.inputs, network.takes))
     for name, values in {**expected.spikes, **expected.membrane}.items():
         assert np.array_equal(found[name].reshape(values.shape), values), name
-    placing.check(placing.placement_of(passes, network, target), network, target)
+    again = kept(placing.placement_of(passes, network, target))
+    placing.check(again, network, target)
+    for one, other in zip(placing.passes_of(again, network, target).passes, passes.passes, strict=True):
+        assert one.network.digest() == other.network.digest()
+        assert one.wiring == other.wiring
+
+
+def kept(placement: Placement) -> Placement:
+    """As it comes back from its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        placement.save(Path(folder) / "p.npz")
+        return Placement.load(Path(folder) / "p.npz")
 
 
 def lif(shape: tuple[int, ...], projection: Projection, read: tuple[int, ...]) -> CheckedGraph:
