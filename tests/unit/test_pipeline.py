@@ -7,18 +7,26 @@ import os
 import pkgutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
 
 import nirdeploy as nd
 from nirdeploy import pipeline
-from nirdeploy.errors import CorruptFile, UsageProblem
+from nirdeploy.backends.fpga.schema import FpgaTarget
+from nirdeploy.errors import CorruptFile, DoesNotFit, UsageProblem
 from nirdeploy.graph import file as nirfile
+from nirdeploy.graph.check import CheckedGraph
 from nirdeploy.pipeline import FILES, STAGES, Build, build
+from nirdeploy.targets import registry
 from nirdeploy.targets.placement import Placement
 from tests import networks
+from tests.conftest import examples
+from tests.unit.backends.fpga.passes.cases import small
 
 
 @pytest.fixture
@@ -38,6 +46,23 @@ def test_every_product_is_kept_and_loads_again(model: Path, tmp_path: Path) -> N
     assert kept["digests"] == built.manifest()["digests"]
     assert "nir" in kept["versions"]
     assert str(tmp_path) not in json.dumps(kept)
+
+
+@pytest.mark.law
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.filter_too_much])
+@given(
+    graph=networks.graphs(beyond=True) | networks.grids(400, beyond=True) | networks.encoded(),
+    target=st.sampled_from([registry.load("fpga"), small(), small(external=1)]),
+)
+def test_whatever_was_built_is_loaded_and_its_image_made_again(graph: CheckedGraph, target: FpgaTarget) -> None:
+    """In one pass and in several; what looks for damage on loading finds none."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            built = build(graph, target, out=folder)
+        except DoesNotFit:
+            reject()
+        Build.load(folder, target)
+        assert build(out=folder, start="image", target=target).image.blob == built.image.blob
 
 
 @pytest.mark.parametrize("stage", STAGES[:-1])
