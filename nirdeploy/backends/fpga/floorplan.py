@@ -46,7 +46,7 @@ class Floorplan:
 
     def __init__(self, network: IntegerNetwork, target: FpgaTarget, slices: Sequence[Slice] | None = None) -> None:
         self.network = network
-        self.layouts = _layouts(network, target)
+        self.layouts = layouts_of(network, target)
         self._at: dict[str, tuple[Resident, ...]] = {}
         self._slices = tuple(self._blocks() if slices is None else slices)
         self._planes = {p.name: dialects.most_spikes(p.rules).bit_length() for p in network.populations if p.spiking}
@@ -107,7 +107,7 @@ class Floorplan:
         return sorted(readers, key=lambda reader: -reader.planes)
 
 
-def _layouts(network: IntegerNetwork, target: FpgaTarget) -> dict[str, Layout]:
+def layouts_of(network: IntegerNetwork, target: FpgaTarget) -> dict[str, Layout]:
     """Of all inputs and populations."""
     hardware = target.hardware
     found = grids((p.source, p.target, p) for p in network.projections) if hardware.spatial else {}

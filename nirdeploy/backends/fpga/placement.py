@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from nirdeploy.backends.fpga import rows
 from nirdeploy.backends.fpga.cost import cycles, work
-from nirdeploy.backends.fpga.floorplan import Floorplan
+from nirdeploy.backends.fpga.floorplan import Floorplan, layouts_of
 from nirdeploy.backends.fpga.jobs import MOST_COLUMNS
 from nirdeploy.backends.fpga.layout import Block
 from nirdeploy.backends.fpga.plan import Plan, planned
@@ -109,7 +109,7 @@ def in_order(placement: Placement, network: IntegerNetwork, target: FpgaTarget) 
         raise InternalError("slices are not of a group each")
     if len(placement.slices) >= hardware.groups:
         raise InternalError(f"there are {len(placement.slices)} slices, of {hardware.groups} groups with the inputs'")
-    blocks = {name: layout.blocks for name, layout in Floorplan(network, target).layouts.items()}
+    blocks = {name: layout.blocks for name, layout in layouts_of(network, target).items()}
     for part in placement.slices:
         block = next(b for b in blocks[part.population] if part.first < b.first + b.count)
         after, end = part.first + part.count - block.first, block.count
